@@ -28,7 +28,14 @@ export function confusionMatrix(actual: readonly string[], predicted: readonly s
           color: { field: 'count', type: 'quantitative', scale: { scheme: 'blues' }, legend: null },
         },
       },
-      { mark: { type: 'text', fontSize: 18 }, encoding: { ...axes, text: { field: 'count', type: 'quantitative' } } },
+      {
+        mark: { type: 'text', fontSize: 18 },
+        encoding: {
+          ...axes,
+          text: { field: 'count', type: 'quantitative' },
+          color: { condition: { test: 'datum.count > 10', value: 'white' }, value: 'black' },
+        },
+      },
     ],
   })
 }
@@ -49,7 +56,7 @@ export const lossCurve = (losses: readonly number[]) =>
 
 /** An SVG drawn as PNG bytes, twice its size. */
 export const toPng = (svg: string): Uint8Array =>
-  new Resvg(svg, { fitTo: { mode: 'zoom', value: 2 }, background: 'white' }).render().asPng()
+  new Resvg(svg, { fitTo: { mode: 'zoom', value: 2 }, font: { sansSerifFamily: 'DejaVu Sans' } }).render().asPng()
 
 /** Vega draws without a canvas when it is asked for SVG. */
 const toSvg = (spec: TopLevelSpec): Promise<string> =>

@@ -1,6 +1,6 @@
 import type { Scale } from './iris.js'
 import { columnSums, type Matrix, multiply, random, transpose, zip } from './matrix.js'
-import { type Initializer, writeOnnx } from './onnx-writer.js'
+import { type Initializer, op, writeOnnx } from './onnx-writer.js'
 
 /** A network with one hidden layer: softmax(tanh(x·w1 + b1)·w2 + b2). */
 export interface Network {
@@ -57,17 +57,15 @@ export function networkToOnnx(network: Network, { mean, deviation }: Scale, clas
       { name: 'classes', type: 'string', dims: [classes.length], data: classes },
     ],
     nodes: [
-      { op: 'Sub', inputs: ['features', 'mean'], outputs: ['centred'] },
-      { op: 'Div', inputs: ['centred', 'deviation'], outputs: ['x'] },
-      { op: 'MatMul', inputs: ['x', 'w1'], outputs: ['x·w1'] },
-      { op: 'Add', inputs: ['x·w1', 'b1'], outputs: ['sum1'] },
-      { op: 'Tanh', inputs: ['sum1'], outputs: ['hidden'] },
-      { op: 'MatMul', inputs: ['hidden', 'w2'], outputs: ['hidden·w2'] },
-      { op: 'Add', inputs: ['hidden·w2', 'b2'], outputs: ['logits'] },
-      { op: 'Softmax', inputs: ['logits'], outputs: ['probabilities'], attributes: { axis: 1 } },
-      { op: 'ArgMax', inputs: ['probabilities'], outputs: ['label'], attributes: { axis: 1, keepdims: 0 } },
-      { op: 'Gather', inputs: ['classes', 'label'], outputs: ['species'] },
-      { op: 'ReduceMax', inputs: ['probabilities'], outputs: ['confidence'], attributes: { axes: [1], keepdims: 0 } },
+      op('Sub', ['features', 'mean'], 'centred'),
+      op('Div', ['centred', 'deviation'], 'x'),
+      op('Gemm', ['x', 'w1', 'b1'], 'sum'),
+      op('Tanh', ['sum'], 'hidden'),
+      op('Gemm', ['hidden', 'w2', 'b2'], 'logits'),
+      op('Softmax', ['logits'], 'probabilities', { axis: 1 }),
+      op('ArgMax', ['probabilities'], 'label', { axis: 1, keepdims: 0 }),
+      op('Gather', ['classes', 'label'], 'species'),
+      op('ReduceMax', ['probabilities'], 'confidence', { axes: [1], keepdims: 0 }),
     ],
   })
 }

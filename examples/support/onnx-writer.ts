@@ -21,6 +21,19 @@ export interface Node {
   readonly attributes?: Readonly<Record<string, Attribute>>
 }
 
+/** A node with one output, which is all that most operators have: `op('MatMul', ['x', 'w'], 'product')`. */
+export const op = (
+  name: string,
+  inputs: readonly string[],
+  output: string,
+  attributes: Node['attributes'] = {},
+): Node => ({
+  op: name,
+  inputs,
+  outputs: [output],
+  attributes,
+})
+
 /** A constant of the graph: trained weights, scales, class names. `data` is flat, in row-major order. */
 export type Initializer = { readonly name: string; readonly dims: readonly number[] } & (
   | { readonly type: 'float32' | 'int64'; readonly data: readonly number[] }
