@@ -1,0 +1,57 @@
+import {
+  DUMP_SCHEMA,
+  defineScalarTag,
+  dump,
+  FAILSAFE_SCHEMA,
+  floatYaml11Tag,
+  intYaml11Tag,
+  load,
+  NOT_RESOLVED,
+  nullYaml11Tag,
+} from 'js-yaml'
+import { IntegrityError } from '../errors.js'
+
+/** Largest YAML text that is read, in characters; a model with 10,000 columns stays below it. */
+export const YAML_LIMIT = 1024 * 1024
+const DEPTH_LIMIT = 64
+
+// PyYAML writes `y` and `n` bare and reads them as text, which is not what YAML 1.1 says of them.
+const WORDS: Readonly<Record<string, boolean>> = {
+  yes: true,
+  true: true,
+  on: true,
+  no: false,
+  false: false,
+  off: false,
+}
+const CASED = /^(?:[a-z]+|[A-Z][a-z]+|[A-Z]+)$/
+const pythonBool = defineScalarTag<boolean>('tag:yaml.org,2002:bool', {
+  implicit: true,
+  resolve: (source) => (CASED.test(source) ? (WORDS[source.toLowerCase()] ?? NOT_RESOLVED) : NOT_RESOLVED),
+  identify: (data) => typeof data === 'boolean',
+})
+
+const TEXT = FAILSAFE_SCHEMA.withTags(nullYaml11Tag)
+const TYPED = FAILSAFE_SCHEMA.withTags(nullYaml11Tag, pythonBool, intYaml11Tag, floatYaml11Tag)
+
+function read(text: string, what: string, schema: typeof TEXT): unknown {
+  if (text.length > YAML_LIMIT)
+    throw new IntegrityError(`${what} has ${text.length} characters; YAML files over ${YAML_LIMIT} are not read`)
+  try {
+    return load(text, { schema, maxDepth: DEPTH_LIMIT, maxAliases: 100 })
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error)
+    throw new IntegrityError(`${what} is not readable YAML: ${reason}`, { cause: error })
+  }
+}
+
+/** Reads YAML with every scalar as text and only `null` resolved: ids that look like numbers stay as written. */
+export const readYamlText = (text: string, what: string): unknown => read(text, what, TEXT)
+
+/** Reads YAML with null, booleans and numbers as PyYAML resolves them; dates stay text. */
+export const readYaml = (text: string, what: string): unknown => read(text, what, TYPED)
+
+/** Writes block YAML with sorted keys; whatever YAML 1.1 or 1.2 would not read back as the same text is quoted. */
+export function writeYaml(value: unknown): string {
+  return dump(value, { schema: DUMP_SCHEMA, sortKeys: true, noRefs: true, seqNoIndent: true, lineWidth: -1 })
+}
