@@ -142,3 +142,17 @@ describe('training', () => {
     expect(existsSync(join(dir, 'mlruns'))).toBe(true)
   })
 })
+
+describe('plug-ins', () => {
+  it('a flavor of one’s own is logged, loaded and predicts', { timeout: minute }, async () => {
+    const output = await run('custom-flavor.ts')
+    expect(output).toContain('"centroids" model')
+    expect(numbers(output, /accuracy ([\d.]+) on 60/g)[0]).toBeGreaterThan(0.85)
+  })
+
+  it('an artifact store of one’s own keeps files its way', { timeout: minute }, async () => {
+    const output = await run('custom-artifact-store.ts')
+    expect(output).toMatch(/30000 bytes, \d{2,3} of them on disk/)
+    expect(output).toContain('the same text')
+  })
+})
