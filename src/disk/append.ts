@@ -1,0 +1,113 @@
+import { Buffer } from 'node:buffer'
+import { closeSync, constants, fstatSync, ftruncateSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { diskError } from '../errors.js'
+import { errno, isAbsent } from './write.js'
+
+const { O_WRONLY, O_RDWR, O_APPEND, O_CREAT } = constants
+// Undefined where the platform has none.
+const NOFOLLOW = constants.O_NOFOLLOW ?? 0
+
+function openForAppend(file: string): number {
+  try {
+    return openSync(file, O_WRONLY | O_APPEND | O_CREAT | NOFOLLOW, 0o666)
+  } catch (error) {
+    if (errno(error) !== 'ENOENT') throw error
+    mkdirSync(dirname(file), { recursive: true })
+    return openSync(file, O_WRONLY | O_APPEND | O_CREAT | NOFOLLOW, 0o666)
+  }
+}
+
+/**
+ * Appends whole lines (each with its line end) in one write; the file and its folders are made when missing. When the
+ * disk takes only a part (full, over a quota), that part is taken back and the error thrown.
+ */
+export function appendLines(file: string, lines: string): void {
+  try {
+    const fd = openForAppend(file)
+    try {
+      // A short write of text cannot be continued by characters: the slow way counts bytes.
+      const written = writeSync(fd, lines)
+      if (written < lines.length || written < Buffer.byteLength(lines)) writeRest(file, fd, Buffer.from(lines), written)
+    } finally {
+      closeSync(fd)
+    }
+  } catch (error) {
+    throw diskError(error, `append to ${file}`)
+  }
+}
+
+function writeRest(file: string, fd: number, bytes: Buffer, from: number): void {
+  let written = from
+  try {
+    while (written < bytes.length) written += writeSync(fd, bytes, written)
+  } catch (error) {
+    takeBack(file, fd, bytes.subarray(0, written))
+    throw error
+  }
+}
+
+/** Cuts what we wrote off the end, if it still is the end: another writer's lines after it must stay. */
+function takeBack(file: string, fd: number, ours: Buffer): void {
+  const { size } = fstatSync(fd)
+  const end = Buffer.alloc(ours.length)
+  let reader: number | undefined
+  try {
+    reader = openSync(file, constants.O_RDONLY | NOFOLLOW)
+    readSync(reader, end, 0, end.length, size - end.length)
+    if (end.equals(ours)) ftruncateSync(fd, size - end.length)
+  } catch {
+    // What stays is an unterminated line, which readers skip and the next writer cuts.
+  } finally {
+    if (reader !== undefined) closeSync(reader)
+  }
+}
+
+const NEWLINE = 10
+
+/** Whether the last line of a file has no line end: an append was cut, by a kill or a full disk. */
+export function isTorn(file: string): boolean {
+  return withFile(file, constants.O_RDONLY, (fd) => {
+    const { size } = fstatSync(fd)
+    return size > 0 && lastNewline(fd, size) !== size
+  })
+}
+
+/** Cuts an unterminated last line; true when there was one. Callers hold the lock of whoever owns the file. */
+export function mendTail(file: string): boolean {
+  return withFile(file, O_RDWR, (fd) => {
+    const { size } = fstatSync(fd)
+    const whole = lastNewline(fd, size)
+    if (whole === size) return false
+    ftruncateSync(fd, whole)
+    return true
+  })
+}
+
+function withFile(file: string, flags: number, look: (fd: number) => boolean): boolean {
+  let fd: number | undefined
+  try {
+    fd = openSync(file, flags | NOFOLLOW)
+    return look(fd)
+  } catch (error) {
+    if (isAbsent(error)) return false
+    throw diskError(error, `look at the end of ${file}`)
+  } finally {
+    if (fd !== undefined) closeSync(fd)
+  }
+}
+
+/** Where the last whole line ends, in bytes from the start. */
+function lastNewline(fd: number, size: number): number {
+  const last = Buffer.alloc(1)
+  if (size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last[0] === NEWLINE) return size
+  const block = Buffer.alloc(4096)
+  for (let end = size; end > 0; ) {
+    const start = Math.max(0, end - block.length)
+    const count = readSync(fd, block, 0, end - start, start)
+    const at = block.subarray(0, count).lastIndexOf(NEWLINE)
+    if (at >= 0) return start + at + 1
+    end = start
+  }
+  return 0
+}

@@ -1,0 +1,60 @@
+import { mkdirSync, renameSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { diskError } from '../errors.js'
+import { errno, exists, freshPath } from './write.js'
+
+/** A folder in the making, out of sight until it is put in its place. */
+export interface StagedDir {
+  /** Where to fill it. */
+  readonly dir: string
+  /** Renames it into place; false, and it is removed, when something stands there already. */
+  place(target: string): boolean
+  /** Gives it up. */
+  drop(): void
+}
+
+/** Name of the folder in a store's root for what is in the making; MLflow skips folders whose name ends so. */
+export const STAGING = '.cairn.trash'
+
+/** Opens an empty staging folder in `<root>/.cairn.trash/`; it becomes visible whole, by `place`, or not at all. */
+export function stageDir(root: string): StagedDir {
+  const dir = freshPath(join(root, STAGING))
+  try {
+    mkdirSync(dir, { recursive: true })
+  } catch (error) {
+    throw diskError(error, `make the folder ${dir}`)
+  }
+  const drop = () => rmSync(dir, { recursive: true, force: true })
+  return {
+    dir,
+    drop,
+    place(target) {
+      try {
+        mkdirSync(dirname(target), { recursive: true })
+        // A rename takes the place of an empty folder: one that another program has just made must stay its own.
+        if (exists(target)) {
+          drop()
+          return false
+        }
+        renameSync(dir, target)
+        return true
+      } catch (error) {
+        drop()
+        if (['ENOTEMPTY', 'EEXIST'].includes(errno(error) ?? '')) return false
+        throw diskError(error, `make ${target}`)
+      }
+    },
+  }
+}
+
+/** Stages a folder, lets `fill` fill it and puts it in place; false when something stands there. */
+export function createDir(root: string, target: string, fill: (dir: string) => void): boolean {
+  const staged = stageDir(root)
+  try {
+    fill(staged.dir)
+  } catch (error) {
+    staged.drop()
+    throw error
+  }
+  return staged.place(target)
+}

@@ -1,0 +1,146 @@
+import { randomBytes } from 'node:crypto'
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { diskError } from '../errors.js'
+
+const self = randomBytes(6).toString('hex')
+let serial = 0
+
+/** A path in `dir` that no other process, thread or call uses; nothing is made. */
+export const freshPath = (dir: string): string => join(dir, `.cairn-${self}-${(serial++).toString(36)}`)
+
+/** The errno of a file system error, also when it is the cause of one of ours. */
+export function errno(error: unknown): string | undefined {
+  const { code, cause } = (error ?? {}) as { code?: unknown; cause?: unknown }
+  if (cause !== undefined) return errno(cause)
+  return typeof code === 'string' ? code : undefined
+}
+
+const ABSENT = new Set(['ENOENT', 'ENOTDIR'])
+/** Whether a file system error means that there is nothing at the path. */
+export const isAbsent = (error: unknown): boolean => ABSENT.has(errno(error) ?? '')
+
+/** Makes a folder and those above it; one that is there is fine. */
+export function makeDir(dir: string): void {
+  try {
+    mkdirSync(dir, { recursive: true })
+  } catch (error) {
+    throw diskError(error, `make the folder ${dir}`)
+  }
+}
+
+function retryWithDirs(dirs: readonly string[], act: () => void): void {
+  try {
+    act()
+  } catch (error) {
+    if (errno(error) !== 'ENOENT') throw error
+    for (const dir of dirs) mkdirSync(dir, { recursive: true })
+    act()
+  }
+}
+
+/**
+ * Writes a file so that a reader sees the old content or the new, never a part. The temporary file lies in `temp` (same
+ * file system; the file's own folder when left out). Missing folders are made.
+ */
+export function writeAtomic(file: string, data: string | Uint8Array, temp: string = dirname(file)): void {
+  const staged = freshPath(temp)
+  try {
+    retryWithDirs([temp], () => writeFileSync(staged, data, { flag: 'wx' }))
+    retryWithDirs([dirname(file)], () => renameSync(staged, file))
+  } catch (error) {
+    rmSync(staged, { force: true })
+    throw diskError(error, `write ${file}`)
+  }
+}
+
+/**
+ * Writes a file that must not be there yet, whole at once; answers false, and changes nothing, when something is there.
+ * `temp` as for `writeAtomic`.
+ */
+export function createOnce(file: string, data: string | Uint8Array, temp: string = dirname(file)): boolean {
+  const staged = freshPath(temp)
+  try {
+    retryWithDirs([temp], () => writeFileSync(staged, data, { flag: 'wx' }))
+    retryWithDirs([dirname(file)], () => linkOrCreate(staged, file, data))
+    return true
+  } catch (error) {
+    if (errno(error) === 'EEXIST' && exists(file)) return false
+    throw diskError(error, `write ${file}`)
+  } finally {
+    rmSync(staged, { force: true })
+  }
+}
+
+function linkOrCreate(staged: string, file: string, data: string | Uint8Array): void {
+  try {
+    linkSync(staged, file)
+  } catch (error) {
+    // File systems without hard links (exFAT, some network shares): exclusive, though not whole when killed.
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(errno(error) ?? '')) throw error
+    writeFileSync(file, data, { flag: 'wx' })
+  }
+}
+
+/** The text of a file; undefined when there is none. */
+export function readText(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    if (isAbsent(error)) return undefined
+    throw diskError(error, `read ${file}`)
+  }
+}
+
+/** Removes a file; false when there was none. */
+export function removeFile(file: string): boolean {
+  try {
+    unlinkSync(file)
+    return true
+  } catch (error) {
+    if (isAbsent(error)) return false
+    throw diskError(error, `remove ${file}`)
+  }
+}
+
+/** Removes a folder with all that is in it; links are removed, not followed. */
+export function removeDir(dir: string): void {
+  try {
+    rmSync(dir, { recursive: true, force: true })
+  } catch (error) {
+    throw diskError(error, `remove ${dir}`)
+  }
+}
+
+/** Moves a file or folder within one file system; what stands at the target and is not an empty folder stays. */
+export function move(from: string, to: string): void {
+  try {
+    retryWithDirs([dirname(to)], () => renameSync(from, to))
+  } catch (error) {
+    throw diskError(error, `move ${from} to ${to}`)
+  }
+}
+
+/** What identifies the state of a file: it changes with every write anybody makes. */
+export interface FileState {
+  readonly mtimeNs: bigint
+  readonly size: number
+  readonly inode: bigint
+  readonly isDirectory: boolean
+}
+
+/** The state of a file or folder (links followed); undefined when there is none. */
+export function stateOf(path: string): FileState | undefined {
+  try {
+    const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
+    return stat
+      ? { mtimeNs: stat.mtimeNs, size: Number(stat.size), inode: stat.ino, isDirectory: stat.isDirectory() }
+      : undefined
+  } catch (error) {
+    if (isAbsent(error)) return undefined
+    throw diskError(error, `look at ${path}`)
+  }
+}
+
+/** Whether a file or folder is there (links followed). */
+export const exists = (path: string): boolean => stateOf(path) !== undefined

@@ -1,0 +1,89 @@
+import { join, sep } from 'node:path'
+import { checkKey, cutTo, LIMITS, lengthOf } from '../../core/names.js'
+import { walkFiles } from '../../disk/walk.js'
+import { createOnce, errno, readText, removeFile, writeAtomic } from '../../disk/write.js'
+import { InvalidParameterError, ParamConflictError } from '../../errors.js'
+
+/** A parameter or tag. */
+export interface KeyValue {
+  readonly key: string
+  readonly value: string
+}
+
+const onDisk = (path: string): string => (sep === '/' ? path : path.replaceAll('/', sep))
+
+/** The file of a key (of a metric, parameter or tag) in its folder; a key that is no plain path is refused. */
+export const keyFile = (dir: string, kind: 'metric' | 'param' | 'tag', key: string): string =>
+  join(dir, onDisk(checkKey(kind, key)))
+
+/** All parameters or tags of a folder, sorted by key; a file that goes away meanwhile is left out. */
+export function readValues(dir: string): KeyValue[] {
+  const values: KeyValue[] = []
+  for (const key of walkFiles(dir).sort()) {
+    const value = readText(join(dir, onDisk(key)))
+    if (value !== undefined) values.push({ key, value })
+  }
+  return values
+}
+
+/** One parameter or tag; undefined when it is not there. Nothing is checked, so a foreign key is simply absent. */
+export const readValue = (dir: string, key: string): string | undefined => {
+  try {
+    return readText(keyFile(dir, 'tag', key))
+  } catch (error) {
+    if (error instanceof InvalidParameterError || errno(error) === 'EISDIR') return undefined
+    throw error
+  }
+}
+
+/** A value within its limit: cut when `truncate`, refused otherwise. */
+export function fitValue(truncate: boolean, kind: string, key: string, value: string, limit: number): string {
+  if (value.length <= limit || lengthOf(value) <= limit) return value
+  if (truncate) return cutTo(value, limit)
+  throw new InvalidParameterError(
+    `The value of the ${kind} ${JSON.stringify(key)} has ${lengthOf(value)} characters; at most ${limit} are allowed (MLFLOW_TRUNCATE_LONG_VALUES=true cuts it)`,
+  )
+}
+
+const CLASH = new Set(['EISDIR', 'ENOTDIR', 'EEXIST', 'ENOTEMPTY'])
+
+/** Runs a write of a key; that `a` and `a/b` cannot both be keys of one folder is said as bad input. */
+export function writingKey<T>(kind: string, key: string, write: () => T): T {
+  try {
+    return write()
+  } catch (error) {
+    if (!CLASH.has(errno(error) ?? '')) throw error
+    throw new InvalidParameterError(
+      `The ${kind} key ${JSON.stringify(key)} clashes with another: on disk a key is a file and "/" makes folders, so "a" and "a/b" cannot both be keys`,
+      { cause: error },
+    )
+  }
+}
+
+/** Sets a tag; the temporary file lies in `home`, the folder above, never among the tags. */
+export function setTag(home: string, dir: string, key: string, value: string): void {
+  const file = keyFile(dir, 'tag', key)
+  writingKey('tag', key, () => writeAtomic(file, value, home))
+}
+
+/** Removes a tag; false when there was none. */
+export const deleteTag = (dir: string, key: string): boolean => removeFile(keyFile(dir, 'tag', key))
+
+/** Writes a parameter once: the same value again is fine, another is a `ParamConflictError` naming both. */
+export function writeParam(home: string, dir: string, key: string, value: string, owner: string): void {
+  const file = keyFile(dir, 'param', key)
+  if (writingKey('param', key, () => createOnce(file, value, home))) return
+  const before = writingKey('param', key, () => readText(file))
+  if (before === value) return
+  throw new ParamConflictError(
+    `The param ${JSON.stringify(key)} of ${owner} is ${JSON.stringify(before ?? '')} already and cannot become ${JSON.stringify(value)}; parameters are written once`,
+  )
+}
+
+/** A tag's value within MLflow's limit for runs. */
+export const fitTag = (truncate: boolean, key: string, value: string): string =>
+  fitValue(truncate, 'tag', key, value, LIMITS.tagValue)
+
+/** A parameter's value within MLflow's limit. */
+export const fitParam = (truncate: boolean, key: string, value: string): string =>
+  fitValue(truncate, 'param', key, value, LIMITS.paramValue)
