@@ -1,0 +1,161 @@
+import { InvalidParameterError } from '../errors.js'
+import { type Cursor, cursor, quoted } from './filter/cursor.js'
+import { type FilterTarget, type OrderKey, type Rules, rules } from './filter/fields.js'
+import type { Subject } from './filter/matches.js'
+import { failUnknown, readName } from './filter/name.js'
+import type { Clause } from './filter/parse.js'
+
+export type { OrderKey } from './filter/fields.js'
+
+function readKey(text: string, allowed: Rules): OrderKey {
+  const from: Cursor = cursor(text, allowed, 'order_by')
+  if (from.peek().kind === 'end') from.fail(0, 'it is blank')
+  const name = readName(from)
+  const { entity } = name
+  if (entity === 'dataset' || !allowed.orderEntities.includes(entity))
+    from.fail(name.at, `${allowed.noun} are not sorted by a ${entity}, but by ${allowed.orderFields.join(', ')}`)
+  if (entity === 'attribute' && !allowed.orderFields.includes(name.key))
+    failUnknown(from, name, allowed.orderFields, allowed.orderEntities)
+  const word = from.take()
+  const direction = word.kind === 'word' ? word.text.toUpperCase() : ''
+  if (word.kind !== 'end' && direction !== 'ASC' && direction !== 'DESC')
+    from.fail(word.at, `expected ASC, DESC or the end, found ${quoted(word)}; each key is an entry of its own`)
+  const rest = direction ? from.take() : word
+  if (rest.kind !== 'end')
+    from.fail(rest.at, `expected the end, found ${quoted(rest)}; each key is an entry of its own`)
+  return { entity, key: name.key, ascending: direction !== 'DESC' }
+}
+
+function settled(keys: readonly OrderKey[], { defaultOrder, tieBreaks }: Rules): readonly OrderKey[] {
+  const wanted = keys.length > 0 ? keys : defaultOrder
+  const named = (key: OrderKey): boolean => wanted.some((w) => w.entity === key.entity && w.key === key.key)
+  return [...wanted, ...tieBreaks.filter((key) => !named(key))]
+}
+
+/**
+ * `order_by` terms (`metrics.auc DESC`) as keys, first key first, with the target's default where there are none and
+ * MLflow's tie-breaks behind. Throws `InvalidParameterError` showing where a term broke.
+ */
+export function parseOrderBy(terms: readonly string[] | undefined, target: FilterTarget): readonly OrderKey[] {
+  if (terms !== undefined && !Array.isArray(terms))
+    throw new InvalidParameterError(`order_by must be a list of texts, for example ['${rules[target].orderExample}']`)
+  return settled(
+    (terms ?? []).map((term: string) => readKey(term, rules[target])),
+    rules[target],
+  )
+}
+
+/** A sort key of a logged-model search as MLflow's REST API has it. */
+export interface LoggedModelOrder {
+  readonly field_name: string
+  readonly ascending?: boolean | undefined
+  readonly dataset_name?: string | undefined
+  readonly dataset_digest?: string | undefined
+}
+
+function loggedModelKey(term: LoggedModelOrder): OrderKey {
+  const { orderFields, aliases } = rules.loggedModels
+  const { field_name: field, ascending = true, dataset_name: name, dataset_digest: digest } = term ?? {}
+  const example = "{ field_name: 'metrics.auc', ascending: false }"
+  if (typeof field !== 'string' || typeof ascending !== 'boolean')
+    throw new InvalidParameterError(`Each order_by of logged models is an object such as ${example}`)
+  if (digest && !name) throw new InvalidParameterError(`order_by ${field}: dataset_digest needs dataset_name beside it`)
+  const dot = field.indexOf('.')
+  const key = dot < 0 ? field.trim() : field.slice(dot + 1).replace(/^`(.*)`$/s, '$1')
+  const attribute = Object.hasOwn(aliases, key) ? aliases[key]! : key
+  if (dot < 0 && orderFields.includes(attribute)) return { entity: 'attribute', key: attribute, ascending }
+  if (dot < 0 || field.slice(0, dot) !== 'metrics' || key === '')
+    throw new InvalidParameterError(
+      `Logged models are not sorted by "${field.slice(0, 80)}", but by metrics.<key>, ${orderFields.join(', ')}; for example ${example}`,
+    )
+  return { entity: 'metric', key, ascending, ...(name ? { dataset: { name, ...(digest ? { digest } : {}) } } : {}) }
+}
+
+/** The same for logged models, whose terms are objects; throws `InvalidParameterError` naming the term and the fields there are. */
+export function parseLoggedModelOrder(terms: readonly LoggedModelOrder[] | undefined): readonly OrderKey[] {
+  return settled((terms ?? []).map(loggedModelKey), rules.loggedModels)
+}
+
+type Value = string | number | undefined
+
+function read(subject: Subject, { entity, key, dataset }: OrderKey): Value {
+  if (entity === 'metric') return dataset ? subject.metric(key, dataset) : subject.metric(key)
+  if (entity === 'param') return subject.param(key)
+  return entity === 'tag' ? subject.tag(key) : subject.attribute(key)
+}
+
+/** Moves surrogates above all else, which makes the order of UTF-16 units that of code points. */
+const rank = (unit: number): number => (unit < 0xd800 ? unit : unit < 0xe000 ? unit + 0x2000 : unit - 0x800)
+
+/** Python's order of strings: by code point. */
+function compareText(a: string, b: string): number {
+  const length = Math.min(a.length, b.length)
+  for (let i = 0; i < length; i++) {
+    const x = a.charCodeAt(i)
+    const y = b.charCodeAt(i)
+    if (x !== y) return rank(x) - rank(y)
+  }
+  return a.length - b.length
+}
+
+/** 0 for what has an order, 1 for NaN, 2 for what is missing: these stay last whatever the direction. */
+const place = (value: Value): number => (value === undefined ? 2 : Number.isNaN(value) ? 1 : 0)
+
+function compareValues(a: Value, b: Value, ascending: boolean): number {
+  if (a === b) return 0
+  const apart = place(a) - place(b)
+  if (apart !== 0) return apart
+  if (a === undefined || b === undefined || Number.isNaN(a)) return 0
+  const sign = ascending ? 1 : -1
+  if (typeof a === 'string') return typeof b === 'string' ? sign * compareText(a, b) : sign
+  return typeof b === 'string' || a < b ? -sign : a > b ? sign : 0
+}
+
+/** Compares two subjects by the keys, the first that tells them apart deciding; reads both each time. */
+export function comparing(keys: readonly OrderKey[]): (a: Subject, b: Subject) => number {
+  return (a, b) => {
+    for (const key of keys) {
+      const order = compareValues(read(a, key), read(b, key), key.ascending)
+      if (order !== 0) return order
+    }
+    return 0
+  }
+}
+
+/** The items sorted by the keys, stably, in a new array; each key of each item is read once. */
+export function sortBy<T>(items: readonly T[], subjectOf: (item: T) => Subject, keys: readonly OrderKey[]): T[] {
+  const rows = items.map((item) => {
+    const subject = subjectOf(item)
+    return { item, values: keys.map((key) => read(subject, key)) }
+  })
+  rows.sort((a, b) => {
+    for (let i = 0; i < keys.length; i++) {
+      const order = compareValues(a.values[i], b.values[i], keys[i]!.ascending)
+      if (order !== 0) return order
+    }
+    return 0
+  })
+  return rows.map(({ item }) => item)
+}
+
+/** What a search reads beside attributes: keys without repetition, and whether datasets are looked at. */
+export interface Reads {
+  readonly metrics: string[]
+  readonly params: string[]
+  readonly tags: string[]
+  readonly datasets: boolean
+}
+
+/** What evaluating these clauses and sort keys reads of a subject, so that a backend need not read more. */
+export function reads(clauses: readonly Clause[], order: readonly OrderKey[]): Reads {
+  const all: readonly { entity: Clause['entity']; key: string }[] = [...clauses, ...order]
+  const keysOf = (entity: Clause['entity']): string[] => [
+    ...new Set(all.filter((one) => one.entity === entity).map(({ key }) => key)),
+  ]
+  return {
+    metrics: keysOf('metric'),
+    params: keysOf('param'),
+    tags: keysOf('tag'),
+    datasets: all.some(({ entity }) => entity === 'dataset'),
+  }
+}

@@ -1,0 +1,53 @@
+import { InvalidParameterError } from '../errors.js'
+import type { FilterTarget } from './filter/fields.js'
+
+/** How many results a page of each search has: without a wish, at least, and at most. Zero stands for the default where it is allowed. */
+export const pageLimits: Readonly<Record<FilterTarget, { byDefault: number; least: 0 | 1; most: number }>> = {
+  runs: { byDefault: 1_000, least: 1, most: 50_000 },
+  experiments: { byDefault: 1_000, least: 1, most: 50_000 },
+  registeredModels: { byDefault: 100, least: 1, most: 1_000 },
+  modelVersions: { byDefault: 10_000, least: 1, most: 200_000 },
+  loggedModels: { byDefault: 100, least: 0, most: Number.MAX_SAFE_INTEGER },
+}
+
+/** The page size to use for `max_results`; throws `InvalidParameterError` naming the range when it is outside. */
+export function pageSize(target: FilterTarget, maxResults: number | undefined): number {
+  const { byDefault, least, most } = pageLimits[target]
+  if (maxResults === undefined) return byDefault
+  if (!Number.isInteger(maxResults) || maxResults < least || maxResults > most)
+    throw new InvalidParameterError(
+      `max_results must be a whole number from ${least} to ${most}, but is ${String(maxResults)}; leave it out for ${byDefault}`,
+    )
+  return maxResults === 0 ? byDefault : maxResults
+}
+
+const tokenOf = (offset: number): string => Buffer.from(JSON.stringify({ offset })).toString('base64')
+
+function offsetOf(token: string): number {
+  try {
+    const { offset } = JSON.parse(Buffer.from(token, 'base64').toString()) as { offset?: unknown }
+    const number = typeof offset === 'string' && /^[0-9]+$/.test(offset) ? Number(offset) : offset
+    if (typeof number === 'number' && Number.isSafeInteger(number) && number > 0) return number
+  } catch {
+    // Falls to the one answer for every token that no search gave.
+  }
+  throw new InvalidParameterError(
+    `Invalid page_token "${String(token).slice(0, 80)}": pass the next_page_token of the page before, or none for the first page`,
+  )
+}
+
+/** A page, and the token for the next one if there is more. */
+export interface Page<T> {
+  readonly items: T[]
+  readonly next_page_token?: string
+}
+
+/**
+ * The page of at most `maxResults` items that `token` asks for, the first one without a token.
+ * Tokens are MLflow's; one that is not throws `InvalidParameterError`.
+ */
+export function page<T>(items: readonly T[], maxResults: number, token?: string): Page<T> {
+  const from = token ? offsetOf(token) : 0
+  const to = from + maxResults
+  return { items: items.slice(from, to), ...(to < items.length ? { next_page_token: tokenOf(to) } : {}) }
+}
