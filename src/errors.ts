@@ -14,6 +14,8 @@ export interface CairnErrorOptions {
   readonly url?: string
   /** How long the server asked to wait, in milliseconds. */
   readonly retryAfterMs?: number
+  /** True when nothing left this process, so that the backend cannot have acted on it. */
+  readonly notSent?: boolean
 }
 
 /** The one family: every error Cairn throws on its own account is one of these. */
@@ -26,6 +28,7 @@ export class CairnError extends Error {
   readonly requestId?: string
   readonly url?: string
   readonly retryAfterMs?: number
+  readonly notSent?: boolean
 
   constructor(message: string, options: CairnErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined)
@@ -36,6 +39,7 @@ export class CairnError extends Error {
     if (options.requestId !== undefined) this.requestId = options.requestId
     if (options.url !== undefined) this.url = options.url
     if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs
+    if (options.notSent !== undefined) this.notSent = options.notSent
   }
 }
 
@@ -71,7 +75,7 @@ export class ProtocolError extends kind('PROTOCOL_ERROR') {}
 /** Bytes, a checksum, a model or a store file are not what they should be. */
 export class IntegrityError extends kind('DATA_LOSS') {}
 /** A parameter was logged before with another value; parameters are written once. */
-export class ParamConflictError extends kind('INVALID_PARAMETER_VALUE') {}
+export class ParamConflictError extends InvalidParameterError {}
 /** A bare verb was called and no run is active. */
 export class NoActiveRunError extends kind('NO_ACTIVE_RUN') {}
 /** None of the model's flavors is one that Cairn can load. */

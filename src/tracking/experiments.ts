@@ -1,0 +1,177 @@
+import type { Experiment, ViewType } from '../core/entities.js'
+import { checkExperimentId, checkExperimentName, LIMITS, lengthOf } from '../core/names.js'
+import { AlreadyExistsError, InvalidParameterError, NotFoundError } from '../errors.js'
+import type { Transport } from '../transport/transport.js'
+import { toExperiment, toPairs } from './entities.js'
+import { allPages, firstOf } from './pages.js'
+
+/** Options that every call with I/O takes. */
+export interface CallOptions {
+  /** Ends the call early; it rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface CreateExperimentOptions extends CallOptions {
+  /** URI below which the artifacts of the experiment's runs lie; the store's own choice when left out. */
+  readonly artifactLocation?: string | undefined
+  readonly tags?: Readonly<Record<string, string>> | undefined
+}
+
+export interface SearchExperimentsOptions extends CallOptions {
+  /** MLflow's grammar, e.g. `name LIKE 'churn%' AND tags.team = 'growth'`. */
+  readonly filter?: string | undefined
+  /** E.g. `['creation_time DESC']`, which is the default. */
+  readonly orderBy?: readonly string[] | undefined
+  /** How many at the most; 1,000 by default. For `iterateExperiments`, the size of a page. */
+  readonly maxResults?: number | undefined
+  /** `ACTIVE_ONLY` by default. */
+  readonly viewType?: ViewType | undefined
+}
+
+/** Experiments: making, finding, renaming, deleting and restoring them. */
+export interface Experiments {
+  /**
+   * Makes an experiment and resolves to its id. Throws `AlreadyExistsError` when the name is taken, by a deleted
+   * experiment too; `InvalidParameterError` for a blank or over-long name (500 characters, as in MLflow).
+   */
+  createExperiment(name: string, options?: CreateExperimentOptions): Promise<string>
+  /** The experiment with an id, active or deleted; `NotFoundError` when there is none. */
+  getExperiment(experimentId: string, options?: CallOptions): Promise<Experiment>
+  /** The experiment with a name, active or deleted; `undefined` when there is none. */
+  getExperimentByName(name: string, options?: CallOptions): Promise<Experiment | undefined>
+  /**
+   * The experiments that a filter describes, newest first, at most `maxResults` (1,000). A bad filter is an
+   * `InvalidParameterError` that shows where it broke.
+   */
+  searchExperiments(options?: SearchExperimentsOptions): Promise<Experiment[]>
+  /** As `searchExperiments`, one after the other, asked for page by page as they are consumed. */
+  iterateExperiments(options?: SearchExperimentsOptions): AsyncIterable<Experiment>
+  /** Gives an experiment another name; `AlreadyExistsError` when it is taken. */
+  renameExperiment(experimentId: string, newName: string, options?: CallOptions): Promise<void>
+  /** Marks an experiment and its runs as deleted; `restoreExperiment` brings them back. */
+  deleteExperiment(experimentId: string, options?: CallOptions): Promise<void>
+  /** Brings a deleted experiment back, with all its runs. */
+  restoreExperiment(experimentId: string, options?: CallOptions): Promise<void>
+  /** Sets one tag of an experiment (value at most 5,000 characters, as in MLflow). */
+  setExperimentTag(experimentId: string, key: string, value: string, options?: CallOptions): Promise<void>
+  /** Sets several tags of an experiment, in order. */
+  setExperimentTags(experimentId: string, tags: Readonly<Record<string, string>>, options?: CallOptions): Promise<void>
+  /** Removes a tag of an experiment; one that is not there is success. */
+  deleteExperimentTag(experimentId: string, key: string, options?: CallOptions): Promise<void>
+}
+
+const PAGE = 1000
+
+/** The verbs on experiments, over a transport that is made when the first of them is called. */
+export function experiments(transport: () => Promise<Transport>): Experiments {
+  const verbs: Experiments = {
+    async createExperiment(name, { artifactLocation, tags, signal } = {}) {
+      const input = { name: checkExperimentName(name), artifact_location: artifactLocation, tags: toPairs(tags) }
+      return (await (await transport()).call('createExperiment', input, { signal })).experiment_id
+    },
+    async getExperiment(experimentId, options) {
+      const input = { experiment_id: checkExperimentId(experimentId) }
+      return toExperiment((await (await transport()).call('getExperiment', input, options)).experiment)
+    },
+    async getExperimentByName(name, options) {
+      const input = { experiment_name: checkExperimentName(name) }
+      try {
+        return toExperiment((await (await transport()).call('getExperimentByName', input, options)).experiment)
+      } catch (error) {
+        if (error instanceof NotFoundError) return undefined
+        throw error
+      }
+    },
+    searchExperiments: (options = {}) =>
+      firstOf(
+        verbs.iterateExperiments({ ...options, maxResults: Math.min(options.maxResults ?? PAGE, PAGE) }),
+        options.maxResults ?? PAGE,
+      ),
+    iterateExperiments: ({ filter, orderBy, maxResults = PAGE, viewType = 'ACTIVE_ONLY', signal } = {}) =>
+      allPages(async (page_token) => {
+        const input = {
+          filter,
+          order_by: orderBy && [...orderBy],
+          max_results: checkMaxResults(maxResults),
+          view_type: viewType,
+          page_token,
+        }
+        const page = await (await transport()).call('searchExperiments', input, { signal })
+        return { items: page.experiments.map(toExperiment), nextPageToken: page.next_page_token }
+      }),
+    async renameExperiment(experimentId, newName, options) {
+      const input = { experiment_id: checkExperimentId(experimentId), new_name: checkExperimentName(newName) }
+      await (await transport()).call('updateExperiment', input, options)
+    },
+    async deleteExperiment(experimentId, options) {
+      await (await transport()).call('deleteExperiment', { experiment_id: checkExperimentId(experimentId) }, options)
+    },
+    async restoreExperiment(experimentId, options) {
+      await (await transport()).call('restoreExperiment', { experiment_id: checkExperimentId(experimentId) }, options)
+    },
+    async setExperimentTag(experimentId, key, value, options) {
+      const text = checkTagText(key, value, LIMITS.experimentTagValue)
+      const input = { experiment_id: checkExperimentId(experimentId), key, value: text }
+      await (await transport()).call('setExperimentTag', input, options)
+    },
+    async setExperimentTags(experimentId, tags, options) {
+      for (const [key, value] of Object.entries(tags)) await verbs.setExperimentTag(experimentId, key, value, options)
+    },
+    async deleteExperimentTag(experimentId, key, options) {
+      const input = { experiment_id: checkExperimentId(experimentId), key }
+      await ignoreAbsent(async () => (await transport()).call('deleteExperimentTag', input, options))
+    },
+  }
+  return verbs
+}
+
+/** The experiment with a name, made when it is absent, also when several processes ask at once. */
+export async function ensureExperiment(verbs: Experiments, name: string, signal?: AbortSignal): Promise<Experiment> {
+  const existing = await verbs.getExperimentByName(name, { signal })
+  if (existing) return requireActive(existing)
+  try {
+    return await verbs.getExperiment(await verbs.createExperiment(name, { signal }), { signal })
+  } catch (error) {
+    const made = error instanceof AlreadyExistsError && (await verbs.getExperimentByName(name, { signal }))
+    if (made) return requireActive(made)
+    throw error
+  }
+}
+
+/** The experiment itself, unless it is deleted: that is an `InvalidParameterError` which says how to bring it back. */
+export function requireActive(experiment: Experiment): Experiment {
+  if (experiment.lifecycleStage !== 'deleted') return experiment
+  const { name, experimentId } = experiment
+  throw new InvalidParameterError(
+    `The experiment ${JSON.stringify(name)} is deleted; bring it back with restoreExperiment('${experimentId}') or choose another name`,
+  )
+}
+
+/** A tag's value as text, checked for length; `null` and `undefined` are refused. */
+export function checkTagText(key: string, value: unknown, limit: number): string {
+  if (typeof key !== 'string' || key === '')
+    throw new InvalidParameterError('A tag key must be a text that is not empty')
+  if (value === null || value === undefined)
+    throw new InvalidParameterError(`The tag ${JSON.stringify(key)} has no value (${value}); give it a text`)
+  const text = String(value)
+  if (lengthOf(text) > limit)
+    throw new InvalidParameterError(
+      `The value of tag ${JSON.stringify(key)} has ${lengthOf(text)} characters; at most ${limit} are allowed`,
+    )
+  return text
+}
+
+/** A page size or limit as MLflow takes it: a whole number from 1 to 50,000. */
+export function checkMaxResults(maxResults: number): number {
+  if (Number.isInteger(maxResults) && maxResults >= 1 && maxResults <= 50_000) return maxResults
+  throw new InvalidParameterError(`maxResults is ${maxResults}; it must be a whole number from 1 to 50000`)
+}
+
+/** Deleting what is not there is success. */
+export async function ignoreAbsent(act: () => Promise<unknown>): Promise<void> {
+  try {
+    await act()
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error
+  }
+}

@@ -1,0 +1,322 @@
+import { BATCH_LIMITS, type Batch, type BatchEntry, type BatchLimits, entrySize } from '../core/batch.js'
+import type { Step } from '../core/entities.js'
+import { checkKey } from '../core/names.js'
+import { type CairnError, InvalidParameterError, isRetryable, TimeoutError, UnavailableError } from '../errors.js'
+import { metricRing, type PointExtras } from './ring.js'
+
+/** One step of delivery: a batch, or the removal of a tag in its place among the writes. */
+export type Delivery = { readonly batch: Batch } | { readonly deleteTag: string }
+
+/**
+ * Takes one delivery to where it belongs, beginning at once. `undefined` says that it has arrived before the call
+ * returned, as on the local store; a promise that it is on its way. Throws or rejects with the reason it was not taken.
+ */
+export type Drain = (delivery: Delivery) => void | Promise<void>
+
+/** What became of all that was logged: points, parameters and tags, counted alike. */
+export interface BufferStats {
+  /** Logged and waiting. */
+  readonly queued: number
+  /** Handed to the backend, answer awaited. */
+  readonly inFlight: number
+  /** Arrived. */
+  readonly delivered: number
+  /** Sent again after a failure that may pass. */
+  readonly retried: number
+  /** Waiting on disk for a server that cannot be reached. */
+  readonly spooled: number
+  /** Turned down for good; `flush()` says why. */
+  readonly refused: number
+  /** Epoch milliseconds of the last arrival. */
+  readonly lastDeliveredAt: number | undefined
+}
+
+/** Sizes and times of a buffer. */
+export interface BufferOptions {
+  readonly limits?: BatchLimits
+  /** Milliseconds that a point waits at the most while the event loop turns; 1,000 by default. */
+  readonly intervalMs?: number
+  /** Points that may wait while the backend is slow; one more is refused and counted. 4,194,304 (120 MB) by default. */
+  readonly maxQueued?: number
+  readonly onRefused?: (error: CairnError, count: number) => void
+  readonly onRetry?: (error: CairnError, delayMs: number) => void
+}
+
+/** What is logged to one run, on its way out: it returns at once, keeps order, and loses nothing that can be delivered. */
+export interface MetricBuffer {
+  /** Adds one point; the key is checked when it is new. */
+  metric(key: string, value: number, step: Step, timestamp: number, extras?: PointExtras): void
+  param(key: string, value: string): void
+  tag(key: string, value: string): void
+  deleteTag(key: string): void
+  /** Delivers what can be delivered without waiting; for a full ring and for the exit of the process. */
+  drainNow(): void
+  /** Resolves when all logged so far has arrived; rejects with what was refused, or with `TimeoutError`. */
+  flush(timeoutMs?: number): Promise<void>
+  stats(): BufferStats
+}
+
+type Entry = { readonly kind: 'param' | 'tag' | 'deleteTag' } & BatchEntry
+
+const INITIAL_CAPACITY = 4096
+const ENTRIES_IN_MEMORY = 1000
+const RETRY_FIRST_MS = 100
+const RETRY_MOST_MS = 30_000
+const FLUSH_MS = 60_000
+
+const pointsIn = (delivery: Delivery): number => ('deleteTag' in delivery ? 0 : delivery.batch.metrics.length)
+const entriesIn = (delivery: Delivery): number =>
+  'deleteTag' in delivery ? 1 : delivery.batch.params.length + delivery.batch.tags.length
+const countOf = (delivery: Delivery): number => pointsIn(delivery) + entriesIn(delivery)
+
+/** A flush that waits until this many points and entries are done with, in the order they came. */
+interface Waiter {
+  readonly points: number
+  readonly entries: number
+  readonly resolve: () => void
+}
+
+/** Makes the buffer of one run over a drain. */
+export function metricBuffer(drain: Drain, options: BufferOptions = {}): MetricBuffer {
+  const { limits = BATCH_LIMITS, intervalMs = 1000, maxQueued = 1 << 22 } = options
+  const ring = metricRing(Math.min(INITIAL_CAPACITY, maxQueued))
+  const perBatch = Math.min(limits.metrics, limits.total)
+  const entries: Entry[] = []
+  /** What was taken from the queue and goes first: to be sent again, or the halves of a batch that was refused. */
+  const waiting: Delivery[] = []
+  let failures = 0
+  let woken = false
+  let timer: NodeJS.Timeout | undefined
+  let retryTimer: NodeJS.Timeout | undefined
+  let current: Delivery | undefined
+  let delivered = 0
+  let retried = 0
+  let refused = 0
+  let lastDeliveredAt: number | undefined
+  let refusals: CairnError[] = []
+  let pointsDone = 0
+  let entriesDone = 0
+  const waiters = new Set<Waiter>()
+
+  const inHand = (count: (delivery: Delivery) => number) =>
+    waiting.reduce((sum, delivery) => sum + count(delivery), current ? count(current) : 0)
+  const pointsOpen = () => ring.size + inHand(pointsIn)
+  const entriesOpen = () => entries.length + inHand(entriesIn)
+  const inFlight = () => (current ? countOf(current) : 0)
+  const queued = () => pointsOpen() + entriesOpen() - inFlight()
+  const idle = () => pointsOpen() + entriesOpen() === 0
+
+  /** Parameters and tags go first and in order; a tag written twice or deleted starts a new batch. */
+  function nextDelivery(): Delivery | undefined {
+    if (entries[0]?.kind === 'deleteTag') return { deleteTag: entries.shift()!.key }
+    const params: BatchEntry[] = []
+    const tags: BatchEntry[] = []
+    const seen = new Set<string>()
+    let bytes = 0
+    let taken = 0
+    for (; taken < entries.length; taken++) {
+      const { kind, key, value } = entries[taken]!
+      const into = kind === 'param' ? params : tags
+      bytes += entrySize({ key, value })
+      if (kind === 'deleteTag' || seen.has(kind + key) || into.length === limits[`${kind}s`]) break
+      if (taken > 0 && bytes > limits.bytes) break
+      seen.add(kind + key)
+      into.push({ key, value })
+    }
+    entries.splice(0, taken)
+    // A full batch of metrics is about a tenth of the size limit, so only long parameters leave them no room.
+    const room = bytes > limits.bytes / 2 ? 0 : Math.min(perBatch, limits.total - taken)
+    const metrics = ring.take(room)
+    return taken + metrics.length > 0 ? { batch: { metrics, params, tags } } : undefined
+  }
+
+  /** Done with, delivered or refused: whoever flushed up to here goes on. */
+  function done(delivery: Delivery): void {
+    failures = 0
+    pointsDone += pointsIn(delivery)
+    entriesDone += entriesIn(delivery)
+    for (const waiter of waiters) if (reached(waiter)) waiter.resolve()
+  }
+
+  const reached = (target: Omit<Waiter, 'resolve'>) => pointsDone >= target.points && entriesDone >= target.entries
+
+  function arrived(delivery: Delivery): void {
+    delivered += countOf(delivery)
+    lastDeliveredAt = Date.now()
+    done(delivery)
+  }
+
+  function failed(delivery: Delivery, reason: unknown): void {
+    const error = reason as CairnError
+    if (isRetryable(error)) {
+      waiting.unshift(delivery)
+      retried += countOf(delivery)
+      const delayMs = error.retryAfterMs ?? Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** failures++)
+      options.onRetry?.(error, delayMs)
+      retryTimer = setTimeout(() => {
+        retryTimer = undefined
+        pump()
+      }, delayMs)
+      if (waiters.size === 0) retryTimer.unref()
+    } else if (error instanceof InvalidParameterError && countOf(delivery) > 1) waiting.unshift(...halves(delivery))
+    else {
+      refuse(error, countOf(delivery))
+      done(delivery)
+    }
+  }
+
+  function refuse(error: CairnError, count: number): void {
+    refused += count
+    if (refusals.length < 100) refusals.push(error)
+    options.onRefused?.(error, count)
+  }
+
+  function attempt(delivery: Delivery): void {
+    try {
+      const outcome = drain(delivery)
+      if (outcome === undefined) {
+        arrived(delivery)
+        return
+      }
+      current = delivery
+      const settle = (then: () => void) => () => {
+        current = undefined
+        then()
+        pump()
+      }
+      outcome.then(
+        settle(() => arrived(delivery)),
+        (reason: unknown) => settle(() => failed(delivery, reason))(),
+      )
+    } catch (reason) {
+      failed(delivery, reason)
+    }
+  }
+
+  /** Delivers one after the other until nothing waits, the backend takes its time, or it must be given time. */
+  function pump(most = Number.POSITIVE_INFINITY): void {
+    woken = false
+    for (let n = 0; n < most && current === undefined && retryTimer === undefined; n++) {
+      const delivery = waiting.shift() ?? nextDelivery()
+      if (delivery === undefined) break
+      attempt(delivery)
+    }
+    if (idle()) {
+      clearTimeout(timer)
+      timer = undefined
+    }
+  }
+
+  function wake(): void {
+    if (woken) return
+    woken = true
+    setImmediate(pump)
+  }
+
+  function arm(): void {
+    timer = setTimeout(() => {
+      timer = undefined
+      pump()
+      if (!idle() && timer === undefined) arm()
+    }, intervalMs)
+    timer.unref()
+  }
+
+  /** Room for one more point: by delivering in this very call, else by growing. */
+  function makeRoom(): boolean {
+    pump(1)
+    if (ring.size < ring.capacity) return true
+    if (ring.capacity >= maxQueued) return false
+    ring.grow(Math.min(maxQueued, ring.capacity * 2))
+    return true
+  }
+
+  function enter(kind: Entry['kind'], key: string, value: string): void {
+    entries.push({ kind, key, value })
+    if (entries.length >= ENTRIES_IN_MEMORY) pump(1)
+    else if (entries.length >= limits.params) wake()
+    if (timer === undefined) arm()
+  }
+
+  return {
+    metric(key, value, step, timestamp, extras) {
+      let index = ring.keyIndex(key)
+      if (index === -1) index = ring.addKey(checkKey('metric', key))
+      if (ring.size === ring.capacity && !makeRoom()) {
+        refuse(new UnavailableError(`${maxQueued} points wait for a backend that does not take them`), 1)
+        return
+      }
+      ring.put(index, value, step, timestamp, extras)
+      if (ring.size >= perBatch) wake()
+      if (timer === undefined) arm()
+    },
+    param: (key, value) => enter('param', key, value),
+    tag: (key, value) => enter('tag', key, value),
+    deleteTag: (key) => enter('deleteTag', key, ''),
+    drainNow() {
+      clearTimeout(retryTimer)
+      retryTimer = undefined
+      pump()
+    },
+    async flush(timeoutMs = FLUSH_MS) {
+      clearTimeout(retryTimer)
+      retryTimer = undefined
+      const target = { points: pointsDone + pointsOpen(), entries: entriesDone + entriesOpen() }
+      pump()
+      if (!reached(target)) await until(target, timeoutMs)
+      if (refusals.length === 0) return
+      const errors = refusals
+      refusals = []
+      throw errors.length === 1 ? errors[0] : together(errors)
+    },
+    stats: () => ({ queued: queued(), inFlight: inFlight(), delivered, retried, spooled: 0, refused, lastDeliveredAt }),
+  }
+
+  async function until(target: Omit<Waiter, 'resolve'>, timeoutMs: number): Promise<void> {
+    retryTimer?.ref()
+    let waiter: Waiter | undefined
+    let limit: NodeJS.Timeout | undefined
+    try {
+      await new Promise<void>((resolve, reject) => {
+        waiter = { ...target, resolve }
+        waiters.add(waiter)
+        limit = setTimeout(() => {
+          const left = `${queued() + inFlight()} entries have not arrived after ${timeoutMs} ms`
+          reject(new TimeoutError(`${left}; they are still being tried`))
+        }, timeoutMs)
+      })
+    } finally {
+      clearTimeout(limit)
+      if (waiter) waiters.delete(waiter)
+    }
+  }
+}
+
+/** A batch in two, so that one entry that is refused takes no other with it; a backend refuses a batch whole. */
+function halves(delivery: Delivery): Delivery[] {
+  if ('deleteTag' in delivery) return [delivery]
+  const { metrics, params, tags } = delivery.batch
+  const none = { metrics: [], params: [], tags: [] }
+  const kinds: Batch[] = [
+    { ...none, params },
+    { ...none, tags },
+    { ...none, metrics },
+  ]
+  const filled = kinds.filter((batch) => countOf({ batch }) > 0)
+  if (filled.length > 1) return filled.map((batch) => ({ batch }))
+  const part = (from: number, to?: number) => (list: readonly unknown[]) => list.slice(from, to)
+  const middle = Math.ceil(countOf(delivery) / 2)
+  return [part(0, middle), part(middle)].map((of) => ({
+    batch: { metrics: of(metrics), params: of(params), tags: of(tags) } as Batch,
+  }))
+}
+
+/** Several refusals as one error of the first one's kind. */
+function together(errors: readonly CairnError[]): CairnError {
+  const first = errors[0]!
+  const Kind = first.constructor as new (message: string, options: { cause: unknown; code: string }) => CairnError
+  return new Kind(`${first.message} (and ${errors.length - 1} more)`, {
+    cause: new AggregateError(errors, 'what was refused'),
+    code: first.code,
+  })
+}

@@ -1,0 +1,264 @@
+import type { Batch } from '../core/batch.js'
+import { cutBatch } from '../core/batch.js'
+import type {
+  FileInfo,
+  LoggedModelInfo,
+  Metric,
+  RunData,
+  RunInfo,
+  RunStatus,
+  Step,
+  ViewType,
+} from '../core/entities.js'
+import { checkExperimentId, checkModelId, checkRunId } from '../core/names.js'
+import { InvalidParameterError } from '../errors.js'
+import type { Transport } from '../transport/transport.js'
+import { toFileInfo, toLoggedModel, toMetric, toPairs, toRunData, toRunInfo } from './entities.js'
+import { type CallOptions, checkMaxResults, type Experiments } from './experiments.js'
+import { allPages, firstOf } from './pages.js'
+import { metricInput, paramText, pointOf, type TextRules, tagText } from './values.js'
+
+export interface SearchRunsOptions extends CallOptions {
+  /** Names of the experiments to look in; with neither names nor ids, the experiment that is set, else all active ones. */
+  readonly experimentNames?: readonly string[] | undefined
+  readonly experimentIds?: readonly string[] | undefined
+  /** MLflow's grammar, e.g. `metrics.auc > 0.8 AND tags.team = 'growth'`. */
+  readonly filter?: string | undefined
+  /** E.g. `['metrics.auc DESC']`; the newest first by default. */
+  readonly orderBy?: readonly string[] | undefined
+  /** How many at the most; 1,000 by default. For `iterateRuns`, the size of a page. */
+  readonly maxResults?: number | undefined
+  /** `ACTIVE_ONLY` by default. */
+  readonly viewType?: ViewType | undefined
+}
+
+export interface CreateRunOptions extends CallOptions {
+  readonly runName?: string | undefined
+  /** Epoch milliseconds; now by default. */
+  readonly startTime?: number | undefined
+  readonly tags?: Readonly<Record<string, string>> | undefined
+  readonly userId?: string | undefined
+}
+
+export interface UpdateRunOptions extends CallOptions {
+  readonly status?: RunStatus | undefined
+  readonly runName?: string | undefined
+  /** Epoch milliseconds. */
+  readonly endTime?: number | undefined
+}
+
+/** Points, parameters and tags for `logBatch`, of any number: they are cut into requests by MLflow's limits. */
+export interface LogBatchInput {
+  readonly metrics?: readonly { key: string; value: number; timestamp?: number; step?: Step }[] | undefined
+  readonly params?: Readonly<Record<string, unknown>> | undefined
+  readonly tags?: Readonly<Record<string, unknown>> | undefined
+}
+
+export interface SearchLoggedModelsOptions extends CallOptions {
+  readonly experimentIds: readonly string[]
+  readonly filter?: string | undefined
+  readonly orderBy?: readonly { readonly fieldName: string; readonly ascending?: boolean }[] | undefined
+  readonly maxResults?: number | undefined
+}
+
+/** Runs and logged models, read and administered by id. */
+export interface Runs {
+  /** A run as it stands; `NotFoundError` when there is none with this id. */
+  getRun(runId: string, options?: CallOptions): Promise<RunData>
+  /**
+   * The runs that a filter describes, at most `maxResults` (1,000), all pages joined. A bad filter is an
+   * `InvalidParameterError` that shows where it broke.
+   */
+  searchRuns(options?: SearchRunsOptions): Promise<RunData[]>
+  /** As `searchRuns`, one after the other, asked for page by page as they are consumed. */
+  iterateRuns(options?: SearchRunsOptions): AsyncIterable<RunData>
+  /** Every point of one metric, whatever their number: `{ key, value, timestamp, step }`, in the backend's order. */
+  getMetricHistory(runId: string, key: string, options?: CallOptions): Promise<Metric[]>
+  /** As `getMetricHistory`, page by page. */
+  iterateMetricHistory(runId: string, key: string, options?: CallOptions): AsyncIterable<Metric>
+  /** Makes a run without making it active; resolves to it. `startRun` is what a training script wants. */
+  createRun(experimentId: string, options?: CreateRunOptions): Promise<RunData>
+  /** Changes status, name or end of a run. */
+  updateRun(runId: string, options: UpdateRunOptions): Promise<RunInfo>
+  /** Ends a run: sets its status (`FINISHED` by default) and its end to now. */
+  setTerminated(runId: string, status?: RunStatus, options?: CallOptions & { endTime?: number }): Promise<void>
+  /** Writes points, parameters and tags of any number to a run and waits until they are there. */
+  logBatch(runId: string, batch: LogBatchInput, options?: CallOptions): Promise<void>
+  /** Marks a run as deleted; `restoreRun` brings it back. */
+  deleteRun(runId: string, options?: CallOptions): Promise<void>
+  restoreRun(runId: string, options?: CallOptions): Promise<void>
+  /** The artifacts directly below a path of a run (`''`, its root, by default); paths are relative to the root. */
+  listArtifacts(runId: string, path?: string, options?: CallOptions): Promise<FileInfo[]>
+  /** A logged model (MLflow 3) by its id, `m-…`. */
+  getLoggedModel(modelId: string, options?: CallOptions): Promise<LoggedModelInfo>
+  /** The logged models of experiments that a filter describes, at most `maxResults` (100). */
+  searchLoggedModels(options: SearchLoggedModelsOptions): Promise<LoggedModelInfo[]>
+  /** As `searchLoggedModels`, page by page. */
+  iterateLoggedModels(options: SearchLoggedModelsOptions): AsyncIterable<LoggedModelInfo>
+  deleteLoggedModel(modelId: string, options?: CallOptions): Promise<void>
+  setLoggedModelTags(modelId: string, tags: Readonly<Record<string, string>>, options?: CallOptions): Promise<void>
+  /** Adds parameters to a logged model; like a run's, each is written once. */
+  logLoggedModelParams(modelId: string, params: Readonly<Record<string, unknown>>, options?: CallOptions): Promise<void>
+}
+
+const PAGE = 1000
+const HISTORY_PAGE = 25_000
+const PARAMS_PER_CALL = 100
+
+export interface RunsDeps {
+  readonly transport: () => Promise<Transport>
+  readonly experiments: Experiments
+  /** The experiments that a search without names and ids looks in; none = all active ones. */
+  readonly defaultExperimentIds: () => readonly string[]
+  readonly rules: TextRules
+}
+
+/** The verbs on runs and logged models, over a transport that is made when the first of them is called. */
+export function runs({ transport, experiments, defaultExperimentIds, rules }: RunsDeps): Runs {
+  async function experimentIds(options: SearchRunsOptions): Promise<string[]> {
+    const ids = (options.experimentIds ?? []).map(checkExperimentId)
+    for (const name of options.experimentNames ?? []) {
+      const experiment = await experiments.getExperimentByName(name, options)
+      if (experiment) ids.push(experiment.experimentId)
+    }
+    if (options.experimentIds || options.experimentNames) return ids
+    if (defaultExperimentIds().length > 0) return [...defaultExperimentIds()]
+    const all: string[] = []
+    for await (const { experimentId } of experiments.iterateExperiments({ signal: options.signal }))
+      all.push(experimentId)
+    return all
+  }
+
+  const verbs: Runs = {
+    async getRun(runId, options) {
+      return toRunData((await (await transport()).call('getRun', { run_id: checkRunId(runId) }, options)).run)
+    },
+    searchRuns: (options = {}) =>
+      firstOf(
+        verbs.iterateRuns({ ...options, maxResults: Math.min(options.maxResults ?? PAGE, 50_000) }),
+        options.maxResults ?? PAGE,
+      ),
+    async *iterateRuns(options = {}) {
+      const { filter, orderBy, maxResults = PAGE, viewType = 'ACTIVE_ONLY', signal } = options
+      checkMaxResults(maxResults)
+      const experiment_ids = await experimentIds(options)
+      if (experiment_ids.length === 0) return
+      yield* allPages(async (page_token) => {
+        const input = {
+          experiment_ids,
+          filter,
+          order_by: orderBy && [...orderBy],
+          max_results: maxResults,
+          run_view_type: viewType,
+          page_token,
+        }
+        const page = await (await transport()).call('searchRuns', input, { signal })
+        return { items: page.runs.map(toRunData), nextPageToken: page.next_page_token }
+      })
+    },
+    async getMetricHistory(runId, key, options) {
+      const points: Metric[] = []
+      for await (const point of verbs.iterateMetricHistory(runId, key, options)) points.push(point)
+      return points
+    },
+    iterateMetricHistory: (runId, key, options) =>
+      allPages(async (page_token) => {
+        const input = { run_id: checkRunId(runId), metric_key: key, max_results: HISTORY_PAGE, page_token }
+        const page = await (await transport()).call('getMetricHistory', input, options)
+        return { items: page.metrics.map(toMetric), nextPageToken: page.next_page_token }
+      }),
+    async createRun(experimentId, { runName, startTime = Date.now(), tags, userId, signal } = {}) {
+      const input = {
+        experiment_id: checkExperimentId(experimentId),
+        run_name: runName,
+        start_time: startTime,
+        tags: toPairs(tags),
+        user_id: userId,
+      }
+      return toRunData((await (await transport()).call('createRun', input, { signal })).run)
+    },
+    async updateRun(runId, { status, runName, endTime, signal }) {
+      const input = { run_id: checkRunId(runId), status, run_name: runName, end_time: endTime }
+      const { run_info } = await (await transport()).call('updateRun', input, { signal })
+      return run_info ? toRunInfo(run_info) : (await verbs.getRun(runId, { signal })).info
+    },
+    async setTerminated(runId, status = 'FINISHED', { endTime = Date.now(), signal } = {}) {
+      await verbs.updateRun(runId, { status, endTime, signal })
+    },
+    async logBatch(runId, { metrics = [], params = {}, tags = {} }, options) {
+      checkRunId(runId)
+      const now = Date.now()
+      const whole: Batch = {
+        metrics: metrics.map(({ key, value, timestamp = now, step }) =>
+          metricInput(key, pointOf(key, value, { step, timestamp })),
+        ),
+        params: present(params).map(([key, value]) => ({ key, value: paramText(key, value, rules) })),
+        tags: present(tags).map(([key, value]) => ({ key, value: tagText(key, value, rules) })),
+      }
+      const backend = await transport()
+      for (const batch of cutBatch(whole))
+        await backend.call(
+          'logBatch',
+          { run_id: runId, metrics: [...batch.metrics], params: [...batch.params], tags: [...batch.tags] },
+          options,
+        )
+    },
+    async deleteRun(runId, options) {
+      await (await transport()).call('deleteRun', { run_id: checkRunId(runId) }, options)
+    },
+    async restoreRun(runId, options) {
+      await (await transport()).call('restoreRun', { run_id: checkRunId(runId) }, options)
+    },
+    async listArtifacts(runId, path, options) {
+      const found: FileInfo[] = []
+      const backend = await transport()
+      for await (const file of allPages(async (page_token) => {
+        const page = await backend.call('listArtifacts', { run_id: checkRunId(runId), path, page_token }, options)
+        return { items: page.files.map(toFileInfo), nextPageToken: page.next_page_token }
+      }))
+        found.push(file)
+      return found
+    },
+    async getLoggedModel(modelId, options) {
+      return toLoggedModel(
+        (await (await transport()).call('getLoggedModel', { model_id: checkModelId(modelId) }, options)).model,
+      )
+    },
+    searchLoggedModels: (options) => firstOf(verbs.iterateLoggedModels(options), options.maxResults ?? 100),
+    iterateLoggedModels: ({ experimentIds: ids, filter, orderBy, maxResults = 100, signal }) =>
+      allPages(async (page_token) => {
+        if (ids.length === 0) throw new InvalidParameterError('searchLoggedModels needs at least one experiment id')
+        const input = {
+          experiment_ids: ids.map(checkExperimentId),
+          filter,
+          order_by: orderBy?.map(({ fieldName, ascending }) => ({ field_name: fieldName, ascending })),
+          max_results: checkMaxResults(maxResults),
+          page_token,
+        }
+        const page = await (await transport()).call('searchLoggedModels', input, { signal })
+        return { items: page.models.map(toLoggedModel), nextPageToken: page.next_page_token }
+      }),
+    async deleteLoggedModel(modelId, options) {
+      await (await transport()).call('deleteLoggedModel', { model_id: checkModelId(modelId) }, options)
+    },
+    async setLoggedModelTags(modelId, tags, options) {
+      const pairs = present(tags).map(([key, value]) => ({ key, value: tagText(key, value, rules) }))
+      await (await transport()).call('setLoggedModelTags', { model_id: checkModelId(modelId), tags: pairs }, options)
+    },
+    async logLoggedModelParams(modelId, params, options) {
+      const pairs = present(params).map(([key, value]) => ({ key, value: paramText(key, value, rules) }))
+      const backend = await transport()
+      for (let i = 0; i < pairs.length; i += PARAMS_PER_CALL)
+        await backend.call(
+          'logLoggedModelParams',
+          { model_id: checkModelId(modelId), params: pairs.slice(i, i + PARAMS_PER_CALL) },
+          options,
+        )
+    },
+  }
+  return verbs
+}
+
+/** The entries of a record that have a value; `null` and `undefined` are left out. */
+export const present = (record: Readonly<Record<string, unknown>>): [string, unknown][] =>
+  Object.entries(record).filter(([, value]) => value !== undefined && value !== null)

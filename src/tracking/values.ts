@@ -1,0 +1,116 @@
+import type { BatchMetric } from '../core/batch.js'
+import type { Dataset, Step } from '../core/entities.js'
+import { checkKey, cutTo, LIMITS, lengthOf } from '../core/names.js'
+import { InvalidParameterError } from '../errors.js'
+
+/** How over-long texts are treated: cut, with one word about each key, or refused. */
+export interface TextRules {
+  readonly truncate: boolean
+  readonly warn: (message: string) => void
+}
+
+/** Where and when a point was measured. */
+export interface PointOptions {
+  /** A whole number; 0 by default. */
+  readonly step?: Step | undefined
+  /** Epoch milliseconds; the time of the call by default. A fraction is cut off. */
+  readonly timestamp?: number | Date | undefined
+  /** The logged model that the value speaks of. */
+  readonly modelId?: string | undefined
+  /** The dataset that it was measured on. */
+  readonly dataset?: Pick<Dataset, 'name' | 'digest'> | undefined
+}
+
+/** A point, checked: value a number, step and time whole numbers. */
+export interface Point {
+  readonly value: number
+  readonly step: Step
+  readonly timestamp: number
+  readonly modelId?: string | undefined
+  readonly datasetName?: string | undefined
+  readonly datasetDigest?: string | undefined
+}
+
+const INT64 = 2n ** 63n
+const describe = (value: unknown): string =>
+  value === null ? 'null' : typeof value === 'string' ? JSON.stringify(value) : typeof value
+
+/** Refuses what is no number; NaN and the infinities are numbers. */
+export function refuseValue(key: string, value: unknown): never {
+  throw new InvalidParameterError(`The metric ${JSON.stringify(key)} must be a number, not ${describe(value)}`)
+}
+
+/** A step as MLflow takes it: a whole number of 64 bits; past 2^53 only as a bigint, since a number is rounded there. */
+export function checkStep(key: string, step: unknown): Step {
+  if (typeof step === 'number' && Number.isSafeInteger(step)) return step
+  if (typeof step === 'bigint' && step >= -INT64 && step < INT64) return step
+  throw new InvalidParameterError(
+    `The step of metric ${JSON.stringify(key)} is ${String(step)}; it must be a whole number (past 2^53 a bigint)`,
+  )
+}
+
+/** A time as MLflow takes it: whole epoch milliseconds, not negative. */
+export function checkTimestamp(key: string, timestamp: unknown): number {
+  const number = timestamp instanceof Date ? timestamp.getTime() : timestamp
+  if (typeof number === 'number' && number >= 0 && Number.isSafeInteger(Math.trunc(number))) return Math.trunc(number)
+  throw new InvalidParameterError(
+    `The timestamp of metric ${JSON.stringify(key)} is ${String(timestamp)}; it must be epoch milliseconds, 0 or more`,
+  )
+}
+
+/** A point as the caller gives it, checked and its time fixed. */
+export function pointOf(key: string, value: unknown, options: PointOptions): Point {
+  if (typeof value !== 'number') refuseValue(key, value)
+  const { step, timestamp, modelId, dataset } = options
+  return {
+    value: value as number,
+    step: step === undefined ? 0 : checkStep(key, step),
+    timestamp: timestamp === undefined ? Date.now() : checkTimestamp(key, timestamp),
+    modelId,
+    datasetName: dataset?.name,
+    datasetDigest: dataset?.digest,
+  }
+}
+
+/** A point in MLflow's own field names. */
+export function metricInput(
+  key: string,
+  { value, step, timestamp, modelId, datasetName, datasetDigest }: Point,
+): BatchMetric {
+  const point = { key: checkKey('metric', key), value, timestamp, step }
+  if (modelId === undefined && datasetName === undefined) return point
+  return { ...point, model_id: modelId, dataset_name: datasetName, dataset_digest: datasetDigest }
+}
+
+/** A value as the text that MLflow keeps: `String(value)`, objects as JSON; `null`, `undefined` and functions are refused. */
+function textOf(kind: 'param' | 'tag', key: string, value: unknown): string {
+  if (value === null || value === undefined || typeof value === 'function' || typeof value === 'symbol')
+    throw new InvalidParameterError(
+      `The ${kind} ${JSON.stringify(key)} has no value that can be kept (${describe(value)})`,
+    )
+  if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString()
+  if (typeof value !== 'object') return String(value)
+  try {
+    return (
+      JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? String(inner) : inner)) ?? String(value)
+    )
+  } catch (cause) {
+    throw new InvalidParameterError(`The ${kind} ${JSON.stringify(key)} is an object that JSON cannot hold`, { cause })
+  }
+}
+
+function limited(kind: 'param' | 'tag', key: string, text: string, limit: number, rules: TextRules): string {
+  if (text.length <= limit || lengthOf(text) <= limit) return text
+  const what = `The value of ${kind} ${JSON.stringify(key)} has ${lengthOf(text)} characters; MLflow keeps ${limit}`
+  if (!rules.truncate) throw new InvalidParameterError(what)
+  rules.warn(`${what}: it was cut`)
+  return cutTo(text, limit)
+}
+
+/** A parameter's value as MLflow keeps it (at most 6,000 characters); the key is checked too. */
+export const paramText = (key: string, value: unknown, rules: TextRules): string =>
+  limited('param', checkKey('param', key), textOf('param', key, value), LIMITS.paramValue, rules)
+
+/** A tag's value as MLflow keeps it (at most 8,000 characters); the key is checked too. */
+export const tagText = (key: string, value: unknown, rules: TextRules): string =>
+  limited('tag', checkKey('tag', key), textOf('tag', key, value), LIMITS.tagValue, rules)
