@@ -1,0 +1,200 @@
+import { dirname, join } from 'node:path'
+import type { Progress } from '../core/entities.js'
+import { blobOf, factsBehind, factsOf, makeDirs, realPathOf, saveStream } from '../disk/files.js'
+import { liesIn, type TreeFile, tree } from '../disk/tree.js'
+import { IntegrityError, InvalidParameterError, NotFoundError, UnsafePathError } from '../errors.js'
+import { eachLimited } from './limited.js'
+import { checkArtifactPath, checkLocalPath, joinPath } from './paths.js'
+import type { ArtifactFile, ArtifactStore } from './store.js'
+
+export interface CopyOptions {
+  /** Files in flight at once; 8 unless said. */
+  readonly concurrency?: number | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: ((progress: Progress) => void) | undefined
+}
+
+export interface UploadOptions extends CopyOptions {
+  /** Names of files directly below the source that are written after all others, in this order. */
+  readonly last?: readonly string[] | undefined
+}
+
+/** A file of this machine and the path it is to have below the destination. */
+export interface LocalFile {
+  readonly path: string
+  readonly file: string
+}
+
+/** What a transfer carried. */
+export interface Copied {
+  readonly files: readonly { readonly path: string; readonly size: number }[]
+  readonly bytes: number
+}
+
+const MAX_ENTRIES = 1_000_000
+const MAX_DEPTH = 100
+
+/**
+ * Uploads a directory, or single files, to `to` in a store. Sizes are those at the start: a file that changes meanwhile is
+ * an `IntegrityError`. Pipes, sockets, devices and links out of the directory are refused before anything is sent.
+ */
+export async function upload(
+  store: ArtifactStore,
+  from: string | readonly LocalFile[],
+  to: string,
+  { concurrency = 8, signal, onProgress, last = [] }: UploadOptions = {},
+): Promise<Copied> {
+  signal?.throwIfAborted()
+  const target = checkArtifactPath(to)
+  const files = typeof from === 'string' ? await tree(from) : await Promise.all(from.map(pinned))
+  for (const { path } of files) checkArtifactPath(joinPath(target, path))
+  const total = files.reduce((sum, file) => sum + file.size, 0)
+  let loaded = 0
+  const send = async (file: TreeFile): Promise<void> => {
+    await sendOne(store, file, joinPath(target, file.path), signal)
+    loaded += file.size
+    onProgress?.({ loaded, total, file: file.path })
+  }
+  await eachLimited(
+    files.filter(({ path }) => !last.includes(path)),
+    concurrency,
+    send,
+    signal,
+  )
+  for (const name of last) for (const file of files) if (file.path === name) await send(file)
+  return { files: files.map(({ path, size }) => ({ path: joinPath(target, path), size })), bytes: total }
+}
+
+async function pinned({ path, file }: LocalFile): Promise<TreeFile> {
+  const facts = await factsBehind(file)
+  if (!facts) throw new NotFoundError(`There is no file ${file}`)
+  if (facts.kind === 'directory') throw new InvalidParameterError(`${file} is a directory, not a file`)
+  if (facts.kind !== 'file')
+    throw new InvalidParameterError(`${file} is a pipe, socket or device; only regular files are uploaded`)
+  return { ...facts, path, file }
+}
+
+async function sendOne(store: ArtifactStore, file: TreeFile, path: string, signal?: AbortSignal): Promise<void> {
+  const changed = (cause?: unknown) =>
+    new IntegrityError(`${file.file} changed while it was uploaded; it had ${file.size} bytes at the start`, { cause })
+  signal?.throwIfAborted()
+  const blob = await blobOf(file.file)
+  if (blob.size !== file.size) throw changed()
+  try {
+    await store.write(path, blob, { signal })
+  } catch (error) {
+    const after = await factsBehind(file.file)
+    throw isSame(file, after) ? error : changed(error)
+  }
+  if (!isSame(file, await factsBehind(file.file))) throw changed()
+}
+
+const isSame = (before: TreeFile, after: { size: number; mtimeMs: number } | undefined): boolean =>
+  after !== undefined && after.size === before.size && after.mtimeMs === before.mtimeMs
+
+/**
+ * Downloads a file, or a directory with all below it, to a directory of this machine; paths below `path` are kept, a single
+ * file comes under its own name. Every name the store lists is checked before anything is written, nothing is written
+ * outside `to`, and a file is under its name only when as many bytes came as were listed (`IntegrityError`).
+ */
+export async function download(
+  store: ArtifactStore,
+  path: string,
+  to: string,
+  { concurrency = 8, signal, onProgress }: CopyOptions = {},
+): Promise<Copied> {
+  signal?.throwIfAborted()
+  const from = checkArtifactPath(path)
+  const listed = await listAll(store, from, { concurrency, signal })
+  const files = listed.length > 0 ? listed : await single(store, from, signal)
+  const base = listed.length > 0 ? from : dirname(from) === '.' ? '' : dirname(from)
+  const total = files.every(({ size }) => size !== undefined)
+    ? files.reduce((sum, { size = 0 }) => sum + size, 0)
+    : undefined
+  let loaded = 0
+  await makeDirs(to)
+  const root = (await realPathOf(to)) as string
+  const sizes = new Map<string, number>()
+  const fetchOne = async ({ path: name, isDir, size }: ArtifactFile): Promise<void> => {
+    const below = base === '' ? name : name.slice(base.length + 1)
+    if (isDir) return ensureDir(root, join(root, ...below.split('/')))
+    const target = join(root, ...below.split('/'))
+    await ensureDir(root, dirname(target))
+    if ((await factsOf(target))?.kind === 'directory')
+      throw new InvalidParameterError(`${target} is a directory; the file ${name} cannot be written there`)
+    const onBytes = (bytes: number): void => {
+      loaded += bytes
+      onProgress?.({ loaded, total, file: name })
+    }
+    sizes.set(name, await saveStream(target, await store.read(name, { signal }), { signal, onBytes, size }))
+  }
+  await eachLimited(files, concurrency, fetchOne, signal)
+  const copied = [...sizes].map(([name, size]) => ({ path: name, size }))
+  return { files: copied, bytes: copied.reduce((sum, { size }) => sum + size, 0) }
+}
+
+/** Makes a directory below the root and makes sure no link led out of it. */
+async function ensureDir(root: string, dir: string): Promise<void> {
+  for (let probe = dir; probe !== root && liesIn(root, probe); probe = dirname(probe))
+    if ((await factsOf(probe))?.kind === 'link')
+      throw new UnsafePathError(`${probe} is a link; nothing is downloaded through it`)
+  await makeDirs(dir)
+}
+
+async function single(store: ArtifactStore, path: string, signal?: AbortSignal): Promise<ArtifactFile[]> {
+  if (path === '') return []
+  const parent = path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : ''
+  const siblings = await listChecked(store, parent, signal)
+  const found = siblings.find((entry) => entry.path === path)
+  if (!found) throw new NotFoundError(`There is no artifact ${JSON.stringify(path)}`)
+  return [found]
+}
+
+/** Everything below a directory of a store, files and directories, in no order; hostile names are an `UnsafePathError`. */
+export async function listAll(
+  store: ArtifactStore,
+  path: string,
+  { concurrency = 8, signal }: CopyOptions = {},
+): Promise<ArtifactFile[]> {
+  const found: ArtifactFile[] = []
+  let level = [checkArtifactPath(path)]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > MAX_DEPTH)
+      throw new IntegrityError(`The artifacts below ${JSON.stringify(path)} are nested over ${MAX_DEPTH} deep`)
+    const next: string[] = []
+    await eachLimited(
+      level,
+      concurrency,
+      async (dir) => {
+        for (const entry of await listChecked(store, dir, signal)) {
+          if (found.push(entry) > MAX_ENTRIES) throw new IntegrityError(`Over ${MAX_ENTRIES} artifacts are listed`)
+          if (entry.isDir) next.push(entry.path)
+        }
+      },
+      signal,
+    )
+    level = next
+  }
+  return found
+}
+
+/** One directory as the store lists it: each entry checked by the rule for paths, and directly below that directory. */
+export async function listChecked(
+  store: ArtifactStore,
+  dir: string,
+  signal?: AbortSignal,
+): Promise<readonly ArtifactFile[]> {
+  const entries = await store.list(dir, { signal })
+  const names = new Set<string>()
+  for (const { path } of entries) {
+    const clean = checkLocalPath(path)
+    const below = dir === '' ? clean : clean.startsWith(`${dir}/`) ? clean.slice(dir.length + 1) : ''
+    if (clean !== path || below === '' || below.includes('/'))
+      throw new UnsafePathError(
+        `The store lists ${JSON.stringify(path)} in ${JSON.stringify(dir)}, where it does not lie`,
+      )
+    if (names.has(path)) throw new IntegrityError(`The store lists ${JSON.stringify(path)} twice`)
+    names.add(path)
+  }
+  return entries
+}

@@ -1,0 +1,202 @@
+import { execFileSync } from 'node:child_process'
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { download, upload } from '../../src/artifacts/copy.js'
+import { fileArtifacts } from '../../src/artifacts/file.js'
+import type { ArtifactFile, ArtifactStore } from '../../src/artifacts/store.js'
+import { IntegrityError, InvalidParameterError, NotFoundError, UnsafePathError } from '../../src/errors.js'
+import { tempDir } from '../support/temp-dir.js'
+
+function sampleDir(): string {
+  const dir = tempDir()
+  mkdirSync(join(dir, 'sub', 'deep'), { recursive: true })
+  writeFileSync(join(dir, 'MLmodel'), 'flavors: {}')
+  writeFileSync(join(dir, 'a.txt'), 'aaa')
+  writeFileSync(join(dir, 'sub', 'empty'), '')
+  writeFileSync(join(dir, 'sub', 'deep', 'b.txt'), 'bbbb')
+  return dir
+}
+
+/** A store whose listing and bytes are what the test says. */
+const fake = (listing: Record<string, ArtifactFile[]>, bytes = 'x'): ArtifactStore => ({
+  list: async (path) => listing[path] ?? [],
+  read: async () => new Blob([bytes]).stream() as ReadableStream<Uint8Array>,
+  write: async () => {},
+  remove: async () => {},
+})
+
+describe('upload', () => {
+  it('carries a directory, writes the last file last, and tells its progress', async () => {
+    const root = tempDir()
+    const order: string[] = []
+    const inner = fileArtifacts(root)
+    const store: ArtifactStore = {
+      ...inner,
+      write: (path, data, options) => {
+        order.push(path)
+        return inner.write(path, data, options)
+      },
+    }
+    const seen: number[] = []
+    const onProgress = ({ loaded, total }: { loaded: number; total?: number | undefined }) => {
+      expect(total).toBe(18)
+      seen.push(loaded)
+    }
+    const { bytes, files } = await upload(store, sampleDir(), 'model', { last: ['MLmodel'], onProgress })
+    expect(bytes).toBe(18)
+    expect(files.map(({ path }) => path)).toContain('model/sub/deep/b.txt')
+    expect(order.at(-1)).toBe('model/MLmodel')
+    expect(seen.at(-1)).toBe(18)
+    expect(readFileSync(join(root, 'model/sub/deep/b.txt'), 'utf8')).toBe('bbbb')
+    expect(existsSync(join(root, 'model/sub/empty'))).toBe(true)
+  })
+
+  it.each([
+    ['grows', (file: string) => appendFileSync(file, 'more')],
+    ['shrinks', (file: string) => truncateSync(file, 1)],
+    ['vanishes', (file: string) => rmSync(file)],
+  ])('a file that %s meanwhile is an IntegrityError naming it', async (_, change) => {
+    const dir = sampleDir()
+    const inner = fileArtifacts(tempDir())
+    const store: ArtifactStore = {
+      ...inner,
+      write: async (path, data, options) => {
+        if (path === 'a.txt') change(join(dir, 'a.txt'))
+        await inner.write(path, data, options)
+      },
+    }
+    const failure = await upload(store, dir, '').catch((error: unknown) => error)
+    expect(failure).toBeInstanceOf(IntegrityError)
+    expect(String(failure)).toMatch(/a\.txt changed/)
+  })
+
+  it('a pipe is refused before anything is sent, and never waited for', async () => {
+    const dir = sampleDir()
+    execFileSync('mkfifo', [join(dir, 'pipe')])
+    const root = tempDir()
+    await expect(upload(fileArtifacts(root), dir, '')).rejects.toThrow(/pipe, socket or device/)
+    await expect(upload(fileArtifacts(root), [{ path: 'p', file: join(dir, 'pipe') }], '')).rejects.toThrow(
+      InvalidParameterError,
+    )
+    expect(readdirSync(root)).toEqual([])
+  })
+
+  it('links are followed within the directory, refused out of it and in cycles', async () => {
+    const root = tempDir()
+    const dir = sampleDir()
+    symlinkSync('a.txt', join(dir, 'link.txt'))
+    await upload(fileArtifacts(root), dir, '')
+    expect(readFileSync(join(root, 'link.txt'), 'utf8')).toBe('aaa')
+    symlinkSync('..', join(dir, 'sub', 'up'))
+    await expect(upload(fileArtifacts(root), dir, '')).rejects.toThrow(IntegrityError)
+    rmSync(join(dir, 'sub', 'up'))
+    symlinkSync('/etc/hostname', join(dir, 'out'))
+    await expect(upload(fileArtifacts(root), dir, '')).rejects.toThrow(UnsafePathError)
+  })
+
+  it('names that no server takes are refused before anything is sent', async () => {
+    const dir = sampleDir()
+    writeFileSync(join(dir, 'x#y'), '')
+    const root = tempDir()
+    await expect(upload(fileArtifacts(root), dir, '')).rejects.toThrow(/"#"/)
+    expect(readdirSync(root)).toEqual([])
+  })
+
+  it('stops with the reason of the signal', async () => {
+    const reason = new Error('enough')
+    await expect(upload(fileArtifacts(tempDir()), sampleDir(), '', { signal: AbortSignal.abort(reason) })).rejects.toBe(
+      reason,
+    )
+  })
+})
+
+describe('download', () => {
+  it('brings a directory, with what is below it, and counts the bytes', async () => {
+    const to = join(tempDir(), 'out')
+    const seen: number[] = []
+    const { bytes } = await download(fileArtifacts(sampleDir()), '', to, { onProgress: (p) => seen.push(p.loaded) })
+    expect(bytes).toBe(18)
+    expect(seen.at(-1)).toBe(18)
+    expect(readFileSync(join(to, 'sub/deep/b.txt'), 'utf8')).toBe('bbbb')
+    expect(readFileSync(join(to, 'sub/empty'), 'utf8')).toBe('')
+  })
+
+  it('a part is brought with paths from there, a single file under its name', async () => {
+    const to = tempDir()
+    const store = fileArtifacts(sampleDir())
+    await download(store, 'sub', to)
+    expect(readdirSync(to).sort()).toEqual(['deep', 'empty'])
+    await download(store, 'sub/deep/b.txt', to)
+    expect(readFileSync(join(to, 'b.txt'), 'utf8')).toBe('bbbb')
+    await expect(download(store, 'absent', to)).rejects.toBeInstanceOf(NotFoundError)
+  })
+
+  it.each([
+    '../../.ssh/authorized_keys',
+    '/etc/passwd',
+    'dir/../../x',
+    'other/x',
+    'a/b',
+    '..',
+    '',
+    'a\\b',
+    '%2e%2e/x',
+    'C:/x',
+  ])('a listing with %j writes nothing anywhere', async (path) => {
+    const parent = tempDir()
+    const to = join(parent, 'to')
+    const store = fake({
+      '': [
+        { path: 'good.txt', isDir: false },
+        { path, isDir: false },
+      ],
+    })
+    await expect(download(store, '', to)).rejects.toBeInstanceOf(UnsafePathError)
+    expect(readdirSync(parent)).toEqual([])
+  })
+
+  it.each([
+    ['fewer', 5],
+    ['more', 1],
+  ])('%s bytes than listed are an IntegrityError and leave no file', async (_, size) => {
+    const to = tempDir()
+    const store = fake({ '': [{ path: 'x.bin', isDir: false, size }] }, 'abc')
+    await expect(download(store, '', to)).rejects.toBeInstanceOf(IntegrityError)
+    expect(readdirSync(to)).toEqual([])
+  })
+
+  it('nothing is written through a link that lies in the destination', async () => {
+    const parent = tempDir()
+    const to = join(parent, 'to')
+    mkdirSync(to)
+    mkdirSync(join(parent, 'elsewhere'))
+    symlinkSync(join(parent, 'elsewhere'), join(to, 'sub'))
+    writeFileSync(join(parent, 'victim'), 'old')
+    symlinkSync(join(parent, 'victim'), join(to, 'a.txt'))
+    await expect(download(fileArtifacts(sampleDir()), 'sub', to)).resolves.toBeDefined()
+    await expect(download(fileArtifacts(sampleDir()), '', to)).rejects.toBeInstanceOf(UnsafePathError)
+    await download(fileArtifacts(sampleDir()), 'a.txt', to)
+    expect(readdirSync(join(parent, 'elsewhere'))).toEqual([])
+    expect(readFileSync(join(parent, 'victim'), 'utf8')).toBe('old')
+    expect(readFileSync(join(to, 'a.txt'), 'utf8')).toBe('aaa')
+  })
+
+  it('an endless listing ends in an error', async () => {
+    const store = {
+      ...fake({}),
+      list: async (path: string) => [{ path: path === '' ? 'd' : `${path}/d`, isDir: true }],
+    }
+    await expect(download(store, '', tempDir())).rejects.toBeInstanceOf(IntegrityError)
+  })
+})
