@@ -1,0 +1,80 @@
+import { InvalidParameterError, UnauthenticatedError } from '../errors.js'
+
+/** A request as a function of the user's sees it. */
+export interface AuthRequest {
+  readonly method: string
+  /** The whole address, query included, without credentials. */
+  readonly url: string
+  /** Header names are in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  /** As it goes over the wire; absent when there is none. A file stays a Blob. */
+  readonly body: string | Uint8Array | Blob | undefined
+}
+
+/** Gives the headers that prove who asks; called for every request, and again once after a 401. */
+export type AuthFunction = (
+  request: AuthRequest,
+) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>
+
+/** How requests prove who asks: user and password, a bearer token, or a function of the user's. */
+export type Auth = { readonly username: string; readonly password: string } | { readonly token: string } | AuthFunction
+
+type Headers = Readonly<Record<string, string>>
+
+/** The headers for one request. `renewed` says that the last answer was a 401. */
+export type Credentials = {
+  readonly headers: (request: AuthRequest) => Headers | Promise<Headers>
+  /** Whether asking again may give other headers. */
+  readonly renewable: boolean
+}
+
+/** Turns any form of authentication into headers; a value that no header can carry is refused without showing it. */
+export function credentials(auth: Auth | undefined): Credentials {
+  if (auth === undefined) return { headers: () => ({}), renewable: false }
+  if (typeof auth === 'function') return { headers: (request) => asked(auth, request), renewable: true }
+  const headers = { authorization: 'token' in auth ? bearer(auth.token) : basic(auth.username, auth.password) }
+  return { headers: () => headers, renewable: false }
+}
+
+async function asked(auth: AuthFunction, request: AuthRequest): Promise<Headers> {
+  let given: Headers
+  try {
+    given = await auth(request)
+  } catch (error) {
+    throw new UnauthenticatedError('The auth function failed; its own error is the cause', {
+      cause: error,
+      notSent: true,
+    })
+  }
+  if (given === null || typeof given !== 'object')
+    throw new InvalidParameterError('The auth function has to return a record of headers')
+  return checkedHeaders(given, 'the auth function')
+}
+
+const bearer = (token: string) => `Bearer ${checkedValue(token, 'The token')}`
+
+function basic(username: string, password: string): string {
+  if (username.includes(':')) throw new InvalidParameterError('A user name cannot hold a colon (Basic authentication)')
+  return `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`
+}
+
+/** Headers with names in lower case and values that a header can carry; refuses the others by name, never by value. */
+export function checkedHeaders(headers: Headers, from: string): Headers {
+  const checked: Record<string, string> = {}
+  for (const [name, value] of Object.entries(headers)) {
+    if (!/^[!#$%&'*+.^_`|~\w-]+$/.test(name))
+      throw new InvalidParameterError(`${JSON.stringify(name)} from ${from} is not the name of a header`)
+    checked[name.toLowerCase()] = checkedValue(value, `The header ${name} from ${from}`)
+  }
+  return checked
+}
+
+/** White space around a value is dropped: a token read from a file ends with a line break. */
+export function checkedValue(value: string, what: string): string {
+  if (typeof value !== 'string') throw new InvalidParameterError(`${what} has to be text, not ${typeof value}`)
+  const trimmed = value.trim()
+  const bad = [...trimmed].findIndex((character) => !/^[\t\x20-\x7e\x80-\xff]$/.test(character))
+  if (bad < 0) return trimmed
+  const point = trimmed.codePointAt(bad)?.toString(16).toUpperCase().padStart(4, '0')
+  throw new InvalidParameterError(`${what} holds a character that no header can carry (U+${point} at ${bad + 1})`)
+}

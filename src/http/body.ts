@@ -1,0 +1,84 @@
+import { Readable } from 'node:stream'
+import { promisify } from 'node:util'
+import { brotliDecompress, createBrotliDecompress, createGunzip, createInflate, gunzip, inflate } from 'node:zlib'
+import { ProtocolError } from '../errors.js'
+
+const unzip = promisify(gunzip)
+const whole = { gzip: unzip, 'x-gzip': unzip, deflate: promisify(inflate), br: promisify(brotliDecompress) }
+const streaming = { gzip: createGunzip, 'x-gzip': createGunzip, deflate: createInflate, br: createBrotliDecompress }
+
+const named = (encoding: string | undefined, url: string): keyof typeof whole | undefined => {
+  const name = encoding?.trim().toLowerCase() || 'identity'
+  if (name === 'identity') return undefined
+  if (name in whole) return name as keyof typeof whole
+  throw new ProtocolError(`${url} answered in an encoding that was not asked for (${name.slice(0, 40)})`, { url })
+}
+
+const tooLarge = (url: string, limit: number) =>
+  new ProtocolError(`${url} answered more than ${limit} bytes; ask for fewer at once (maxResults)`, { url })
+
+/** Reads a body to its end as UTF-8; one that is or unpacks to more than `limit` bytes is let go with an error. */
+export async function readText(
+  body: Readable,
+  { encoding, limit, url }: { encoding: string | undefined; limit: number; url: string },
+): Promise<string> {
+  const unpack = named(encoding, url)
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > limit) throw tooLarge(url, limit)
+    chunks.push(chunk)
+  }
+  const packed = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
+  if (!unpack || packed.length === 0) return packed.toString('utf8')
+  try {
+    return (await whole[unpack](packed, { maxOutputLength: limit })).toString('utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(url, limit)
+    throw new ProtocolError(`${url} answered a body that is not the ${unpack} it claims`, {
+      url,
+      cause: error,
+      retryable: true,
+    })
+  }
+}
+
+/** A body as a stream of the platform, unpacked; `explain` makes its failures ours. */
+export function readStream(
+  body: Readable,
+  { encoding, url, explain }: { encoding: string | undefined; url: string; explain: (error: unknown) => unknown },
+): ReadableStream<Uint8Array> {
+  const unpack = named(encoding, url)
+  const source = unpack ? body.on('error', (error) => unpacked?.destroy(error)) : body
+  const unpacked = unpack ? source.pipe(streaming[unpack]()) : undefined
+  const chunks = (unpacked ?? source)[Symbol.asyncIterator]() as AsyncIterator<Buffer>
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const { done, value } = await chunks.next()
+        if (done) controller.close()
+        else controller.enqueue(value)
+      } catch (error) {
+        controller.error(explain(error))
+      }
+    },
+    cancel() {
+      body.on('error', () => undefined).destroy()
+    },
+  })
+}
+
+/** Above this many bytes a Blob is streamed, so that memory does not grow with the file. */
+const HELD = 1 << 20
+
+/** A body as undici sends it, with its length known: a chunked upload is stored as nothing by MLflow's servers. */
+export async function outgoing(
+  body: string | Uint8Array | Blob | undefined,
+): Promise<{ body: string | Uint8Array | Readable | null; length: number | undefined }> {
+  if (body === undefined) return { body: null, length: undefined }
+  if (typeof body === 'string') return { body, length: Buffer.byteLength(body) }
+  if (body instanceof Uint8Array) return { body, length: body.byteLength }
+  if (body.size <= HELD) return { body: new Uint8Array(await body.arrayBuffer()), length: body.size }
+  return { body: Readable.fromWeb(body.stream() as Parameters<typeof Readable.fromWeb>[0]), length: body.size }
+}

@@ -1,0 +1,92 @@
+import { CairnError, type CairnErrorOptions, IntegrityError, NetworkError, TimeoutError } from '../errors.js'
+
+/** Codes of failures after which nothing has left this process. */
+const NOT_SENT = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EADDRNOTAVAIL',
+  'EMFILE',
+  'ENFILE',
+  'EPROTO',
+  'UND_ERR_CONNECT_TIMEOUT',
+])
+
+const CERTIFICATE =
+  /^(CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED|HOSTNAME_MISMATCH|ERR_TLS_CERT|INVALID_CA|UND_ERR_PRX_TLS)/
+const BROKEN = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'UND_ERR_SOCKET'])
+
+interface Underneath {
+  readonly code: string
+  readonly message: string
+  readonly bytesWritten?: number | undefined
+}
+
+function underneath(error: unknown): Underneath {
+  const { code, message, socket, errors } = (error ?? {}) as {
+    code?: unknown
+    message?: unknown
+    socket?: { bytesWritten?: number }
+    errors?: unknown[]
+  }
+  if (typeof code !== 'string' && Array.isArray(errors) && errors.length > 0) return underneath(errors[0])
+  return {
+    code: typeof code === 'string' ? code : '',
+    message: typeof message === 'string' ? message : '',
+    bytesWritten: socket?.bytesWritten,
+  }
+}
+
+/** Whether a connection broke, as a kept one does that the server closed in the moment we used it. */
+export const isBroken = (error: unknown): boolean => BROKEN.has(underneath(error).code)
+
+/**
+ * A failure of the network as one of ours: it says where the request went, what happened and what to check, and
+ * whether anything can have been sent (`notSent`).
+ */
+export function failure(error: unknown, url: string): CairnError {
+  if (error instanceof CairnError) return error
+  const { code, message, bytesWritten } = underneath(error)
+  const options: CairnErrorOptions = { cause: error, url }
+  const unsent: CairnErrorOptions = { ...options, notSent: true }
+
+  if ((error as Error | undefined)?.name === 'NotReadableError')
+    return new IntegrityError(`A file changed or went away while it was sent to ${url}`, options)
+  if (code === 'UND_ERR_CONNECT_TIMEOUT')
+    return new TimeoutError(
+      `No connection to ${url} within its time limit; is the server up, is a firewall between?`,
+      unsent,
+    )
+  if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT' || code === 'ETIMEDOUT')
+    return new TimeoutError(`${url} went silent for longer than the time limit`, options)
+  if (code === 'ECONNREFUSED')
+    return new NetworkError(`Nothing listens at ${url}: start the server, or check host and port`, unsent)
+  if (code === 'ENOTFOUND')
+    return new NetworkError(`The host name in ${url} does not resolve: check its spelling, DNS or VPN`, unsent)
+  if (CERTIFICATE.test(code))
+    return new NetworkError(
+      `The certificate of ${url} is not trusted (${code}): give its authority in MLFLOW_TRACKING_SERVER_CERT_PATH, or take any with MLFLOW_TRACKING_INSECURE_TLS=true`,
+      { ...unsent, retryable: false },
+    )
+  if (code === 'EPROTO' || code.startsWith('ERR_SSL'))
+    return new NetworkError(
+      `No TLS with ${url} (${code}): it may speak plain HTTP; then the address begins with http://`,
+      {
+        ...unsent,
+        retryable: false,
+      },
+    )
+  const proxyStatus = /^Proxy response \((\d+)\)/.exec(message)?.[1] ?? /\((407)\)$/.exec(message)?.[1]
+  if (proxyStatus)
+    return new NetworkError(
+      `The proxy on the way to ${url} answered ${proxyStatus}: check ${proxyStatus === '407' ? 'the user and password in' : ''} HTTPS_PROXY or HTTP_PROXY, or name the host in NO_PROXY`,
+      { ...unsent, retryable: proxyStatus !== '407' && proxyStatus !== '403' },
+    )
+  if (NOT_SENT.has(code) || bytesWritten === 0)
+    return new NetworkError(`${url} cannot be reached (${code || message})`, unsent)
+  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' || BROKEN.has(code))
+    return new NetworkError(`The connection to ${url} broke before its answer was whole (${code})`, options)
+  return new NetworkError(`The request to ${url} failed (${code || message || 'no reason given'})`, options)
+}

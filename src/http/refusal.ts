@@ -1,0 +1,144 @@
+import {
+  type CairnError,
+  type CairnErrorOptions,
+  errorFromCode,
+  InvalidParameterError,
+  NotFoundError,
+  ParamConflictError,
+  ProtocolError,
+  UnavailableError,
+} from '../errors.js'
+import { retryAfter } from './retry-after.js'
+import { printable } from './url.js'
+
+/** Headers of an answer, names in lower case. */
+export type AnswerHeaders = Readonly<Record<string, string | string[] | undefined>>
+
+/** An answer as it came: what a failure is told from. */
+export interface RawAnswer {
+  readonly status: number
+  readonly headers: AnswerHeaders
+  readonly text: string
+  /** The address asked, fit for a message. */
+  readonly url: string
+}
+
+export const header = (headers: AnswerHeaders, name: string): string | undefined => {
+  const value = headers[name]
+  return Array.isArray(value) ? value[0] : value
+}
+
+const REQUEST_ID = [
+  'x-request-id',
+  'x-databricks-request-id',
+  'x-ms-request-id',
+  'x-amzn-requestid',
+  'x-correlation-id',
+]
+
+/** The id the server gave the request, by any of the usual headers. */
+export const requestId = (headers: AnswerHeaders): string | undefined =>
+  REQUEST_ID.map((name) => header(headers, name)).find((id) => id !== undefined)
+
+const isHtml = ({ headers, text }: RawAnswer) =>
+  /html/i.test(header(headers, 'content-type') ?? '') || /^\s*<(!doctype|html)/i.test(text)
+
+/** What answered, in a few words of its own: the title of a page, the start of a text. */
+function saying(answer: RawAnswer): string {
+  const title = /<title[^>]*>([^<]{1,200})/i.exec(answer.text)?.[1]
+  const words = (isHtml(answer) ? (title ?? '') : answer.text).replace(/[\p{Cc}\s]+/gu, ' ').trim()
+  const what = isHtml(answer) ? 'an HTML page' : words ? 'a text' : 'nothing'
+  return words ? `${what}: "${words.slice(0, 160)}"` : what
+}
+
+const from = (answer: RawAnswer): string => {
+  const server = header(answer.headers, 'server')
+  return server && /^[\w./ -]{1,40}$/.test(server) ? ` (from ${server})` : ''
+}
+
+function mlflowError(text: string): { code: string; message: string } | undefined {
+  try {
+    const { error_code: code, message } = JSON.parse(text) as { error_code?: unknown; message?: unknown }
+    return code === undefined ? undefined : { code: String(code), message: String(message ?? code) }
+  } catch {
+    return undefined
+  }
+}
+
+/** The error for an answer that is no success: MLflow's own where it is one, else what answered and what to check. */
+export function refusal(answer: RawAnswer, now: number): CairnError {
+  const { status, headers, text, url } = answer
+  const id = requestId(headers)
+  const wait = retryAfter(header(headers, 'retry-after'), now)
+  const options: CairnErrorOptions = {
+    status,
+    url,
+    ...(id ? { requestId: id } : {}),
+    ...(wait !== undefined ? { retryAfterMs: wait } : {}),
+  }
+  const known = mlflowError(text)
+  if (known) return fromMlflow(known.code, known.message, options)
+  return foreign(answer, options)
+}
+
+function fromMlflow(code: string, message: string, options: CairnErrorOptions): CairnError {
+  // File stores report a changed parameter as a 500, which would be tried again for ever.
+  if (/Changing param values is not allowed/i.test(message))
+    return new ParamConflictError(message, { ...options, code: 'INVALID_PARAMETER_VALUE' })
+  return errorFromCode(code, message, options)
+}
+
+function foreign(answer: RawAnswer, options: CairnErrorOptions): CairnError {
+  const { status, headers, text, url } = answer
+  const said = `${url} answered ${status}${from(answer)} with ${saying(answer)}`
+  if (status >= 300 && status < 400) {
+    const place = printable(header(headers, 'location') ?? 'nowhere')
+    return new ProtocolError(
+      `${url} answered ${status}, a redirect to ${place}. Cairn follows none, so that no credential goes elsewhere: set the tracking URI to the final address, or give the credentials that the login page stands for`,
+      options,
+    )
+  }
+  if (status === 401)
+    return errorFromCode(
+      undefined,
+      `${said}: it wants credentials, or does not take those given; check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN`,
+      options,
+    )
+  if (status === 403 && /invalid host header/i.test(text))
+    return new ProtocolError(
+      `${url} refuses its own host name ("Invalid Host header"): start the server with --allowed-hosts naming it (MLFLOW_SERVER_ALLOWED_HOSTS)`,
+      options,
+    )
+  if (status === 404 || status === 405)
+    return new NotFoundError(
+      `${said}: there is no such endpoint; the server is older than this call, or the path in the tracking URI is wrong`,
+      { ...options, code: 'ENDPOINT_NOT_FOUND' },
+    )
+  if (status === 413) return new InvalidParameterError(`${said}: the request is too large for it`, options)
+  // Words of a feature that is switched off, not of a server that will be back.
+  if (status === 503 && /disabled|--(no-)?serve-artifacts|--artifacts-only/i.test(text) && !isHtml(answer))
+    return new UnavailableError(said, { ...options, retryable: false, code: 'FEATURE_DISABLED' })
+  if (status === 502 || status === 503)
+    return new UnavailableError(
+      `${said}: something in front of the MLflow server cannot reach it, or it is starting`,
+      options,
+    )
+  if (status < 300) return new ProtocolError(said, options)
+  if (status === 400 && isHtml(answer))
+    return new ProtocolError(`${said}; MLflow would answer in JSON: check host, port and scheme`, options)
+  return errorFromCode(undefined, said, options)
+}
+
+/** The error for an answer that calls itself a success and is not MLflow's JSON. */
+export function notMlflow(answer: RawAnswer, why?: string): CairnError {
+  const id = requestId(answer.headers)
+  const hint = isHtml(answer)
+    ? 'a login page, a captive portal or another service stands there: open the address in a browser, and check host, port and path'
+    : 'check that host, port and path are those of an MLflow server'
+  return new ProtocolError(
+    why
+      ? `${answer.url} answered ${answer.status}, but not as MLflow does: ${why}`
+      : `${answer.url} answered ${answer.status} with ${saying(answer)} where MLflow's JSON belongs; ${hint}`,
+    { status: answer.status, url: answer.url, ...(id ? { requestId: id } : {}) },
+  )
+}

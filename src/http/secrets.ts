@@ -1,0 +1,43 @@
+/** Takes what must not be shown out of text that a server sent back. */
+export interface Redactor {
+  /** A value to hide from now on: a header's value, a password. */
+  add(secret: string): void
+  hide(text: string): string
+}
+
+/** Too short to be a secret that anyone could tell from ordinary words. */
+const SHORTEST = 4
+
+/** Starts with nothing to hide; remembers each value and its parts (`Basic …` also by user name's password). */
+export function redactor(): Redactor {
+  const known = new Set<string>()
+  const seen = new Set<string>()
+  const learn = (text: string) => {
+    if (text.length >= SHORTEST) known.add(text)
+  }
+  return {
+    add(secret) {
+      if (seen.has(secret)) return
+      // A function of the user's may sign every request anew: only the newest values can come back.
+      if (seen.size > 256) {
+        seen.clear()
+        known.clear()
+      }
+      seen.add(secret)
+      learn(secret)
+      const [, scheme, value] = /^(\w+) +(\S.*)$/.exec(secret) ?? []
+      if (value) learn(value)
+      if (value && /^basic$/i.test(scheme ?? ''))
+        learn(
+          Buffer.from(value, 'base64')
+            .toString('utf8')
+            .replace(/^[^:]*:/, ''),
+        )
+    },
+    hide(text) {
+      let hidden = text
+      for (const secret of known) hidden = hidden.replaceAll(secret, '[hidden]')
+      return hidden
+    },
+  }
+}

@@ -1,0 +1,235 @@
+import type { Readable } from 'node:stream'
+import type { Dispatcher } from 'undici'
+import { type CairnError, InvalidParameterError, TimeoutError } from '../errors.js'
+import { type Auth, checkedHeaders, checkedValue, credentials } from './auth.js'
+import { outgoing, readStream, readText } from './body.js'
+import { makeDispatcher, type ProxyOptions, type TlsOptions } from './dispatcher.js'
+import { failure, isBroken } from './failure.js'
+import { type AnswerHeaders, header, type RawAnswer, refusal } from './refusal.js'
+import { redactor } from './secrets.js'
+import { checkPath, isLoopback, parseAddress } from './url.js'
+
+export type { Dispatcher } from 'undici'
+export type { Auth, AuthFunction, AuthRequest } from './auth.js'
+export type { ProxyOptions, TlsOptions } from './dispatcher.js'
+
+/** How one server is spoken to. All that comes from the environment or from files comes in here as a value. */
+export interface SenderOptions {
+  /** The server's address, `http(s)://host:port/path`; credentials in it become a header. */
+  readonly url: string
+  /** Wins over credentials in `url`. */
+  readonly auth?: Auth | undefined
+  /** Sent with every request. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** MLflow's workspace, sent as `X-MLFLOW-WORKSPACE`. */
+  readonly workspace?: string | undefined
+  readonly tls?: TlsOptions | undefined
+  readonly proxy?: ProxyOptions | undefined
+  /** Longest time for a whole API call, and longest silence within a transfer, in milliseconds; default 120,000. */
+  readonly timeoutMs?: number | undefined
+  /** Longest time until a connection stands, in milliseconds; default 10,000. */
+  readonly connectTimeoutMs?: number | undefined
+  /** Connections kept open; default 10. */
+  readonly connections?: number | undefined
+  /** Largest answer of an API call in bytes, unpacked; default 64 MiB. */
+  readonly maxAnswerBytes?: number | undefined
+  /** The user's own undici dispatcher, in place of ours; the user closes it. */
+  readonly dispatcher?: Dispatcher | undefined
+  /** Told, once each, what a user should know. */
+  readonly warn?: ((message: string) => void) | undefined
+}
+
+/** One request, below the sender's address unless `origin` says otherwise. */
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** Percent-encoded, begins with a slash, query included. */
+  readonly path: string
+  /** Another server's address in place of the sender's own; it gets no credentials unless it is the same host. */
+  readonly origin?: string | undefined
+  readonly body?: string | Uint8Array | Blob | undefined
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Whether doing it twice is the same as once: a kept connection that broke in our hands is then replaced unseen. */
+  readonly idempotent?: boolean | undefined
+}
+
+/** A whole answer. */
+export type HttpAnswer = RawAnswer
+
+/** An answer whose body is still on its way. */
+export interface HttpDownload {
+  readonly headers: AnswerHeaders
+  readonly body: ReadableStream<Uint8Array>
+}
+
+/** The way to one server: each request ends as an answer of 200 to 299, or as an error of ours. */
+export interface Send {
+  /** The server's address without credentials. */
+  readonly base: string
+  /** Sends a request and reads its answer whole. */
+  text(request: HttpRequest): Promise<HttpAnswer>
+  /** Sends a request and hands on the body as it comes; it has to be read or cancelled. */
+  stream(request: HttpRequest): Promise<HttpDownload>
+  /** Lets go of the connections; requests in flight finish. */
+  close(): Promise<void>
+}
+
+interface Answer {
+  readonly statusCode: number
+  readonly headers: AnswerHeaders
+  readonly body: Readable
+}
+
+const JSON_HEADERS = { accept: 'application/json', 'accept-encoding': 'gzip, deflate' }
+
+/** Opens the way to one server. Nothing is connected, and undici is not loaded, before the first request. */
+export function sender(options: SenderOptions): Send {
+  const { timeoutMs = 120_000, connectTimeoutMs = 10_000, connections = 10, maxAnswerBytes = 64 << 20 } = options
+  const address = parseAddress(options.url)
+  const base = address.origin + address.path
+  const auth = credentials(options.auth ?? address.credentials)
+  const own: Record<string, string> = {
+    'user-agent': 'cairn-ml',
+    ...checkedHeaders(options.headers ?? {}, 'the headers option'),
+    ...(options.workspace ? { 'x-mlflow-workspace': checkedValue(options.workspace, 'The workspace') } : {}),
+  }
+  const secrets = redactor()
+  for (const [name, value] of Object.entries(own)) if (name !== 'user-agent' && name !== 'x-mlflow-workspace') secrets.add(value)
+  if (address.credentials) secrets.add(address.credentials.password)
+  let dispatcher: Promise<Dispatcher> | undefined
+  let answered = false
+  warnOnce()
+
+  function warnOnce(): void {
+    const hidden = options.auth !== undefined || address.credentials !== undefined
+    if (hidden && base.startsWith('http:') && !isLoopback(address.hostname))
+      options.warn?.(`Credentials go to ${base} unencrypted; use https://`)
+    if (options.tls?.insecure)
+      options.warn?.(`The certificate of ${base} is not checked (MLFLOW_TRACKING_INSECURE_TLS)`)
+  }
+
+  const connected = () => {
+    if (options.dispatcher) return Promise.resolve(options.dispatcher)
+    const { tls, proxy } = options
+    dispatcher ??= makeDispatcher({ tls, proxy, connectTimeoutMs, silenceMs: timeoutMs, connections })
+    return dispatcher
+  }
+
+  async function once(request: HttpRequest, signal: AbortSignal | undefined): Promise<Answer> {
+    const target = request.origin === undefined ? address : parseAddress(request.origin)
+    const path = target.path + request.path
+    checkPath(path)
+    const trusted =
+      target.hostname === address.hostname && !(base.startsWith('https:') && target.origin.startsWith('http:'))
+    const { body, length } = await outgoing(request.body)
+    const headers: Record<string, string> = {
+      ...(trusted ? own : { 'user-agent': own['user-agent'] as string }),
+      ...request.headers,
+      ...(length === undefined ? {} : { 'content-length': String(length) }),
+    }
+    if (trusted) {
+      const { method, body: sent } = request
+      const proof = await auth.headers({ method, url: target.origin + path, headers, body: sent })
+      for (const value of Object.values(proof)) secrets.add(value)
+      Object.assign(headers, proof)
+    }
+    const via = await connected()
+    signal?.throwIfAborted()
+    const sending = { origin: target.origin, path, method: request.method, headers, body, signal: signal ?? null }
+    return (await via.request(sending)) as Answer
+  }
+
+  /** A kept connection that breaks under an idempotent request, and a 401 where new credentials can be had, are met once more. */
+  async function answer(request: HttpRequest, signal: AbortSignal | undefined): Promise<Answer> {
+    let got: Answer
+    try {
+      got = await once(request, signal)
+    } catch (error) {
+      const stale = answered && isBroken(error) && (request.idempotent || failure(error, '').notSent)
+      if (!stale || signal?.aborted) throw error
+      got = await once(request, signal)
+    }
+    answered = true
+    if (got.statusCode !== 401 || !auth.renewable) return got
+    await drain(got.body)
+    return once(request, signal)
+  }
+
+  const placeOf = (request: HttpRequest) => {
+    const target = request.origin === undefined ? address : parseAddress(request.origin)
+    return target.origin + target.path + request.path.replace(/\?.*$/, '')
+  }
+
+  async function refused(got: Answer, url: string): Promise<CairnError> {
+    const encoding = header(got.headers, 'content-encoding')
+    const text = await readText(got.body, { encoding, limit: 1 << 20, url }).catch(() => '')
+    return refusal({ status: got.statusCode, headers: got.headers, text: secrets.hide(text), url }, Date.now())
+  }
+
+  async function text(request: HttpRequest): Promise<HttpAnswer> {
+    const url = placeOf(request)
+    const limit = timed(request.signal, timeoutMs, url)
+    try {
+      const got = await answer({ ...request, headers: { ...JSON_HEADERS, ...request.headers } }, limit.signal)
+      if (got.statusCode >= 300) throw await refused(got, url)
+      const encoding = header(got.headers, 'content-encoding')
+      const body = await readText(got.body, { encoding, limit: maxAnswerBytes, url })
+      return { status: got.statusCode, headers: got.headers, text: body, url }
+    } catch (error) {
+      if (limit.signal.aborted) throw limit.signal.reason
+      throw failure(error, url)
+    } finally {
+      limit.clear()
+    }
+  }
+
+  async function stream(request: HttpRequest): Promise<HttpDownload> {
+    const url = placeOf(request)
+    const explain = (error: unknown) => (request.signal?.aborted ? request.signal.reason : failure(error, url))
+    try {
+      const headers = { 'accept-encoding': 'identity', ...request.headers }
+      const got = await answer({ ...request, headers }, request.signal)
+      if (got.statusCode >= 300) throw await refused(got, url)
+      const encoding = header(got.headers, 'content-encoding')
+      return { headers: got.headers, body: readStream(got.body, { encoding, url, explain }) }
+    } catch (error) {
+      throw explain(error)
+    }
+  }
+
+  async function close(): Promise<void> {
+    const made = dispatcher
+    dispatcher = undefined
+    await (await made)?.close()
+  }
+
+  return { base, text, stream, close }
+}
+
+/** One limit in time over a whole call, joined with the caller's signal. */
+function timed(outer: AbortSignal | undefined, ms: number, url: string): { signal: AbortSignal; clear: () => void } {
+  if (!(ms > 0)) throw new InvalidParameterError(`A time limit is a number of milliseconds above 0, not ${ms}`)
+  const own = new AbortController()
+  const timer = setTimeout(
+    () => own.abort(new TimeoutError(`${url} did not answer within ${ms} ms`, { url })),
+    Math.min(ms, 0x7fffffff),
+  )
+  const follow = () => own.abort(outer?.reason)
+  if (outer?.aborted) follow()
+  else outer?.addEventListener('abort', follow, { once: true })
+  return {
+    signal: own.signal,
+    clear() {
+      clearTimeout(timer)
+      outer?.removeEventListener('abort', follow)
+    },
+  }
+}
+
+async function drain(body: Readable): Promise<void> {
+  try {
+    for await (const _ of body);
+  } catch {
+    // The answer it belonged to is thrown away.
+  }
+}
