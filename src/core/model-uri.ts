@@ -18,7 +18,9 @@ export interface RunsRef {
   readonly trackingUri?: string
 }
 
-const MODEL_ID = /^m-[0-9a-f]{32}$/
+// A path may follow an id only where it cannot be the name of a registered model.
+const WHOLE_ID = /^m-[0-9a-f]{32}$/
+const MODEL_ID = /^m-[0-9a-zA-Z]{1,64}$/
 const FORMS =
   'models:/name/3, models:/name/Production, models:/name/latest, models:/name@alias or models:/m-<32 hexadecimal digits>'
 
@@ -88,7 +90,7 @@ export function parseModelUri(uri: string): ModelRef {
 export function splitModelUri(uri: string): { readonly ref: ModelRef; readonly path: string } {
   const { segments, authority } = segmentsOf(uri, 'models')
   const [first = ''] = segments
-  const own = MODEL_ID.test(first) || first.includes('@') ? 1 : 2
+  const own = WHOLE_ID.test(first) || first.includes('@') ? 1 : 2
   const path = segments.slice(own).join('/')
   if (segments.length > own) checkRelativePath(path, `The path in ${show(uri)}`)
   return { ref: withRegistry(refOf(uri, segments.slice(0, own)), authority), path }
