@@ -94,7 +94,8 @@ export function sender(options: SenderOptions): Send {
     ...(options.workspace ? { 'x-mlflow-workspace': checkedValue(options.workspace, 'The workspace') } : {}),
   }
   const secrets = redactor()
-  for (const [name, value] of Object.entries(own)) if (name !== 'user-agent' && name !== 'x-mlflow-workspace') secrets.add(value)
+  for (const [name, value] of Object.entries(own))
+    if (name !== 'user-agent' && name !== 'x-mlflow-workspace') secrets.add(value)
   if (address.credentials) secrets.add(address.credentials.password)
   let dispatcher: Promise<Dispatcher> | undefined
   let answered = false

@@ -1,0 +1,135 @@
+import { AlreadyExistsError, InvalidParameterError, NotFoundError } from '../errors.js'
+import type { CallOptions, Input, Operation, Output, Transport } from './transport.js'
+
+/** The tag by which a thing that was perhaps made is found again. */
+export const OPERATION_TAG = 'cairn.op_id'
+
+type Tags = readonly { readonly key: string; readonly value?: string | undefined }[]
+
+/** The operation id among tags. */
+export const operationId = (tags: Tags | undefined): string | undefined =>
+  tags?.find(({ key }) => key === OPERATION_TAG)?.value
+
+type Look<O extends Operation> = (
+  transport: Transport,
+  input: Input<O>,
+  options: CallOptions,
+) => Promise<Output<O> | undefined>
+type Looks = { readonly [O in Operation]?: Look<O> }
+
+/**
+ * Before a call is made again that may have been carried out: looks whether it was, and answers as it would have.
+ * These are the operations that would make another, or add an entry twice.
+ */
+export const lookBefore: Looks = {
+  async createRun(transport, { experiment_id, tags }, options) {
+    const id = operationId(tags)
+    if (id === undefined) return undefined
+    const filter = `tags.\`${OPERATION_TAG}\` = '${id}'`
+    const search = { experiment_ids: [experiment_id], filter, run_view_type: 'ALL' as const, max_results: 1 }
+    const { runs } = await transport.call('searchRuns', search, options)
+    const run = runs.find(({ data }) => operationId(data.tags) === id)
+    return run && { run }
+  },
+
+  async createModelVersion(transport, { name, tags }, options) {
+    const id = operationId(tags)
+    if (id === undefined) return undefined
+    const named = name.includes("'") ? `name = "${name}"` : `name = '${name}'`
+    const filter = `${named} AND tags.\`${OPERATION_TAG}\` = '${id}'`
+    const { model_versions } = await transport.call('searchModelVersions', { filter, max_results: 10 }, options)
+    const version = model_versions.find((found) => found.name === name && operationId(found.tags) === id)
+    return version && { model_version: version }
+  },
+
+  async createLoggedModel(transport, { experiment_id, tags }, options) {
+    const id = operationId(tags)
+    if (id === undefined) return undefined
+    const filter = `tags.\`${OPERATION_TAG}\` = '${id}'`
+    const search = { experiment_ids: [experiment_id], filter, max_results: 1 }
+    const { models } = await transport.call('searchLoggedModels', search, options)
+    const model = models.find(({ info }) => operationId(info.tags) === id)
+    return model && { model }
+  },
+
+  async logModel(transport, { run_id, model_json }, options) {
+    const { run } = await transport.call('getRun', { run_id }, options)
+    const history = run.data.tags.find(({ key }) => key === 'mlflow.log-model.history')?.value
+    return listed(history, model_json) ? {} : undefined
+  },
+
+  async logLoggedModelParams(transport, { model_id, params }, options) {
+    const { model } = await transport.call('getLoggedModel', { model_id }, options)
+    const there = new Map(model.data.params.map(({ key, value }) => [key, value]))
+    return params.every(({ key, value = '' }) => there.get(key) === value) ? {} : undefined
+  },
+}
+
+function listed(history: string | undefined, model: string): boolean {
+  try {
+    const wanted = JSON.parse(model) as Record<string, unknown>
+    const entries = JSON.parse(history ?? '[]') as Record<string, unknown>[]
+    const same = ['run_id', 'artifact_path', 'utc_time_created', 'model_uuid']
+    return entries.some((entry) => same.every((field) => entry[field] === wanted[field]))
+  } catch {
+    return false
+  }
+}
+
+/** After a refusal that may only say that an earlier try succeeded: looks whether it did, and answers as it would have. */
+export const lookAfter: Looks = {
+  async createExperiment(transport, { name }, options) {
+    const { experiment } = await transport.call('getExperimentByName', { experiment_name: name }, options)
+    return { experiment_id: experiment.experiment_id }
+  },
+  createRegisteredModel: (transport, { name }, options) => transport.call('getRegisteredModel', { name }, options),
+  async renameRegisteredModel(transport, { new_name }, options) {
+    const { registered_model } = await transport.call('getRegisteredModel', { name: new_name }, options)
+    return { registered_model }
+  },
+  deleteRun: (transport, input, options) => runIs('deleted', transport, input, options),
+  restoreRun: (transport, input, options) => runIs('active', transport, input, options),
+  deleteExperiment: (transport, input, options) => experimentIs('deleted', transport, input, options),
+  restoreExperiment: (transport, input, options) => experimentIs('active', transport, input, options),
+}
+
+async function runIs(stage: string, transport: Transport, input: { run_id: string }, options: CallOptions) {
+  const { run } = await transport.call('getRun', input, options)
+  return run.info.lifecycle_stage === stage ? {} : undefined
+}
+
+async function experimentIs(
+  stage: string,
+  transport: Transport,
+  input: { experiment_id: string },
+  options: CallOptions,
+) {
+  const { experiment } = await transport.call('getExperiment', input, options)
+  return experiment.lifecycle_stage === stage ? {} : undefined
+}
+
+const REMOVALS: ReadonlySet<Operation> = new Set<Operation>([
+  'deleteExperimentTag',
+  'deleteTag',
+  'deleteLoggedModel',
+  'deleteLoggedModelTag',
+  'deleteRegisteredModel',
+  'deleteRegisteredModelTag',
+  'deleteRegisteredModelAlias',
+  'deleteModelVersion',
+  'deleteModelVersionTag',
+])
+
+/** What an earlier, ambiguous try has to answer for this refusal; `undefined` when it is a refusal indeed. */
+export async function explained<O extends Operation>(
+  operation: O,
+  input: Input<O>,
+  refusal: unknown,
+  { transport, options }: { transport: Transport; options: CallOptions },
+): Promise<Output<O> | undefined> {
+  if (REMOVALS.has(operation)) return refusal instanceof NotFoundError ? ({} as Output<O>) : undefined
+  const look: Look<O> | undefined = lookAfter[operation]
+  const telling = [AlreadyExistsError, NotFoundError, InvalidParameterError].some((Kind) => refusal instanceof Kind)
+  if (!look || !telling) return undefined
+  return look(transport, input, options).catch(() => undefined)
+}

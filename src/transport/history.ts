@@ -1,0 +1,36 @@
+import type { CallOptions, Input, Transport } from './transport.js'
+
+/** A metric as it is sent. */
+export type Point = NonNullable<Input<'logBatch'>['metrics']>[number]
+
+/** Whether a point is one of those that a database refuses to take twice. */
+export const isNaNPoint = (point: Point): boolean => Number.isNaN(Number(point.value ?? 0))
+
+/** The points of a run that its server does not have yet, read from the histories of their keys. */
+export async function missingPoints(
+  transport: Transport,
+  runId: string,
+  points: readonly Point[],
+  options: CallOptions,
+): Promise<Point[]> {
+  const stored = new Set<string>()
+  for (const key of new Set(points.map((point) => point.key)))
+    for await (const point of history(transport, runId, key, options)) stored.add(identity(point))
+  return points.filter((point) => !stored.has(identity(point)))
+}
+
+async function* history(transport: Transport, run_id: string, metric_key: string, options: CallOptions) {
+  let page_token: string | undefined
+  do {
+    const input = { run_id, metric_key, max_results: 25_000, ...(page_token ? { page_token } : {}) }
+    const page = await transport.call('getMetricHistory', input, options)
+    yield* page.metrics
+    page_token = page.next_page_token === page_token ? undefined : page.next_page_token
+  } while (page_token)
+}
+
+/** Databases keep an infinity as the largest double and -0 as 0: such values are the same point. */
+function identity({ key, value = 0, timestamp = 0, step = 0 }: Point): string {
+  const number = Math.min(Math.max(Number(value), -Number.MAX_VALUE), Number.MAX_VALUE)
+  return `${key}\n${step}\n${timestamp}\n${number}`
+}
