@@ -1,0 +1,26 @@
+import { rmSync, writeFileSync } from 'node:fs'
+import { defineConfig } from 'tsup'
+
+/** The package's doors: each needs its place under `exports` in package.json too. */
+const doors = {
+  index: 'src/index.ts',
+}
+
+export default defineConfig(() => {
+  rmSync('dist', { recursive: true, force: true })
+  return [
+    {
+      entry: { ...doors, cli: 'src/cli/main.ts' },
+      format: 'esm',
+      target: 'node20.19',
+      // Chunks keep what a room imports lazily lazy, and shared by all doors.
+      splitting: true,
+      async onSuccess() {
+        // Every supported Node can require an ES module, so CommonJS gets the very same instance.
+        for (const door of Object.keys(doors))
+          writeFileSync(`dist/${door}.cjs`, `module.exports = require('./${door}.js')\n`)
+      },
+    },
+    { entry: doors, format: ['esm', 'cjs'], dts: { only: true } },
+  ]
+})
