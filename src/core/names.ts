@@ -127,3 +127,14 @@ export function checkStage(stage: string): Stage {
   const known = STAGES.find((name) => name.toLowerCase() === String(stage).toLowerCase())
   return known ?? refuse(`${quote(String(stage))} is not a stage; the stages are ${STAGES.join(', ')}`)
 }
+
+/** A tag's value as text, checked for length; `null` and `undefined` are refused. */
+export function checkTagText(key: string, value: unknown, limit: number): string {
+  if (typeof key !== 'string' || key === '') refuse('A tag key must be a text that is not empty')
+  if (value === null || value === undefined)
+    refuse(`The tag ${JSON.stringify(key)} has no value (${value}); give it a text`)
+  const text = String(value)
+  if (lengthOf(text) > limit)
+    refuse(`The value of tag ${JSON.stringify(key)} has ${lengthOf(text)} characters; at most ${limit} are allowed`)
+  return text
+}

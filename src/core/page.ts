@@ -21,6 +21,12 @@ export function pageSize(target: FilterTarget, maxResults: number | undefined): 
   return maxResults === 0 ? byDefault : maxResults
 }
 
+/** A page size or limit as a caller gives it: a whole number from 1 to `most`, 50,000 by default. */
+export function checkMaxResults(maxResults: number, most = 50_000): number {
+  if (Number.isInteger(maxResults) && maxResults >= 1 && maxResults <= most) return maxResults
+  throw new InvalidParameterError(`maxResults is ${maxResults}; it must be a whole number from 1 to ${most}`)
+}
+
 const tokenOf = (offset: number): string => Buffer.from(JSON.stringify({ offset })).toString('base64')
 
 function offsetOf(token: string): number {

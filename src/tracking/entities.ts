@@ -2,29 +2,22 @@ import type {
   Dataset,
   DatasetInput,
   Experiment,
-  FileInfo,
   LoggedModelInfo,
   Metric,
   RunData,
   RunInfo,
 } from '../core/entities.js'
+import { toRecord } from '../core/pairs.js'
 import type {
   WireDatasetInput,
   WireExperiment,
-  WireFile,
   WireLoggedModel,
   WireMetric,
   WireRun,
   WireRunInfo,
 } from '../transport/protocol.js'
 
-/** MLflow's list of pairs as a record. */
-export const toRecord = (pairs: readonly { key: string; value: string }[]): Record<string, string> =>
-  Object.fromEntries(pairs.map(({ key, value }) => [key, value]))
-
-/** A record as MLflow's list of pairs; `undefined` stays so. */
-export const toPairs = (record: Readonly<Record<string, string>> | undefined) =>
-  record && Object.entries(record).map(([key, value]) => ({ key, value: String(value) }))
+export { toPairs, toRecord } from '../core/pairs.js'
 
 export const toExperiment = (wire: WireExperiment): Experiment => ({
   experimentId: wire.experiment_id,
@@ -91,12 +84,6 @@ export const toRunData = (wire: WireRun): RunData => ({
   outputs: wire.outputs && {
     modelOutputs: wire.outputs.model_outputs.map(({ model_id, step }) => ({ modelId: model_id, step })),
   },
-})
-
-export const toFileInfo = (wire: WireFile): FileInfo => ({
-  path: wire.path,
-  isDir: wire.is_dir,
-  fileSize: wire.is_dir ? undefined : (wire.file_size ?? 0),
 })
 
 export const toLoggedModel = ({ info, data }: WireLoggedModel): LoggedModelInfo => ({

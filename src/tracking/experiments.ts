@@ -1,15 +1,13 @@
 import type { Experiment, ViewType } from '../core/entities.js'
-import { checkExperimentId, checkExperimentName, LIMITS, lengthOf } from '../core/names.js'
+import { checkExperimentId, checkExperimentName, checkTagText, LIMITS } from '../core/names.js'
+import { checkMaxResults } from '../core/page.js'
+import { toPairs } from '../core/pairs.js'
 import { AlreadyExistsError, InvalidParameterError, NotFoundError } from '../errors.js'
-import type { Transport } from '../transport/transport.js'
-import { toExperiment, toPairs } from './entities.js'
-import { allPages, firstOf } from './pages.js'
+import { allPages, firstOf } from '../transport/pages.js'
+import type { CallOptions, Transport } from '../transport/transport.js'
+import { toExperiment } from './entities.js'
 
-/** Options that every call with I/O takes. */
-export interface CallOptions {
-  /** Ends the call early; it rejects with the signal's reason. */
-  readonly signal?: AbortSignal | undefined
-}
+export type { CallOptions } from '../transport/transport.js'
 
 export interface CreateExperimentOptions extends CallOptions {
   /** URI below which the artifacts of the experiment's runs lie; the store's own choice when left out. */
@@ -145,26 +143,6 @@ export function requireActive(experiment: Experiment): Experiment {
   throw new InvalidParameterError(
     `The experiment ${JSON.stringify(name)} is deleted; bring it back with restoreExperiment('${experimentId}') or choose another name`,
   )
-}
-
-/** A tag's value as text, checked for length; `null` and `undefined` are refused. */
-export function checkTagText(key: string, value: unknown, limit: number): string {
-  if (typeof key !== 'string' || key === '')
-    throw new InvalidParameterError('A tag key must be a text that is not empty')
-  if (value === null || value === undefined)
-    throw new InvalidParameterError(`The tag ${JSON.stringify(key)} has no value (${value}); give it a text`)
-  const text = String(value)
-  if (lengthOf(text) > limit)
-    throw new InvalidParameterError(
-      `The value of tag ${JSON.stringify(key)} has ${lengthOf(text)} characters; at most ${limit} are allowed`,
-    )
-  return text
-}
-
-/** A page size or limit as MLflow takes it: a whole number from 1 to 50,000. */
-export function checkMaxResults(maxResults: number): number {
-  if (Number.isInteger(maxResults) && maxResults >= 1 && maxResults <= 50_000) return maxResults
-  throw new InvalidParameterError(`maxResults is ${maxResults}; it must be a whole number from 1 to 50000`)
 }
 
 /** Deleting what is not there is success. */

@@ -11,11 +11,13 @@ import type {
   ViewType,
 } from '../core/entities.js'
 import { checkExperimentId, checkModelId, checkRunId } from '../core/names.js'
+import { checkMaxResults } from '../core/page.js'
+import { toPairs } from '../core/pairs.js'
 import { InvalidParameterError } from '../errors.js'
-import type { Transport } from '../transport/transport.js'
-import { toFileInfo, toLoggedModel, toMetric, toPairs, toRunData, toRunInfo } from './entities.js'
-import { type CallOptions, checkMaxResults, type Experiments } from './experiments.js'
-import { allPages, firstOf } from './pages.js'
+import { allPages, firstOf } from '../transport/pages.js'
+import type { CallOptions, Transport } from '../transport/transport.js'
+import { totoLoggedModel, toMetric, toRunData, toRunInfo } from './entities.js'
+import type { Experiments } from './experiments.js'
 import { metricInput, paramText, pointOf, type TextRules, tagText } from './values.js'
 
 export interface SearchRunsOptions extends CallOptions {
@@ -87,8 +89,6 @@ export interface Runs {
   /** Marks a run as deleted; `restoreRun` brings it back. */
   deleteRun(runId: string, options?: CallOptions): Promise<void>
   restoreRun(runId: string, options?: CallOptions): Promise<void>
-  /** The artifacts directly below a path of a run (`''`, its root, by default); paths are relative to the root. */
-  listArtifacts(runId: string, path?: string, options?: CallOptions): Promise<FileInfo[]>
   /** A logged model (MLflow 3) by its id, `m-…`. */
   getLoggedModel(modelId: string, options?: CallOptions): Promise<LoggedModelInfo>
   /** The logged models of experiments that a filter describes, at most `maxResults` (100). */
@@ -208,16 +208,6 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
     },
     async restoreRun(runId, options) {
       await (await transport()).call('restoreRun', { run_id: checkRunId(runId) }, options)
-    },
-    async listArtifacts(runId, path, options) {
-      const found: FileInfo[] = []
-      const backend = await transport()
-      for await (const file of allPages(async (page_token) => {
-        const page = await backend.call('listArtifacts', { run_id: checkRunId(runId), path, page_token }, options)
-        return { items: page.files.map(toFileInfo), nextPageToken: page.next_page_token }
-      }))
-        found.push(file)
-      return found
     },
     async getLoggedModel(modelId, options) {
       return toLoggedModel(
