@@ -44,7 +44,8 @@ export function isAlive(owner: Owner): boolean {
 const FOREIGN_STALE_MS = 60_000
 const WAIT_MS = 10_000
 const cell = new Int32Array(new SharedArrayBuffer(4))
-const sleep = (ms: number): void => void Atomics.wait(cell, 0, 0, ms)
+/** Blocks the thread: for waits of milliseconds on another process. */
+export const sleep = (ms: number): void => void Atomics.wait(cell, 0, 0, ms)
 
 function parseOwner(text: string): Owner | undefined {
   try {

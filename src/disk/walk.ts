@@ -1,4 +1,4 @@
-import { type Dirent, readdirSync, realpathSync } from 'node:fs'
+import { type Dirent, lstatSync, readdirSync, realpathSync } from 'node:fs'
 import { join, sep } from 'node:path'
 import { diskError } from '../errors.js'
 import { isAbsent, stateOf } from './write.js'
@@ -36,6 +36,16 @@ export function listDirs(dir: string, options: { readonly links?: boolean } = {}
       names.push(entry.name)
   }
   return names
+}
+
+/** Whether a folder, and no link to one, is there. */
+export function isRealDir(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+  } catch (error) {
+    if (isAbsent(error)) return false
+    throw diskError(error, `look at ${path}`)
+  }
 }
 
 /** The paths of all regular files below a folder, with `/` between the parts, in no order; links are not followed. */

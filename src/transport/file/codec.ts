@@ -16,7 +16,7 @@ const WORDS: Readonly<Record<string, number>> = { nan: NaN, inf: Infinity, infin
 
 /** Reads what `formatFloat`, Python or JavaScript wrote; undefined for anything else. */
 export function parseFloatText(text: string): number | undefined {
-  if (/^[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)) return Number(text.replaceAll('_', ''))
+  if (/^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)) return Number(text)
   const [, sign = '', word = ''] = /^([+-]?)([a-z]+)$/i.exec(text) ?? []
   const known = WORDS[word.toLowerCase()]
   return known === undefined ? undefined : sign === '-' ? -known : known
@@ -51,23 +51,26 @@ export interface MetricPoint {
 }
 
 const INTEGER = /^[+-]?\d+$/
-const wholeNumber = (text: string): number | bigint => {
+/** A whole number read from text: past 2^53 a bigint. */
+export const wholeNumber = (text: string): number | bigint => {
   const number = Number(text)
   return Number.isSafeInteger(number) ? number : BigInt(text)
 }
 
-/** Reads one line without its line end; undefined when it is no point. A 5-field line keeps its step (Python reads 0). */
+/**
+ * Reads one line without its line end; undefined when it is no point. A line with a dataset keeps its step (Python reads
+ * 0), and the blanks in the dataset's name.
+ */
 export function parseMetricLine(line: string): MetricPoint | undefined {
   const fields = line.trim().split(' ')
-  const [time = '', text = '', step = '0'] = fields
+  const [time = '', text = '', step = '0', third, fourth] = fields
   const value = parseFloatText(text)
-  if (value === undefined || fields.length < 2 || fields.length > 6 || !INTEGER.test(time) || !INTEGER.test(step))
-    return undefined
+  if (value === undefined || !INTEGER.test(time) || !INTEGER.test(step)) return undefined
   const point = { timestamp: Number(time), value, step: wholeNumber(step) }
-  const [, , , third, fourth, fifth] = fields
-  if (fourth === undefined) return third === undefined ? point : { ...point, runId: third }
-  if (fifth === undefined) return { ...point, datasetName: third ?? '', datasetDigest: fourth }
-  return { ...point, runId: third ?? '', datasetName: fourth, datasetDigest: fifth }
+  if (third === undefined) return point
+  if (fourth === undefined) return { ...point, runId: third }
+  if (fields.length === 5) return { ...point, datasetName: third, datasetDigest: fourth }
+  return { ...point, runId: third, datasetName: fields.slice(4, -1).join(' '), datasetDigest: fields.at(-1) ?? '' }
 }
 
 /** Orders points as MLflow does to find the latest: step, then time, then value; NaN counts as smaller than numbers. */

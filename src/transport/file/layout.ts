@@ -2,9 +2,21 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { checkExperimentId, checkModelId, checkRunId } from '../../core/names.js'
 import { STAGING } from '../../disk/stage-dir.js'
-import { listDirs } from '../../disk/walk.js'
-import { stateOf } from '../../disk/write.js'
+import { isRealDir, listDirs } from '../../disk/walk.js'
+import { type FileState, stateOf } from '../../disk/write.js'
 import { NotFoundError } from '../../errors.js'
+import type { WireFile, WireRunInfo } from '../protocol.js'
+import type { Memo } from './memo.js'
+
+/** A run that is being logged to. */
+export interface OpenRun {
+  readonly dir: string
+  /** Of its `meta.yaml`; undefined while that is too young to tell changes. */
+  readonly state: FileState | undefined
+  readonly info: WireRunInfo
+  /** Metric key → its file, once its key and its last line have been found good. */
+  readonly metricFiles: Map<string, string>
+}
 
 /** What every handler of the file transport is given. */
 export interface Store {
@@ -16,8 +28,12 @@ export interface Store {
   readonly truncate: boolean
   /** Epoch milliseconds. */
   readonly now: () => number
-  /** Run id → its folder as last found; a hint, checked on each use. */
-  readonly runDirs: Map<string, string>
+  /** What was read from small files, kept until somebody changes them. */
+  readonly memo: Memo
+  /** Runs that batches were logged to, as last seen; checked on each use. */
+  readonly openRuns: Map<string, OpenRun>
+  /** Lists what lies at an artifact URI that is not on this machine's disk; paths relative to it. */
+  readonly listElsewhere?: ((uri: string, path: string | undefined) => Promise<readonly WireFile[]>) | undefined
 }
 
 export const META = 'meta.yaml'
@@ -71,22 +87,18 @@ export const listRunIds = (experiment: string): string[] => listDirs(experiment)
 /** The folder of a run; throws `NotFoundError` when there is none. The id is checked. */
 export function runDir(store: Store, id: string): string {
   checkRunId(id)
-  const known = store.runDirs.get(id)
-  if (known !== undefined && isRunDir(known)) return known
-  if (!RESERVED.has(id))
-    for (const { dir } of listExperimentDirs(store)) {
-      const found = join(dir, id)
-      if (!isRunDir(found)) continue
-      store.runDirs.set(id, found)
-      return found
-    }
-  store.runDirs.delete(id)
-  throw new NotFoundError(`There is no run ${id} in ${store.root}`)
+  const found = RESERVED.has(id)
+    ? undefined
+    : listExperimentDirs(store)
+        .map(({ dir }) => join(dir, id))
+        .find(isRunDir)
+  if (found === undefined) throw new NotFoundError(`There is no run ${id} in ${store.root}`)
+  return found
 }
 
-// A meta.yaml alone makes no run: one planted among artifacts must not be taken for it.
+// A meta.yaml alone makes no run: one planted among artifacts, or behind a link, must not be taken for it.
 const isRunDir = (dir: string): boolean =>
-  isDir(dir) && isDir(join(dir, 'metrics')) && isDir(join(dir, 'params')) && isDir(join(dir, 'artifacts'))
+  isRealDir(dir) && isDir(join(dir, 'metrics')) && isDir(join(dir, 'params')) && isDir(join(dir, 'artifacts'))
 
 /** The folder of a logged model of an active experiment; undefined when there is none. The id is checked. */
 export function findModelDir(store: Store, id: string): string | undefined {

@@ -3,6 +3,7 @@ import { checkKey, cutTo, LIMITS, lengthOf } from '../../core/names.js'
 import { walkFiles } from '../../disk/walk.js'
 import { createOnce, errno, readText, removeFile, writeAtomic } from '../../disk/write.js'
 import { InvalidParameterError, ParamConflictError } from '../../errors.js'
+import type { Memo } from './memo.js'
 
 /** A parameter or tag. */
 export interface KeyValue {
@@ -16,20 +17,24 @@ const onDisk = (path: string): string => (sep === '/' ? path : path.replaceAll('
 export const keyFile = (dir: string, kind: 'metric' | 'param' | 'tag', key: string): string =>
   join(dir, onDisk(checkKey(kind, key)))
 
+const same = (text: string): string => text
+
 /** All parameters or tags of a folder, sorted by key; a file that goes away meanwhile is left out. */
-export function readValues(dir: string): KeyValue[] {
+export function readValues(dir: string, memo?: Memo): KeyValue[] {
   const values: KeyValue[] = []
   for (const key of walkFiles(dir).sort()) {
-    const value = readText(join(dir, onDisk(key)))
+    const file = join(dir, onDisk(key))
+    const value = memo ? memo.read(file, same) : readText(file)
     if (value !== undefined) values.push({ key, value })
   }
   return values
 }
 
 /** One parameter or tag; undefined when it is not there. Nothing is checked, so a foreign key is simply absent. */
-export const readValue = (dir: string, key: string): string | undefined => {
+export const readValue = (dir: string, key: string, memo?: Memo): string | undefined => {
   try {
-    return readText(keyFile(dir, 'tag', key))
+    const file = keyFile(dir, 'tag', key)
+    return memo ? memo.read(file, same) : readText(file)
   } catch (error) {
     if (error instanceof InvalidParameterError || errno(error) === 'EISDIR') return undefined
     throw error
@@ -69,15 +74,20 @@ export function setTag(home: string, dir: string, key: string, value: string): v
 /** Removes a tag; false when there was none. */
 export const deleteTag = (dir: string, key: string): boolean => removeFile(keyFile(dir, 'tag', key))
 
-/** Writes a parameter once: the same value again is fine, another is a `ParamConflictError` naming both. */
+/** Refuses another value for a parameter that is there: a `ParamConflictError` naming both. The key is checked. */
+export function checkParam(dir: string, key: string, value: string, owner: string): void {
+  const file = keyFile(dir, 'param', key)
+  const before = writingKey('param', key, () => readText(file))
+  if (before === undefined || before === value) return
+  throw new ParamConflictError(
+    `The param ${JSON.stringify(key)} of ${owner} is ${JSON.stringify(before)} already and cannot become ${JSON.stringify(value)}; parameters are written once`,
+  )
+}
+
+/** Writes a parameter once: the same value again is fine, another is refused as by `checkParam`. */
 export function writeParam(home: string, dir: string, key: string, value: string, owner: string): void {
   const file = keyFile(dir, 'param', key)
-  if (writingKey('param', key, () => createOnce(file, value, home))) return
-  const before = writingKey('param', key, () => readText(file))
-  if (before === value) return
-  throw new ParamConflictError(
-    `The param ${JSON.stringify(key)} of ${owner} is ${JSON.stringify(before ?? '')} already and cannot become ${JSON.stringify(value)}; parameters are written once`,
-  )
+  if (!writingKey('param', key, () => createOnce(file, value, home))) checkParam(dir, key, value, owner)
 }
 
 /** A tag's value within MLflow's limit for runs. */

@@ -1,0 +1,82 @@
+import { join, resolve } from 'node:path'
+import { listDirs } from '../../disk/walk.js'
+import { exists, makeDir } from '../../disk/write.js'
+import { InvalidParameterError } from '../../errors.js'
+import type { Input, Operation, Output, WireFile } from '../protocol.js'
+import type { Transport } from '../transport.js'
+import { artifacts } from './artifacts.js'
+import { datasets } from './datasets.js'
+import { createDefaultExperiment, experiments } from './experiments.js'
+import type { Handlers } from './handlers.js'
+import { fileUri, type Store, TRASH } from './layout.js'
+import { logging } from './log-batch.js'
+import { loggedModels } from './logged-models.js'
+import { memo } from './memo.js'
+import { metrics } from './metrics.js'
+import { registry } from './registry.js'
+import { runs } from './runs.js'
+import { runSearch } from './search-runs.js'
+
+/** Where a local store lies and how it behaves. */
+export interface FileTransportOptions {
+  /** The `mlruns` folder; made, with the experiment "Default", at the first call when it is missing. */
+  readonly root: string
+  /** URI under which artifacts of new experiments go; the root's own by default. */
+  readonly artifactRoot?: string | undefined
+  /** Cuts values over MLflow's limits, as MLflow does (the default), or refuses them. */
+  readonly truncate?: boolean | undefined
+  /** Epoch milliseconds; the system's clock by default. */
+  readonly now?: (() => number) | undefined
+  /** Lists an artifact URI that is not on this machine's disk; without it such runs cannot be listed. */
+  readonly listArtifacts?: ((uri: string, path: string | undefined) => Promise<readonly WireFile[]>) | undefined
+}
+
+/** A root that is new, or that a kill left empty, gets what MLflow begins with; any other is left as it is. */
+function prepare(store: Store): void {
+  if (exists(store.root) && listDirs(store.root, { links: true }).some((name) => !name.endsWith(TRASH))) return
+  makeDir(store.root)
+  createDefaultExperiment(store)
+  makeDir(join(store.root, TRASH))
+}
+
+/**
+ * MLflow's own `mlruns` layout on this machine's disk as a backend, readable and writable by Python MLflow too. All writes
+ * of a call are done when the call returns; nothing is cached that others could change unnoticed.
+ */
+export function fileTransport(options: FileTransportOptions): Transport {
+  if (!options.root || options.root.includes('\0'))
+    throw new InvalidParameterError('The root of a local store must be the path of a folder')
+  const root = resolve(options.root)
+  const store: Store = {
+    root,
+    artifactRoot: (options.artifactRoot ?? fileUri(root)).replace(/\/+$/, ''),
+    truncate: options.truncate ?? true,
+    now: options.now ?? Date.now,
+    memo: memo(),
+    openRuns: new Map(),
+    listElsewhere: options.listArtifacts,
+  }
+  const handlers = {
+    ...experiments(store),
+    ...runs(store),
+    ...logging(store),
+    ...metrics(store),
+    ...datasets(store),
+    ...artifacts(store),
+    ...runSearch(store),
+    ...loggedModels(store),
+    ...registry(store),
+  } satisfies Handlers
+  let ready = false
+  return {
+    async call<O extends Operation>(operation: O, input: Input<O>): Promise<Output<O>> {
+      if (!ready) prepare(store)
+      ready = true
+      const handler: (input: Input<O>) => Promise<Output<O>> = (handlers as Handlers)[operation]
+      return handler(input)
+    },
+    async close() {
+      store.openRuns.clear()
+    },
+  }
+}

@@ -1,0 +1,7 @@
+import type { Input, Operation, Output } from '../protocol.js'
+
+/** One handler for each operation of the protocol: one that is missing does not compile. */
+export type Handlers = { [O in Operation]: (input: Input<O>) => Promise<Output<O>> }
+
+/** The operations with a name of this kind. */
+export type HandlersOf<O extends Operation> = Pick<Handlers, O>

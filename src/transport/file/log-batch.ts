@@ -1,0 +1,164 @@
+import { join } from 'node:path'
+import { checkKey, checkModelId, LIMITS } from '../../core/names.js'
+import { appendLines, isTorn, mendTail } from '../../disk/append.js'
+import { withLock } from '../../disk/lock.js'
+import { readText } from '../../disk/write.js'
+import { InvalidParameterError, NotFoundError } from '../../errors.js'
+import type { Input } from '../protocol.js'
+import { metricLine, modelMetricLine, wholeNumber } from './codec.js'
+import type { HandlersOf } from './handlers.js'
+import { findModelDir, lockFile, type OpenRun, type Store } from './layout.js'
+import { changeMetaFile } from './meta-file.js'
+import { openRun, RUN_NAME } from './run-meta.js'
+import { checkParam, fitParam, fitTag, type KeyValue, keyFile, setTag, writeParam, writingKey } from './values.js'
+
+type Batch = Input<'logBatch'>
+type NewMetric = NonNullable<Batch['metrics']>[number]
+type Pair = NonNullable<Batch['params']>[number]
+
+function checkCounts({ metrics = [], params = [], tags = [] }: Batch): void {
+  const refuse = (count: number, what: string, most: number) => {
+    if (count > most)
+      throw new InvalidParameterError(`The batch has ${count} ${what}; at most ${most} are allowed in one, so split it`)
+  }
+  refuse(metrics.length, 'metrics', LIMITS.metricsPerBatch)
+  refuse(params.length, 'params', LIMITS.paramsPerBatch)
+  refuse(tags.length, 'tags', LIMITS.tagsPerBatch)
+  refuse(metrics.length + params.length + tags.length, 'entries', LIMITS.entitiesPerBatch)
+}
+
+function valueOf({ key, value = 0 }: NewMetric): number {
+  if (typeof value === 'number') return value
+  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : NaN
+  if (Number.isNaN(number) && value !== 'NaN')
+    throw new InvalidParameterError(
+      `The value of the metric ${JSON.stringify(key)} must be a number, not ${typeof value}`,
+    )
+  return number
+}
+
+function timeOf({ key, timestamp = 0 }: NewMetric): number {
+  const time = Number(timestamp)
+  if (Number.isSafeInteger(time) && time >= 0) return time
+  throw new InvalidParameterError(
+    `The timestamp of the metric ${JSON.stringify(key)} must be a whole number of milliseconds from 0, not ${String(timestamp)}`,
+  )
+}
+
+const MOST_STEP = 2n ** 63n
+
+function stepOf({ key, step = 0 }: NewMetric): number | bigint {
+  if (typeof step === 'number' && Number.isSafeInteger(step)) return step
+  const whole = typeof step === 'string' && /^-?\d+$/.test(step) ? wholeNumber(step) : step
+  if (typeof whole === 'number' && Number.isSafeInteger(whole)) return whole
+  if (typeof whole === 'bigint' && whole >= -MOST_STEP && whole < MOST_STEP) return whole
+  throw new InvalidParameterError(
+    `The step of the metric ${JSON.stringify(key)} must be a whole number of 64 bits (past 2^53 a bigint), not ${String(step)}`,
+  )
+}
+
+/** Lines by file, in the order the files were first met. */
+type Lines = Map<string, string>
+
+/** Where each point goes, as lines by key: every point is checked before any is written. */
+function groupByKey(metrics: readonly NewMetric[]): Lines {
+  const lines: Lines = new Map()
+  let key: string | undefined
+  let text = ''
+  for (const metric of metrics) {
+    if (metric.key !== key) {
+      if (key !== undefined) lines.set(key, text)
+      key = metric.key
+      text = lines.get(key) ?? ''
+    }
+    text += metricLine(timeOf(metric), valueOf(metric), stepOf(metric))
+  }
+  if (key !== undefined) lines.set(key, text)
+  return lines
+}
+
+/** The file of a metric, its key checked and a torn end cut: once for each file and process. */
+function metricFile(store: Store, run: OpenRun, key: string): string {
+  const known = run.metricFiles.get(key)
+  if (known !== undefined) return known
+  const file = keyFile(join(run.dir, 'metrics'), 'metric', key)
+  writingKey('metric', key, () => {
+    if (isTorn(file)) withLock(lockFile(store, `run-${run.info.run_id}`), () => mendTail(file))
+  })
+  run.metricFiles.set(key, file)
+  return file
+}
+
+/** The lines for logged models that some of the points belong to. */
+function modelLines(store: Store, runId: string, metrics: readonly NewMetric[]): Lines {
+  const lines: Lines = new Map()
+  for (const metric of metrics) {
+    const { key, model_id: id, dataset_name: name, dataset_digest: digest } = metric
+    if (id === undefined || id === '') continue
+    const dir = findModelDir(store, checkModelId(id))
+    if (!dir) throw new NotFoundError(`There is no logged model ${id} for the metric ${JSON.stringify(key)}`)
+    const file = keyFile(join(dir, 'metrics'), 'metric', key)
+    const dataset = name && digest ? { name, digest } : undefined
+    const line = modelMetricLine(timeOf(metric), valueOf(metric), stepOf(metric), runId, dataset)
+    lines.set(file, (lines.get(file) ?? '') + line)
+  }
+  return lines
+}
+
+function fitted(pairs: readonly Pair[], fit: (key: string, value: string) => string): KeyValue[] {
+  return pairs.map(({ key, value = '' }) => ({ key, value: fit(key, value) }))
+}
+
+function checkParams(dir: string, params: readonly KeyValue[], runId: string): void {
+  const seen = new Set<string>()
+  for (const { key, value } of params) {
+    if (seen.has(key)) throw new InvalidParameterError(`The batch holds the param ${JSON.stringify(key)} twice`)
+    seen.add(key)
+    checkParam(join(dir, 'params'), key, value, `run ${runId}`)
+  }
+}
+
+function setRunTag(dir: string, { key, value }: KeyValue): void {
+  setTag(dir, join(dir, 'tags'), key, value)
+  if (key === RUN_NAME) changeMetaFile(dir, { run_name: value, deleted_time: undefined })
+}
+
+/** Checks all of a batch, then writes all of it; it is all on disk when this returns. */
+function log(store: Store, batch: Batch): void {
+  checkCounts(batch)
+  const run = openRun(store, batch.run_id)
+  const { dir } = run
+  const metrics = batch.metrics ?? []
+  const byKey = groupByKey(metrics)
+  const files = [...byKey].map(([key, lines]) => ({ key, file: metricFile(store, run, key), lines }))
+  const ofModels = modelLines(store, batch.run_id, metrics)
+  const params = fitted(batch.params ?? [], (key, value) => fitParam(store.truncate, key, value))
+  checkParams(dir, params, batch.run_id)
+  const tags = fitted(batch.tags ?? [], (key, value) => fitTag(store.truncate, checkKey('tag', key), value))
+  for (const { key, value } of params) writeParam(dir, join(dir, 'params'), key, value, `run ${batch.run_id}`)
+  for (const { key, file, lines } of files) writingKey('metric', key, () => appendLines(file, lines))
+  for (const [file, lines] of ofModels) appendLines(file, lines)
+  for (const tag of tags) setRunTag(dir, tag)
+}
+
+type LogOperation = 'logBatch' | 'logMetric' | 'logParam' | 'setTag'
+
+/** The operations that log to a run; each has written everything when its call returns. */
+export const logging = (store: Store): HandlersOf<LogOperation> => ({
+  async logBatch(input) {
+    log(store, input)
+    return {}
+  },
+  async logMetric({ run_id, ...metric }) {
+    log(store, { run_id, metrics: [metric] })
+    return {}
+  },
+  async logParam({ run_id, ...param }) {
+    log(store, { run_id, params: [param] })
+    return {}
+  },
+  async setTag({ run_id, ...tag }) {
+    log(store, { run_id, tags: [tag] })
+    return {}
+  },
+})

@@ -1,0 +1,113 @@
+import { basename, dirname, join } from 'node:path'
+import { stateOf } from '../../disk/write.js'
+import { IntegrityError, InvalidParameterError, NotFoundError } from '../../errors.js'
+import type { WireRunInfo } from '../protocol.js'
+import { type Meta, numberField, readMeta, textField } from './codec.js'
+import { listRunIds, META, type OpenRun, runDir, type Store } from './layout.js'
+import { isSame, isSettled } from './memo.js'
+import { changeMetaFile, metaText } from './meta-file.js'
+import { readValue } from './values.js'
+
+const STATUSES = ['RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED'] as const
+type Status = (typeof STATUSES)[number]
+
+/** The tag that holds a run's name too. */
+export const RUN_NAME = 'mlflow.runName'
+
+/** A status as `meta.yaml` has it: RUNNING is 1, KILLED 5. */
+export const statusNumber = (status: Status): number => STATUSES.indexOf(status) + 1
+
+function statusOf(text: string | undefined): Status {
+  const number = Number(text ?? '1')
+  return STATUSES[number - 1] ?? STATUSES.find((status) => status === text) ?? 'RUNNING'
+}
+
+function parseRun(meta: Meta, dir: string): WireRunInfo {
+  const file = join(dir, META)
+  const id = textField(meta, 'run_id') ?? textField(meta, 'run_uuid')
+  if (id !== basename(dir))
+    throw new IntegrityError(`${file} does not name the run ${basename(dir)} whose folder it is in`)
+  const experiment = textField(meta, 'experiment_id')
+  if (experiment !== basename(dirname(dir)))
+    throw new IntegrityError(`${file} names the experiment ${experiment ?? '(none)'}, but lies in ${dirname(dir)}`)
+  const start = numberField(meta, 'start_time')
+  const end = numberField(meta, 'end_time')
+  return {
+    run_id: id,
+    run_uuid: id,
+    run_name: textField(meta, 'run_name') || readValue(join(dir, 'tags'), RUN_NAME),
+    experiment_id: experiment,
+    user_id: textField(meta, 'user_id'),
+    status: statusOf(textField(meta, 'status')),
+    ...(start === undefined ? {} : { start_time: start }),
+    ...(end === undefined ? {} : { end_time: end }),
+    artifact_uri: textField(meta, 'artifact_uri'),
+    lifecycle_stage: textField(meta, 'lifecycle_stage') ?? 'active',
+  }
+}
+
+/** What the `meta.yaml` of a run says; undefined when there is none, `IntegrityError` naming it when it is broken. */
+export const readRunInfo = (store: Store, dir: string): WireRunInfo | undefined =>
+  store.memo.read(join(dir, META), (text) =>
+    // Empty while Python rewrites it: read again, with patience.
+    parseRun(readMeta(text === '' ? (metaText(dir) ?? '') : text, join(dir, META)), dir),
+  )
+
+/** A run by its id; throws `NotFoundError`, or `IntegrityError` when its `meta.yaml` is broken. */
+export function findRun(store: Store, id: string): { dir: string; info: WireRunInfo } {
+  const dir = runDir(store, id)
+  const info = readRunInfo(store, dir)
+  if (!info) throw new NotFoundError(`The run ${id} has no ${META} in ${dir}`)
+  return { dir, info }
+}
+
+/** The runs of an experiment that can be read, in no order; folders that are no runs and broken runs are left out. */
+export function* listRunsIn(store: Store, experiment: string): Generator<{ dir: string; info: WireRunInfo }> {
+  for (const id of listRunIds(experiment)) {
+    const dir = join(experiment, id)
+    const info = readable(store, dir)
+    if (info) yield { dir, info }
+  }
+}
+
+function readable(store: Store, dir: string): WireRunInfo | undefined {
+  try {
+    return readRunInfo(store, dir)
+  } catch (error) {
+    if (error instanceof IntegrityError) return undefined
+    throw error
+  }
+}
+
+function checkActive(info: WireRunInfo): void {
+  if (info.lifecycle_stage !== 'active')
+    throw new InvalidParameterError(`The run ${info.run_id} is deleted; restore it to write to it`)
+}
+
+/** A run by its id that can be written to; throws `InvalidParameterError` when it is deleted. */
+export function findActiveRun(store: Store, id: string): { dir: string; info: WireRunInfo } {
+  const run = findRun(store, id)
+  checkActive(run.info)
+  return run
+}
+
+const MOST_OPEN = 10_000
+
+/** `findActiveRun` for who comes often: one look at the run's `meta.yaml` when nobody has changed it. */
+export function openRun(store: Store, id: string): OpenRun {
+  const known = store.openRuns.get(id)
+  if (known?.state && isSame(known.state, stateOf(join(known.dir, META)))) return known
+  const dir = runDir(store, id)
+  // Looked at before it is read: a change in between is then seen the next time.
+  const state = stateOf(join(dir, META))
+  const { info } = findActiveRun(store, id)
+  const metricFiles = known?.dir === dir ? known.metricFiles : new Map<string, string>()
+  const run = { dir, info, metricFiles, state: state && isSettled(state) ? state : undefined }
+  if (store.openRuns.size >= MOST_OPEN) store.openRuns.clear()
+  store.openRuns.set(id, run)
+  return run
+}
+
+/** Marks a run active or deleted; `deleted` is the time in epoch milliseconds. */
+export const setLifecycle = (dir: string, stage: 'active' | 'deleted', deleted: number | undefined): void =>
+  changeMetaFile(dir, { lifecycle_stage: stage, deleted_time: deleted })
