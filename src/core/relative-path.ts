@@ -7,7 +7,7 @@ function fault(path: string): string | undefined {
   if (/[\x00-\x1f\x7f]/.test(path)) return 'it contains a control character'
   if (path.includes('\\')) return 'it contains a backslash; separate segments with "/"'
   if (path.startsWith('/')) return 'it is absolute'
-  if (/^[a-z][a-z0-9+.-]*:/i.test(path)) return 'it begins with a drive or a URL scheme'
+  if (/^[a-z]:|^[a-z][a-z0-9+.-]*:\/|^file:/i.test(path)) return 'it begins with a drive or a URL scheme'
   for (const segment of path.split('/')) {
     if (segment === '') return 'it has an empty segment'
     // Some servers cut ";…" off a segment before they resolve it.
