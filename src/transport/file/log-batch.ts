@@ -9,8 +9,9 @@ import { metricLine, modelMetricLine, wholeNumber } from './codec.js'
 import type { HandlersOf } from './handlers.js'
 import { findModelDir, lockFile, type OpenRun, type Store } from './layout.js'
 import { changeMetaFile } from './meta-file.js'
+import { appendModelLines } from './model-metrics.js'
 import { openRun, RUN_NAME } from './run-meta.js'
-import { checkParam, fitParam, fitTag, type KeyValue, keyFile, setTag, writeParam, writingKey } from './values.js'
+import { checkClash, checkParam, fitParam, fitTag, type KeyValue, keyFile, setTag, writeParam, writingKey } from './values.js'
 
 type Batch = Input<'logBatch'>
 type NewMetric = NonNullable<Batch['metrics']>[number]
@@ -78,10 +79,11 @@ function groupByKey(metrics: readonly NewMetric[]): Lines {
 }
 
 /** The file of a metric, its key checked and a torn end cut: once for each file and process. */
-function metricFile(store: Store, run: OpenRun, key: string): string {
+function metricFile(store: Store, run: OpenRun, key: string, others: ReadonlySet<string>): string {
   const known = run.metricFiles.get(key)
   if (known !== undefined) return known
   const file = keyFile(join(run.dir, 'metrics'), 'metric', key)
+  checkClash(join(run.dir, 'metrics'), 'metric', key, others)
   writingKey('metric', key, () => {
     if (isTorn(file)) withLock(lockFile(store, `run-${run.info.run_id}`), () => mendTail(file))
   })
@@ -114,6 +116,9 @@ function checkParams(dir: string, params: readonly KeyValue[], runId: string): v
   for (const { key, value } of params) {
     if (seen.has(key)) throw new InvalidParameterError(`The batch holds the param ${JSON.stringify(key)} twice`)
     seen.add(key)
+  }
+  for (const { key, value } of params) {
+    checkClash(join(dir, 'params'), 'param', key, seen)
     checkParam(join(dir, 'params'), key, value, `run ${runId}`)
   }
 }
@@ -130,14 +135,17 @@ function log(store: Store, batch: Batch): void {
   const { dir } = run
   const metrics = batch.metrics ?? []
   const byKey = groupByKey(metrics)
-  const files = [...byKey].map(([key, lines]) => ({ key, file: metricFile(store, run, key), lines }))
+  const keys = new Set(byKey.keys())
+  const files = [...byKey].map(([key, lines]) => ({ key, file: metricFile(store, run, key, keys), lines }))
   const ofModels = modelLines(store, batch.run_id, metrics)
   const params = fitted(batch.params ?? [], (key, value) => fitParam(store.truncate, key, value))
   checkParams(dir, params, batch.run_id)
   const tags = fitted(batch.tags ?? [], (key, value) => fitTag(store.truncate, checkKey('tag', key), value))
+  const tagKeys = new Set(tags.map(({ key }) => key))
+  for (const { key } of tags) checkClash(join(dir, 'tags'), 'tag', key, tagKeys)
   for (const { key, value } of params) writeParam(dir, join(dir, 'params'), key, value, `run ${batch.run_id}`)
   for (const { key, file, lines } of files) writingKey('metric', key, () => appendLines(file, lines))
-  for (const [file, lines] of ofModels) appendLines(file, lines)
+  for (const [file, lines] of ofModels) appendModelLines(store, file, lines)
   for (const tag of tags) setRunTag(dir, tag)
 }
 
