@@ -83,7 +83,7 @@ export function refusal(answer: RawAnswer, now: number): CairnError {
 
 function fromMlflow(code: string, message: string, options: CairnErrorOptions): CairnError {
   // File stores report a changed parameter as a 500, which would be tried again for ever.
-  if (/Changing param values is not allowed/i.test(message))
+  if (/Changing param values is not allowed|parameters are written once/i.test(message))
     return new ParamConflictError(message, { ...options, code: 'INVALID_PARAMETER_VALUE' })
   return errorFromCode(code, message, options)
 }

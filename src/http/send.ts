@@ -51,6 +51,8 @@ export interface HttpRequest {
   readonly signal?: AbortSignal | undefined
   /** Whether doing it twice is the same as once: a kept connection that broke in our hands is then replaced unseen. */
   readonly idempotent?: boolean | undefined
+  /** In place of the sender's limit on a whole call; `Infinity` leaves only the limit on silence. */
+  readonly timeoutMs?: number | undefined
 }
 
 /** A whole answer. */
@@ -169,7 +171,7 @@ export function sender(options: SenderOptions): Send {
 
   async function text(request: HttpRequest): Promise<HttpAnswer> {
     const url = placeOf(request)
-    const limit = timed(request.signal, timeoutMs, url)
+    const limit = timed(request.signal, request.timeoutMs ?? timeoutMs, url)
     try {
       const got = await answer({ ...request, headers: { ...JSON_HEADERS, ...request.headers } }, limit.signal)
       if (got.statusCode >= 300) throw await refused(got, url)

@@ -1,0 +1,132 @@
+import { z } from 'zod'
+import { type Clock, defaultRules, type RetryRules, retrying } from '../core/retry.js'
+import { InvalidParameterError, NotFoundError } from '../errors.js'
+import { systemClock } from '../http/clock.js'
+import { notMlflow } from '../http/refusal.js'
+import type { HttpAnswer, Send } from '../http/send.js'
+import { encodeSegment, printable } from '../http/url.js'
+import { joinPath } from './paths.js'
+import type { ArtifactFile, ArtifactStore, OpenArtifacts } from './store.js'
+
+/** How transfers are tried again; each of them may be repeated without harm. */
+export interface ProxiedOptions {
+  readonly rules?: Partial<RetryRules> | undefined
+  readonly clock?: Clock | undefined
+}
+
+/** Where a store's files are on a server. */
+interface Place {
+  /** Another server's address, where it is not the sender's own. */
+  readonly origin?: string
+  /** In front of the store's root and the query that lists it, percent-encoded. */
+  readonly endpoint: string
+  /** The store's root below the endpoint; segments not yet encoded. */
+  readonly root: string
+}
+
+const ENDPOINT = '/api/2.0/mlflow-artifacts/artifacts'
+const listing = z.looseObject({
+  files: z
+    .array(
+      z.looseObject({
+        path: z.string(),
+        is_dir: z.boolean().optional(),
+        file_size: z.union([z.number(), z.string().regex(/^\d+$/)]).optional(),
+      }),
+    )
+    .nullish(),
+})
+
+/**
+ * Artifacts through a tracking server: opens `mlflow-artifacts:` URIs, and `http(s):` ones that name a server's artifact
+ * route. Everything goes through `send`, with its credentials where the host is the same.
+ */
+export const proxied =
+  (send: Send, options: ProxiedOptions = {}): OpenArtifacts =>
+  (uri) =>
+    proxiedStore(send, placeOf(uri, send.base), options)
+
+function placeOf(uri: string, base: string): Place {
+  if (/[?#]/.test(uri)) throw new InvalidParameterError(`An artifact URI has neither ? nor #: ${printable(uri)}`)
+  const [, scheme = '', host, path = ''] = /^([a-z-]+):(?:\/\/([^/]*))?(.*)$/i.exec(uri) ?? []
+  if (scheme.toLowerCase() === 'mlflow-artifacts') {
+    const root = path.replace(/^\/+|\/+$/g, '')
+    const own = new URL(base)
+    if (!host || host === own.host) return { endpoint: ENDPOINT, root }
+    return { origin: `${own.protocol}//${host}${own.pathname}`.replace(/\/$/, ''), endpoint: ENDPOINT, root }
+  }
+  if (!/^https?$/i.test(scheme) || !URL.canParse(uri))
+    throw new InvalidParameterError(`Not an address that a tracking server serves artifacts at: ${printable(uri)}`)
+  const { origin, pathname } = new URL(uri)
+  const at = pathname.indexOf('/mlflow-artifacts/artifacts')
+  const cut = at < 0 ? pathname.length : at + '/mlflow-artifacts/artifacts'.length
+  const root = pathname.slice(cut).split('/').filter(Boolean).map(decodeURIComponent).join('/')
+  return { origin, endpoint: pathname.slice(0, cut).replace(/\/$/, ''), root }
+}
+
+function proxiedStore(send: Send, { origin, endpoint, root }: Place, options: ProxiedOptions): ArtifactStore {
+  const rules = { ...defaultRules, ...options.rules }
+  const clock = options.clock ?? systemClock
+  const at = (path: string) =>
+    [endpoint, ...joinPath(root, path).split('/').filter(Boolean).map(encodeSegment)].join('/')
+  const tries = <T>(signal: AbortSignal | undefined, once: () => Promise<T>) => retrying(once, { rules, clock, signal })
+  const common = { origin, idempotent: true }
+
+  return {
+    async list(path, { signal } = {}) {
+      const dir = joinPath(root, path)
+      const query = dir === '' ? '' : `?path=${encodeURIComponent(dir)}`
+      const answer = await tries(signal, () => send.text({ ...common, method: 'GET', path: endpoint + query, signal }))
+      return filesOf(answer, path)
+    },
+
+    async read(path, { signal } = {}) {
+      const { body } = await tries(signal, () => send.stream({ ...common, method: 'GET', path: at(path), signal }))
+      return body
+    },
+
+    async write(path, data, { signal } = {}) {
+      const headers = { 'content-type': data.type || 'application/octet-stream' }
+      const put = () =>
+        send.text({
+          ...common,
+          method: 'PUT',
+          path: at(path),
+          body: data,
+          headers,
+          signal,
+          timeoutMs: Number.POSITIVE_INFINITY,
+        })
+      jsonOf(await tries(signal, put))
+    },
+
+    async remove(path, { signal } = {}) {
+      await tries(signal, () => send.text({ ...common, method: 'DELETE', path: at(path), signal })).catch(
+        (error: unknown) => {
+          if (!(error instanceof NotFoundError) || error.code === 'ENDPOINT_NOT_FOUND') throw error
+        },
+      )
+    },
+  }
+}
+
+function filesOf(answer: HttpAnswer, dir: string): ArtifactFile[] {
+  const read = listing.safeParse(jsonOf(answer))
+  if (!read.success) throw notMlflow(answer, 'the list of artifacts is not one')
+  return (read.data.files ?? []).map(({ path: name, is_dir: isDir = false, file_size: size = 0 }) => ({
+    // Names come bare; whether they are names at all is for the caller to judge, who joins them to a folder.
+    path: dir === '' ? name : `${dir}/${name}`,
+    isDir,
+    ...(isDir ? {} : { size: Number(size) }),
+  }))
+}
+
+function jsonOf(answer: HttpAnswer): unknown {
+  // Old servers answer an upload with an empty body.
+  if (answer.status === 204 || answer.text === '') return {}
+  try {
+    return JSON.parse(answer.text)
+  } catch {
+    throw notMlflow(answer)
+  }
+}
