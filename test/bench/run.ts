@@ -1,0 +1,26 @@
+/** Ratios taken in one run on one machine. `npm run bench [-- --json] [-- caller start store …]` (all by default). */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { callerRows } from './caller.js'
+import { type Row, table } from './rows.js'
+import { startRows } from './start.js'
+import { storeRows } from './store.js'
+
+const groups: Record<string, (dir: string) => Promise<Row[]>> = {
+  caller: callerRows,
+  start: startRows,
+  store: storeRows,
+}
+
+const args = process.argv.slice(2)
+const chosen = args.filter((arg) => arg in groups)
+const dir = mkdtempSync(join(tmpdir(), 'cairn-bench-'))
+process.env.MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT = 'true'
+try {
+  const rows: Row[] = []
+  for (const name of chosen.length > 0 ? chosen : Object.keys(groups)) rows.push(...(await groups[name]!(dir)))
+  console.log(args.includes('--json') ? JSON.stringify({ node: process.version, rows }, null, 2) : table(rows))
+} finally {
+  rmSync(dir, { recursive: true, force: true })
+}
