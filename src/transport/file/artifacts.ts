@@ -4,7 +4,7 @@ import { checkRelativePath } from '../../core/relative-path.js'
 import { isInside, listEntries } from '../../disk/walk.js'
 import { exists, stateOf } from '../../disk/write.js'
 import { InvalidParameterError, NotFoundError, UnsafePathError } from '../../errors.js'
-import type { WireFile } from '../protocol.js'
+import type { Output, WireFile } from '../protocol.js'
 import type { HandlersOf } from './handlers.js'
 import type { Store } from './layout.js'
 import { findRun } from './run-meta.js'
@@ -40,13 +40,13 @@ export function listLocal(root: string, path: string | undefined): WireFile[] {
   })
 }
 
-/** What lies at an artifact URI, here or, by the store's `listElsewhere`, wherever it is. */
-export async function listAt(store: Store, uri: string, path: string | undefined): Promise<WireFile[]> {
+/** What lies at an artifact URI, here or, by the store's `listElsewhere`, wherever it is; as the wire has it. */
+export async function listAt(store: Store, uri: string, path: string | undefined): Promise<Output<'listArtifacts'>> {
   const root = localPath(uri)
-  if (root !== undefined) return listLocal(root, path)
+  if (root !== undefined) return { root_uri: uri, files: listLocal(root, path) }
   if (!store.listElsewhere)
     throw new InvalidParameterError(`The artifacts lie at ${uri}, which a local store cannot list by itself`)
-  return [...(await store.listElsewhere(uri, path))]
+  return { root_uri: uri, files: [...(await store.listElsewhere(uri, path))] }
 }
 
 /** The operation that lists a run's artifacts. */
@@ -54,6 +54,6 @@ export const artifacts = (store: Store): HandlersOf<'listArtifacts'> => ({
   async listArtifacts(input) {
     const { artifact_uri: uri } = findRun(store, input.run_id).info
     if (!uri) throw new NotFoundError(`The run ${input.run_id} has no artifact_uri`)
-    return { root_uri: uri, files: await listAt(store, uri, input.path) }
+    return listAt(store, uri, input.path)
   },
 })

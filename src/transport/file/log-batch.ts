@@ -11,7 +11,17 @@ import { findModelDir, lockFile, type OpenRun, type Store } from './layout.js'
 import { changeMetaFile } from './meta-file.js'
 import { appendModelLines } from './model-metrics.js'
 import { openRun, RUN_NAME } from './run-meta.js'
-import { checkClash, checkParam, fitParam, fitTag, type KeyValue, keyFile, setTag, writeParam, writingKey } from './values.js'
+import {
+  checkClash,
+  checkParam,
+  fitParam,
+  fitTag,
+  type KeyValue,
+  keyFile,
+  setTag,
+  writeParam,
+  writingKey,
+} from './values.js'
 
 type Batch = Input<'logBatch'>
 type NewMetric = NonNullable<Batch['metrics']>[number]

@@ -37,13 +37,13 @@ const toWire = (key: string, point: MetricPoint): WireMetric => ({
 
 /** The latest point of one metric of a run; undefined when it has none. */
 export const latestMetric = (store: Store, dir: string, key: string): MetricPoint | undefined =>
-  store.memo.read(keyFile(join(dir, 'metrics'), 'metric', key), latestPoint)
+  store.memo.read(keyFile(`${dir}/metrics`, 'metric', key), latestPoint)
 
 /** The latest point of each metric of a run, sorted by key; files without a readable point are left out. */
 export function latestMetrics(store: Store, dir: string): WireMetric[] {
   const found: WireMetric[] = []
   for (const key of walkFiles(join(dir, 'metrics')).sort()) {
-    const latest = store.memo.read(join(dir, 'metrics', key), latestPoint)
+    const latest = store.memo.read(`${dir}/metrics/${key}`, latestPoint)
     if (latest) found.push(toWire(key, latest))
   }
   return found

@@ -48,7 +48,7 @@ function parseRun(meta: Meta, dir: string): WireRunInfo {
 
 /** What the `meta.yaml` of a run says; undefined when there is none, `IntegrityError` naming it when it is broken. */
 export const readRunInfo = (store: Store, dir: string): WireRunInfo | undefined =>
-  store.memo.read(join(dir, META), (text) =>
+  store.memo.read(`${dir}/${META}`, (text) =>
     // Empty while Python rewrites it: read again, with patience.
     parseRun(readMeta(text === '' ? (metaText(dir) ?? '') : text, join(dir, META)), dir),
   )
@@ -64,7 +64,7 @@ export function findRun(store: Store, id: string): { dir: string; info: WireRunI
 /** The runs of an experiment that can be read, in no order; folders that are no runs and broken runs are left out. */
 export function* listRunsIn(store: Store, experiment: string): Generator<{ dir: string; info: WireRunInfo }> {
   for (const id of listRunIds(experiment)) {
-    const dir = join(experiment, id)
+    const dir = `${experiment}/${id}`
     const info = readable(store, dir)
     if (info) yield { dir, info }
   }
@@ -96,7 +96,7 @@ const MOST_OPEN = 10_000
 /** `findActiveRun` for who comes often: one look at the run's `meta.yaml` when nobody has changed it. */
 export function openRun(store: Store, id: string): OpenRun {
   const known = store.openRuns.get(id)
-  if (known?.state && isSame(known.state, stateOf(join(known.dir, META)))) return known
+  if (known?.state && isSame(known.state, stateOf(`${known.dir}/${META}`))) return known
   const dir = runDir(store, id)
   // Looked at before it is read: a change in between is then seen the next time.
   const state = stateOf(join(dir, META))

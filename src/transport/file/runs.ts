@@ -24,8 +24,8 @@ export function readRun(store: Store, dir: string): Output<'getRun'>['run'] {
     info,
     data: {
       metrics: latestMetrics(store, dir),
-      params: readValues(join(dir, 'params'), store.memo),
-      tags: readValues(join(dir, 'tags'), store.memo),
+      params: readValues(`${dir}/params`, store.memo),
+      tags: readValues(`${dir}/tags`, store.memo),
     },
     inputs: readInputs(store, dir),
     outputs: readOutputs(store, dir),

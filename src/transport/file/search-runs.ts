@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { matches, type Subject } from '../../core/filter/matches.js'
 import { parseFilter } from '../../core/filter/parse.js'
 import { parseOrderBy, sortBy } from '../../core/order.js'
@@ -31,8 +30,8 @@ function subject(store: Store, { dir, info }: Found): Subject {
   return {
     attribute: (key) => attributes[key],
     metric: (key) => latestMetric(store, dir, key)?.value,
-    param: (key) => readValue(join(dir, 'params'), key, store.memo),
-    tag: (key) => readValue(join(dir, 'tags'), key, store.memo),
+    param: (key) => readValue(`${dir}/params`, key, store.memo),
+    tag: (key) => readValue(`${dir}/tags`, key, store.memo),
     datasets: () =>
       readInputs(store, dir).dataset_inputs.map((input) => ({
         name: input.dataset.name,

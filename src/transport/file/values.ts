@@ -1,7 +1,6 @@
-import { join, sep } from 'node:path'
 import { checkKey, cutTo, LIMITS, lengthOf } from '../../core/names.js'
 import { walkFiles } from '../../disk/walk.js'
-import { createOnce, errno, readText, removeFile, writeAtomic } from '../../disk/write.js'
+import { createOnce, errno, readText, removeFile, stateOf, writeAtomic } from '../../disk/write.js'
 import { InvalidParameterError, ParamConflictError } from '../../errors.js'
 import type { Memo } from './memo.js'
 
@@ -11,11 +10,9 @@ export interface KeyValue {
   readonly value: string
 }
 
-const onDisk = (path: string): string => (sep === '/' ? path : path.replaceAll('/', sep))
-
 /** The file of a key (of a metric, parameter or tag) in its folder; a key that is no plain path is refused. */
 export const keyFile = (dir: string, kind: 'metric' | 'param' | 'tag', key: string): string =>
-  join(dir, onDisk(checkKey(kind, key)))
+  `${dir}/${checkKey(kind, key)}`
 
 const same = (text: string): string => text
 
@@ -23,7 +20,7 @@ const same = (text: string): string => text
 export function readValues(dir: string, memo?: Memo): KeyValue[] {
   const values: KeyValue[] = []
   for (const key of walkFiles(dir).sort()) {
-    const file = join(dir, onDisk(key))
+    const file = `${dir}/${key}`
     const value = memo ? memo.read(file, same) : readText(file)
     if (value !== undefined) values.push({ key, value })
   }
@@ -63,6 +60,26 @@ export function writingKey<T>(kind: string, key: string, write: () => T): T {
       { cause: error },
     )
   }
+}
+
+/** Refuses a key that cannot be a file beside those that are there, and beside `others` that come with it. */
+export function checkClash(
+  dir: string,
+  kind: 'metric' | 'param' | 'tag',
+  key: string,
+  others: ReadonlySet<string>,
+): void {
+  const clash = (with_: string): never => {
+    throw new InvalidParameterError(
+      `The ${kind} key ${JSON.stringify(key)} clashes with ${with_}: on disk a key is a file and "/" makes folders, so "a" and "a/b" cannot both be keys`,
+    )
+  }
+  for (let at = key.indexOf('/'); at >= 0; at = key.indexOf('/', at + 1)) {
+    const prefix = key.slice(0, at)
+    const state = others.has(prefix) ? undefined : stateOf(`${dir}/${prefix}`)
+    if (others.has(prefix) || state?.isDirectory === false) clash(JSON.stringify(prefix))
+  }
+  if (stateOf(keyFile(dir, kind, key))?.isDirectory) clash(`keys that begin with ${JSON.stringify(`${key}/`)}`)
 }
 
 /** Sets a tag; the temporary file lies in `home`, the folder above, never among the tags. */
