@@ -49,10 +49,15 @@ export function loggedModelSearchFacts(make: Make, options: ContractOptions): vo
 
     fact('datasets narrow the search to what was measured on them', async (call) => {
       const { find } = await three(call)
-      expect(await find({ ...byName, datasets: [{ dataset_name: 'test' }] })).toEqual(['b'])
       const digest = { dataset_name: 'test', dataset_digest: 'd1' }
+      expect(await find({ ...byName, datasets: [digest] })).toEqual(['b'])
       expect(await find({ ...byName, datasets: [digest], filter: 'metrics.auc > 0.1' })).toEqual(['b'])
       expect(await find({ datasets: [{ ...digest, dataset_digest: 'other' }] })).toEqual([])
+    })
+
+    fact('a dataset without a digest means all of its name', async (call) => {
+      const { find } = await three(call)
+      expect(await find({ ...byName, datasets: [{ dataset_name: 'test' }] })).toEqual(['b'])
     })
 
     fact('the order is by attribute or metric, either way, missing ones last', async (call) => {

@@ -122,15 +122,19 @@ export function registrySearchFacts(make: Make, options: ContractOptions): void 
         { filter: 'metrics.auc > 0.1' },
         { order_by: ['nothing ASC'] },
         { page_token: 'never given' },
-        { max_results: 0 },
       ]
       for (const input of wrong) {
         const what = JSON.stringify(input)
         await expect(call('searchRegisteredModels', input), what).rejects.toBeInstanceOf(InvalidParameterError)
         await expect(call('searchModelVersions', input), what).rejects.toBeInstanceOf(InvalidParameterError)
       }
+      await expect(call('searchModelVersions', { max_results: 0 })).rejects.toBeInstanceOf(InvalidParameterError)
       await expect(call('searchRegisteredModels', { max_results: 1001 })).rejects.toBeInstanceOf(InvalidParameterError)
       await expect(call('searchModelVersions', { max_results: 200_001 })).rejects.toBeInstanceOf(InvalidParameterError)
+    })
+
+    fact('a page of no models is refused', async (call) => {
+      await expect(call('searchRegisteredModels', { max_results: 0 })).rejects.toBeInstanceOf(InvalidParameterError)
     })
   })
 }
