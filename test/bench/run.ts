@@ -1,8 +1,9 @@
-/** Ratios taken in one run on one machine. `npm run bench [-- --json] [-- caller start store …]` (all by default). */
+/** Ratios taken in one run on one machine. `npm run bench [-- --json] [-- caller start store …]` (all by default; CAIRN_BENCH_PYTHON=a Python with mlflow adds python). */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { callerRows } from './caller.js'
+import { pythonRows } from './python.js'
 import { type Row, table } from './rows.js'
 import { startRows } from './start.js'
 import { storeRows } from './store.js'
@@ -11,6 +12,7 @@ const groups: Record<string, (dir: string) => Promise<Row[]>> = {
   caller: callerRows,
   start: startRows,
   store: storeRows,
+  ...(process.env.CAIRN_BENCH_PYTHON ? { python: pythonRows } : {}),
 }
 
 const args = process.argv.slice(2)
