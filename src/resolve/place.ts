@@ -1,0 +1,89 @@
+import { checkSource } from '../artifacts/location.js'
+import type { RunsRef } from '../core/model-uri.js'
+import { IntegrityError, InvalidParameterError, NotFoundError } from '../errors.js'
+import type { ModelPlace } from '../models/resolved.js'
+import type { WireLoggedModel, WireRun } from '../transport/protocol.js'
+import type { Backends, ResolveOptions } from './backends.js'
+
+const allowsLocal = ({ tracking, allowLocalSources }: Backends): boolean => tracking.local || allowLocalSources === true
+
+async function getLoggedModel(
+  { tracking }: Backends,
+  modelId: string,
+  options: ResolveOptions,
+): Promise<WireLoggedModel> {
+  return (await (await tracking.transport()).call('getLoggedModel', { model_id: modelId }, options)).model
+}
+
+function placeOf(backends: Backends, { info }: WireLoggedModel): ModelPlace {
+  if (info.status === 'LOGGED_MODEL_UPLOAD_FAILED')
+    throw new IntegrityError(`The upload of the model ${info.model_id} failed; log it again`)
+  if (!info.artifact_uri)
+    throw new IntegrityError(`The server does not say where the files of the model ${info.model_id} are`)
+  return { artifactUri: checkSource(info.artifact_uri, allowsLocal(backends)), path: '' }
+}
+
+/** Where the files of a logged model are. */
+export const loggedModelPlace = async (
+  backends: Backends,
+  modelId: string,
+  options: ResolveOptions = {},
+): Promise<ModelPlace> => placeOf(backends, await getLoggedModel(backends, modelId, options))
+
+/** A place that a `runs:/` reference means; `modelId` and the path `below` when it is in a logged model of the run. */
+export interface RunPlace {
+  readonly place: ModelPlace
+  readonly modelId?: string
+  readonly below?: string
+}
+
+/** A run's models, newest first; none for runs of MLflow 2. */
+export async function modelsOfRun(
+  backends: Backends,
+  run: WireRun,
+  options: ResolveOptions = {},
+): Promise<WireLoggedModel[]> {
+  const ids = [...new Set((run.outputs?.model_outputs ?? []).map((output) => output.model_id))]
+  const models = await Promise.all(
+    ids.map((id) =>
+      getLoggedModel(backends, id, options).catch((error: unknown) => {
+        // Deleted since: the run still names it.
+        if (error instanceof NotFoundError) return undefined
+        throw error
+      }),
+    ),
+  )
+  const time = ({ info }: WireLoggedModel): number => info.creation_timestamp_ms ?? 0
+  return models.filter((model) => model !== undefined).sort((a, b) => time(b) - time(a))
+}
+
+/** The run behind an id. */
+export async function runOf({ tracking }: Backends, runId: string, options: ResolveOptions = {}): Promise<WireRun> {
+  return (await (await tracking.transport()).call('getRun', { run_id: runId }, options)).run
+}
+
+/** The store of a run's own artifacts. */
+export function artifactUriOf(backends: Backends, run: WireRun): string {
+  if (!run.info.artifact_uri)
+    throw new IntegrityError(`The server does not say where the artifacts of run ${run.info.run_id} are`)
+  return checkSource(run.info.artifact_uri, allowsLocal(backends))
+}
+
+/** Where `runs:/<id>/<path>` leads: into a logged model of the run that has the name of the first segment, else the run's own artifacts. */
+export async function placeInRun(backends: Backends, ref: RunsRef, options: ResolveOptions = {}): Promise<RunPlace> {
+  if (ref.trackingUri !== undefined && ref.trackingUri !== backends.tracking.uri)
+    throw new InvalidParameterError(
+      `runs:/${ref.runId} is said to be at ${ref.trackingUri}, but this client has ${backends.tracking.uri}; set it with setTrackingUri`,
+    )
+  const run = await runOf(backends, ref.runId, options)
+  const [first = '', ...rest] = ref.path.split('/')
+  if (first !== '') {
+    const models = await modelsOfRun(backends, run, options)
+    const named = models.find(({ info }) => info.name === first && info.status !== 'LOGGED_MODEL_UPLOAD_FAILED')
+    if (named) {
+      const below = rest.join('/')
+      return { place: { ...placeOf(backends, named), path: below }, modelId: named.info.model_id, below }
+    }
+  }
+  return { place: { artifactUri: artifactUriOf(backends, run), path: ref.path } }
+}
