@@ -43,7 +43,7 @@ const { modelUri } = await startRun({ runName: 'nearest-centroid' }, (run) =>
     name: 'model',
     signature: inferSignature(
       train.rows,
-      train.rows.map((row) => model.predict({ ...row })),
+      train.rows.map((row) => model.predict(row)),
     ),
     inputExample: train.rows.slice(0, 3),
   }),

@@ -5,7 +5,7 @@ import { type Matrix, random, shuffled } from './matrix.js'
 export const species: readonly string[] = getDistinctClasses()
 
 /** One flower as a program would hold it: four lengths in centimetres. */
-export interface Flower {
+export type Flower = {
   readonly sepalLength: number
   readonly sepalWidth: number
   readonly petalLength: number
