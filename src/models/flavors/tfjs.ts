@@ -44,13 +44,20 @@ const port = (name: string, { shape, dtype }: Described): GraphPort => ({
   ...(shape ? { shape: shape.map((size) => (size === null || size < 0 ? -1 : size)) } : {}),
 })
 
-// Layers know themselves by the layer's name, which survives saving; the names of their tensors do not.
+// Layers keep their names when they are saved and loaded; the names of their tensors count up within a process.
+function layerPorts(tensors: readonly tf.SymbolicTensor[]): GraphPort[] {
+  const names = tensors.map(({ sourceLayer, name }) => sourceLayer?.name ?? name)
+  return tensors.map((info, index) => {
+    const name = names[index] ?? info.name
+    const twin = names.indexOf(name) !== names.lastIndexOf(name)
+    return port(twin ? `${name}:${index}` : name, info)
+  })
+}
+
 const portsOf = (model: Model, side: 'inputs' | 'outputs'): GraphPort[] =>
   isGraph(model)
     ? model[side].map((info) => port(info.name.replace(/:0$/, ''), info as Described))
-    : model[side].map((info, index) =>
-        port(model[side === 'inputs' ? 'inputNames' : 'outputNames'][index] ?? info.name, info),
-      )
+    : layerPorts(model[side])
 
 /** Everything a model is, as TensorFlow.js hands it to a save handler. */
 async function artifactsOf(model: Model): Promise<tf.io.ModelArtifacts> {
@@ -117,6 +124,17 @@ async function read(value: tf.Tensor): Promise<Tensor> {
   return { data, dims: value.shape, type: value.dtype as TensorType }
 }
 
+// Only graphs with control flow need (and want) the asynchronous way, and only by trying do they say so.
+async function execute(model: tf.GraphModel, named: tf.NamedTensorMap, outputs: readonly GraphPort[]) {
+  const names = outputs.map(({ name }) => name)
+  try {
+    return model.execute(named, names)
+  } catch (error) {
+    if (!(error as Error).message.includes('executeAsync')) throw error
+    return model.executeAsync(named, names)
+  }
+}
+
 /** Asks the model once; every tensor made on the way is freed, also when it fails. */
 async function run(lib: Lib, model: Model, feeds: Tensors, outputs: readonly GraphPort[]): Promise<Tensors> {
   const given: tf.Tensor[] = []
@@ -127,12 +145,7 @@ async function run(lib: Lib, model: Model, feeds: Tensors, outputs: readonly Gra
       named[name] = lib.tensor(data as Float32Array, [...dims], type as 'float32')
       given.push(named[name])
     }
-    const answer = isGraph(model)
-      ? await model.executeAsync(
-          named,
-          outputs.map(({ name }) => name),
-        )
-      : model.predict(given)
+    const answer = isGraph(model) ? await execute(model, named, outputs) : model.predict(given)
     answered = (Array.isArray(answer) ? answer : [answer]) as tf.Tensor[]
     const tensors = await Promise.all(answered.map(read))
     return Object.fromEntries(tensors.map((value, index) => [outputs[index]?.name ?? String(index), value]))
