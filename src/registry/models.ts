@@ -1,0 +1,145 @@
+import type { ModelVersion, RegisteredModel } from '../core/entities.js'
+import { checkAlias, checkKey, checkModelName, checkStage, checkTagText, checkVersion, LIMITS } from '../core/names.js'
+import { checkMaxResults, pageLimits } from '../core/page.js'
+import { toPairs } from '../core/pairs.js'
+import { allPages, firstOf } from '../transport/pages.js'
+import type { CallOptions, Transport } from '../transport/transport.js'
+import { toModelVersion, toRegisteredModel } from './entities.js'
+
+export interface CreateRegisteredModelOptions extends CallOptions {
+  readonly tags?: Readonly<Record<string, string>> | undefined
+  readonly description?: string | undefined
+}
+
+export interface UpdateRegisteredModelOptions extends CallOptions {
+  readonly description?: string | undefined
+}
+
+export interface SearchRegisteredModelsOptions extends CallOptions {
+  /** MLflow's grammar, e.g. `name LIKE 'churn%' AND tags.team = 'growth'`. */
+  readonly filter?: string | undefined
+  /** E.g. `['last_updated_timestamp DESC']`; by name by default. */
+  readonly orderBy?: readonly string[] | undefined
+  /** How many at the most; 1,000 by default. For `iterateRegisteredModels`, the size of a page: 100 by default, at most 1,000. */
+  readonly maxResults?: number | undefined
+}
+
+/** Registered models: making, finding, renaming and deleting them, their tags and aliases. */
+export interface RegisteredModels {
+  /**
+   * Makes a registered model, without a version yet. Throws `AlreadyExistsError` when the name is taken and
+   * `InvalidParameterError` for a name that is blank or contains `/` or `:`.
+   */
+  createRegisteredModel(name: string, options?: CreateRegisteredModelOptions): Promise<RegisteredModel>
+  /** The registered model with a name, and the newest version of each of its stages; `NotFoundError` when there is none. */
+  getRegisteredModel(name: string, options?: CallOptions): Promise<RegisteredModel>
+  /** Gives a registered model and all its versions another name; `AlreadyExistsError` when it is taken. */
+  renameRegisteredModel(name: string, newName: string, options?: CallOptions): Promise<RegisteredModel>
+  /** Changes the description of a registered model. */
+  updateRegisteredModel(name: string, options: UpdateRegisteredModelOptions): Promise<RegisteredModel>
+  /** Deletes a registered model with all its versions, for good. The files that versions point to stay. */
+  deleteRegisteredModel(name: string, options?: CallOptions): Promise<void>
+  /**
+   * The registered models that a filter describes, at most `maxResults` (1,000), all pages joined. A bad filter is an
+   * `InvalidParameterError` that shows where it broke.
+   */
+  searchRegisteredModels(options?: SearchRegisteredModelsOptions): Promise<RegisteredModel[]>
+  /** As `searchRegisteredModels`, one after the other, asked for page by page as they are consumed. */
+  iterateRegisteredModels(options?: SearchRegisteredModelsOptions): AsyncIterable<RegisteredModel>
+  /** The newest version of each stage, or of each of the stages asked for (any case); none for a stage that nobody holds. */
+  getLatestVersions(name: string, stages?: readonly string[], options?: CallOptions): Promise<ModelVersion[]>
+  /** Sets one tag of a registered model (value at most 100,000 characters, as in MLflow). */
+  setRegisteredModelTag(name: string, key: string, value: string, options?: CallOptions): Promise<void>
+  /** Removes a tag of a registered model; one that is not there is success. */
+  deleteRegisteredModelTag(name: string, key: string, options?: CallOptions): Promise<void>
+  /**
+   * Lets an alias stand for a version, wherever it stood before. Letters, digits, `_` and `-`, at most 255; `latest` and
+   * `v<number>` are taken: `InvalidParameterError`. `transitionStage` with `{ alias }` does the same and keeps a history.
+   */
+  setRegisteredModelAlias(name: string, alias: string, version: string | number, options?: CallOptions): Promise<void>
+  /** Removes an alias; one that is not there is success. */
+  deleteRegisteredModelAlias(name: string, alias: string, options?: CallOptions): Promise<void>
+  /** The version that an alias stands for; `InvalidParameterError` when the model has no such alias, as MLflow has it. */
+  getModelVersionByAlias(name: string, alias: string, options?: CallOptions): Promise<ModelVersion>
+}
+
+const { byDefault: PAGE, most: MOST } = pageLimits.registeredModels
+
+/** The verbs on registered models, over a transport that is made when the first of them is called. */
+export function registeredModels(transport: () => Promise<Transport>): RegisteredModels {
+  const verbs: RegisteredModels = {
+    async createRegisteredModel(name, { tags, description, signal } = {}) {
+      const input = { name: checkModelName(name), tags: toPairs(checkTags(tags)), description }
+      return toRegisteredModel(
+        (await (await transport()).call('createRegisteredModel', input, { signal })).registered_model,
+      )
+    },
+    async getRegisteredModel(name, options) {
+      const input = { name: checkModelName(name) }
+      return toRegisteredModel((await (await transport()).call('getRegisteredModel', input, options)).registered_model)
+    },
+    async renameRegisteredModel(name, newName, options) {
+      const input = { name: checkModelName(name), new_name: checkModelName(newName) }
+      const answer = await (await transport()).call('renameRegisteredModel', input, options)
+      return toRegisteredModel(answer.registered_model)
+    },
+    async updateRegisteredModel(name, { description, signal }) {
+      const input = { name: checkModelName(name), description }
+      const answer = await (await transport()).call('updateRegisteredModel', input, { signal })
+      return toRegisteredModel(answer.registered_model)
+    },
+    async deleteRegisteredModel(name, options) {
+      await (await transport()).call('deleteRegisteredModel', { name: checkModelName(name) }, options)
+    },
+    searchRegisteredModels: (options = {}) =>
+      firstOf(
+        verbs.iterateRegisteredModels({ ...options, maxResults: Math.min(options.maxResults ?? MOST, MOST) }),
+        options.maxResults ?? MOST,
+      ),
+    iterateRegisteredModels: ({ filter, orderBy, maxResults = PAGE, signal } = {}) =>
+      allPages(async (page_token) => {
+        const max_results = checkMaxResults(maxResults, MOST)
+        const input = { filter, order_by: orderBy && [...orderBy], max_results, page_token }
+        const page = await (await transport()).call('searchRegisteredModels', input, { signal })
+        return { items: page.registered_models.map(toRegisteredModel), nextPageToken: page.next_page_token }
+      }),
+    async getLatestVersions(name, stages, options) {
+      const input = { name: checkModelName(name), stages: stages?.map(checkStage) }
+      const { model_versions } = await (await transport()).call('getLatestVersions', input, options)
+      return model_versions.map(toModelVersion)
+    },
+    async setRegisteredModelTag(name, key, value, options) {
+      const input = { name: checkModelName(name), ...checkTag(key, value) }
+      await (await transport()).call('setRegisteredModelTag', input, options)
+    },
+    async deleteRegisteredModelTag(name, key, options) {
+      const input = { name: checkModelName(name), key: checkKey('tag', key) }
+      await (await transport()).call('deleteRegisteredModelTag', input, options)
+    },
+    async setRegisteredModelAlias(name, alias, version, options) {
+      const input = { name: checkModelName(name), alias: checkAlias(alias), version: checkVersion(version) }
+      await (await transport()).call('setRegisteredModelAlias', input, options)
+    },
+    async deleteRegisteredModelAlias(name, alias, options) {
+      const input = { name: checkModelName(name), alias: checkAlias(alias) }
+      await (await transport()).call('deleteRegisteredModelAlias', input, options)
+    },
+    async getModelVersionByAlias(name, alias, options) {
+      const input = { name: checkModelName(name), alias: checkAlias(alias) }
+      return toModelVersion((await (await transport()).call('getModelVersionByAlias', input, options)).model_version)
+    },
+  }
+  return verbs
+}
+
+/** A tag of the registry, checked by MLflow's limits. */
+export const checkTag = (key: string, value: unknown) => ({
+  key: checkKey('tag', key),
+  value: checkTagText(key, value, LIMITS.registryTagValue),
+})
+
+/** Tags of the registry, each checked by MLflow's limits. */
+export function checkTags(tags: Readonly<Record<string, string>> | undefined): typeof tags {
+  for (const [key, value] of Object.entries(tags ?? {})) checkTag(key, value)
+  return tags
+}
