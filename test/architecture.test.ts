@@ -155,7 +155,7 @@ describe.skipIf(!existsSync(join(src, 'index.ts')))('index.ts', () => {
         if (kind !== 'value') continue
         if (heavy.includes(from)) loads.push(`${way} → ${from}`)
         const next = target(file, from)
-        if (from.startsWith('.') && !ways.has(next)) ways.set(next, `${way} → ${next}`)
+        if (trees.has(next) && !ways.has(next)) ways.set(next, `${way} → ${next}`)
       }
     expect(loads).toEqual([])
   })
