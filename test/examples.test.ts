@@ -155,4 +155,13 @@ describe('plug-ins', () => {
     expect(output).toMatch(/30000 bytes, \d{2,3} of them on disk/)
     expect(output).toContain('the same text')
   })
+
+  it('a transport of one’s own sees every call and leaves the work to another', { timeout: minute }, async () => {
+    const dir = tempDir()
+    const output = await run('custom-transport.ts', dir)
+    const [batches] = numbers(output, /in (\d+) calls of logBatch/g)
+    expect(batches).toBeGreaterThan(0)
+    expect(batches).toBeLessThan(20)
+    expect(existsSync(join(dir, 'mlruns'))).toBe(true)
+  })
 })
