@@ -5,7 +5,7 @@ export interface Row {
   readonly what: string
   readonly ours: string
   readonly beside: string
-  /** Ours over the other; what is better, more or less of it, is said by `aim`. */
+  /** How many times the other ours is (for speeds, how many times as fast); infinite beside nothing at all. */
   readonly ratio: number
   readonly aim?: string
 }
@@ -27,7 +27,13 @@ export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(r
 export function table(rows: readonly Row[]): string {
   const cells = [
     ['', 'ours', 'beside', 'ratio', 'aim'],
-    ...rows.map((row) => [row.what, row.ours, row.beside, row.ratio.toPrecision(3), row.aim ?? '']),
+    ...rows.map((row) => [
+      row.what,
+      row.ours,
+      row.beside,
+      Number.isFinite(row.ratio) ? row.ratio.toPrecision(3) : '–',
+      row.aim ?? '',
+    ]),
   ]
   const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...cells.map((line) => line[column]!.length)))
   return cells
