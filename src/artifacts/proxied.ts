@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type Clock, defaultRules, type RetryRules, retrying } from '../core/retry.js'
-import { InvalidParameterError, NotFoundError } from '../errors.js'
+import { CairnError, InvalidParameterError, NotFoundError } from '../errors.js'
 import { systemClock } from '../http/clock.js'
 import { notMlflow } from '../http/refusal.js'
 import type { HttpAnswer, Send } from '../http/send.js'
@@ -81,7 +81,8 @@ function proxiedStore(send: Send, { origin, endpoint, root }: Place, options: Pr
     },
 
     async read(path, { signal } = {}) {
-      const { body } = await tries(signal, () => send.stream({ ...common, method: 'GET', path: at(path), signal }))
+      const get = () => send.stream({ ...common, method: 'GET', path: at(path), signal })
+      const { body } = await tries(signal, () => get().catch((error: unknown) => Promise.reject(absence(error, path))))
       return body
     },
 
@@ -108,6 +109,19 @@ function proxiedStore(send: Send, { origin, endpoint, root }: Place, options: Pr
       )
     },
   }
+}
+
+/** MLflow 2 answers 500 for a file that is not there, and every version for a directory; trying again would not help. */
+function absence(error: unknown, path: string): unknown {
+  if (!(error instanceof CairnError) || error.status !== 500) return error
+  if (!/Errno 2\]|Errno 21\]|No such file|Is a directory|\(404\)|NoSuchKey/.test(error.message)) return error
+  const { url, requestId } = error
+  return new NotFoundError(`There is no artifact ${JSON.stringify(path)}`, {
+    cause: error,
+    status: 500,
+    ...(url ? { url } : {}),
+    ...(requestId ? { requestId } : {}),
+  })
 }
 
 function filesOf(answer: HttpAnswer, dir: string): ArtifactFile[] {

@@ -21,6 +21,8 @@ export interface ProxyOptions {
 }
 
 export interface ConnectionOptions {
+  /** Whether the server is spoken to over https: then `httpProxy` does not count, as elsewhere. */
+  readonly secure: boolean
   readonly tls?: TlsOptions | undefined
   readonly proxy?: ProxyOptions | undefined
   /** Longest time until a connection stands, in milliseconds. */
@@ -35,17 +37,18 @@ export interface ConnectionOptions {
 export async function makeDispatcher(options: ConnectionOptions): Promise<Dispatcher> {
   const { Agent, EnvHttpProxyAgent } = await import('undici')
   const { tls, proxy, connectTimeoutMs, silenceMs, connections } = options
-  const secure = tlsSettings(tls)
+  const proxied = options.secure ? proxy?.httpsProxy : proxy?.httpProxy
+  const settings = tlsSettings(tls)
   const common = {
-    connect: { ...secure, timeout: connectTimeoutMs },
+    connect: { ...settings, timeout: connectTimeoutMs },
     headersTimeout: silenceMs,
     bodyTimeout: silenceMs,
     connections,
   }
-  if (!proxy?.httpProxy && !proxy?.httpsProxy) return new Agent(common)
+  if (!proxy || !proxied) return new Agent(common)
   return new EnvHttpProxyAgent({
     ...common,
-    requestTls: { ...secure, timeout: connectTimeoutMs },
+    requestTls: { ...settings, timeout: connectTimeoutMs },
     proxyTls: { ...(tls?.ca ? { ca: tls.ca } : {}), timeout: connectTimeoutMs },
     // A plain proxy need not let CONNECT through to port 80: http goes as an absolute request, https as a tunnel.
     proxyTunnel: false,

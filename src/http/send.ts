@@ -114,7 +114,8 @@ export function sender(options: SenderOptions): Send {
   const connected = () => {
     if (options.dispatcher) return Promise.resolve(options.dispatcher)
     const { tls, proxy } = options
-    dispatcher ??= makeDispatcher({ tls, proxy, connectTimeoutMs, silenceMs: timeoutMs, connections })
+    const secure = address.origin.startsWith('https:')
+    dispatcher ??= makeDispatcher({ secure, tls, proxy, connectTimeoutMs, silenceMs: timeoutMs, connections })
     return dispatcher
   }
 

@@ -58,6 +58,22 @@ export const lookBefore: Looks = {
     return listed(history, model_json) ? {} : undefined
   },
 
+  async logInputs(transport, { run_id, datasets = [], models = [] }, options) {
+    const { run } = await transport.call('getRun', { run_id }, options)
+    const names = new Set(run.inputs?.dataset_inputs.map(({ dataset }) => `${dataset.name}\n${dataset.digest}`))
+    const ids = new Set(run.inputs?.model_inputs.map(({ model_id }) => model_id))
+    const there =
+      datasets.every(({ dataset }) => names.has(`${dataset.name}\n${dataset.digest}`)) &&
+      models.every(({ model_id }) => ids.has(model_id))
+    return there ? {} : undefined
+  },
+
+  async logOutputs(transport, { run_id, models }, options) {
+    const { run } = await transport.call('getRun', { run_id }, options)
+    const ids = new Set(run.outputs?.model_outputs.map(({ model_id }) => model_id))
+    return models.every(({ model_id }) => ids.has(model_id)) ? {} : undefined
+  },
+
   async logLoggedModelParams(transport, { model_id, params }, options) {
     const { model } = await transport.call('getLoggedModel', { model_id }, options)
     const there = new Map(model.data.params.map(({ key, value }) => [key, value]))

@@ -41,8 +41,8 @@ export const repeats: { readonly [O in Operation]: Repeat } = {
   logParam: 'settles',
   setTag: 'settles',
   deleteTag: 'is gone',
-  logInputs: 'settles',
-  logOutputs: 'settles',
+  logInputs: 'adds an entry',
+  logOutputs: 'adds an entry',
   logModel: 'adds an entry',
 
   getMetricHistory: 'reads',

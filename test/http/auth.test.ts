@@ -1,0 +1,107 @@
+import { describe, expect, it } from 'vitest'
+import { databricksProfile, mlflowCredentials } from '../../src/core/ini.js'
+import type { AuthRequest } from '../../src/http/auth.js'
+import { sender } from '../../src/http/send.js'
+import { answering, asJson, rejection } from '../support/answering.js'
+
+const get = { method: 'GET', path: '/x?y=1' } as const
+const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`
+
+async function sent(options: Omit<Parameters<typeof sender>[0], 'url'>, prefix = '') {
+  const server = await answering((_, response) => asJson(response, {}))
+  const send = sender({ url: server.url.replace('//', `//${prefix}`), ...options })
+  await send.text(get)
+  return server.seen[0]?.headers.authorization
+}
+
+describe('authentication', () => {
+  it('by user and password, in UTF-8', async () => {
+    expect(await sent({ auth: { username: 'ann', password: 'pä:ss' } })).toBe(basic('ann:pä:ss'))
+  })
+
+  it('by token, which loses the white space a file ends with', async () => {
+    expect(await sent({ auth: { token: ' abc.def\n' } })).toBe('Bearer abc.def')
+  })
+
+  it('by credentials in the address, which are decoded, and given ones win', async () => {
+    expect(await sent({}, 'a%40b:p%3Aw@')).toBe(basic('a@b:p:w'))
+    expect(await sent({ auth: { token: 't' } }, 'a:b@')).toBe('Bearer t')
+  })
+
+  it('by a function of the user’s, which sees the request and may take its time', async () => {
+    const asked: AuthRequest[] = []
+    const server = await answering((_, response) => asJson(response, {}))
+    const send = sender({
+      url: server.url,
+      auth: async (request) => {
+        asked.push(request)
+        return { Authorization: 'Signed 1', 'X-Date': 'now' }
+      },
+    })
+    await send.text({ method: 'POST', path: '/x?y=1', body: '{}' })
+    expect(asked).toMatchObject([{ method: 'POST', url: `${server.url}/x?y=1`, body: '{}' }])
+    expect(server.seen[0]?.headers).toMatchObject({ authorization: 'Signed 1', 'x-date': 'now' })
+  })
+
+  it('is asked for again once after a 401, and not twice', async () => {
+    let token = 0
+    const auth = () => ({ authorization: `Bearer t${++token}` })
+    const server = await answering((seen, response) => {
+      asJson(response, {}, seen.headers.authorization === 'Bearer t2' ? 200 : 401)
+    })
+    const send = sender({ url: server.url, auth })
+    expect((await send.text(get)).status).toBe(200)
+    expect(await rejection(send.text(get))).toMatchObject({ name: 'UnauthenticatedError' })
+    expect(token).toBe(4)
+  })
+
+  it('goes to another host only without any header of ours', async () => {
+    const other = await answering((_, response) => asJson(response, {}))
+    const send = sender({ url: 'http://localhost:1', auth: { token: 'secret' }, headers: { 'x-api-key': 'key' } })
+    await send.text({ ...get, origin: other.url })
+    expect(other.seen[0]?.headers.authorization).toBeUndefined()
+    expect(other.seen[0]?.headers['x-api-key']).toBeUndefined()
+  })
+
+  it.each(['a\nb', 'a\r\nX-Evil: 1', 'tök€n', 'a\u0000b'])(
+    'a token that no header can carry is refused without being shown: %j',
+    async (token) => {
+      const secret = `hunter2${token}`
+      const error = (() => {
+        try {
+          sender({ url: 'http://localhost:1', auth: { token: secret } })
+        } catch (thrown) {
+          return thrown as Error
+        }
+        throw new Error('it was taken')
+      })()
+      expect(error.name).toBe('InvalidParameterError')
+      expect(`${error.message}${error.stack}`).not.toContain('hunter2')
+    },
+  )
+
+  it('over plain http to another machine is warned about once', () => {
+    const warnings: string[] = []
+    const warn = (message: string) => void warnings.push(message)
+    sender({ url: 'http://u:secret@mlflow.example:5000', warn })
+    sender({ url: 'http://u:p@127.0.0.1:5000', warn })
+    sender({ url: 'https://u:p@mlflow.example', warn })
+    expect(warnings).toEqual(['Credentials go to http://mlflow.example:5000 unencrypted; use https://'])
+  })
+})
+
+describe('credential files', () => {
+  it('MLflow’s gives user and password, expanding nothing', () => {
+    const text =
+      '; c\n[other]\nmlflow_tracking_username = no\n[mlflow]\nMLFLOW_TRACKING_USERNAME = ann\nmlflow_tracking_password=a=b$HOME%x # y\n'
+    expect(mlflowCredentials(text)).toEqual({ username: 'ann', password: 'a=b$HOME%x # y' })
+    expect(mlflowCredentials('')).toEqual({})
+  })
+
+  it('Databricks’ gives host and token by profile', () => {
+    const text = '[DEFAULT]\r\nhost = https://a.cloud\r\ntoken = dapi1\r\n\r\n[eu]\r\nhost: https://b.cloud\r\n'
+    expect(databricksProfile(text)).toEqual({ host: 'https://a.cloud', token: 'dapi1' })
+    expect(databricksProfile(text, 'eu')).toEqual({ host: 'https://b.cloud', token: 'dapi1' })
+    expect(databricksProfile(text, 'us')).toBeUndefined()
+  })
+})

@@ -1,0 +1,58 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { parseJson, toJson } from '../../src/transport/json.js'
+
+it('whole numbers past 2^53 keep their digits', () => {
+  expect(parseJson('{"step":9007199254740993,"a":[-9223372036854775808, 12],"b":9007199254740991}')).toEqual({
+    step: '9007199254740993',
+    a: ['-9223372036854775808', 12],
+    b: 9007199254740991,
+  })
+})
+
+it('digits inside text and inside doubles stay what they are', () => {
+  const text =
+    '{"s":"x, 90071992547409931234, y \\" 90071992547409931234,","d":0.12345678901234567,"e":12345678901234567e3}'
+  expect(parseJson(text)).toEqual(JSON.parse(text))
+})
+
+it('bare NaN and Infinity are read as words, but not inside text', () => {
+  expect(parseJson('{"a":NaN,"b":[-Infinity,Infinity],"c":"NaN: Infinity"}')).toEqual({
+    a: 'NaN',
+    b: ['-Infinity', 'Infinity'],
+    c: 'NaN: Infinity',
+  })
+})
+
+it('what is no JSON is a SyntaxError', () => {
+  for (const text of ['', '<html>', '{"a":NaNa}', '{"a":', '[1234567890123456789,'])
+    expect(() => parseJson(text), text).toThrow(SyntaxError)
+})
+
+it('any JSON is read as JSON.parse reads it, large whole numbers apart', () => {
+  fc.assert(
+    fc.property(fc.json(), (text) => {
+      const large = (_: string, value: unknown) =>
+        Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value as number) < 1e21
+          ? String(value)
+          : value
+      expect(parseJson(text)).toEqual(JSON.parse(text, large))
+    }),
+  )
+})
+
+it('what JSON lacks is written as MLflow reads it', () => {
+  const metrics = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0, 0.1].map((value) => ({
+    value,
+    step: -0,
+  }))
+  expect(toJson({ metrics, step: 2n ** 60n, left: undefined })).toBe(
+    '{"metrics":[{"value":"NaN","step":0},{"value":"Infinity","step":0},{"value":"-Infinity","step":0},{"value":"-0.0","step":0},{"value":0.1,"step":0}],"step":"1152921504606846976"}',
+  )
+})
+
+it('a name like __proto__ stays data', () => {
+  const read = parseJson('{"__proto__":{"x":1}}') as object
+  expect(Object.getPrototypeOf(read)).toBe(Object.prototype)
+  expect(toJson({ a: [{ value: Number.NaN }, read] })).toContain('"__proto__":{"x":1}')
+})

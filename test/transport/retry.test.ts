@@ -1,0 +1,154 @@
+import { describe, expect, it } from 'vitest'
+import { InvalidParameterError, NotFoundError } from '../../src/errors.js'
+import { protocol } from '../../src/transport/protocol.js'
+import { repeats } from '../../src/transport/repeats.js'
+import { type RetryEvent, withRetry } from '../../src/transport/retry.js'
+import { fakeClock } from '../support/fake-clock.js'
+import { type Mishap, scriptedStore } from '../support/scripted-store.js'
+
+function made(kind: 'database' | 'files' = 'database') {
+  const store = scriptedStore(kind)
+  const clock = fakeClock()
+  const events: RetryEvent[] = []
+  let id = 0
+  const transport = withRetry(store.transport, {
+    clock,
+    newId: () => `op-${++id}`,
+    onRetry: (event) => void events.push(event),
+  })
+  return { store, clock, events, transport }
+}
+
+const points = (...values: number[]) => values.map((value, step) => ({ key: 'm', value, step, timestamp: 5 }))
+
+describe('a batch of metrics', () => {
+  const mishaps: Mishap[][] = [
+    ['not sent'],
+    ['lost'],
+    ['answer lost'],
+    ['half'],
+    ['answer lost', 'answer lost', 'lost'],
+    ['throttled', 'half', 'not sent', 'answer lost'],
+  ]
+  for (const kind of ['database', 'files'] as const)
+    it.each(mishaps.map((list) => [list.join(', ')]))(`arrives once each in ${kind} after: %s`, async (list) => {
+      const { store, transport } = made(kind)
+      const metrics = points(1, Number.NaN, 3, Number.NaN, 5, 6, 7)
+      store.next('logBatch', ...(list.split(', ') as Mishap[]))
+      await transport.call('logBatch', { run_id: 'r', metrics, tags: [{ key: 't', value: '1' }] })
+      const order = (a: { step?: number | bigint }, b: { step?: number | bigint }) => Number(a.step) - Number(b.step)
+      expect(store.rows.toSorted(order as never)).toEqual(metrics)
+      expect(store.tags.get('t')).toBe('1')
+    })
+
+  it('with NaN goes in two, so that no other point is refused with it', async () => {
+    const { store, transport } = made()
+    await transport.call('logBatch', {
+      run_id: 'r',
+      metrics: points(1, Number.NaN),
+      params: [{ key: 'p', value: '1' }],
+    })
+    expect(store.named('logBatch').map(({ input }) => input)).toEqual([
+      { run_id: 'r', metrics: points(1), params: [{ key: 'p', value: '1' }] },
+      { run_id: 'r', metrics: [{ key: 'm', value: Number.NaN, step: 1, timestamp: 5 }] },
+    ])
+  })
+
+  it('is sent again as it was where a database sorts out doubles, without a look', async () => {
+    const { store, transport } = made()
+    store.next('logBatch', 'answer lost')
+    await transport.call('logBatch', { run_id: 'r', metrics: points(1, 2) })
+    expect(store.calls.map(({ operation }) => operation)).toEqual(['logBatch', 'logBatch'])
+    expect(store.calls[0]).toEqual(store.calls[1])
+  })
+
+  it('single points are kept once, too', async () => {
+    for (const kind of ['database', 'files'] as const)
+      for (const value of [1, Number.NaN]) {
+        const { store, transport } = made(kind)
+        store.next('logMetric', 'answer lost', 'answer lost')
+        await transport.call('logMetric', { run_id: 'r', key: 'm', value, timestamp: 5, step: 1 })
+        expect(store.rows).toHaveLength(1)
+      }
+  })
+})
+
+describe('what would be made twice', () => {
+  it.each(['not sent', 'lost', 'answer lost', 'throttled'] as const)('is one run after: %s', async (mishap) => {
+    const { store, transport } = made()
+    await transport.call('createRun', { experiment_id: '1' })
+    store.next('createRun', mishap, mishap)
+    const { run } = await transport.call('createRun', { experiment_id: '1', tags: [{ key: 'a', value: 'b' }] })
+    expect(store.runs).toHaveLength(2)
+    expect(run.info.run_id).toBe('r1')
+    expect(run.data.tags).toContainEqual({ key: 'cairn.op_id', value: 'op-2' })
+  })
+
+  it('is one version after a lost answer', async () => {
+    const { store, transport } = made()
+    store.next('createModelVersion', 'answer lost')
+    const { model_version } = await transport.call('createModelVersion', { name: 'm', source: 's' })
+    expect(store.versions).toHaveLength(1)
+    expect(model_version.version).toBe('1')
+  })
+
+  it('keeps the operation id that the caller gave', async () => {
+    const { store, transport } = made()
+    const tags = [{ key: 'cairn.op_id', value: 'mine' }]
+    await transport.call('createRun', { experiment_id: '1', tags })
+    expect(store.calls[0]?.input).toEqual({ experiment_id: '1', tags })
+  })
+})
+
+describe('a refusal', () => {
+  it('that only says the first try counted is a success', async () => {
+    const { store, transport } = made()
+    store.next('createExperiment', 'answer lost')
+    expect(await transport.call('createExperiment', { name: 'e' })).toEqual({ experiment_id: 'id of e' })
+    await transport.call('setTag', { run_id: 'r', key: 't', value: '1' })
+    store.next('deleteTag', 'answer lost')
+    expect(await transport.call('deleteTag', { run_id: 'r', key: 't' })).toEqual({})
+  })
+
+  it('without an ambiguous try before it is a refusal', async () => {
+    const { store, transport } = made()
+    await transport.call('createExperiment', { name: 'e' })
+    store.next('createExperiment', 'not sent')
+    await expect(transport.call('createExperiment', { name: 'e' })).rejects.toThrow('e')
+    await expect(transport.call('deleteTag', { run_id: 'r', key: 't' })).rejects.toBeInstanceOf(NotFoundError)
+  })
+
+  it('ends the tries at once', async () => {
+    const { store, transport, clock } = made()
+    store.next('logBatch', 'refused')
+    await expect(transport.call('logBatch', { run_id: 'r' })).rejects.toBeInstanceOf(InvalidParameterError)
+    expect(clock.sleeps).toEqual([])
+  })
+})
+
+describe('a server that asks to wait', () => {
+  it('is left alone by every call, and each retry is told', async () => {
+    const { store, transport, clock, events } = made()
+    store.next('setTag', 'throttled')
+    const first = transport.call('setTag', { run_id: 'r', key: 'a', value: '1' })
+    await first
+    expect(clock.sleeps).toEqual([7_500])
+    expect(events).toMatchObject([{ operation: 'setTag', attempt: 1, waitMs: 7_500 }])
+    store.next('setTag', 'throttled')
+    const calls = [1, 2].map(() => transport.call('setTag', { run_id: 'r', key: 'a', value: '1' }))
+    await Promise.all(calls)
+  })
+})
+
+it('every operation of the table says what a second time does', () => {
+  expect(Object.keys(repeats).sort()).toEqual(Object.keys(protocol).sort())
+  for (const [operation, { method }] of Object.entries(protocol))
+    if (method === 'GET') expect(repeats[operation as keyof typeof repeats], operation).toBe('reads')
+})
+
+it('a call that is aborted rejects with the reason', async () => {
+  const { transport } = made()
+  const reason = new Error('enough')
+  const signal = AbortSignal.abort(reason)
+  await expect(transport.call('setTag', { run_id: 'r', key: 'a', value: '1' }, { signal })).rejects.toBe(reason)
+})
