@@ -1,0 +1,171 @@
+import { describe, expect, it } from 'vitest'
+import { InvalidParameterError, NotFoundError, ProtocolError } from '../../src/errors.js'
+import { sender } from '../../src/http/send.js'
+import { httpTransport } from '../../src/transport/http.js'
+import { answering, asJson, rejection } from '../support/answering.js'
+
+async function made(answer: unknown = {}, status = 200) {
+  const server = await answering((_, response) => {
+    if (typeof answer !== 'string') return asJson(response, answer, status)
+    response
+      .writeHead(status, { 'content-type': answer.startsWith('<') ? 'text/html' : 'application/json' })
+      .end(answer)
+  })
+  return { server, transport: httpTransport({ send: sender({ url: server.url }) }) }
+}
+
+describe('an operation over HTTP', () => {
+  it('that reads goes into the query: keys repeated, booleans as words', async () => {
+    const { server, transport } = await made({ metrics: [], model: { info: { model_id: 'm-1', experiment_id: '1' } } })
+    await transport.call('getMetricHistoryBulk', { run_id: ['a', 'b'], metric_key: 'x y&z/é', max_results: 5 })
+    await transport.call('getLoggedModel', { model_id: 'm-1', allow_deleted: true })
+    expect(server.seen.map(({ method, url }) => `${method} ${url}`)).toEqual([
+      'GET /ajax-api/2.0/mlflow/metrics/get-history-bulk?run_id=a&run_id=b&metric_key=x%20y%26z%2F%C3%A9&max_results=5',
+      'GET /api/2.0/mlflow/logged-models/m-1?allow_deleted=true',
+    ])
+  })
+
+  it('that writes goes as JSON, DELETE included, with the model’s id in path and body', async () => {
+    const { server, transport } = await made({})
+    await transport.call('deleteRegisteredModel', { name: 'a/b' })
+    await transport.call('setLoggedModelTags', { model_id: 'm-1', tags: [{ key: 'a', value: 'b' }] })
+    await transport.call('deleteLoggedModelTag', { model_id: 'm-1', tag_key: 'a/b ?#%' })
+    expect(server.seen).toMatchObject([
+      { method: 'DELETE', body: '{"name":"a/b"}', headers: { 'content-type': 'application/json' } },
+      { method: 'PATCH', body: '{"model_id":"m-1","tags":[{"key":"a","value":"b"}]}' },
+      { method: 'DELETE', url: '/api/2.0/mlflow/logged-models/m-1/tags/a%2Fb%20%3F%23%25' },
+    ])
+  })
+
+  it('always sends a limit for histories and experiments', async () => {
+    const { server, transport } = await made({})
+    await transport.call('getMetricHistory', { run_id: 'r', metric_key: 'm' })
+    await transport.call('searchExperiments', {})
+    await transport.call('searchExperiments', { max_results: 7 })
+    expect(server.seen[0]?.url).toContain('max_results=25000')
+    expect(server.seen[1]?.body).toBe('{"max_results":1000}')
+    expect(server.seen[2]?.body).toBe('{"max_results":7}')
+  })
+
+  it('an id that would change the path is refused', async () => {
+    const { server, transport } = await made({})
+    for (const model_id of ['', '.', '..', '\ud800'])
+      await expect(transport.call('deleteLoggedModel', { model_id })).rejects.toMatchObject({ name: 'UnsafePathError' })
+    await transport.call('deleteLoggedModel', { model_id: '../../x' })
+    expect(server.seen.map(({ url }) => url)).toEqual(['/api/2.0/mlflow/logged-models/..%2F..%2Fx'])
+  })
+
+  it('reads what JSON lacks, whole numbers as text or past 2^53, and keeps unknown fields', async () => {
+    const { transport } = await made(
+      '{"metrics":[{"key":"m","value":"NaN","timestamp":"17","step":9007199254740993,"new":1},{"key":"m","value":-Infinity}],"also":[1]}',
+    )
+    expect(await transport.call('getMetricHistory', { run_id: 'r', metric_key: 'm' })).toEqual({
+      metrics: [
+        { key: 'm', value: Number.NaN, timestamp: 17, step: 9007199254740993n, new: 1 },
+        { key: 'm', value: Number.NEGATIVE_INFINITY, timestamp: 0, step: 0 },
+      ],
+      also: [1],
+    })
+  })
+
+  it('left out lists are empty ones', async () => {
+    const { transport } = await made({})
+    expect((await transport.call('searchRuns', { experiment_ids: ['1'] })).runs).toEqual([])
+  })
+
+  it.each([
+    ['<html><head><title>Sign in</title></head></html>', '"Sign in"'],
+    ['', 'nothing'],
+    ['[]', '[]'],
+    ['null', 'null'],
+    ['"text"', 'text'],
+    ['{"run":{"info":{"run_id":7}}}', 'run.info.run_id'],
+    ['{}', 'run'],
+    [`${'['.repeat(100_000)}`, '[['],
+  ])('a 200 with %.40s is no success', async (body, words) => {
+    const { transport } = await made(body)
+    const error = await rejection(transport.call('getRun', { run_id: 'r' }))
+    expect(error).toBeInstanceOf(ProtocolError)
+    expect(error.message).toContain(words)
+    expect(error.retryable).toBe(false)
+  })
+
+  it('that the server has not is a NotFoundError of its own code, naming who has it', async () => {
+    const { transport } = await made('<title>404 Not Found</title>', 404)
+    const error = await rejection(transport.call('createLoggedModel', { experiment_id: '1' }))
+    expect(error).toBeInstanceOf(NotFoundError)
+    expect(error).toMatchObject({ code: 'ENDPOINT_NOT_FOUND', status: 404 })
+    expect(error.message).toContain('MLflow 3.0')
+  })
+
+  it('an unset value and a hostile name stay what they are', async () => {
+    const { server, transport } = await made(
+      JSON.stringify({ registered_model: { name: '__proto__', tags: [{ key: '__proto__' }] } }),
+    )
+    const read = await transport.call('getRegisteredModel', { name: '__proto__' })
+    expect(read.registered_model).toMatchObject({ name: '__proto__', tags: [{ key: '__proto__', value: '' }] })
+    await transport.call('updateRegisteredModel', { name: 'm', description: undefined })
+    expect(server.seen[1]?.body).toBe('{"name":"m"}')
+  })
+})
+
+describe('the server behind it', () => {
+  const told = (routes: Record<string, [number, string]>) =>
+    answering(({ url }, response) => {
+      const [status, body] = routes[url] ?? [404, '<title>404</title>']
+      response.writeHead(status).end(body)
+    })
+
+  it('is asked once', async () => {
+    const server = await told({
+      '/version': [200, '3.17.2'],
+      '/api/3.0/mlflow/server-info': [200, '{"store_type":"SqlStore","workspaces_enabled":true}'],
+    })
+    const transport = httpTransport({ send: sender({ url: server.url }) })
+    const facts = { version: '3.17.2', storeType: 'SqlStore', workspaces: true, appendsBlindly: false }
+    expect(await transport.server()).toEqual(facts)
+    expect(await transport.server()).toEqual(facts)
+    expect(server.seen).toHaveLength(2)
+  })
+
+  it('that does not tell its store is taken for one that appends blindly', async () => {
+    const old = await told({ '/version': [200, '2.22.5'] })
+    expect(await httpTransport({ send: sender({ url: old.url }) }).server()).toEqual({
+      version: '2.22.5',
+      workspaces: false,
+      appendsBlindly: true,
+    })
+    const page = await told({ '/version': [200, '<html>hello'], '/api/3.0/mlflow/server-info': [200, '<html>'] })
+    expect(await httpTransport({ send: sender({ url: page.url }) }).server()).toEqual({
+      workspaces: false,
+      appendsBlindly: true,
+    })
+  })
+
+  it('that wants credentials says so, and is asked again later', async () => {
+    let known = false
+    const server = await answering((_, response) => void response.writeHead(known ? 404 : 401).end())
+    const transport = httpTransport({ send: sender({ url: server.url }) })
+    expect(await rejection(transport.server())).toMatchObject({ name: 'UnauthenticatedError' })
+    known = true
+    expect(await transport.server()).toEqual({ workspaces: false, appendsBlindly: true })
+  })
+})
+
+it('an address that is none is refused without showing its credentials', () => {
+  for (const url of [
+    'localhost:5000',
+    'ftp://u:hunter2@x',
+    'http://',
+    'http://u:hunter2@x/?a=1',
+    'https://u:hunter2@x:99999',
+  ]) {
+    try {
+      sender({ url })
+      throw new Error(`${url} was taken`)
+    } catch (error) {
+      expect(error).toBeInstanceOf(InvalidParameterError)
+      expect((error as Error).message).not.toContain('hunter2')
+    }
+  }
+})
