@@ -65,11 +65,17 @@ export function createOnce(file: string, data: string | Uint8Array, temp: string
     retryWithDirs([dirname(file)], () => linkOrCreate(staged, file, data))
     return true
   } catch (error) {
-    if (errno(error) === 'EEXIST' && exists(file)) return false
+    if (isTaken(error, file)) return false
     throw diskError(error, `write ${file}`)
   } finally {
     rmSync(staged, { force: true })
   }
+}
+
+// Not asked of the disk: who held the name may have let go of it since.
+function isTaken(error: unknown, file: string): boolean {
+  const { code, dest, path } = error as NodeJS.ErrnoException & { readonly dest?: string }
+  return code === 'EEXIST' && (dest ?? path) === file
 }
 
 function linkOrCreate(staged: string, file: string, data: string | Uint8Array): void {
