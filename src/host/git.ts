@@ -10,7 +10,9 @@ export interface GitState {
   readonly repoUrl: string | undefined
   /** Whether a file that git tracks differs from the commit. */
   readonly dirty: boolean
-  /** The files below the folder that git tracks and that are there, relative to it, separated by `/`. */
+  /** The repository's own folder, absolute. */
+  readonly root: string
+  /** The files that git tracks and that are there, relative to `root`, separated by `/`. */
   readonly files: readonly string[]
   /** What differs from the commit, as `git apply` takes it; absent when it is longer than 64 MiB or took too long. */
   readonly diff: string | undefined
@@ -55,21 +57,24 @@ export async function gitCommit(dir: string): Promise<string | undefined> {
 
 /** All that git knows of a folder; nothing where `gitCommit` knows nothing. Never throws. */
 export async function gitState(dir: string): Promise<GitState | undefined> {
-  const commit = await gitCommit(dir)
-  if (commit === undefined) return undefined
+  const [commit, top] = await Promise.all([gitCommit(dir), git(dir, 'rev-parse', '--show-toplevel')])
+  // One line end is git's; a folder's name may have more of its own.
+  const root = top?.replace(/\r?\n$/, '')
+  if (commit === undefined || !root) return undefined
   const [branch, url, status, staged, deleted, diff] = await Promise.all([
-    git(dir, 'symbolic-ref', '--short', '-q', 'HEAD'),
-    git(dir, 'config', '--get', 'remote.origin.url'),
-    git(dir, 'status', '--porcelain', '--untracked-files=no', '--ignore-submodules=dirty'),
-    git(dir, 'ls-files', '-z', '--stage'),
-    git(dir, 'ls-files', '-z', '--deleted'),
-    git(dir, 'diff', '--no-ext-diff', '--no-textconv', '--no-color', '--binary', 'HEAD'),
+    git(root, 'symbolic-ref', '--short', '-q', 'HEAD'),
+    git(root, 'config', '--get', 'remote.origin.url'),
+    git(root, 'status', '--porcelain', '--untracked-files=no', '--ignore-submodules=dirty'),
+    git(root, 'ls-files', '-z', '--stage'),
+    git(root, 'ls-files', '-z', '--deleted'),
+    git(root, 'diff', '--no-ext-diff', '--no-textconv', '--no-color', '--binary', 'HEAD'),
   ])
   return {
     commit,
     branch: line(branch),
     repoUrl: url === undefined ? undefined : withoutCredentials(url.trim()),
     dirty: status === undefined ? diff !== '' : status !== '',
+    root,
     files: present(staged ?? '', deleted ?? ''),
     diff,
   }

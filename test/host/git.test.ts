@@ -31,6 +31,7 @@ describe('what git knows of a folder', () => {
       branch: 'main',
       repoUrl: 'https://example.org/team/app.git',
       dirty: false,
+      root: dir,
       files: ['.gitignore', 'lib/für alle.js', 'train.js'],
       diff: '',
     })
@@ -51,9 +52,9 @@ describe('what git knows of a folder', () => {
     expect(git(clone, 'status', '--porcelain').split('\n').length).toBe(3)
   })
 
-  it('names files relative to a folder inside the repository', async () => {
+  it('speaks of the whole repository, whichever of its folders is asked about', async () => {
     const dir = repository()
-    expect((await gitState(join(dir, 'lib')))?.files).toEqual(['für alle.js'])
+    expect(await gitState(join(dir, 'lib'))).toEqual(await gitState(dir))
   })
 
   it('has no branch when a commit is checked out by its id', async () => {
