@@ -1,12 +1,4 @@
-import type {
-  Dataset,
-  DatasetInput,
-  Experiment,
-  LoggedModelInfo,
-  Metric,
-  RunData,
-  RunInfo,
-} from '../core/entities.js'
+import type { Dataset, DatasetInput, Experiment, LoggedModelInfo, Metric, RunData, RunInfo } from '../core/entities.js'
 import { toRecord } from '../core/pairs.js'
 import type {
   WireDatasetInput,

@@ -39,11 +39,15 @@ export interface BufferOptions {
   /** Points that may wait while the backend is slow; one more is refused and counted. 4,194,304 (120 MB) by default. */
   readonly maxQueued?: number
   readonly onRefused?: (error: CairnError, count: number) => void
+  /** After an outage: batches are taken again. */
+  readonly onRecovered?: () => void
   readonly onRetry?: (error: CairnError, delayMs: number) => void
 }
 
 /** What is logged to one run, on its way out: it returns at once, keeps order, and loses nothing that can be delivered. */
 export interface MetricBuffer {
+  /** The key, checked; logs nothing. */
+  checked(key: string): string
   /** Adds one point; the key is checked when it is new. */
   metric(key: string, value: number, step: Step, timestamp: number, extras?: PointExtras): void
   param(key: string, value: string): void
@@ -141,6 +145,7 @@ export function metricBuffer(drain: Drain, options: BufferOptions = {}): MetricB
   const reached = (target: Omit<Waiter, 'resolve'>) => pointsDone >= target.points && entriesDone >= target.entries
 
   function arrived(delivery: Delivery): void {
+    if (failures > 0) options.onRecovered?.()
     delivered += countOf(delivery)
     lastDeliveredAt = Date.now()
     done(delivery)
@@ -238,10 +243,18 @@ export function metricBuffer(drain: Drain, options: BufferOptions = {}): MetricB
     if (timer === undefined) arm()
   }
 
+  function indexOf(key: string): number {
+    const known = ring.keyIndex(key)
+    return known === -1 ? ring.addKey(checkKey('metric', key)) : known
+  }
+
   return {
+    checked(key) {
+      indexOf(key)
+      return key
+    },
     metric(key, value, step, timestamp, extras) {
-      let index = ring.keyIndex(key)
-      if (index === -1) index = ring.addKey(checkKey('metric', key))
+      const index = indexOf(key)
       if (ring.size === ring.capacity && !makeRoom()) {
         refuse(new UnavailableError(`${maxQueued} points wait for a backend that does not take them`), 1)
         return

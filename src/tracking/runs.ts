@@ -1,24 +1,15 @@
 import type { Batch } from '../core/batch.js'
 import { cutBatch } from '../core/batch.js'
-import type {
-  FileInfo,
-  LoggedModelInfo,
-  Metric,
-  RunData,
-  RunInfo,
-  RunStatus,
-  Step,
-  ViewType,
-} from '../core/entities.js'
+import type { LoggedModelInfo, Metric, RunData, RunInfo, RunStatus, Step, ViewType } from '../core/entities.js'
 import { checkExperimentId, checkModelId, checkRunId } from '../core/names.js'
 import { checkMaxResults } from '../core/page.js'
 import { toPairs } from '../core/pairs.js'
 import { InvalidParameterError } from '../errors.js'
 import { allPages, firstOf } from '../transport/pages.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
-import { totoLoggedModel, toMetric, toRunData, toRunInfo } from './entities.js'
+import { toLoggedModel, toMetric, toRunData, toRunInfo } from './entities.js'
 import type { Experiments } from './experiments.js'
-import { metricInput, paramText, pointOf, type TextRules, tagText } from './values.js'
+import { metricInput, paramText, pointOf, present, type TextRules, tagText } from './values.js'
 
 export interface SearchRunsOptions extends CallOptions {
   /** Names of the experiments to look in; with neither names nor ids, the experiment that is set, else all active ones. */
@@ -248,7 +239,3 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
   }
   return verbs
 }
-
-/** The entries of a record that have a value; `null` and `undefined` are left out. */
-export const present = (record: Readonly<Record<string, unknown>>): [string, unknown][] =>
-  Object.entries(record).filter(([, value]) => value !== undefined && value !== null)

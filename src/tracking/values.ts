@@ -114,3 +114,7 @@ export const paramText = (key: string, value: unknown, rules: TextRules): string
 /** A tag's value as MLflow keeps it (at most 8,000 characters); the key is checked too. */
 export const tagText = (key: string, value: unknown, rules: TextRules): string =>
   limited('tag', checkKey('tag', key), textOf('tag', key, value), LIMITS.tagValue, rules)
+
+/** The entries of a record that have a value; `null` and `undefined` are left out. */
+export const present = (record: Readonly<Record<string, unknown>>): [string, unknown][] =>
+  Object.entries(record).filter(([, value]) => value !== undefined && value !== null)

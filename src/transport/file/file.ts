@@ -9,12 +9,12 @@ import { datasets } from './datasets.js'
 import { createDefaultExperiment, experiments } from './experiments.js'
 import type { Handlers } from './handlers.js'
 import { fileUri, type Store, TRASH } from './layout.js'
-import { logging } from './log-batch.js'
+import { logBatchNow, logging } from './log-batch.js'
 import { loggedModels } from './logged-models.js'
 import { memo } from './memo.js'
 import { metrics } from './metrics.js'
 import { registry } from './registry.js'
-import { runs } from './runs.js'
+import { deleteTagNow, runs } from './runs.js'
 import { runSearch } from './search-runs.js'
 
 /** Where a local store lies and how it behaves. */
@@ -39,11 +39,19 @@ function prepare(store: Store): void {
   makeDir(join(store.root, TRASH))
 }
 
+/** A backend on this machine's disk, which can also log without a promise between the call and its outcome. */
+export interface FileTransport extends Transport {
+  /** Writes a batch before it returns, or throws why not. */
+  logBatchNow(input: Input<'logBatch'>): void
+  /** Removes a tag before it returns; throws `NotFoundError` when it is not there. */
+  deleteTagNow(input: Input<'deleteTag'>): void
+}
+
 /**
  * MLflow's own `mlruns` layout on this machine's disk as a backend, readable and writable by Python MLflow too. All writes
  * of a call are done when the call returns; nothing is cached that others could change unnoticed.
  */
-export function fileTransport(options: FileTransportOptions): Transport {
+export function fileTransport(options: FileTransportOptions): FileTransport {
   if (!options.root || options.root.includes('\0'))
     throw new InvalidParameterError('The root of a local store must be the path of a folder')
   const root = resolve(options.root)
@@ -68,13 +76,19 @@ export function fileTransport(options: FileTransportOptions): Transport {
     ...registry(store),
   } satisfies Handlers
   let ready = false
+  const begin = (): Store => {
+    if (!ready) prepare(store)
+    ready = true
+    return store
+  }
   return {
     async call<O extends Operation>(operation: O, input: Input<O>): Promise<Output<O>> {
-      if (!ready) prepare(store)
-      ready = true
+      begin()
       const handler: (input: Input<O>) => Promise<Output<O>> = (handlers as Handlers)[operation]
       return handler(input)
     },
+    logBatchNow: (input) => logBatchNow(begin(), input),
+    deleteTagNow: (input) => deleteTagNow(begin(), input),
     async close() {
       store.openRuns.clear()
     },

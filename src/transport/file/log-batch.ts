@@ -139,7 +139,7 @@ function setRunTag(dir: string, { key, value }: KeyValue): void {
 }
 
 /** Checks all of a batch, then writes all of it; it is all on disk when this returns. */
-function log(store: Store, batch: Batch): void {
+export function logBatchNow(store: Store, batch: Batch): void {
   checkCounts(batch)
   const run = openRun(store, batch.run_id)
   const { dir } = run
@@ -164,19 +164,19 @@ type LogOperation = 'logBatch' | 'logMetric' | 'logParam' | 'setTag'
 /** The operations that log to a run; each has written everything when its call returns. */
 export const logging = (store: Store): HandlersOf<LogOperation> => ({
   async logBatch(input) {
-    log(store, input)
+    logBatchNow(store, input)
     return {}
   },
   async logMetric({ run_id, ...metric }) {
-    log(store, { run_id, metrics: [metric] })
+    logBatchNow(store, { run_id, metrics: [metric] })
     return {}
   },
   async logParam({ run_id, ...param }) {
-    log(store, { run_id, params: [param] })
+    logBatchNow(store, { run_id, params: [param] })
     return {}
   },
   async setTag({ run_id, ...tag }) {
-    log(store, { run_id, tags: [tag] })
+    logBatchNow(store, { run_id, tags: [tag] })
     return {}
   },
 })

@@ -125,6 +125,13 @@ function recordModel(store: Store, input: Input<'logModel'>): void {
   setTag(dir, join(dir, 'tags'), HISTORY, JSON.stringify([...(Array.isArray(before) ? before : []), entry]))
 }
 
+/** Removes a tag of a run; it is gone when this returns. */
+export function deleteTagNow(store: Store, input: Input<'deleteTag'>): void {
+  const { dir } = findActiveRun(store, input.run_id)
+  if (!deleteTag(join(dir, 'tags'), input.key))
+    throw new NotFoundError(`The run ${input.run_id} has no tag ${JSON.stringify(input.key)}`)
+}
+
 type RunOperation = 'createRun' | 'getRun' | 'updateRun' | 'deleteRun' | 'restoreRun' | 'deleteTag' | 'logModel'
 
 /** The operations on runs, but those that log to them. */
@@ -147,9 +154,7 @@ export const runs = (store: Store): HandlersOf<RunOperation> => ({
     return {}
   },
   async deleteTag(input) {
-    const { dir } = findActiveRun(store, input.run_id)
-    if (!deleteTag(join(dir, 'tags'), input.key))
-      throw new NotFoundError(`The run ${input.run_id} has no tag ${JSON.stringify(input.key)}`)
+    deleteTagNow(store, input)
     return {}
   },
   async logModel(input) {

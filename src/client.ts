@@ -1,0 +1,257 @@
+import { EventEmitter } from 'node:events'
+import type { Experiment, FileInfo, RunData } from './core/entities.js'
+import { type CairnError, InvalidParameterError } from './errors.js'
+import type { CacheInfo, ModelCache, Pruned, PruneOptions } from './models/cache.js'
+import type { LoadDeps, LoadedModel, LoadModelOptions } from './models/load.js'
+import type { ModelInfo, RegisterRequest } from './models/log.js'
+import type { ModelOptions } from './models/package.js'
+import { type Registry, registry } from './registry/registry.js'
+import type { ArtifactTarget, DownloadOptions } from './resolve/artifacts.js'
+import { endAtExit, forgetAtExit } from './run/exit.js'
+import { type LiveRun, openRun, type Run } from './run/run.js'
+import { type StartRunOptions, startRun } from './run/start.js'
+import {
+  type CallOptions,
+  type Experiments,
+  ensureExperiment,
+  experiments,
+  requireActive,
+} from './tracking/experiments.js'
+import { type Runs, runs } from './tracking/runs.js'
+import { type ClientOptions, type Parts, wire } from './wire.js'
+
+/** What a client tells its listeners. */
+export interface ClientEvents {
+  /** A batch was not taken and is tried again after `delayMs`. */
+  retry: { readonly runId: string; readonly error: CairnError; readonly delayMs: number }
+  /** Points, parameters or tags were turned down for good. */
+  refused: { readonly runId: string; readonly error: CairnError; readonly count: number }
+  /** The backend takes batches again after an outage. */
+  recovered: { readonly runId: string }
+}
+
+/** An independent client: all verbs over one tracking and one registry backend, and nothing of it is active or global. */
+export interface Client extends Experiments, Runs, Registry, AsyncDisposable {
+  /** Where runs go: the URI, or the absolute path of a local store. */
+  getTrackingUri(): string
+  /** Where names and versions of models are kept. */
+  getRegistryUri(): string
+  /**
+   * Sets the experiment that runs go to from now on; one that is given by name is made when it is absent. A deleted one is
+   * an `InvalidParameterError` that says how to bring it back.
+   */
+  setExperiment(experiment: string | { readonly experimentId: string }, options?: CallOptions): Promise<Experiment>
+  /** Starts a run and resolves to its handle; it is not made active. */
+  startRun(options?: StartRunOptions): Promise<Run>
+  /**
+   * Writes a model into a folder that is new or empty, as `logModel` does, without a run, whole or not at all; resolves to
+   * the folder's path. `AlreadyExistsError` when the folder holds anything.
+   */
+  saveModel(model: unknown, dir: string, options?: ModelOptions): Promise<string>
+  /**
+   * Loads a model: `models:/name/3`, `models:/name/Production`, `models:/name/latest`, `models:/name@alias`,
+   * `models:/m-<id>`, `runs:/<id>/<path>`, a folder or a bundle. A stage is looked up anew each time, the files of a version
+   * are fetched once and checked. Throws `NotFoundError`, `IntegrityError`, `UnsupportedFlavorError`, `MissingPeerError`.
+   */
+  loadModel(uri: string, options?: LoadModelOptions): Promise<LoadedModel>
+  /** Packs a model into one file (`.tgz`) to carry where no registry can be reached; resolves to the file's path. */
+  packModel(uri: string, file: string, options?: CallOptions): Promise<string>
+  /** What lies directly below a path of a run, sorted; a file or an absent path lists nothing. */
+  listArtifacts(runId: string, path?: string, options?: CallOptions): Promise<FileInfo[]>
+  /**
+   * Brings artifacts to this machine and resolves to the path of what was asked for. `dstPath` is a fresh temporary folder by
+   * default. Throws `NotFoundError`, `IntegrityError` when a file is not as long as listed, `UnsafePathError`.
+   */
+  downloadArtifacts(target: ArtifactTarget, options?: DownloadOptions): Promise<string>
+  /** What the model cache holds: `{ dir, bytes, entries }`. */
+  cacheInfo(): Promise<CacheInfo>
+  /** Removes models from the cache: down to `maxBytes`, or those unused for `olderThanMs`. */
+  pruneCache(options?: PruneOptions): Promise<Pruned>
+  /** Calls `listener` at each event; the answer takes it off again. */
+  on<E extends keyof ClientEvents>(event: E, listener: (detail: ClientEvents[E]) => void): () => void
+  /** Resolves when all that the open runs logged has arrived; rejects with what was refused. */
+  flush(options?: { readonly timeoutMs?: number }): Promise<void>
+  /** Ends the runs that are open and lets go of connections. */
+  close(): Promise<void>
+}
+
+/** Makes a client; nothing is opened before the first verb. Throws `InvalidParameterError` for a URI that has no transport. */
+export function createClient(options: ClientOptions = {}): Client {
+  return clientOf(wire(options))
+}
+
+function clientOf(parts: Parts): Client {
+  const { settings, backends, rules } = parts
+  const tracking = backends.tracking.transport
+  const events = new EventEmitter()
+  const open = new Set<LiveRun>()
+  let current: Experiment | undefined
+
+  const experimentVerbs = experiments(tracking)
+  const runVerbs = runs({
+    transport: tracking,
+    experiments: experimentVerbs,
+    defaultExperimentIds: () => (current ? [current.experimentId] : []),
+    rules,
+  })
+  const registryVerbs = registry({ transport: backends.registry.transport, tracking, user: () => settings.user })
+
+  /** The experiment that is set: by `setExperiment`, else by the environment, looked up once. */
+  async function currentExperiment(): Promise<Experiment | undefined> {
+    const { experimentId, experimentName } = settings
+    if (current) return current
+    if (experimentId !== undefined) current = requireActive(await experimentVerbs.getExperiment(experimentId))
+    if (experimentName === undefined) return current
+    if (current && current.name !== experimentName)
+      throw new InvalidParameterError(
+        `MLFLOW_EXPERIMENT_ID ${experimentId} is ${JSON.stringify(current.name)}, but MLFLOW_EXPERIMENT_NAME is ${JSON.stringify(experimentName)}; set one of them`,
+      )
+    current ??= await ensureExperiment(experimentVerbs, experimentName)
+    return current
+  }
+
+  async function register({ name, source, stage, alias, signal }: RegisterRequest): Promise<string> {
+    const { version } = await registryVerbs.registerModel(source, name, { signal })
+    if (stage !== undefined) await registryVerbs.transitionStage(name, version, stage, { signal })
+    if (alias !== undefined) await registryVerbs.setRegisteredModelAlias(name, alias, version, { signal })
+    return version
+  }
+
+  async function logModel(run: Run, model: unknown, options: Parameters<Run['logModel']>[1]): Promise<ModelInfo> {
+    const log = await import('./models/log.js')
+    const deps = {
+      flavors: await parts.flavors(),
+      transport: tracking,
+      openArtifacts: parts.openArtifacts,
+      registerModel: register,
+    }
+    // The logged model takes over what the run knows of itself: its parameters have to be there first.
+    await run.flush()
+    const { info, data } = await runVerbs.getRun(run.runId, { signal: options.signal })
+    return log.logModel(deps, { ...info, params: data.params }, model, options)
+  }
+
+  const warn = (message: string) => parts.logger.warn(message)
+  let madeCache: Promise<ModelCache> | undefined
+  const cache = (): Promise<ModelCache> => {
+    madeCache ??= import('./models/cache.js').then(({ modelCache }) => modelCache({ dir: settings.cacheDir, warn }))
+    return madeCache
+  }
+
+  async function loadDeps(): Promise<LoadDeps> {
+    const { resolveModel } = await import('./resolve/model.js')
+    return {
+      resolve: (uri, options) => resolveModel(backends, uri, options),
+      openArtifacts: parts.openArtifacts,
+      cache: await cache(),
+      scope: [backends.tracking.uri, backends.registry.uri],
+      flavors: await parts.flavors(),
+      warn,
+    }
+  }
+
+  const client: Client = {
+    ...experimentVerbs,
+    ...runVerbs,
+    ...registryVerbs,
+    getTrackingUri: () => backends.tracking.uri,
+    getRegistryUri: () => backends.registry.uri,
+    async setExperiment(experiment, options) {
+      current =
+        typeof experiment === 'string'
+          ? await ensureExperiment(experimentVerbs, experiment, options?.signal)
+          : requireActive(await experimentVerbs.getExperiment(experiment.experimentId, options))
+      return current
+    },
+    async startRun(options = {}) {
+      const { data, owned } = await startRun(
+        {
+          experiments: experimentVerbs,
+          runs: runVerbs,
+          rules,
+          current: currentExperiment,
+          user: settings.user,
+          runContext: settings.runContext,
+        },
+        options,
+      )
+      const { runId } = data.info
+      const transport = await tracking()
+      const run: LiveRun = openRun(data, {
+        transport,
+        drain: parts.drain(transport, runId),
+        store: async () => parts.openArtifacts(data.info.artifactUri ?? ''),
+        rules,
+        buffer: {
+          ...parts.buffer,
+          onRetry: (error, delayMs) => events.emit('retry', { runId, error, delayMs }),
+          onRefused: (error, count) => events.emit('refused', { runId, error, count }),
+          onRecovered: () => events.emit('recovered', { runId }),
+        },
+        say: parts.say,
+        url: runUrl(data, backends.tracking.uri, backends.tracking.local),
+        whereToLook: settings.suppressUrl ? undefined : whereToLook(data, backends.tracking),
+        logModel: (model, modelOptions) => logModel(run, model, modelOptions),
+        owned,
+        onEnded: () => {
+          open.delete(run)
+          forgetAtExit(run)
+        },
+      })
+      open.add(run)
+      endAtExit(run)
+      run.logParams(options.params ?? {})
+      return run
+    },
+    async saveModel(model, dir, options = {}) {
+      const { saveModel } = await import('./models/package.js')
+      return saveModel({ flavors: await parts.flavors() }, model, dir, options)
+    },
+    async loadModel(uri, options = {}) {
+      const { loadModel } = await import('./models/load.js')
+      return loadModel(await loadDeps(), uri, options)
+    },
+    async packModel(uri, file, options = {}) {
+      const { packModel } = await import('./models/bundle.js')
+      return packModel(await loadDeps(), uri, file, options)
+    },
+    async listArtifacts(runId, path, options) {
+      const { listArtifacts } = await import('./resolve/artifacts.js')
+      return listArtifacts(backends, { runId }, path, options)
+    },
+    async downloadArtifacts(target, options) {
+      const { downloadArtifacts } = await import('./resolve/artifacts.js')
+      return downloadArtifacts(backends, target, options)
+    },
+    cacheInfo: async () => (await cache()).info(),
+    pruneCache: async (options) => (await cache()).prune(options),
+    on(event, listener) {
+      events.on(event, listener)
+      return () => void events.off(event, listener)
+    },
+    async flush(options) {
+      await Promise.all([...open].map((run) => run.flush(options)))
+    },
+    async close() {
+      await Promise.all([...open].map((run) => run.finish('FINISHED')))
+      await parts.close()
+    },
+    [Symbol.asyncDispose]: () => client.close(),
+  }
+  return client
+}
+
+/** The page of a run on a server. */
+function runUrl({ info }: RunData, trackingUri: string, local: boolean): string | undefined {
+  if (local || !/^https?:/.test(trackingUri)) return undefined
+  const { origin, pathname } = new URL(trackingUri)
+  return `${origin}${pathname.replace(/\/$/, '')}/#/experiments/${info.experimentId}/runs/${info.runId}`
+}
+
+/** One line for the end of a run. */
+function whereToLook(data: RunData, { uri, local }: Parts['backends']['tracking']): string {
+  const { runId, runName = runId } = data.info
+  const url = runUrl(data, uri, local)
+  if (url !== undefined) return `cairn: run ${runName}: ${url}`
+  return `cairn: run ${runName}: npx cairn-ml runs show ${runId} --tracking-uri ${uri}`
+}

@@ -1,0 +1,167 @@
+import { randomUUID } from 'node:crypto'
+import { basename } from 'node:path'
+import { type LocalFile, upload } from '../artifacts/copy.js'
+import { checkArtifactPath, joinPath } from '../artifacts/paths.js'
+import type { ArtifactStore } from '../artifacts/store.js'
+import { encodePng, pictureKind } from '../core/png.js'
+import { factsBehind } from '../disk/files.js'
+import { globFiles } from '../disk/glob.js'
+import { InvalidParameterError, NotFoundError } from '../errors.js'
+import { appendRows, splitTable } from './table.js'
+import type { ArtifactOptions, ImageInput, ImageStep, RunVerbs } from './verbs.js'
+
+export type ArtifactVerbs = Pick<
+  RunVerbs,
+  'logArtifact' | 'logArtifacts' | 'logText' | 'logJson' | 'logDict' | 'logFigure' | 'logImage' | 'logTable'
+>
+
+export interface ArtifactDeps {
+  /** The store of the run's artifacts. */
+  readonly store: () => Promise<ArtifactStore>
+  readonly setTag: (key: string, value: string) => void
+  readonly tagOf: (key: string) => string | undefined
+}
+
+const TYPES: Readonly<Record<string, string>> = { svg: 'image/svg+xml', html: 'text/html', json: 'application/json' }
+const IMAGE_KEY = /^[\w\-./ ]+$/
+
+/** The verbs of a run that keep files. */
+export function artifactVerbs({ store, setTag, tagOf }: ArtifactDeps): ArtifactVerbs {
+  /** Tables are read, appended to and written: one after the other. */
+  let tables: Promise<void> = Promise.resolve()
+
+  async function write(
+    file: string,
+    data: string | Uint8Array<ArrayBuffer>,
+    { signal }: ArtifactOptions = {},
+  ): Promise<void> {
+    const path = checkArtifactPath(file)
+    if (path === '') throw new InvalidParameterError('The file has no name; give a path like "plots/loss.svg"')
+    const type = TYPES[path.slice(path.lastIndexOf('.') + 1)] ?? 'application/octet-stream'
+    await (await store()).write(path, new Blob([data], { type }), { signal })
+  }
+
+  async function send(from: string | readonly LocalFile[], to: string, options: ArtifactOptions): Promise<void> {
+    await upload(await store(), from, to, options)
+  }
+
+  const verbs: ArtifactVerbs = {
+    async logArtifact(path, artifactPath = '', options = {}) {
+      const facts = await factsBehind(path)
+      if (!facts) throw new NotFoundError(`There is no file ${JSON.stringify(path)} to log`)
+      if (facts.kind === 'directory') return send(path, joinPath(artifactPath, basename(path)), options)
+      return send([{ file: path, path: basename(path) }], artifactPath, options)
+    },
+    async logArtifacts(dirOrGlob, artifactPath = '', options = {}) {
+      const facts = await factsBehind(dirOrGlob)
+      if (facts?.kind === 'directory') return send(dirOrGlob, artifactPath, options)
+      if (facts) return send([{ file: dirOrGlob, path: basename(dirOrGlob) }], artifactPath, options)
+      return send(await globFiles(dirOrGlob), artifactPath, options)
+    },
+    async logText(text, file, options) {
+      if (typeof text !== 'string') throw new InvalidParameterError(`logText takes a text, not ${typeof text}`)
+      await write(file, text, options)
+    },
+    async logJson(value, file, options) {
+      await write(file, /\.ya?ml$/i.test(file) ? await yaml(value) : json(value, file), options)
+    },
+    logDict: (value, file, options) => verbs.logJson(value, file, options),
+    async logFigure(svgOrHtml, file, options) {
+      if (typeof svgOrHtml !== 'string' || !svgOrHtml.trimStart().startsWith('<'))
+        throw new InvalidParameterError('logFigure takes the text of an SVG or HTML figure; for PNG bytes use logImage')
+      if (!/\.(svg|html?)$/i.test(file))
+        throw new InvalidParameterError(`A figure's file ends in .svg or .html, not as ${JSON.stringify(file)} does`)
+      await write(file, svgOrHtml, options)
+    },
+    async logImage(image, where, options) {
+      const bytes = pictureBytes(image)
+      if (typeof where === 'string') return write(where, bytes, options)
+      const name = imageName(where)
+      await write(`${name}.${pictureKind(bytes) ?? 'png'}`, bytes, options)
+      const small = await smallCopy(bytes)
+      if (small) await write(`${name}+compressed.webp`, small, options)
+      setTag('mlflow.loggedImages', 'True')
+    },
+    logTable(table, file, options) {
+      const turn = tables.then(async () => {
+        if (!/\.json$/i.test(file))
+          throw new InvalidParameterError(`A table's file ends in .json, not as ${JSON.stringify(file)} does`)
+        const added = splitTable(table)
+        const backend = await store()
+        const before = await existing(backend, checkArtifactPath(file), options)
+        await write(file, JSON.stringify(before === undefined ? added : appendRows(before, added, file)), options)
+        setTag('mlflow.loggedArtifacts', withTable(tagOf('mlflow.loggedArtifacts'), file))
+      })
+      tables = turn.catch(() => {})
+      return turn
+    },
+  }
+  return verbs
+}
+
+async function existing(store: ArtifactStore, path: string, options?: ArtifactOptions): Promise<string | undefined> {
+  try {
+    return await new Response(await store.read(path, options)).text()
+  } catch (error) {
+    if (error instanceof NotFoundError) return undefined
+    throw error
+  }
+}
+
+function json(value: unknown, file: string): string {
+  try {
+    const text = JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? String(inner) : inner), 2)
+    if (text !== undefined) return text
+  } catch (cause) {
+    throw new InvalidParameterError(`The value for ${JSON.stringify(file)} cannot be written as JSON`, { cause })
+  }
+  throw new InvalidParameterError(`The value for ${JSON.stringify(file)} is ${typeof value}, which JSON does not have`)
+}
+
+async function yaml(value: unknown): Promise<string> {
+  const { writeYaml } = await import('../core/yaml.js')
+  return writeYaml(value)
+}
+
+function pictureBytes(image: ImageInput): Uint8Array<ArrayBuffer> {
+  if (!(image instanceof Uint8Array)) return encodePng({ channels: 3, ...image }) as Uint8Array<ArrayBuffer>
+  if (pictureKind(image)) return image as Uint8Array<ArrayBuffer>
+  throw new InvalidParameterError(
+    'The bytes are no PNG, JPEG or WebP; give raw pixels as { data, width, height, channels }',
+  )
+}
+
+/** Python's name for a picture of a series (`mlflow/tracking/client.py`, `log_image`). */
+function imageName({ key, step = 0, timestamp = Date.now() }: ImageStep): string {
+  if (!IMAGE_KEY.test(key))
+    throw new InvalidParameterError(
+      `The image key ${JSON.stringify(key)} may have letters, digits, "_", "-", ".", "/" and space`,
+    )
+  if (!Number.isSafeInteger(step)) throw new InvalidParameterError(`The image step ${step} must be a whole number`)
+  return `images/${key.replaceAll('/', '~')}+step+${step}+timestamp+${Math.trunc(timestamp)}+${randomUUID()}`
+}
+
+type Sharp = (bytes: Uint8Array) => {
+  resize(size: object): { webp(): { toBuffer(): Promise<Uint8Array<ArrayBuffer>> } }
+}
+
+/** The small copy that MLflow's page shows while it loads the picture; only with the optional package. */
+async function smallCopy(bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const name = 'sharp'
+  const sharp: Sharp | undefined = await import(name).then(
+    (module: { default: Sharp }) => module.default,
+    () => undefined,
+  )
+  return sharp?.(bytes).resize({ width: 256, height: 256, fit: 'inside' }).webp().toBuffer()
+}
+
+function withTable(tag: string | undefined, path: string): string {
+  let listed: unknown
+  try {
+    listed = JSON.parse(tag ?? '[]')
+  } catch {
+    // Someone else's text under this name: it is replaced by what MLflow reads there.
+  }
+  const tables = Array.isArray(listed) ? (listed as { path?: unknown }[]) : []
+  return JSON.stringify(tables.some((table) => table.path === path) ? tables : [...tables, { path, type: 'table' }])
+}

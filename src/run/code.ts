@@ -1,0 +1,51 @@
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { upload } from '../artifacts/copy.js'
+import type { ArtifactStore } from '../artifacts/store.js'
+import { saveFile } from '../disk/files.js'
+import { globFiles } from '../disk/glob.js'
+import { inStage } from '../disk/stage.js'
+import { InvalidParameterError } from '../errors.js'
+import { type GitState, gitState } from '../host/git.js'
+import type { CodeOptions, RunVerbs } from './verbs.js'
+
+export interface CodeDeps {
+  readonly store: () => Promise<ArtifactStore>
+  readonly setTag: (key: string, value: string) => void
+}
+
+/** The verb of a run that keeps the code it ran. */
+export function codeVerbs({ store, setTag }: CodeDeps): Pick<RunVerbs, 'logCode'> {
+  return {
+    async logCode({ dir: folder = mainFolder(), include, artifactPath = 'code', signal, onProgress }: CodeOptions = {}) {
+      const dir = resolve(folder)
+      const git = await gitState(dir)
+      const files = include === undefined ? git?.files : await filesOf([include].flat(), dir)
+      if (files === undefined || files.length === 0)
+        throw new InvalidParameterError(`Git tracks no file in ${dir}; name those to keep, with include: ['src/**']`)
+      await inStage(tmpdir(), async (stage) => {
+        const { create } = await import('tar')
+        const names = files.map((file) => `./${file}`)
+        await create({ cwd: dir, file: join(stage, 'code.tgz'), gzip: true, portable: true }, names)
+        if (git?.diff) await saveFile(join(stage, 'git.diff'), git.diff)
+        await upload(await store(), stage, artifactPath, { signal, onProgress })
+      })
+      for (const [key, value] of Object.entries(git ? tagsOf(git) : {})) if (value !== undefined) setTag(key, value)
+    },
+  }
+}
+
+const mainFolder = (): string => (process.argv[1] === undefined ? process.cwd() : dirname(process.argv[1]))
+
+async function filesOf(patterns: readonly string[], dir: string): Promise<string[]> {
+  const found = await Promise.all(patterns.map((pattern) => globFiles(pattern, dir)))
+  return [...new Set(found.flat().map(({ file }) => file.slice(dir.length).replace(/^[\\/]+/, '')))].sort()
+}
+
+/** MLflow's tags for the state of the code (`mlflow/utils/mlflow_tags.py`). */
+const tagsOf = ({ commit, branch, repoUrl, dirty }: GitState): Record<string, string | undefined> => ({
+  'mlflow.source.git.commit': commit,
+  'mlflow.source.git.branch': branch,
+  'mlflow.source.git.repoURL': repoUrl,
+  'mlflow.source.git.dirty': dirty ? 'True' : 'False',
+})

@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto'
+import type { Dataset } from '../core/entities.js'
+import { checkModelId } from '../core/names.js'
+import { InvalidParameterError } from '../errors.js'
+import { fromDataset, toPairs } from '../tracking/entities.js'
+import { checkStep } from '../tracking/values.js'
+import type { Transport } from '../transport/transport.js'
+import type { DatasetOptions, RunVerbs } from './verbs.js'
+
+/** MLflow's limits for datasets (`mlflow/utils/validation.py`), in characters. */
+const LIMITS = { name: 500, digest: 36, source: 65_535, schema: 1_048_575, profile: 16_777_215 } as const
+
+const jsonText = (value: unknown): string | undefined =>
+  value === undefined || typeof value === 'string' ? value : JSON.stringify(value)
+
+/** A dataset as MLflow keeps it, its digest made of all the rest when none is given. */
+export function toDataset({ name, digest, source, sourceType = 'local', schema, profile }: DatasetOptions): Dataset {
+  const texts = { name, source: jsonText(source), schema: jsonText(schema), profile: jsonText(profile) }
+  if (typeof name !== 'string' || name === '') throw new InvalidParameterError('A dataset needs a name')
+  if (texts.source === undefined) throw new InvalidParameterError(`The dataset ${JSON.stringify(name)} needs a source`)
+  const hash = () => createHash('sha256').update(JSON.stringify(texts)).digest('hex').slice(0, 8)
+  const whole = { ...texts, source: texts.source, digest: digest ?? hash(), sourceType }
+  for (const [field, limit] of Object.entries(LIMITS)) {
+    const { length } = whole[field as keyof typeof LIMITS] ?? ''
+    if (length > limit)
+      throw new InvalidParameterError(
+        `The ${field} of a dataset has ${length} characters; at most ${limit} are allowed`,
+      )
+  }
+  return whole
+}
+
+/** The verbs of a run that say what went in and what came out. */
+export function inputVerbs(runId: string, transport: Transport): Pick<RunVerbs, 'logInput' | 'logOutputs'> {
+  return {
+    async logInput(dataset, { context, tags = {} } = {}) {
+      const all = { ...tags, ...(context === undefined ? {} : { 'mlflow.data.context': context }) }
+      const input = { tags: toPairs(all), dataset: fromDataset(toDataset(dataset)) }
+      await transport.call('logInputs', { run_id: runId, datasets: [input] })
+    },
+    async logOutputs(models) {
+      const outputs = models.map((model) => {
+        const { modelId, step = 0 } = typeof model === 'string' ? { modelId: model } : model
+        return { model_id: checkModelId(modelId), step: checkStep('outputs', step) }
+      })
+      await transport.call('logOutputs', { run_id: runId, models: outputs })
+    },
+  }
+}

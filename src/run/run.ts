@@ -1,0 +1,235 @@
+import type { ArtifactStore } from '../artifacts/store.js'
+import type { RunData, RunStatus, Step } from '../core/entities.js'
+import { InvalidParameterError, ParamConflictError } from '../errors.js'
+import type { LogModelOptions, ModelInfo } from '../models/log.js'
+import { type BufferOptions, type Drain, metricBuffer } from '../tracking/metric-buffer.js'
+import {
+  checkStep,
+  type Point,
+  type PointOptions,
+  paramText,
+  pointOf,
+  present,
+  refuseValue,
+  type TextRules,
+  tagText,
+} from '../tracking/values.js'
+import type { Transport } from '../transport/transport.js'
+import { artifactVerbs } from './artifacts.js'
+import { codeVerbs } from './code.js'
+import { inputVerbs } from './inputs.js'
+import type { RunVerbs } from './verbs.js'
+
+/** How a run may end. */
+export type EndStatus = Extract<RunStatus, 'FINISHED' | 'FAILED' | 'KILLED'>
+
+/** A run in the hands of the script that logs to it. */
+export interface Run extends RunVerbs, AsyncDisposable {
+  readonly runId: string
+  readonly experimentId: string
+  readonly runName: string
+  readonly artifactUri: string
+  readonly status: RunStatus
+  /** The run's page, when the store is a server. */
+  readonly url: string | undefined
+  /**
+   * Keeps a model with the run, as MLflow 3 does: a logged model linked to the run, READY when all its files are there.
+   * Registers it too when `registeredModelName` is given.
+   */
+  logModel(model: unknown, options: LogModelOptions): Promise<ModelInfo>
+  /**
+   * Ends the run, `FINISHED` by default: delivers what waits and sets status and end time. Never throws because delivery
+   * failed: one line on standard error says what is left, and `stats()` counts it. A run that another process made is left
+   * running, unless a status is given.
+   */
+  end(status?: EndStatus): Promise<void>
+}
+
+/** What a run needs of the world. */
+export interface RunDeps {
+  readonly transport: Transport
+  readonly drain: Drain
+  readonly store: () => Promise<ArtifactStore>
+  readonly rules: TextRules
+  readonly buffer: BufferOptions
+  /** One line on standard error. */
+  readonly say: (line: string) => void
+  /** What the line at the end says of where to look; nothing when it is silenced. */
+  readonly whereToLook: string | undefined
+  readonly url: string | undefined
+  readonly logModel: (model: unknown, options: LogModelOptions) => Promise<ModelInfo>
+  /** Whether this process made the run, or took it up again after its end: only then does it end it. */
+  readonly owned: boolean
+  /** Called once, when nothing is left to do. */
+  readonly onEnded: () => void
+}
+
+const END_MS = 10_000
+const RUN_NAME = 'mlflow.runName'
+
+/** A run that can also be ended on the spot, when the process goes. */
+export interface LiveRun extends Run {
+  /** Whether it takes what is logged: until its end is asked for. */
+  readonly isOpen: boolean
+  /** Ends the run if this process made it; else only delivers what waits. */
+  finish(status: EndStatus): Promise<void>
+  /** Delivers and ends without waiting, as far as the backend can: for the exit of the process. */
+  endNow(status: EndStatus): void
+}
+
+/** Makes the handle of a run that stands in the store. */
+export function openRun(data: RunData, deps: RunDeps): LiveRun {
+  const { transport, rules, say } = deps
+  const { runId, experimentId } = data.info
+  const knownParams = new Map(Object.entries(data.data.params))
+  const knownTags = new Map(Object.entries(data.data.tags))
+  let status: RunStatus = data.info.status
+  let ending: Promise<void> | undefined
+  let endStatus: EndStatus | undefined
+  let over = false
+  const buffer = metricBuffer(deps.drain, deps.buffer)
+
+  function checkOpen(): void {
+    if (ending === undefined) return
+    throw new InvalidParameterError(`The run ${runId} has ended; resume it with startRun({ runId: '${runId}' })`)
+  }
+
+  function put(key: string, point: Point): void {
+    const extras = point.modelId === undefined && point.datasetName === undefined ? undefined : point
+    buffer.metric(key, point.value, point.step, point.timestamp, extras)
+  }
+
+  /** What is left is counted and said, not thrown: a training that has ended stays ended. */
+  async function deliver(): Promise<void> {
+    try {
+      await buffer.flush(END_MS)
+    } catch (error) {
+      const { queued, inFlight, refused } = buffer.stats()
+      const left = [refused > 0 && `${refused} refused`, queued + inFlight > 0 && `${queued + inFlight} not delivered`]
+      say(`cairn: run ${runId}: ${left.filter(Boolean).join(', ')}: ${(error as Error).message}`)
+    }
+  }
+
+  const leave = () => {
+    if (over) return
+    over = true
+    if (deps.whereToLook) say(deps.whereToLook)
+    deps.onEnded()
+  }
+
+  const setStatus = async (as: EndStatus) => {
+    await transport.call('updateRun', { run_id: runId, status: as, end_time: Date.now() })
+  }
+
+  async function end(as: EndStatus | undefined): Promise<void> {
+    endStatus = as
+    if (as) status = as
+    await deliver()
+    try {
+      if (as && !over) await setStatus(as)
+    } catch (error) {
+      say(`cairn: run ${runId} could not be set to ${as}: ${(error as Error).message}`)
+    }
+    leave()
+  }
+
+  const run: LiveRun = {
+    runId,
+    experimentId,
+    artifactUri: data.info.artifactUri ?? '',
+    url: deps.url,
+    get runName() {
+      return knownTags.get(RUN_NAME) ?? data.info.runName ?? ''
+    },
+    get status() {
+      return status
+    },
+    logParam(key, value) {
+      checkOpen()
+      const text = paramText(key, value, rules)
+      const before = knownParams.get(key)
+      if (before === text) return
+      if (before !== undefined)
+        throw new ParamConflictError(
+          `The param ${JSON.stringify(key)} is ${JSON.stringify(before)} already and cannot become ${JSON.stringify(text)}; log it under another key, or in a run of its own`,
+        )
+      knownParams.set(key, text)
+      buffer.param(key, text)
+    },
+    logParams(params) {
+      for (const [key, value] of present(params)) run.logParam(key, value)
+    },
+    logMetric(key, value, step) {
+      if (ending !== undefined) checkOpen()
+      if (typeof value !== 'number') refuseValue(key, value)
+      if (step === undefined) buffer.metric(key, value, 0, Date.now())
+      else if (typeof step === 'object' && step !== null) put(key, pointOf(key, value, step))
+      else buffer.metric(key, value, checkStep(key, step), Date.now())
+    },
+    logMetrics(metrics, step) {
+      const options: PointOptions =
+        typeof step === 'object' && step !== null ? step : { step: step as Step | undefined }
+      const { timestamp = Date.now() } = options
+      checkOpen()
+      // Checked before the first is taken, so that a bad one leaves none of its record behind.
+      const points = present(metrics).map(
+        ([key, value]) => [buffer.checked(key), pointOf(key, value, { ...options, timestamp })] as const,
+      )
+      for (const [key, point] of points) put(key, point)
+    },
+    setTag(key, value) {
+      checkOpen()
+      const text = tagText(key, value, rules)
+      knownTags.set(key, text)
+      buffer.tag(key, text)
+    },
+    setTags(tags) {
+      for (const [key, value] of present(tags)) run.setTag(key, value)
+    },
+    deleteTag(key) {
+      checkOpen()
+      knownTags.delete(key)
+      buffer.deleteTag(key)
+    },
+    ...artifactVerbs({
+      store: deps.store,
+      setTag: (key, value) => run.setTag(key, value),
+      tagOf: (key) => knownTags.get(key),
+    }),
+    ...inputVerbs(runId, transport),
+    ...codeVerbs({ store: deps.store, setTag: (key, value) => run.setTag(key, value) }),
+    logModel: deps.logModel,
+    async flush({ timeoutMs } = {}) {
+      await buffer.flush(timeoutMs)
+    },
+    stats: buffer.stats,
+    get isOpen() {
+      return ending === undefined
+    },
+    end(as) {
+      ending ??= end(as ?? (deps.owned ? 'FINISHED' : undefined))
+      return ending
+    },
+    finish(as) {
+      ending ??= end(deps.owned ? as : undefined)
+      return ending
+    },
+    endNow(as) {
+      if (over) return
+      // An end that was asked for and not waited for counts with its own status.
+      const known = ending === undefined ? (deps.owned ? as : undefined) : endStatus
+      ending ??= Promise.resolve()
+      buffer.drainNow()
+      if (known) {
+        status = known
+        setStatus(known).catch(() => {})
+      }
+      const { queued, inFlight, refused } = buffer.stats()
+      if (queued + inFlight + refused > 0)
+        say(`cairn: run ${runId}: ${queued + inFlight} not delivered, ${refused} refused`)
+      leave()
+    },
+    [Symbol.asyncDispose]: () => run.end(),
+  }
+  return run
+}

@@ -1,0 +1,124 @@
+import { userInfo } from 'node:os'
+import { dirname } from 'node:path'
+import type { Experiment, RunData } from '../core/entities.js'
+import { checkRunId } from '../core/names.js'
+import { InvalidParameterError } from '../errors.js'
+import { gitCommit } from '../host/git.js'
+import { type Experiments, ensureExperiment, requireActive } from '../tracking/experiments.js'
+import type { Runs } from '../tracking/runs.js'
+import { type TextRules, tagText } from '../tracking/values.js'
+
+/** How a run starts. */
+export interface StartRunOptions {
+  /** Its name; a generated one when left out. */
+  readonly runName?: string | undefined
+  /** The id of a run to log to again. One that has ended is running again; one that runs is shared with its maker. */
+  readonly runId?: string | undefined
+  /** The experiment, made when it is absent. With neither name nor id: the one that is set, else `Default`. */
+  readonly experimentName?: string | undefined
+  readonly experimentId?: string | undefined
+  readonly tags?: Readonly<Record<string, unknown>> | undefined
+  /** A note, in Markdown. */
+  readonly description?: string | undefined
+  /** Parameters logged at once. */
+  readonly params?: Readonly<Record<string, unknown>> | undefined
+  /** Lets a run start while another is active, as its child. */
+  readonly nested?: boolean | undefined
+  /** The run that this one is a part of. */
+  readonly parentRunId?: string | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface StartDeps {
+  readonly experiments: Experiments
+  readonly runs: Runs
+  readonly rules: TextRules
+  /** The experiment that is set, by `setExperiment` or the environment. */
+  readonly current: () => Promise<Experiment | undefined>
+  readonly user: string | undefined
+  readonly runContext: Readonly<Record<string, string>>
+}
+
+/** A run as it stands after its start, and whether this process ends it. */
+export interface Started {
+  readonly data: RunData
+  readonly owned: boolean
+}
+
+const DEFAULT_EXPERIMENT = '0'
+
+/** Makes a run, or takes one up again, as Python's `start_run` does. */
+export async function startRun(deps: StartDeps, options: StartRunOptions): Promise<Started> {
+  return options.runId === undefined ? create(deps, options) : resume(deps, options, checkRunId(options.runId))
+}
+
+async function create(deps: StartDeps, options: StartRunOptions): Promise<Started> {
+  const { runs, rules } = deps
+  const { runName, parentRunId, description, signal } = options
+  const [experimentId, system] = await Promise.all([experimentOf(deps, options), systemTags(deps)])
+  const own = {
+    ...system,
+    ...deps.runContext,
+    ...(parentRunId === undefined ? {} : { 'mlflow.parentRunId': checkRunId(parentRunId) }),
+    ...(description === undefined ? {} : { 'mlflow.note.content': description }),
+    ...options.tags,
+  }
+  const tags: Record<string, string> = {}
+  for (const [key, value] of Object.entries(own))
+    if (value !== undefined && value !== null) tags[key] = tagText(key, value, rules)
+  const data = await runs.createRun(experimentId, { runName, tags, userId: system['mlflow.user'], signal })
+  return { data, owned: true }
+}
+
+async function experimentOf(
+  deps: StartDeps,
+  { experimentId, experimentName, signal }: StartRunOptions,
+): Promise<string> {
+  if (experimentId !== undefined && experimentName !== undefined)
+    throw new InvalidParameterError('startRun takes experimentId or experimentName, not both')
+  if (experimentId !== undefined)
+    return requireActive(await deps.experiments.getExperiment(experimentId, { signal })).experimentId
+  if (experimentName !== undefined)
+    return (await ensureExperiment(deps.experiments, experimentName, signal)).experimentId
+  return (await deps.current())?.experimentId ?? DEFAULT_EXPERIMENT
+}
+
+async function resume(deps: StartDeps, options: StartRunOptions, runId: string): Promise<Started> {
+  const { runs } = deps
+  const { signal, runName, description } = options
+  const before = await runs.getRun(runId, { signal })
+  if (before.info.lifecycleStage === 'deleted')
+    throw new InvalidParameterError(`The run ${runId} is deleted; bring it back with restoreRun('${runId}')`)
+  const set = await deps.current()
+  if (set && set.experimentId !== before.info.experimentId)
+    throw new InvalidParameterError(
+      `The run ${runId} belongs to experiment ${before.info.experimentId}, but ${JSON.stringify(set.name)} (${set.experimentId}) is set`,
+    )
+  const tags = { ...options.tags, ...(description === undefined ? {} : { 'mlflow.note.content': description }) }
+  if (Object.keys(tags).length > 0) await runs.logBatch(runId, { tags }, { signal })
+  // Several processes may log to a run that goes on: the one that made it ends it.
+  const owned = before.info.status !== 'RUNNING'
+  if (owned || runName !== undefined) await runs.updateRun(runId, { status: 'RUNNING', runName, signal })
+  return { data: await runs.getRun(runId, { signal }), owned }
+}
+
+/** Who runs what, as Python's client says it (`mlflow/tracking/context`). */
+async function systemTags({ user }: StartDeps): Promise<Record<string, string>> {
+  const script = process.argv[1]
+  const commit = script === undefined ? undefined : await gitCommit(dirname(script))
+  return {
+    'mlflow.user': user ?? osUser(),
+    'mlflow.source.name': script ?? '<console>',
+    'mlflow.source.type': 'LOCAL',
+    ...(commit === undefined ? {} : { 'mlflow.source.git.commit': commit }),
+  }
+}
+
+function osUser(): string {
+  try {
+    return userInfo().username
+  } catch {
+    // A user id without a name, as in many containers.
+    return 'unknown'
+  }
+}

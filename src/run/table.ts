@@ -1,0 +1,51 @@
+import { IntegrityError, InvalidParameterError } from '../errors.js'
+import type { TableInput } from './verbs.js'
+
+/** A table as pandas writes it with `orient='split'`. */
+export interface SplitTable {
+  readonly columns: readonly string[]
+  readonly data: readonly (readonly unknown[])[]
+}
+
+/** Rows or columns in the split form; absent cells are null. */
+export function splitTable(table: TableInput): SplitTable {
+  if (Array.isArray(table)) {
+    const rows = table as readonly Readonly<Record<string, unknown>>[]
+    if (rows.some((row) => typeof row !== 'object' || row === null || Array.isArray(row)))
+      throw new InvalidParameterError('Each row of a table is an object, like { epoch: 1, loss: 0.3 }')
+    const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))]
+    return { columns, data: rows.map((row) => columns.map((column) => row[column] ?? null)) }
+  }
+  const lists = Object.entries(table as Readonly<Record<string, readonly unknown[]>>)
+  const length = lists[0]?.[1].length ?? 0
+  for (const [column, values] of lists)
+    if (!Array.isArray(values) || values.length !== length)
+      throw new InvalidParameterError(
+        `The column ${JSON.stringify(column)} has ${Array.isArray(values) ? values.length : 'no'} values, the first has ${length}; all must have the same number`,
+      )
+  return {
+    columns: lists.map(([column]) => column),
+    data: Array.from({ length }, (_, row) => lists.map(([, values]) => values[row] ?? null)),
+  }
+}
+
+/** Adds rows to a table that is there; new columns are filled with null above. */
+export function appendRows(text: string, added: SplitTable, file: string): SplitTable {
+  const before = parse(text, file)
+  const columns = [...new Set([...before.columns, ...added.columns])]
+  const fill = ({ columns: own, data }: SplitTable) => {
+    const places = columns.map((column) => own.indexOf(column))
+    return data.map((row) => places.map((place) => (place < 0 ? null : (row[place] ?? null))))
+  }
+  return { columns, data: [...fill(before), ...fill(added)] }
+}
+
+function parse(text: string, file: string): SplitTable {
+  try {
+    const { columns, data } = JSON.parse(text) as Partial<SplitTable>
+    if (Array.isArray(columns) && Array.isArray(data) && data.every(Array.isArray)) return { columns, data }
+  } catch {
+    // Said below.
+  }
+  throw new IntegrityError(`${JSON.stringify(file)} is there and is no table in the split form; use another name`)
+}

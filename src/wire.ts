@@ -1,0 +1,219 @@
+import { createRequire } from 'node:module'
+import { isLocal, localPath, schemeOf } from './artifacts/location.js'
+import { artifactOpener } from './artifacts/open.js'
+import type { ArtifactStore, OpenArtifacts } from './artifacts/store.js'
+import { InvalidParameterError } from './errors.js'
+import type { Flavor } from './models/flavor.js'
+import type { Backends } from './resolve/backends.js'
+import { localDrain, transportDrain } from './run/drain.js'
+import { readSettings, type Settings } from './settings.js'
+import type { BufferOptions, Drain } from './tracking/metric-buffer.js'
+import type { TextRules } from './tracking/values.js'
+import type { FileTransport } from './transport/file/file.js'
+import type { Transport } from './transport/transport.js'
+
+/** Where lines for people go: anything that looks like pino. */
+export interface Logger {
+  debug(message: string): void
+  info(message: string): void
+  warn(message: string): void
+  error(message: string): void
+}
+
+/** What the maker of a transport or an artifact store is given. */
+export interface PluginContext {
+  readonly settings: Settings
+  readonly logger: Logger
+  /** Opens the transport of another URI, for transports around transports. */
+  readonly openTransport: (uri: string) => Promise<Transport>
+  readonly openArtifacts: OpenArtifacts
+}
+
+/** Makes the transport that serves a tracking or registry URI. */
+export type TransportFactory = (uri: string, context: PluginContext) => Transport | Promise<Transport>
+/** Makes the store that serves an artifact URI. */
+export type ArtifactStoreFactory = (uri: string, context: PluginContext) => ArtifactStore | Promise<ArtifactStore>
+
+/** How a client differs from what the environment says. */
+export interface ClientOptions {
+  /** A path or `file:` URI, `http(s)://…`; `MLFLOW_TRACKING_URI`, else `./mlruns`, by default. */
+  readonly trackingUri?: string | undefined
+  /** `MLFLOW_REGISTRY_URI`, else the tracking URI, by default. */
+  readonly registryUri?: string | undefined
+  /** Where models are kept; `CAIRN_CACHE_DIR`, else the platform's cache folder, by default. */
+  readonly cacheDir?: string | undefined
+  /** Where lines for people go; pino on standard error, from `CAIRN_LOG_LEVEL` on, by default. */
+  readonly logger?: Logger | undefined
+  /** Sizes and times of the metric buffer. */
+  readonly buffer?: Pick<BufferOptions, 'limits' | 'intervalMs' | 'maxQueued'> | undefined
+  /** More transports, artifact stores and flavors, for this client alone; each goes before a built-in one. */
+  readonly transports?: Readonly<Record<string, TransportFactory>> | undefined
+  readonly artifactStores?: Readonly<Record<string, ArtifactStoreFactory>> | undefined
+  readonly flavors?: readonly Flavor[] | undefined
+  /** Whether a remote server may name places on this machine's disk; false by default. */
+  readonly allowLocalSources?: boolean | undefined
+}
+
+/** The joined parts of one client. */
+export interface Parts {
+  readonly settings: Settings
+  readonly backends: Backends
+  readonly openArtifacts: OpenArtifacts
+  readonly flavors: () => Promise<readonly Flavor[]>
+  /** The drain of a run: its points go straight to the local store, else through the transport. */
+  readonly drain: (transport: Transport, runId: string) => Drain
+  readonly logger: Logger
+  readonly rules: TextRules
+  readonly buffer: BufferOptions
+  /** One line on standard error. */
+  readonly say: (line: string) => void
+  readonly close: () => Promise<void>
+}
+
+const DEFAULT_TRACKING_URI = './mlruns'
+
+/** Schemes of tracking and registry URIs; what is registered later stands in the same table. */
+const transports = new Map<string, TransportFactory>([
+  ['file', async (uri, { settings, openArtifacts }) => openFileStore(uri, settings, openArtifacts)],
+])
+
+/** Schemes of artifact URIs; what is registered later stands in the same table. */
+const artifactStores = new Map<string, ArtifactStoreFactory>([
+  ['file', async (uri) => (await import('./artifacts/file.js')).fileArtifacts(uri)],
+])
+
+/** Flavors in the order in which they are asked; what is registered later goes first. */
+const flavors: (() => Promise<Flavor>)[] = [
+  async () => (await import('./models/flavors/onnx.js')).onnx(),
+  async () => (await import('./models/flavors/tfjs.js')).tfjs(),
+  async () => (await import('./models/flavors/node.js')).node(),
+]
+
+/** Databases are a server's business. */
+const DATABASES = new Set(['sqlite', 'postgresql', 'mysql', 'mssql'])
+
+function checkScheme(scheme: string): string {
+  if (/^[a-z][a-z0-9+.-]+$/.test(scheme)) return scheme
+  throw new InvalidParameterError(
+    `${JSON.stringify(scheme)} is not a URI scheme: lower-case letters, digits, "+", "." and "-", without ":"`,
+  )
+}
+
+/** Makes tracking and registry URIs of a scheme known; one that is known already is replaced. */
+export function registerTransport(scheme: string, factory: TransportFactory): void {
+  transports.set(checkScheme(scheme), factory)
+}
+
+/** Makes artifact URIs of a scheme known; one that is known already is replaced. */
+export function registerArtifactStore(scheme: string, factory: ArtifactStoreFactory): void {
+  artifactStores.set(checkScheme(scheme), factory)
+}
+
+/** Makes a flavor known; it goes before those known so far, also before one of the same name. */
+export function registerFlavor(flavor: Flavor): void {
+  if (typeof flavor?.name !== 'string' || flavor.name === '')
+    throw new InvalidParameterError('A flavor has a name, accepts, save and load')
+  flavors.unshift(async () => flavor)
+}
+
+async function openFileStore(uri: string, settings: Settings, openArtifacts: OpenArtifacts): Promise<Transport> {
+  const { fileTransport } = await import('./transport/file/file.js')
+  return fileTransport({
+    root: localPath(uri),
+    truncate: settings.truncateLongValues,
+    listArtifacts: async (artifactUri, path) => {
+      const { listChecked } = await import('./artifacts/copy.js')
+      const entries = await listChecked(await openArtifacts(artifactUri), path ?? '')
+      return entries.map((entry) => ({ path: entry.path, is_dir: entry.isDir, file_size: entry.size }))
+    },
+  })
+}
+
+/** Joins the parts of a client: environment, options, transports, stores, flavors, logger. Nothing is opened yet. */
+export function wire(options: ClientOptions): Parts {
+  const settings = readSettings()
+  const trackingUri = checkUri(options.trackingUri ?? settings.trackingUri ?? DEFAULT_TRACKING_URI)
+  const registryUri = checkUri(options.registryUri ?? settings.registryUri ?? trackingUri)
+  const logger = options.logger ?? lazyLogger(settings.logLevel)
+  const opened = new Map<string, Promise<Transport>>()
+
+  const context: PluginContext = { settings, logger, openTransport, openArtifacts }
+
+  function openTransport(uri: string): Promise<Transport> {
+    const known = opened.get(uri)
+    if (known) return known
+    const scheme = schemeOf(uri)
+    const factory = options.transports?.[scheme] ?? transports.get(scheme)
+    if (!factory) {
+      const schemes = [...transports.keys(), ...Object.keys(options.transports ?? {})].join(', ')
+      throw new InvalidParameterError(`There is no transport for ${scheme}: URIs; known are ${schemes}`)
+    }
+    const transport = Promise.resolve(factory(uri, context))
+    opened.set(uri, transport)
+    // A failure is not remembered: the next call may find the disk writable, the server up.
+    transport.catch(() => opened.delete(uri))
+    return transport
+  }
+
+  function openArtifacts(uri: string): ArtifactStore | Promise<ArtifactStore> {
+    const own = Object.entries({ ...Object.fromEntries(artifactStores), ...options.artifactStores })
+    return artifactOpener(Object.fromEntries(own.map(([scheme, make]) => [scheme, (of) => make(of, context)])))(uri)
+  }
+
+  const backend = (uri: string) => ({ uri, local: isLocal(uri), transport: async () => openTransport(uri) })
+  const warned = new Set<string>()
+  const warnOnce = (message: string) => {
+    if (!warned.has(message)) logger.warn(message)
+    warned.add(message)
+  }
+
+  return {
+    settings: options.cacheDir === undefined ? settings : { ...settings, cacheDir: options.cacheDir },
+    backends: {
+      tracking: backend(trackingUri),
+      registry: backend(registryUri),
+      openArtifacts,
+      allowLocalSources: options.allowLocalSources,
+    },
+    openArtifacts,
+    flavors: async () => [...(options.flavors ?? []), ...(await Promise.all(flavors.map((load) => load())))],
+    drain: (transport, runId) =>
+      'logBatchNow' in transport ? localDrain(transport as FileTransport, runId) : transportDrain(transport, runId),
+    logger,
+    rules: { truncate: settings.truncateLongValues, warn: warnOnce },
+    buffer: options.buffer ?? {},
+    say: (line) => void process.stderr.write(`${line}\n`),
+    close: async () => {
+      const all = await Promise.allSettled(opened.values())
+      await Promise.all(all.map((made) => made.status === 'fulfilled' && made.value.close()))
+    },
+  }
+}
+
+/** A tracking or registry URI that Cairn can speak to, or an error that names the way out. */
+function checkUri(uri: string): string {
+  const scheme = schemeOf(uri)
+  const database = scheme.split('+')[0] ?? ''
+  if (DATABASES.has(database))
+    throw new InvalidParameterError(
+      `Cairn does not open ${database}: databases itself; start a server on it (mlflow server --backend-store-uri ${database}:…) and use its http:// address`,
+    )
+  return isLocal(uri) ? localPath(uri) : uri
+}
+
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
+
+/** Pino on standard error, loaded with the first line that is written. */
+function lazyLogger(level: string): Logger {
+  let pino: Logger | undefined
+  const load = () => {
+    const make = createRequire(import.meta.url)('pino') as typeof import('pino').default
+    return make({ name: 'cairn', level }, make.destination({ dest: 2, sync: true }))
+  }
+  const at = (of: keyof Logger) => (message: string) => {
+    if (LEVELS.indexOf(of) < LEVELS.indexOf(level)) return
+    pino ??= load()
+    pino[of](message)
+  }
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+}

@@ -1,0 +1,196 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import {
+  InvalidParameterError,
+  NotFoundError,
+  ParamConflictError,
+  TimeoutError,
+  UnavailableError,
+} from '../../src/errors.js'
+import { type BufferOptions, type Delivery, type Drain, metricBuffer } from '../../src/tracking/metric-buffer.js'
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+/** A backend that keeps what it takes, and fails as it is told. */
+function backend(options: BufferOptions = {}, mode: 'now' | 'later' = 'now') {
+  const deliveries: Delivery[] = []
+  let fail: (delivery: Delivery) => Error | undefined = () => undefined
+  const now = (delivery: Delivery) => {
+    const error = fail(delivery)
+    if (error) throw error
+    deliveries.push(delivery)
+  }
+  const drain: Drain = mode === 'now' ? now : async (delivery) => now(delivery)
+  const batches = () => deliveries.flatMap((delivery) => ('batch' in delivery ? [delivery.batch] : []))
+  return {
+    buffer: metricBuffer(drain, options),
+    deliveries,
+    batches,
+    points: () => batches().flatMap(({ metrics }) => metrics),
+    failWith: (how: typeof fail) => {
+      fail = how
+    },
+  }
+}
+
+const log = (buffer: ReturnType<typeof metricBuffer>, count: number, from = 0) => {
+  for (let i = 0; i < count; i++) buffer.metric('loss', from + i, from + i, 1)
+}
+
+describe('waking', () => {
+  it('delivers after a second when little is logged', () => {
+    const { buffer, points } = backend()
+    buffer.metric('loss', 1, 0, 1)
+    expect(points()).toHaveLength(0)
+    vi.advanceTimersByTime(1000)
+    expect(points()).toEqual([{ key: 'loss', value: 1, step: 0, timestamp: 1 }])
+  })
+
+  it('delivers at the next turn when a batch is full', () => {
+    const { buffer, points } = backend()
+    log(buffer, 1000)
+    vi.advanceTimersByTime(0)
+    expect(points()).toHaveLength(1000)
+  })
+
+  it('delivers inside the call when the ring is full and nothing else ever runs', () => {
+    const { buffer, points, batches } = backend()
+    log(buffer, 100_000)
+    expect(points().length).toBeGreaterThan(95_000)
+    expect(Math.max(...batches().map(({ metrics }) => metrics.length))).toBe(1000)
+    expect(buffer.stats().queued).toBeLessThan(5000)
+  })
+
+  it('leaves no timer behind when all has arrived', async () => {
+    const { buffer } = backend()
+    buffer.metric('loss', 1, 0, 1)
+    await buffer.flush()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
+describe('batches', () => {
+  it('keeps to the limits and loses nothing', async () => {
+    const { buffer, batches, points } = backend({}, 'later')
+    log(buffer, 2500)
+    for (let i = 0; i < 250; i++) buffer.param(`p${i}`, 'v')
+    for (let i = 0; i < 120; i++) buffer.tag(`t${i}`, 'v')
+    await buffer.flush()
+    for (const { metrics, params, tags } of batches()) {
+      expect(metrics.length + params.length + tags.length).toBeLessThanOrEqual(1000)
+      expect(params.length).toBeLessThanOrEqual(100)
+      expect(tags.length).toBeLessThanOrEqual(100)
+    }
+    expect(points().map(({ value }) => value)).toEqual(Array.from({ length: 2500 }, (_, i) => i))
+    expect(batches().flatMap(({ params }) => params)).toHaveLength(250)
+    expect(buffer.stats()).toMatchObject({ queued: 0, inFlight: 0, delivered: 2870, refused: 0 })
+  })
+
+  it('cuts long values by size', async () => {
+    const { buffer, batches } = backend()
+    for (let i = 0; i < 100; i++) buffer.tag(`t${i}`, 'x'.repeat(8000))
+    await buffer.flush()
+    expect(batches().length).toBeGreaterThan(1)
+    for (const batch of batches()) expect(JSON.stringify(batch).length).toBeLessThan(1_000_000)
+  })
+
+  it('keeps writes and removals of one tag in order', async () => {
+    const { buffer, deliveries } = backend()
+    buffer.tag('t', '1')
+    buffer.deleteTag('t')
+    buffer.tag('t', '2')
+    buffer.tag('t', '3')
+    await buffer.flush()
+    expect(
+      deliveries.map((delivery) => ('batch' in delivery ? delivery.batch.tags[0]?.value : delivery.deleteTag)),
+    ).toEqual(['1', 't', '2', '3'])
+  })
+})
+
+describe('failures', () => {
+  it('keeps a batch that may pass later at the head, and says so when it did', async () => {
+    const onRecovered = vi.fn()
+    const { buffer, points, failWith } = backend({ onRecovered }, 'later')
+    let failures = 2
+    failWith(() => (failures-- > 0 ? new UnavailableError('down') : undefined))
+    log(buffer, 1500)
+    const flushed = buffer.flush()
+    await vi.advanceTimersByTimeAsync(1000)
+    await flushed
+    expect(points().map(({ step }) => step)).toEqual(Array.from({ length: 1500 }, (_, i) => i))
+    expect(buffer.stats()).toMatchObject({ delivered: 1500, retried: 2000, refused: 0 })
+    expect(onRecovered).toHaveBeenCalledTimes(1)
+  })
+
+  it('sets aside the one entry that is refused and delivers its whole batch', async () => {
+    const { buffer, points, failWith, batches } = backend()
+    failWith((delivery) =>
+      'batch' in delivery && delivery.batch.params.some(({ key }) => key === 'bad')
+        ? new ParamConflictError('bad is 1 already')
+        : undefined,
+    )
+    log(buffer, 500)
+    for (const key of ['a', 'bad', 'b']) buffer.param(key, '2')
+    await expect(buffer.flush()).rejects.toThrow(ParamConflictError)
+    expect(points()).toHaveLength(500)
+    expect(batches().flatMap(({ params }) => params.map(({ key }) => key))).toEqual(['a', 'b'])
+    expect(buffer.stats()).toMatchObject({ refused: 1, delivered: 502, queued: 0 })
+    await expect(buffer.flush()).resolves.toBeUndefined()
+  })
+
+  it('does not cut up a batch that is refused as a whole', async () => {
+    const { buffer, failWith } = backend()
+    const calls = vi.fn(() => new NotFoundError('no such run'))
+    failWith(calls)
+    log(buffer, 800)
+    await expect(buffer.flush()).rejects.toThrow(NotFoundError)
+    expect(calls).toHaveBeenCalledTimes(1)
+    expect(buffer.stats().refused).toBe(800)
+  })
+
+  it('names the first of several refusals and holds the others', async () => {
+    const { buffer, failWith } = backend()
+    failWith(() => new InvalidParameterError('no'))
+    buffer.param('a', '1')
+    buffer.param('b', '1')
+    const error: unknown = await buffer.flush().catch((reason: unknown) => reason)
+    expect(error).toBeInstanceOf(InvalidParameterError)
+    expect((error as Error).cause).toBeInstanceOf(AggregateError)
+  })
+
+  it('ends a flush at its limit while delivery goes on', async () => {
+    const { buffer, failWith, points } = backend({}, 'later')
+    failWith(() => new UnavailableError('down'))
+    log(buffer, 10)
+    const flushed = buffer.flush(500)
+    const settled = expect(flushed).rejects.toThrow(TimeoutError)
+    await vi.advanceTimersByTimeAsync(500)
+    await settled
+    failWith(() => undefined)
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(points()).toHaveLength(10)
+  })
+
+  it('waits in a flush only for what was logged before it', async () => {
+    const { buffer } = backend({}, 'later')
+    log(buffer, 10)
+    const flushed = buffer.flush()
+    log(buffer, 900, 10)
+    await flushed
+    expect(buffer.stats().delivered).toBeGreaterThanOrEqual(10)
+  })
+
+  it('grows while the backend is slow, refuses beyond its bound and counts it', () => {
+    const { buffer } = backend({ maxQueued: 10_000 }, 'later')
+    log(buffer, 12_000)
+    const { queued, inFlight, refused } = buffer.stats()
+    expect(queued + inFlight + refused).toBe(12_000)
+    expect(refused).toBeGreaterThan(0)
+    expect(queued).toBeLessThanOrEqual(10_000)
+  })
+})
+
+it('checks a key when it is new', () => {
+  const { buffer } = backend()
+  expect(() => buffer.metric('../x', 1, 0, 1)).toThrow(InvalidParameterError)
+})
