@@ -1,9 +1,11 @@
 import { join } from 'node:path'
+import { checkModelId } from '../../core/names.js'
 import { withLock } from '../../disk/lock.js'
+import { stateOf } from '../../disk/write.js'
 import { CairnError, IntegrityError, NotFoundError } from '../../errors.js'
 import type { WireLoggedModel } from '../protocol.js'
 import { type Meta, numberField, textField } from './codec.js'
-import { fileUri, findModelDir, lockFile, type Store } from './layout.js'
+import { fileUri, listExperimentDirs, lockFile, MODELS, type Store } from './layout.js'
 import { idsOf } from './meta-file.js'
 import { metaOf } from './model-meta.js'
 import { readModelMetrics } from './model-metrics.js'
@@ -47,9 +49,17 @@ export function readModelFolder(store: Store, dir: string): LoggedModelOnDisk {
   return { id, dir, meta }
 }
 
+/** The folder of a logged model, with or without `meta.yaml`: one that lost it is broken, not absent. */
+function modelDir(store: Store, id: string): string | undefined {
+  checkModelId(id)
+  return listExperimentDirs(store, 'active')
+    .map(({ dir }) => join(dir, MODELS, id))
+    .find((dir) => stateOf(dir)?.isDirectory)
+}
+
 /** A logged model by its id; throws `NotFoundError` when there is none, or when it is deleted and `deleted` is not asked for. */
 export function readLoggedModel(store: Store, id: string, deleted = false): LoggedModelOnDisk {
-  const dir = findModelDir(store, id)
+  const dir = modelDir(store, id)
   const model = dir === undefined ? undefined : readModelFolder(store, dir)
   if (!model || (isDeleted(model.meta) && !deleted))
     throw new NotFoundError(`There is no logged model ${id} in ${store.root}`)
