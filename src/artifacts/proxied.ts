@@ -5,7 +5,7 @@ import { systemClock } from '../http/clock.js'
 import { notMlflow } from '../http/refusal.js'
 import type { HttpAnswer, Send } from '../http/send.js'
 import { encodeSegment, printable } from '../http/url.js'
-import { joinPath } from './paths.js'
+import { checkArtifactPath, joinPath } from './paths.js'
 import type { ArtifactFile, ArtifactStore, OpenArtifacts } from './store.js'
 
 /** How transfers are tried again; each of them may be repeated without harm. */
@@ -68,13 +68,13 @@ function proxiedStore(send: Send, { origin, endpoint, root }: Place, options: Pr
   const rules = { ...defaultRules, ...options.rules }
   const clock = options.clock ?? systemClock
   const at = (path: string) =>
-    [endpoint, ...joinPath(root, path).split('/').filter(Boolean).map(encodeSegment)].join('/')
+    [endpoint, ...joinPath(root, checkArtifactPath(path)).split('/').filter(Boolean).map(encodeSegment)].join('/')
   const tries = <T>(signal: AbortSignal | undefined, once: () => Promise<T>) => retrying(once, { rules, clock, signal })
   const common = { origin, idempotent: true }
 
   return {
     async list(path, { signal } = {}) {
-      const dir = joinPath(root, path)
+      const dir = joinPath(root, checkArtifactPath(path))
       const query = dir === '' ? '' : `?path=${encodeURIComponent(dir)}`
       const answer = await tries(signal, () => send.text({ ...common, method: 'GET', path: endpoint + query, signal }))
       return filesOf(answer, path)

@@ -1,0 +1,118 @@
+import { randomUUID } from 'node:crypto'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileArtifacts } from '../artifacts/file.js'
+import { makeDirs, removeAll } from '../disk/files.js'
+import { type Asked, answer, subjectOf } from '../server/answer.js'
+import { listen } from '../server/listen.js'
+import type { Reply } from '../server/reply.js'
+import { fileTransport } from '../transport/file/file.js'
+import type { Operation } from '../transport/transport.js'
+import { type Fault, type Faults, faultScript, suffer } from './faults.js'
+
+export interface TestServerOptions {
+  /** Default: any port that is free. It listens on 127.0.0.1 alone. */
+  readonly port?: number | undefined
+  /** `Host` headers to answer beside `127.0.0.1:<port>` and `localhost:<port>`, exactly. */
+  readonly hosts?: readonly string[] | undefined
+  /** Where runs and artifacts are kept; default: a folder of its own that `close` removes. A given one stays. */
+  readonly dir?: string | undefined
+  /** Faults to begin with. */
+  readonly faults?: readonly Fault[] | undefined
+  /** Credentials without which all but `/health` is a 401, as with MLflow's basic authentication. */
+  readonly credentials?:
+    | { readonly username: string; readonly password: string }
+    | { readonly token: string }
+    | undefined
+}
+
+/** A request the server was sent. */
+export interface TestRequest {
+  readonly method: string
+  readonly url: string
+  /** The operation it means, `artifacts` for the artifact proxy; absent when it is neither. */
+  readonly operation: Operation | 'artifacts' | undefined
+  /** The status it was answered with; absent when it was not answered. */
+  readonly status: number | undefined
+}
+
+/** An MLflow server in this process, for tests of programs that log to one. */
+export interface TestServer {
+  /** For `MLFLOW_TRACKING_URI` or `setTrackingUri`. */
+  readonly url: string
+  /** What goes wrong, and when. */
+  readonly faults: Faults
+  /** All requests, oldest first. */
+  readonly requests: readonly TestRequest[]
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/**
+ * Starts a server on loopback that answers MLflow's REST API and artifact proxy from a folder of this machine, and
+ * misbehaves by script. `await using server = await startTestServer()` ends it with the block.
+ */
+export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
+  const dir = options.dir ?? join(tmpdir(), `cairn-test-server-${randomUUID()}`)
+  await makeDirs(dir, 0o700)
+  const artifacts = fileArtifacts(join(dir, 'artifacts'))
+  const transport = fileTransport({
+    root: join(dir, 'mlruns'),
+    artifactRoot: 'mlflow-artifacts:/',
+    async listArtifacts(uri, path) {
+      const root = uri.replace(/^mlflow-artifacts:\/*/i, '')
+      const entries = await artifacts.list([root, path].filter(Boolean).join('/'))
+      return entries.map(({ path: at, isDir, size }) => ({
+        path: at.slice(root.length + 1),
+        is_dir: isDir,
+        ...(isDir ? {} : { file_size: size }),
+      }))
+    },
+  })
+  const faults = faultScript()
+  for (const fault of options.faults ?? []) faults.add(fault)
+  const requests: TestRequest[] = []
+  let port = 0
+  const respond = answer({
+    transport,
+    artifacts,
+    hosts: () => [`127.0.0.1:${port}`, `localhost:${port}`, ...(options.hosts ?? [])],
+    storeType: 'FileStore',
+    version: '3.17.0',
+  })
+
+  const listening = await listen(
+    async (asked) => {
+      const { method, url } = asked
+      const operation = subjectOf(asked)
+      const fault = faults.next(operation)
+      const handle = async () => stranger(asked, options.credentials) ?? respond(asked)
+      const reply = await (fault ? suffer(fault, handle) : handle())
+      requests.push({ method, url, operation, status: reply === 'hang up' ? undefined : reply.status })
+      return reply
+    },
+    { port: options.port },
+  )
+  port = listening.port
+
+  async function close(): Promise<void> {
+    await listening.close()
+    await transport.close()
+    if (options.dir === undefined) await removeAll(dir)
+  }
+  return { url: `http://127.0.0.1:${port}`, faults, requests, close, [Symbol.asyncDispose]: close }
+}
+
+function stranger({ url, headers }: Asked, credentials: TestServerOptions['credentials']): Reply | undefined {
+  if (!credentials || url === '/health') return undefined
+  const wanted =
+    'token' in credentials
+      ? `Bearer ${credentials.token}`
+      : `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')}`
+  if (headers.authorization === wanted) return undefined
+  return {
+    status: 401,
+    headers: { 'content-type': 'text/plain', 'www-authenticate': 'Basic realm="mlflow"' },
+    body: 'You are not authenticated. Please see https://www.mlflow.org/docs/latest/auth/index.html on how to authenticate.',
+  }
+}
