@@ -29,13 +29,13 @@ export function makeDir(dir: string): void {
   }
 }
 
-function retryWithDirs(dirs: readonly string[], act: () => void): void {
+function retryWithDirs<T>(dirs: readonly string[], act: () => T): T {
   try {
-    act()
+    return act()
   } catch (error) {
     if (errno(error) !== 'ENOENT') throw error
     for (const dir of dirs) mkdirSync(dir, { recursive: true })
-    act()
+    return act()
   }
 }
 
@@ -62,29 +62,29 @@ export function createOnce(file: string, data: string | Uint8Array, temp: string
   const staged = freshPath(temp)
   try {
     retryWithDirs([temp], () => writeFileSync(staged, data, { flag: 'wx' }))
-    retryWithDirs([dirname(file)], () => linkOrCreate(staged, file, data))
-    return true
+    return retryWithDirs([dirname(file)], () => linkOrCreate(staged, file, data))
   } catch (error) {
-    if (isTaken(error, file)) return false
     throw diskError(error, `write ${file}`)
   } finally {
     rmSync(staged, { force: true })
   }
 }
 
-// Not asked of the disk: who held the name may have let go of it since.
-function isTaken(error: unknown, file: string): boolean {
-  const { code, dest, path } = error as NodeJS.ErrnoException & { readonly dest?: string }
-  return code === 'EEXIST' && (dest ?? path) === file
-}
-
-function linkOrCreate(staged: string, file: string, data: string | Uint8Array): void {
+function linkOrCreate(staged: string, file: string, data: string | Uint8Array): boolean {
   try {
     linkSync(staged, file)
+    return true
   } catch (error) {
+    if (errno(error) === 'EEXIST') return false
     // File systems without hard links (exFAT, some network shares): exclusive, though not whole when killed.
     if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(errno(error) ?? '')) throw error
+  }
+  try {
     writeFileSync(file, data, { flag: 'wx' })
+    return true
+  } catch (error) {
+    if (errno(error) === 'EEXIST') return false
+    throw error
   }
 }
 
