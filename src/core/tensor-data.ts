@@ -139,3 +139,7 @@ export function dataAs(data: TensorData, type: TensorType): TensorData {
   if (Type === BigInt64Array || Type === BigUint64Array) return Type.from(Array.from(values, BigInt))
   return (Type as typeof Float64Array).from(values as ArrayLike<number>, Number)
 }
+
+/** The type of a tensor that holds numpy's dtype. */
+export const typeOfDtype = (dtype: string): TensorType =>
+  dtype === 'str' || dtype === 'object' || /^[<>|]?U\d*$/.test(dtype) ? 'string' : (dtype as TensorType)

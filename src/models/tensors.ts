@@ -1,17 +1,7 @@
-import { typeOfDtype } from '../core/check-input.js'
+import { cast, mismatch as refuse } from '../core/mismatch.js'
 import type { Schema, TensorSpec } from '../core/schema.js'
-import type {
-  ModelInput,
-  ModelOutput,
-  Row,
-  Scalar,
-  Tensor,
-  TensorData,
-  TensorLike,
-  TensorType,
-} from '../core/tensor.js'
+import type { ModelInput, ModelOutput, Row, Scalar, Tensor, TensorLike, TensorType } from '../core/tensor.js'
 import {
-  dataAs,
   describe,
   isNamedTensors,
   isRows,
@@ -20,8 +10,9 @@ import {
   shapeText,
   sizeOf,
   tensor,
+  typeOfDtype,
 } from '../core/tensor-data.js'
-import { CairnError, InvalidParameterError, SignatureMismatchError } from '../errors.js'
+import { InvalidParameterError } from '../errors.js'
 
 /** An input or output of a graph: its shape has -1 where a length varies; without a shape any will do. */
 export interface GraphPort {
@@ -39,10 +30,6 @@ export interface Graph {
   run(feeds: Tensors): Promise<Tensors>
 }
 
-const refuse = (message: string, cause?: unknown): never => {
-  throw new SignatureMismatchError(message, cause === undefined ? {} : { cause })
-}
-
 /** A graph's inputs or outputs as MLflow's schema. */
 export const schemaOfPorts = (ports: readonly GraphPort[]): Schema => ({
   kind: 'tensors',
@@ -57,20 +44,12 @@ export const portsOfSchema = (schema: Schema | undefined): GraphPort[] | undefin
     ? schema.tensors.map(({ name = '', dtype, shape }) => ({ name, type: typeOfDtype(dtype), shape }))
     : undefined
 
-function cast(data: TensorData, type: TensorType, where: string): TensorData {
-  try {
-    return dataAs(data, type)
-  } catch (error) {
-    return refuse(`The ${where}: ${error instanceof CairnError ? error.message : String(error)}`, error)
-  }
-}
-
 function feed(value: TensorLike, port: GraphPort): Tensor {
-  const where = `input ${JSON.stringify(port.name)}`
+  const where = `The input ${JSON.stringify(port.name)}`
   const { data, dims } = tensor(value)
   const { shape, type } = port
   const fits = !shape || (shape.length === dims.length && shape.every((size, i) => size < 0 || size === dims[i]))
-  if (!fits) refuse(`The ${where}: expected shape ${shapeText(shape)}, got ${shapeText(dims)}`)
+  if (!fits) refuse(`${where}: expected shape ${shapeText(shape)}, got ${shapeText(dims)}`)
   return { data: cast(data, type, where), dims, type }
 }
 
