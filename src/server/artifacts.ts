@@ -1,6 +1,6 @@
 import { checkArtifactPath, joinPath } from '../artifacts/paths.js'
 import type { ArtifactStore } from '../artifacts/store.js'
-import { NotFoundError } from '../errors.js'
+import { NotFoundError, UnsafePathError } from '../errors.js'
 import { attachment, json, plain, type Reply } from './reply.js'
 
 const BASE = /^\/(?:ajax-)?api\/2\.0\/mlflow-artifacts\/artifacts(?:\/(.*))?$/s
@@ -20,7 +20,7 @@ export async function answerArtifacts(store: ArtifactStore, request: ArtifactReq
   const below = BASE.exec(request.path)?.[1] ?? ''
   if (below === '' && request.method === 'GET') return list(store, checkArtifactPath(request.query.get('path') ?? ''))
   // Checked as it came and as it reads: no number of encodings may hide a way out.
-  const path = checkArtifactPath(below.split('/').map(decodeURIComponent).join('/'))
+  const path = checkArtifactPath(decoded(below))
   if (path === '') return plain('Method Not Allowed', 405)
   const name = path.slice(path.lastIndexOf('/') + 1)
   switch (request.method) {
@@ -34,6 +34,14 @@ export async function answerArtifacts(store: ArtifactStore, request: ArtifactReq
       return json({})
     default:
       return plain('Method Not Allowed', 405)
+  }
+}
+
+function decoded(path: string): string {
+  try {
+    return path.split('/').map(decodeURIComponent).join('/')
+  } catch {
+    throw new UnsafePathError('The artifact path is not percent-encoded UTF-8')
   }
 }
 

@@ -96,17 +96,19 @@ function scripted(status: number, headers: Readonly<Record<string, string>> = {}
 }
 
 /** A reply that promises more than comes. */
-function torn(reply: Reply): Reply {
-  const promised = typeof reply.body === 'string' ? Buffer.byteLength(reply.body) : 1
-  const part = typeof reply.body === 'string' ? Buffer.from(reply.body).subarray(0, promised >> 1) : new Uint8Array()
+async function torn(reply: Reply): Promise<Reply> {
+  const whole = new Uint8Array(await new Response(reply.body).arrayBuffer())
+  const part = whole.length === 0 ? new Uint8Array([0x20]) : whole.subarray(0, Math.ceil(whole.length / 2))
+  const chunks = [part]
   return {
     status: reply.status,
-    headers: { ...reply.headers, 'content-length': String(promised + 1) },
+    headers: { ...reply.headers, 'content-length': String(whole.length + 1) },
     body: new ReadableStream<Uint8Array>({
-      start(controller) {
-        controller.enqueue(part)
-      },
-      pull(controller) {
+      async pull(controller) {
+        const chunk = chunks.shift()
+        if (chunk) return controller.enqueue(chunk)
+        // Time for what was sent to leave: an error at once would take it back.
+        await new Promise((resolve) => setTimeout(resolve, 20))
         controller.error(new Error('cut by script'))
       },
     }),
