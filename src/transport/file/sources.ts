@@ -119,19 +119,26 @@ function newest(store: Store, source: string, ref: Moving): string {
   return String(found.number)
 }
 
+/** The URI of a path below another; in a file's URI, what is special there is percent-encoded. */
+function below(uri: string, path: string): string {
+  if (path === '') return uri
+  const local = localPath(uri)
+  return local === undefined ? appendToUri(uri, path) : fileUri(join(local, path))
+}
+
 /** Files of a run, or, as MLflow 3 logs them, a logged model that the run put out under that name. */
 function fromRun(store: Store, { source, runId: given, modelId }: Given): Lineage {
   const { runId, path, trackingUri } = parseRunsUri(source)
   if (trackingUri !== undefined) refuse(source, 'names another tracking server')
   if (given !== undefined && given !== runId) refuse(source, `is not of the run_id ${given} given with it`)
   const artifacts = runArtifacts(store, runId)
-  const storage = path === '' ? artifacts : appendToUri(artifacts, path)
+  const storage = below(artifacts, path)
   const local = localPath(storage)
   const [name = '', ...rest] = path.split('/')
   const output = local !== undefined && exists(local) ? undefined : outputNamed(store, runId, name)
   if (!output) return { source, storage, runId, modelId }
   const { storage: home, modelId: id } = fromLoggedModel(store, { source, runId, modelId }, output)
-  return { source, storage: appendToUri(home, ...rest), runId, modelId: id }
+  return { source, storage: below(home, rest.join('/')), runId, modelId: id }
 }
 
 /**

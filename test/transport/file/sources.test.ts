@@ -110,8 +110,9 @@ describe('sources of versions in a local store', () => {
 
   it("runs:/ leads into the run's artifacts, or to the logged model it put out under that name", async () => {
     const { call, create, download, run_id, artifact_uri, artifacts, model, model_id } = await store()
-    expect(await create(`runs:/${run_id}/plain`)).toMatchObject({ source: `runs:/${run_id}/plain`, run_id })
-    expect(await download('1')).toBe(`${artifact_uri}/plain`)
+    const plain = `runs:/${run_id}/a 100%`
+    expect(await create(plain)).toMatchObject({ source: plain, run_id })
+    expect(await download('1')).toBe(`${artifact_uri}/a%20100%25`)
     await call('logOutputs', { run_id, models: [{ model_id, step: 0 }] })
     expect(await create(`runs:/${run_id}/model`)).toMatchObject({ run_id, model_id })
     expect(await download('2')).toBe(model.info.artifact_uri)
