@@ -1,16 +1,7 @@
 /** A flavor of one's own: a nearest-centroid classifier, kept as JSON, logged and loaded like any built-in kind of model. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import {
-  type Flavor,
-  inferSignature,
-  loadModel,
-  type ModelInput,
-  type Row,
-  registerFlavor,
-  setExperiment,
-  startRun,
-} from 'cairn-ml'
+import { type Flavor, inferSignature, loadModel, type Row, registerFlavor, setExperiment, startRun } from 'cairn-ml'
 import { accuracy, loadIris, scaleOf, species } from './support/iris.js'
 
 /** The average flower of each species; a flower belongs to the nearest one. */
@@ -35,7 +26,7 @@ const centroids: Flavor = {
   },
   async load(dir, config) {
     const model = new Centroids(JSON.parse(await readFile(join(dir, String(config.data)), 'utf8')))
-    const predict = async (input: ModelInput) => (input as readonly Row[]).map((row) => model.predict(row))
+    const predict = async (input: unknown) => (input as readonly Row[]).map((row) => model.predict(row))
     return { native: model, predict, dispose: async () => {} }
   },
 }

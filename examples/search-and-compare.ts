@@ -13,7 +13,7 @@ await setExperiment('iris-learning-rates')
 
 // Runs started inside another one are its children, and each keeps its own metrics.
 const sweep = await startRun({ runName: 'sweep' }, async (parent) => {
-  await Promise.all(rates.map(train1))
+  await Promise.all(rates.map(tryRate))
   return parent.runId
 })
 
@@ -34,7 +34,7 @@ console.table(
 )
 console.log(`Best: learning rate ${found[0]?.data.params.learning_rate} (run ${found[0]?.info.runId})`)
 
-function train1(learningRate: number): Promise<void> {
+function tryRate(learningRate: number): Promise<void> {
   return startRun({ runName: `rate-${learningRate}`, params: { learning_rate: learningRate } }, async (run) => {
     let network = newNetwork()
     for (let epoch = 0; epoch < 100; epoch++) {

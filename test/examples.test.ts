@@ -152,7 +152,7 @@ describe('plug-ins', () => {
 
   it('an artifact store of one’s own keeps files its way', { timeout: minute }, async () => {
     const output = await run('custom-artifact-store.ts')
-    expect(output).toMatch(/30000 bytes, \d{2,3} of them on disk/)
+    expect(output).toMatch(/30000 bytes, kept in \d{2,3}\./)
     expect(output).toContain('the same text')
   })
 
