@@ -29,7 +29,8 @@ export async function inStage<T>(parent: string, work: (stage: string) => Promis
   try {
     return await work(stage)
   } finally {
-    await rm(stage, { recursive: true, force: true })
+    // What cannot be removed now is swept later; the outcome of the work is what counts.
+    await rm(stage, { recursive: true, force: true, maxRetries: 3 }).catch(() => {})
   }
 }
 

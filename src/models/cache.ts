@@ -85,10 +85,12 @@ interface Filling {
   waiting: number
 }
 
+// All caches of a process that name one directory share what they are fetching.
+const fillings = new Map<string, Filling>()
+
 /** The cache of models in one directory, made with mode 0700 when absent; one that all may write to is refused. */
 export function modelCache({ dir, warn = () => {} }: ModelCacheOptions): ModelCache {
   const root = join(dir, 'v1')
-  const fillings = new Map<string, Filling>()
   let ready: Promise<void> | undefined
   const prepare = (): Promise<void> => {
     ready ??= prepareRoot(dir, warn).catch((error: unknown) => {

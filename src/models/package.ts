@@ -208,17 +208,15 @@ async function copyCode(dir: string, code: ModelOptions['code']): Promise<string
   return paths.length > 0 ? 'code' : undefined
 }
 
-/** Writes a model's folder without a run, whole or not at all; one that holds anything already is an `AlreadyExistsError`. */
+/** Writes a model's folder without a run, whole or not at all, and answers its path; one that holds anything already is an `AlreadyExistsError`. */
 export async function saveModel(
   deps: PackageDeps,
   model: unknown,
   dir: string,
   options: ModelOptions = {},
-): Promise<MlModel> {
+): Promise<string> {
   if (typeof dir !== 'string' || dir === '') throw new InvalidParameterError('saveModel needs the folder to write to')
-  let described: MlModel | undefined
-  await only(resolve(dir), async (stage) => {
-    described = await (await packageModel(deps, stage, model, options)).finish({})
+  return only(resolve(dir), async (stage) => {
+    await (await packageModel(deps, stage, model, options)).finish({})
   })
-  return described as MlModel
 }

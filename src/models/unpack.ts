@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { dirname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { checkLocalPath } from '../artifacts/paths.js'
 import { factsBehind, factsOf, makeDirs, saveStream, streamOf } from '../disk/files.js'
@@ -74,6 +75,8 @@ export async function readBundle(
   const packed = (await factsBehind(file))?.size ?? 0
   const claim = register(limits)
   const { Parser } = await import('tar')
+  const end = new AbortController()
+  const until = signal ? AbortSignal.any([signal, end.signal]) : end.signal
   let total = 0
   let work: Promise<void> = Promise.resolve()
 
@@ -97,7 +100,7 @@ export async function readBundle(
     if (path === '') throw new IntegrityError(`The bundle ${file} holds a file without a name`)
     await makeDirs(dirname(to))
     await saveStream(to, ReadableStream.from(entry) as ReadableStream<Uint8Array>, {
-      signal,
+      signal: until,
       size: entry.size,
       mode: 0o600,
     })
@@ -117,13 +120,21 @@ export async function readBundle(
     },
   })
   parser.on('error', fail)
+  parser.on('meta', (meta: string) => {
+    // The reader would cut the name there, and make another one of it.
+    if (/^\d+ /.test(meta) && meta.includes('\0')) fail(new IntegrityError(`The bundle ${file} has a NUL in a header`))
+  })
   const ended = once(parser, 'end').then(() => {})
   ended.catch(() => {})
+  const pumping = pump(file, parser, { signal: until, packed, limits })
   try {
-    await Promise.race([pump(file, parser, { signal, packed, limits }), failed])
+    await Promise.race([pumping, failed])
     await Promise.race([ended, failed])
     await Promise.race([work, failed])
   } catch (error) {
+    // Nobody may write into the folder any more once it is thrown away.
+    end.abort()
+    await Promise.allSettled([work, pumping])
     signal?.throwIfAborted()
     throw error instanceof CairnError
       ? error
@@ -134,7 +145,7 @@ export async function readBundle(
 }
 
 interface Pumping {
-  readonly signal: AbortSignal | undefined
+  readonly signal: AbortSignal
   readonly packed: number
   readonly limits: BundleLimits
 }
@@ -146,27 +157,29 @@ interface Sink {
 }
 
 async function pump(file: string, parser: Sink, { signal, packed, limits }: Pumping): Promise<void> {
-  const gunzip = createGunzip()
   const source = (await streamOf(file)) as unknown as AsyncIterable<Uint8Array>
-  const feeding = (async () => {
-    for await (const chunk of source) if (!gunzip.write(chunk)) await once(gunzip, 'drain')
-    gunzip.end()
-  })().catch((error: unknown) => gunzip.destroy(error as Error))
   let unpacked = 0
-  try {
-    for await (const chunk of gunzip as AsyncIterable<Buffer>) {
-      signal?.throwIfAborted()
+  const feed = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
+    for await (const chunk of chunks) {
       // Inside a bundle lies a tar, not another archive that the parser would unpack, too.
       if (unpacked === 0 && ((chunk[0] === 0x1f && chunk[1] === 0x8b) || (chunk[0] === 0x28 && chunk[1] === 0xb5)))
         throw new IntegrityError(`The bundle ${file} is compressed twice`)
       unpacked += chunk.byteLength
       if (unpacked > RATIO_FROM && unpacked > packed * limits.ratio)
         throw new IntegrityError(`The bundle ${file} unpacks to over ${limits.ratio} times its size`)
-      if (!parser.write(chunk)) await new Promise<void>((go) => parser.once('drain', go))
+      if (!parser.write(chunk)) await drained(parser, signal)
     }
     parser.end()
-    await feeding
-  } finally {
-    gunzip.destroy()
   }
+  await pipeline(source, createGunzip(), feed, { signal })
 }
+
+const drained = (parser: Sink, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const give = (): void => reject(signal.reason)
+    signal.addEventListener('abort', give, { once: true })
+    parser.once('drain', () => {
+      signal.removeEventListener('abort', give)
+      resolve()
+    })
+  })

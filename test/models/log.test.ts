@@ -1,0 +1,182 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { localPath } from '../../src/artifacts/location.js'
+import { inferSignature } from '../../src/core/infer-signature.js'
+import { readMlModel } from '../../src/core/mlmodel.js'
+import { AlreadyExistsError, InvalidParameterError, NotFoundError, SignatureMismatchError } from '../../src/errors.js'
+import { onnx } from '../../src/models/flavors/onnx.js'
+import { logModel } from '../../src/models/log.js'
+import { saveModel } from '../../src/models/package.js'
+import type { Transport } from '../../src/transport/transport.js'
+import { linearOnnx } from '../support/linear-models.js'
+import { modelHouse } from '../support/model-house.js'
+import { plain } from '../support/plain-flavor.js'
+import { tempDir } from '../support/temp-dir.js'
+
+const model = { weights: { a: 1, b: 2 } }
+const rows = [
+  { a: 1, b: 2 },
+  { a: 3, b: 4.5 },
+]
+const json = (...parts: string[]): unknown => JSON.parse(readFileSync(join(...parts), 'utf8'))
+
+describe('logModel', () => {
+  it('logs the way of MLflow 3: a logged model, linked to its run, ready, MLmodel with all ids', async () => {
+    const { log, inner } = modelHouse()
+    const info = await log(model, { inputExample: rows, metadata: { team: 'growth' }, params: { depth: 3 } })
+    expect(info).toMatchObject({ modelUri: `models:/${info.modelId}`, name: 'model', metadata: { team: 'growth' } })
+    const { model: logged } = await inner.call('getLoggedModel', { model_id: info.modelId as string })
+    expect(logged.info).toMatchObject({ status: 'LOGGED_MODEL_READY', name: 'model', model_type: 'plain' })
+    expect(logged.data.params).toEqual([{ key: 'depth', value: '3' }])
+    const { run } = await inner.call('getRun', { run_id: info.runId })
+    expect(run.outputs?.model_outputs).toMatchObject([{ model_id: info.modelId }])
+    const dir = localPath(info.artifactPath)
+    const described = readMlModel(readFileSync(join(dir, 'MLmodel'), 'utf8'))
+    expect(described).toMatchObject({ modelId: info.modelId, modelUuid: info.modelId, runId: info.runId })
+    expect(described.utcTimeCreated).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}$/)
+    expect(described.modelSizeBytes).toBeGreaterThan(50)
+    expect(described.signature?.inputs).toMatchObject({ kind: 'columns', columns: [{ name: 'a' }, { name: 'b' }] })
+  })
+
+  it("keeps the input example in Python's three files' exact shapes, and the model's own answer beside it", async () => {
+    const { log } = modelHouse()
+    const dir = localPath((await log(model, { inputExample: rows })).artifactPath)
+    const split = {
+      columns: ['a', 'b'],
+      data: [
+        [1, 2],
+        [3, 4.5],
+      ],
+    }
+    expect(json(dir, 'input_example.json')).toEqual(split)
+    expect(json(dir, 'serving_input_example.json')).toEqual({ dataframe_split: split })
+    expect(json(dir, 'output_example.json')).toEqual([{ sum: 5 }, { sum: 12 }])
+    expect(readMlModel(readFileSync(join(dir, 'MLmodel'), 'utf8')).savedInputExampleInfo).toEqual({
+      artifact_path: 'input_example.json',
+      serving_input_path: 'serving_input_example.json',
+      type: 'dataframe',
+      pandas_orient: 'split',
+    })
+  })
+
+  it('tensors as examples are arrays, alone or by name', async () => {
+    const { log } = modelHouse()
+    const dir = localPath((await log(model, { inputExample: [[1, 2]] })).artifactPath)
+    expect(json(dir, 'input_example.json')).toEqual([[1, 2]])
+    expect(json(dir, 'serving_input_example.json')).toEqual({ inputs: [[1, 2]] })
+    const named = localPath(
+      (await log(model, { inputExample: { x: { data: Float32Array.of(1, 2), dims: [1, 2], type: 'float32' } } }))
+        .artifactPath,
+    )
+    expect(json(named, 'serving_input_example.json')).toEqual({ inputs: { x: [[1, 2]] } })
+  })
+
+  it('an onnx model gets the environments of Node and Python, the lock file and its code', async () => {
+    const project = tempDir()
+    writeFileSync(join(project, 'package.json'), '{"dependencies":{"left-pad":"^1.3.0"}}')
+    writeFileSync(join(project, 'package-lock.json'), '{"lockfileVersion":3}')
+    mkdirSync(join(project, 'src', 'deep'), { recursive: true })
+    writeFileSync(join(project, 'src', 'deep', 'train.js'), 'train()')
+    const { deps, newRun } = modelHouse()
+    const info = await logModel(
+      { ...deps, flavors: [onnx(), plain], projectDir: join(project, 'src') },
+      await newRun(),
+      linearOnnx(),
+      {
+        name: 'net',
+        dependencies: ['left-pad'],
+        code: join(project, 'src'),
+        inputExample: [[1, 2]],
+      },
+    )
+    const dir = localPath(info.artifactPath)
+    const { dependencies, engines } = json(dir, 'package.json') as Record<string, Record<string, string>>
+    expect(dependencies).toMatchObject({ 'left-pad': '^1.3.0', 'onnxruntime-node': expect.any(String) })
+    expect(engines).toEqual({ node: `^${process.versions.node}` })
+    expect(json(dir, 'package-lock.json')).toEqual({ lockfileVersion: 3 })
+    expect(readFileSync(join(dir, 'code/src/deep/train.js'), 'utf8')).toBe('train()')
+    expect(readFileSync(join(dir, 'requirements.txt'), 'utf8')).toMatch(/^mlflow==3[\d.]+\nonnx/)
+    expect(readFileSync(join(dir, 'conda.yaml'), 'utf8')).toMatch(/channels:\n- conda-forge\ndependencies:\n- python=3/)
+    expect(readFileSync(join(dir, 'python_env.yaml'), 'utf8')).toContain('- -r requirements.txt')
+    expect(info.flavors.python_function).toMatchObject({ loader_module: 'mlflow.onnx', env: { conda: 'conda.yaml' } })
+    expect(info.signature?.inputs?.kind).toBe('tensors')
+  })
+
+  it('registers where asked, in its stage and with its alias', async () => {
+    const { log, inner } = modelHouse()
+    const info = await log(model, { registeredModelName: 'churn', stage: 'Production', alias: 'champion' })
+    expect(info.registeredModelVersion).toBe('1')
+    const { model_version: found } = await inner.call('getModelVersionByAlias', { name: 'churn', alias: 'champion' })
+    expect(found).toMatchObject({ current_stage: 'Production', model_id: info.modelId, source: info.modelUri })
+  })
+
+  it('bad input is refused before anything is made known', async () => {
+    const { log, calls } = modelHouse()
+    await expect(log(model, { name: 'a/b' })).rejects.toThrow(InvalidParameterError)
+    await expect(log(model, { flavor: 'pickle' })).rejects.toThrow(/"pickle"; known are plain/)
+    await expect(log('what is this')).rejects.toThrow(/No flavor takes this model/)
+    await expect(log(model, { metadata: 'x' as never })).rejects.toThrow(InvalidParameterError)
+    await expect(log(model, { inputExample: [] })).rejects.toThrow(InvalidParameterError)
+    await expect(log(model, { code: '/no/such/code' })).rejects.toThrow(NotFoundError)
+    const signature = inferSignature([{ a: 1.5 }])
+    await expect(log(model, { signature, inputExample: [{ a: 'text' }] })).rejects.toThrow(SignatureMismatchError)
+    expect(calls).not.toContain('createLoggedModel')
+  })
+
+  it('files that cannot be sent mark the model UPLOAD_FAILED, and the failure comes through', async () => {
+    const { deps, newRun, inner, dir } = modelHouse()
+    const failure = new Error('disk full')
+    const openArtifacts: typeof deps.openArtifacts = async (uri) => ({
+      ...(await deps.openArtifacts(uri)),
+      write: async () => {
+        throw failure
+      },
+    })
+    await expect(logModel({ ...deps, openArtifacts }, await newRun(), model, { name: 'model' })).rejects.toBe(failure)
+    const { models } = await inner.call('searchLoggedModels', { experiment_ids: ['0'] })
+    expect(models.map(({ info }) => info.status)).toEqual(['LOGGED_MODEL_UPLOAD_FAILED'])
+    expect(readdirSync(join(dir, 'tmp'))).toEqual([])
+  })
+
+  it('a model that cannot answer its example is kept all the same, and said so', async () => {
+    const { log, warnings } = modelHouse()
+    const broken = { weights: { a: 1 } }
+    const info = await log(broken, { inputExample: { x: [[1]] } })
+    expect(info.modelId).toBeDefined()
+    expect(warnings.join()).toMatch(/could not answer its input example/)
+  })
+
+  it('a server of MLflow 2 gets the model into the run, and is told of it', async () => {
+    const old = (inner: Transport): Transport => ({
+      ...inner,
+      call: async (operation, input, options) => {
+        if (operation !== 'createLoggedModel') return inner.call(operation, input, options)
+        throw new NotFoundError('no such page', { code: 'ENDPOINT_NOT_FOUND', status: 404 })
+      },
+    })
+    const { log, load, calls } = modelHouse({ transport: old })
+    const info = await log(model, { inputExample: rows })
+    expect(info).toMatchObject({ modelUri: `runs:/${info.runId}/model`, artifactPath: 'model', modelId: undefined })
+    expect(calls).toContain('logModel')
+    await using loaded = await load(info.modelUri, { replay: true })
+    expect(await loaded.predict([{ a: 1, b: 1 }])).toEqual([{ sum: 3 }])
+    expect(loaded.info.runId).toBe(info.runId)
+  })
+})
+
+describe('saveModel', () => {
+  it('writes the same folder without a run, whole or not at all', async () => {
+    const dir = join(tempDir(), 'saved')
+    await saveModel({ flavors: [plain] }, model, dir, { inputExample: rows })
+    expect(readdirSync(dir)).toEqual(
+      expect.arrayContaining(['MLmodel', 'weights.json', 'output_example.json', 'package.json']),
+    )
+    await expect(saveModel({ flavors: [plain] }, model, dir)).rejects.toThrow(AlreadyExistsError)
+    const other = join(tempDir(), 'other')
+    await expect(saveModel({ flavors: [plain] }, model, other, { code: '/no/such/code' })).rejects.toThrow(
+      NotFoundError,
+    )
+    expect(existsSync(other)).toBe(false)
+  })
+})
