@@ -17,7 +17,13 @@ export interface CodeDeps {
 /** The verb of a run that keeps the code it ran. */
 export function codeVerbs({ store, setTag }: CodeDeps): Pick<RunVerbs, 'logCode'> {
   return {
-    async logCode({ dir: folder = mainFolder(), include, artifactPath = 'code', signal, onProgress }: CodeOptions = {}) {
+    async logCode({
+      dir: folder = mainFolder(),
+      include,
+      artifactPath = 'code',
+      signal,
+      onProgress,
+    }: CodeOptions = {}) {
       const dir = resolve(folder)
       const git = await gitState(dir)
       const files = include === undefined ? git?.files : await filesOf([include].flat(), dir)

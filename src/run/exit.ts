@@ -49,5 +49,6 @@ function onSignal(signal: NodeJS.Signals): void {
 function listen(turn: 'on' | 'off'): void {
   process[turn]('exit', onExit)
   process[turn]('beforeExit', onBeforeExit)
-  for (const signal of SIGNALS) process[turn](signal, onSignal)
+  // First in line: a handler of the user's may well end the process, and the run has to know by then that it was killed.
+  for (const signal of SIGNALS) process[turn === 'on' ? 'prependListener' : 'off'](signal, onSignal)
 }

@@ -1,0 +1,419 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeEach, describe, expect, it } from 'vitest'
+import {
+  activeRun,
+  type Client,
+  createClient,
+  endRun,
+  getExperimentByName,
+  getMetricHistory,
+  getRun,
+  InvalidParameterError,
+  logMetric,
+  logMetrics,
+  logParam,
+  logParams,
+  logText,
+  NoActiveRunError,
+  NotFoundError,
+  ParamConflictError,
+  type Run,
+  searchRuns,
+  setExperiment,
+  setTag,
+  setTrackingUri,
+  startRun,
+  UnsafePathError,
+} from '../../src/index.js'
+import { child } from '../support/child.js'
+import { tempDir } from '../support/temp-dir.js'
+
+let root: string
+let client: Client
+
+beforeEach(async () => {
+  await endRun()
+  root = join(tempDir(), 'mlruns')
+  setTrackingUri(root)
+  client = createClient({ trackingUri: root })
+})
+
+const odd = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0, 1e-308, 5e-324, 1e22, 0.1]
+
+describe('the active run', () => {
+  it('does not cross between 50 runs at once, each with its own metrics', async () => {
+    const runs = Array.from({ length: 50 }, (_, i) =>
+      startRun({ runName: `run ${i}`, experimentName: 'many' }, async (run) => {
+        for (let step = 0; step < 20; step++) {
+          logMetric('loss', i * 1000 + step, step)
+          if (step % 5 === 0) await new Promise((wake) => setTimeout(wake, Math.random() * 5))
+          expect(activeRun()).toBe(run)
+        }
+        logParam('i', i)
+        return run.runId
+      }),
+    )
+    const ids = await Promise.all(runs)
+    expect(new Set(ids).size).toBe(50)
+    for (const [i, id] of ids.entries()) {
+      const values = (await getMetricHistory(id, 'loss')).map(({ value }) => value)
+      expect(values).toEqual(Array.from({ length: 20 }, (_, step) => i * 1000 + step))
+      expect((await getRun(id)).data.params).toEqual({ i: String(i) })
+    }
+  })
+
+  it('of an inner scope is the child of the outer one', async () => {
+    const [outer, inner] = await startRun({}, async (run) => [run.runId, await startRun({}, (child) => child.runId)])
+    expect((await getRun(inner as string)).data.tags['mlflow.parentRunId']).toBe(outer)
+    expect(activeRun()).toBeUndefined()
+  })
+
+  it('refuses a second one unless it is nested, and is a stack', async () => {
+    const first = await startRun()
+    await expect(startRun()).rejects.toThrow(/nested: true/)
+    const second = await startRun({ nested: true })
+    expect(activeRun()).toBe(second)
+    await endRun()
+    expect(activeRun()).toBe(first)
+    await endRun('FAILED')
+    expect(activeRun()).toBeUndefined()
+    expect((await getRun(first.runId)).info.status).toBe('FAILED')
+    expect((await getRun(second.runId)).data.tags['mlflow.parentRunId']).toBe(first.runId)
+  })
+
+  it('ends with the block that holds it', async () => {
+    let held: Run
+    {
+      await using run = await startRun()
+      held = run
+      logMetric('loss', 1)
+    }
+    expect(activeRun()).toBeUndefined()
+    expect((await getRun(held.runId)).info.status).toBe('FINISHED')
+  })
+
+  it('is needed by bare verbs', () => {
+    expect(() => logMetric('loss', 1)).toThrow(NoActiveRunError)
+    expect(() => setTag('a', 'b')).toThrow(/startRun/)
+  })
+
+  it('is not what a client starts', async () => {
+    const run = await client.startRun()
+    expect(activeRun()).toBeUndefined()
+    await run.end()
+  })
+})
+
+describe('what is logged', () => {
+  it('comes back as it went in, odd numbers and big steps too', async () => {
+    const { runId } = await startRun(
+      { params: { lr: 0.1 }, tags: { team: 'growth' }, description: 'a note' },
+      (run) => {
+        for (const [step, value] of odd.entries()) logMetric('odd', value, { step, timestamp: 1000.9 + step })
+        logMetric('big', 1, 2n ** 60n)
+        logMetrics({ a: 1, b: 2, none: undefined }, 3)
+        logParams({ flag: true, list: [1, 2], nothing: null, big: 10n })
+        return run
+      },
+    )
+    const points = await getMetricHistory(runId, 'odd')
+    expect(points.map(({ value }) => value)).toEqual(odd)
+    expect(points.map(({ timestamp }) => timestamp)).toEqual(odd.map((_, i) => 1000 + i))
+    expect((await getMetricHistory(runId, 'big'))[0]?.step).toBe(2n ** 60n)
+    const { data, info } = await getRun(runId)
+    expect(data.params).toEqual({ lr: '0.1', flag: 'true', list: '[1,2]', big: '10' })
+    expect(data.metrics).toMatchObject({ a: 1, b: 2 })
+    expect(data.tags).toMatchObject({ team: 'growth', 'mlflow.note.content': 'a note', 'mlflow.source.type': 'LOCAL' })
+    expect(data.tags['mlflow.user']).toBeTruthy()
+    expect(data.tags['mlflow.runName']).toBe(info.runName)
+  })
+
+  it('is refused at the call when it is wrong, and leaves nothing half written', async () => {
+    const run = await startRun()
+    const bad: [string, () => void][] = [
+      ['../x', () => logMetric('../x', 1)],
+      ['"\\\\"', () => logMetric('a\\b', 1)],
+      ['must not be empty', () => logMetric('', 1)],
+      ['250', () => logMetric('k'.repeat(251), 1)],
+      ['must be a number, not "0.5"', () => logMetric('loss', '0.5' as never)],
+      ['must be a number, not boolean', () => logMetric('loss', true as never)],
+      ['whole number', () => logMetric('loss', 1, 0.5)],
+      ['past 2^53 a bigint', () => logMetric('loss', 1, 2 ** 60)],
+      ['epoch milliseconds', () => logMetric('loss', 1, { timestamp: -1 })],
+      ['must be a number', () => logMetrics({ good: 1, bad: 'x' as never })],
+      ['"#"', () => logMetrics({ good: 1, 'a#b': 2 })],
+      ['no value', () => logParam('p', undefined)],
+      ['no value', () => setTag('t', null)],
+      ['JSON cannot hold', () => logParam('p', circular())],
+    ]
+    for (const [text, act] of bad) {
+      expect(act, text).toThrow(InvalidParameterError)
+      expect(act).toThrow(text)
+    }
+    await run.end()
+    const { data } = await getRun(run.runId)
+    expect(data.metrics).toEqual({})
+    expect(data.params).toEqual({})
+  })
+
+  it('keeps a param as it was first written', async () => {
+    const run = await startRun({ params: { lr: 0.1 } })
+    run.logParam('lr', '0.1')
+    expect(() => run.logParam('lr', 0.2)).toThrow(ParamConflictError)
+    await run.end()
+    const again = await startRun({ runId: run.runId })
+    expect(() => again.logParam('lr', 0.2)).toThrow(/"0.1".*"0.2"/)
+    await again.end()
+  })
+
+  it('tells of a param that another process wrote otherwise by flush alone, with all the rest delivered', async () => {
+    const run = await startRun()
+    await client.logBatch(run.runId, { params: { lr: 1 } })
+    run.logParam('lr', 2)
+    run.logMetric('loss', 3)
+    await expect(run.flush()).rejects.toThrow(ParamConflictError)
+    expect(run.stats()).toMatchObject({ refused: 1, delivered: 1 })
+    await run.end()
+    expect((await getRun(run.runId)).data).toMatchObject({ params: { lr: '1' }, metrics: { loss: 3 } })
+  })
+
+  it('is cut when it is too long, and says so once', async () => {
+    const warnings: string[] = []
+    const logger = { debug() {}, info() {}, error() {}, warn: (message: string) => void warnings.push(message) }
+    const own = createClient({ trackingUri: root, logger })
+    const run = await own.startRun()
+    run.logParam('long', 'é'.repeat(6001))
+    run.setTag('long', '😀'.repeat(8001))
+    run.setTag('long', '😀'.repeat(8001))
+    await run.end()
+    const { data } = await own.getRun(run.runId)
+    expect(data.params.long).toBe('é'.repeat(6000))
+    expect([...(data.tags.long ?? '')]).toHaveLength(8000)
+    expect(warnings).toHaveLength(2)
+  })
+
+  it('is not taken by a run that has ended', async () => {
+    const run = await startRun()
+    await run.end()
+    expect(() => run.logMetric('loss', 1)).toThrow(/has ended/)
+    expect(() => run.logParam('a', 1)).toThrow(run.runId)
+  })
+})
+
+describe('a run that is resumed', () => {
+  it('runs again, keeps what it has, and ends again', async () => {
+    const first = await startRun({ runName: 'first' }, (run) => {
+      logMetric('loss', 1, 0)
+      return run
+    })
+    const again = await startRun({ runId: first.runId, runName: 'again', tags: { more: 'yes' } })
+    expect((await getRun(first.runId)).info.status).toBe('RUNNING')
+    logMetric('loss', 0.5, 1)
+    await endRun()
+    const { info, data } = await getRun(first.runId)
+    expect(info).toMatchObject({ status: 'FINISHED', runName: 'again' })
+    expect(data.tags).toMatchObject({ more: 'yes', 'mlflow.runName': 'again' })
+    expect(again.runName).toBe('again')
+    expect(await getMetricHistory(first.runId, 'loss')).toHaveLength(2)
+  })
+
+  it('must be there, and must not be deleted', async () => {
+    await expect(startRun({ runId: 'f'.repeat(32) })).rejects.toThrow(NotFoundError)
+    await expect(startRun({ runId: '../../etc' })).rejects.toThrow(InvalidParameterError)
+    const { runId } = await startRun({}, (run) => run)
+    await client.deleteRun(runId)
+    await expect(startRun({ runId })).rejects.toThrow(/restoreRun/)
+  })
+})
+
+describe('experiments', () => {
+  it('are made when they are set, once, and found by runs without names', async () => {
+    const [one, two] = await Promise.all([setExperiment('exp'), setExperiment('exp')])
+    expect(one.experimentId).toBe(two.experimentId)
+    await startRun({}, () => {})
+    expect(await searchRuns()).toHaveLength(1)
+    expect((await searchRuns())[0]?.info.experimentId).toBe(one.experimentId)
+    expect(await getExperimentByName('none')).toBeUndefined()
+  })
+
+  it('that are deleted say how to come back', async () => {
+    const id = await client.createExperiment('gone')
+    await client.deleteExperiment(id)
+    await expect(setExperiment('gone')).rejects.toThrow(`restoreExperiment('${id}')`)
+  })
+})
+
+describe('artifacts', () => {
+  const inRun = async <T>(body: (run: Run) => Promise<T>) => startRun({}, body)
+
+  it('are kept by Python’s conventions', async () => {
+    const dir = tempDir()
+    mkdirSync(join(dir, 'plots/deep'), { recursive: true })
+    for (const file of ['a.txt', 'plots/b.txt', 'plots/deep/c.txt']) writeFileSync(join(dir, file), file)
+    const runId = await inRun(async (run) => {
+      await run.logArtifact(join(dir, 'a.txt'), 'single')
+      await run.logArtifact(join(dir, 'plots'))
+      await run.logArtifacts(dir, 'all')
+      await run.logArtifacts(`${dir}/**/*.txt`, 'globbed')
+      await run.logText('héllo', 'notes/x.txt')
+      await run.logJson({ a: [1, { b: null }] }, 'x.json')
+      await run.logDict({ yes: 'no', list: [1, 'two'] }, 'x.yaml')
+      await run.logFigure('<svg/>', 'f.svg')
+      await run.logImage({ data: new Uint8Array(12), width: 2, height: 2 }, 'i.png')
+      await run.logImage(
+        { data: new Uint8Array(4), width: 2, height: 2, channels: 1 },
+        { key: 'a/b', step: 3, timestamp: 5 },
+      )
+      await run.logTable([{ a: 1, b: 'x' }], 't.json')
+      await run.logTable({ a: [2], c: [true] }, 't.json')
+      return run.runId
+    })
+    const read = async (path: string) => readFileSync(await client.downloadArtifacts({ runId, path }), 'utf8')
+    const paths = async (path?: string) => (await client.listArtifacts(runId, path)).map((file) => file.path)
+    expect(await paths()).toEqual([
+      'all',
+      'f.svg',
+      'globbed',
+      'i.png',
+      'images',
+      'notes',
+      'plots',
+      'single',
+      't.json',
+      'x.json',
+      'x.yaml',
+    ])
+    expect(await paths('globbed')).toEqual(['globbed/a.txt', 'globbed/plots'])
+    expect(await read('plots/deep/c.txt')).toBe('plots/deep/c.txt')
+    expect(await read('single/a.txt')).toBe('a.txt')
+    expect(await read('notes/x.txt')).toBe('héllo')
+    expect(await read('x.json')).toBe('{\n  "a": [\n    1,\n    {\n      "b": null\n    }\n  ]\n}')
+    expect(await read('x.yaml')).toBe("list:\n- 1\n- two\n'yes': 'no'\n")
+    expect(JSON.parse(await read('t.json'))).toEqual({
+      columns: ['a', 'b', 'c'],
+      data: [
+        [1, 'x', null],
+        [2, null, true],
+      ],
+    })
+    expect((await paths('images'))[0]).toMatch(/^images\/a~b\+step\+3\+timestamp\+5\+[0-9a-f-]{36}\.png$/)
+    const { data } = await getRun(runId)
+    expect(data.tags).toMatchObject({
+      'mlflow.loggedImages': 'True',
+      'mlflow.loggedArtifacts': '[{"path":"t.json","type":"table"}]',
+    })
+  })
+
+  it('keep no table lost when rows are added at once', async () => {
+    const runId = await inRun(async (run) => {
+      await Promise.all(Array.from({ length: 20 }, (_, i) => run.logTable([{ i }], 'rows.json')))
+      return run.runId
+    })
+    const file = await client.downloadArtifacts({ runId, path: 'rows.json' })
+    expect(JSON.parse(readFileSync(file, 'utf8')).data).toHaveLength(20)
+  })
+
+  it.each(['../x', '/etc/x', 'a/../../x', '%2e%2e/x', '..%252fx', 'a\\..\\x', 'C:\\x', 'a\0b', 'a#b'])(
+    'refuse the path %j and write nothing',
+    async (path) => {
+      await inRun(async (run) => {
+        const error: Error = (await run.logText('x', path).catch((reason: Error) => reason)) as Error
+        expect(error).toBeInstanceOf(UnsafePathError)
+        expect(error.message).toContain(JSON.stringify(path))
+        expect(await client.listArtifacts(run.runId)).toEqual([])
+      })
+    },
+  )
+
+  it('do not follow a link out of the folder that is sent', async () => {
+    const dir = tempDir()
+    mkdirSync(join(dir, 'in'))
+    writeFileSync(join(dir, 'secret'), 's')
+    symlinkSync(join(dir, 'secret'), join(dir, 'in/link'))
+    await inRun(async (run) => {
+      await expect(run.logArtifacts(join(dir, 'in'))).rejects.toThrow(UnsafePathError)
+      expect(await client.listArtifacts(run.runId)).toEqual([])
+    })
+  })
+
+  it('say what is missing', async () => {
+    await inRun(async (run) => {
+      await expect(run.logArtifact('/nowhere/at/all')).rejects.toThrow(NotFoundError)
+      await expect(run.logArtifacts('/nowhere/*.txt')).rejects.toThrow(InvalidParameterError)
+      await expect(run.logFigure('not a figure', 'a.svg')).rejects.toThrow(/logImage/)
+      await expect(run.logTable([{ a: 1 }], 'a.parquet')).rejects.toThrow(/\.json/)
+      await expect(run.logImage(new Uint8Array(3), 'x.png')).rejects.toThrow(/PNG/)
+    })
+  })
+})
+
+describe('inputs and code', () => {
+  it('are kept', async () => {
+    const dir = tempDir()
+    writeFileSync(join(dir, 'train.js'), '1')
+    const { runId } = await startRun({}, async (run) => {
+      await run.logInput({ name: 'iris', source: { uri: 'x.csv' }, schema: { a: 1 } }, { context: 'training' })
+      await run.logCode({ dir, include: '**/*.js' })
+      return run
+    })
+    const { inputs } = await getRun(runId)
+    expect(inputs?.datasetInputs[0]).toMatchObject({
+      dataset: { name: 'iris', source: '{"uri":"x.csv"}', sourceType: 'local', schema: '{"a":1}' },
+      tags: { 'mlflow.data.context': 'training' },
+    })
+    expect((await client.listArtifacts(runId, 'code')).map(({ path }) => path)).toEqual(['code/code.tgz'])
+  })
+})
+
+describe('where things go', () => {
+  it('is an address Cairn can speak to, or the way out', () => {
+    expect(() => setTrackingUri('sqlite:///mlflow.db')).toThrow(/mlflow server --backend-store-uri/)
+    expect(() => setTrackingUri('postgresql+psycopg2://u:secret@h/db')).toThrow(InvalidParameterError)
+    try {
+      setTrackingUri('postgresql://u:secret@h/db')
+    } catch (error) {
+      expect(String(error)).not.toContain('secret')
+    }
+    expect(client.getTrackingUri()).toBe(root)
+  })
+
+  it('says which folder it may not write', async () => {
+    const dir = tempDir()
+    mkdirSync(join(dir, 'ro'), { mode: 0o555 })
+    chmodSync(dir, 0o777)
+    const script = `import { createClient, PermissionDeniedError } from 'CAIRN'
+      const error = await createClient({ trackingUri: '${dir}/ro/mlruns' }).startRun().catch((reason) => reason)
+      console.log(error instanceof PermissionDeniedError, error.message)`
+    // Root may write anywhere; someone else may not.
+    const { stdout } = await child(script, { cwd: dir, ...(process.getuid?.() === 0 ? { uid: 65_534 } : {}) })
+    expect(stdout).toMatch(/^true /)
+    expect(stdout).toContain(join(dir, 'ro/mlruns'))
+    expect(existsSync(join(dir, 'ro/mlruns'))).toBe(false)
+  })
+
+  it('leaves a relative store where it was when the process goes elsewhere', async () => {
+    await logInRunThenMove()
+    expect(existsSync(root)).toBe(true)
+  })
+})
+
+async function logInRunThenMove() {
+  const before = process.cwd()
+  const run = await startRun()
+  process.chdir(tempDir())
+  try {
+    run.logMetric('loss', 1)
+    await logText('x', 'x.txt')
+    await run.end()
+  } finally {
+    process.chdir(before)
+  }
+  expect((await getRun(run.runId)).data.metrics.loss).toBe(1)
+}
+
+function circular(): unknown {
+  const value: { self?: unknown } = {}
+  value.self = value
+  return value
+}

@@ -1,0 +1,52 @@
+import { spawn } from 'node:child_process'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** How a child process ended, and what it said. */
+export interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface ChildOptions {
+  readonly cwd: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly nodeOptions?: readonly string[]
+  /** The user to run as. */
+  readonly uid?: number
+  /** Told each time the child has said something more. */
+  readonly onStdout?: (all: string, kill: (signal: NodeJS.Signals) => void) => void
+}
+
+const source = new URL('../../src/index.ts', import.meta.url).pathname
+const tsx = import.meta.resolve('tsx')
+
+/** Runs a script of TypeScript in a process of its own; `CAIRN` in it stands for the library. No MLflow variable is inherited. */
+export async function child(script: string, options: ChildOptions): Promise<Ended> {
+  const dir = mkdtempSync(join(options.cwd, '.script-'))
+  chmodSync(dir, 0o755)
+  const file = join(dir, 'script.mts')
+  writeFileSync(file, script.replaceAll("'CAIRN'", JSON.stringify(source)))
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(MLFLOW|CAIRN|VITEST|NODE_)/.test(name))
+  const process_ = spawn(process.execPath, [...(options.nodeOptions ?? []), '--import', tsx, file], {
+    cwd: options.cwd,
+    ...(options.uid === undefined ? {} : { uid: options.uid }),
+    env: { ...Object.fromEntries(inherited), CAIRN_CACHE_DIR: join(options.cwd, 'cache'), ...options.env },
+  })
+  let stdout = ''
+  let stderr = ''
+  process_.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+    options.onStdout?.(stdout, (signal) => void process_.kill(signal))
+  })
+  process_.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
+    process_.on('error', reject).on('close', (...how) => resolve(how))
+  })
+  rmSync(dir, { recursive: true, force: true })
+  return { code, signal, stdout, stderr }
+}
