@@ -88,10 +88,16 @@ export function readMlModel(text: string, what = 'MLmodel'): MlModel {
   const typed = readYaml(text, what)
   if (!isMap(typed)) throw new IntegrityError(`${what} is not a map of keys; it does not describe a model`)
   checkKeys(typed, what)
-  const plain = readYamlText(text, what) as Entries
+  // An id such as 123e4 stands there without quotes; only then the text is read again, for its spelling.
+  let spelled: Entries | undefined
+  const asText = (key: string): unknown => {
+    if (typeof typed[key] !== 'number' && typeof typed[key] !== 'boolean') return typed[key]
+    spelled ??= readYamlText(text, what) as Entries
+    return spelled[key]
+  }
   const model: Record<string, unknown> = { flavors: readFlavors(typed.flavors, what) }
   for (const [key, field] of Object.entries(TEXTS)) {
-    const value = plain[key]
+    const value = asText(key)
     if (typeof value === 'string') model[field] = value
     else if (value !== null && value !== undefined) throw new IntegrityError(`${what}: ${key} must be a text`)
   }
