@@ -43,9 +43,9 @@ export function versionOfAlias(store: Store, name: string, alias: string): strin
 export function aliases(store: Store): HandlersOf<Operations> {
   return {
     async setRegisteredModelAlias({ name, alias, version }) {
-      const model = existingModel(store, name)
       checkAlias(alias)
       changing(store, () => {
+        const model = existingModel(store, name)
         metaOf(store, model)
         const { number } = readVersion(store, name, version)
         writeAtomic(join(aliasesOf(model), alias), String(number), model)
@@ -55,9 +55,9 @@ export function aliases(store: Store): HandlersOf<Operations> {
     },
 
     async deleteRegisteredModelAlias({ name, alias }) {
-      const model = existingModel(store, name)
       checkAlias(alias)
       changing(store, () => {
+        const model = existingModel(store, name)
         if (removeFile(join(aliasesOf(model), alias))) touch(model, name, store.now())
       })
       return {}

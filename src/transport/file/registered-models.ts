@@ -92,25 +92,27 @@ export function registeredModels(store: Store): HandlersOf<Operations> {
     },
 
     async updateRegisteredModel({ name, description }) {
-      const dir = existingModel(store, name)
       changing(store, () =>
-        changeMetaFile(dir, { name, description: description ?? null, last_updated_timestamp: store.now() }),
+        changeMetaFile(existingModel(store, name), {
+          name,
+          description: description ?? null,
+          last_updated_timestamp: store.now(),
+        }),
       )
       return shown(name)
     },
 
     async deleteRegisteredModel({ name }) {
-      const dir = existingModel(store, name)
       const aside = freshPath(join(store.root, STAGING))
-      changing(store, () => move(dir, aside))
+      changing(store, () => move(existingModel(store, name), aside))
       removeDir(aside)
       return {}
     },
 
     async setRegisteredModelTag({ name, key, value }) {
-      const dir = existingModel(store, name)
       checkTags([{ key, value }])
       changing(store, () => {
+        const dir = existingModel(store, name)
         metaOf(store, dir)
         setTag(dir, tagsOf(dir), key, value)
         touch(dir, name, store.now())
@@ -119,8 +121,8 @@ export function registeredModels(store: Store): HandlersOf<Operations> {
     },
 
     async deleteRegisteredModelTag({ name, key }) {
-      const dir = existingModel(store, name)
       changing(store, () => {
+        const dir = existingModel(store, name)
         if (deleteTag(tagsOf(dir), key)) touch(dir, name, store.now())
       })
       return {}
