@@ -59,10 +59,20 @@ function splitUri(uri: string): { root: string; name: string } {
     const path = localPath(uri)
     return { root: resolve(path, '..'), name: basename(path) }
   }
-  const [, root = '', name = ''] =
-    /^([a-z][a-z0-9+.-]+:\/*(?:[^/]+\/)*?)([^/]*)\/?$/i.exec(checkSource(uri, true)) ?? []
-  if (!/^[a-z][a-z0-9+.-]+:(?:\/\/[^/]+)?\/./i.test(root)) return { root: uri, name: '' }
-  return { root: root.replace(/\/$/, ''), name: decodeURIComponent(name) }
+  const trimmed = checkSource(uri, true).replace(/\/+$/, '')
+  const cut = trimmed.lastIndexOf('/')
+  const root = trimmed.slice(0, cut)
+  // A bucket or the root of a server has no folder above it.
+  if (cut < 0 || !/^[a-z][a-z0-9+.-]+:(?:\/[^/]|\/\/[^/]+)/i.test(root)) return { root: uri, name: '' }
+  return { root, name: decodeName(trimmed.slice(cut + 1)) }
+}
+
+function decodeName(name: string): string {
+  try {
+    return decodeURIComponent(name)
+  } catch {
+    return name
+  }
 }
 
 /** Brings artifacts to this machine and answers the path of what was asked for; `NotFoundError` when there is nothing. */

@@ -1,0 +1,105 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { localPath } from '../../src/artifacts/location.js'
+import type { ArtifactStore } from '../../src/artifacts/store.js'
+import { InvalidParameterError, NotFoundError, UnsafePathError } from '../../src/errors.js'
+import { logModel } from '../../src/models/log.js'
+import { downloadArtifacts, listArtifacts } from '../../src/resolve/artifacts.js'
+import type { Backends } from '../../src/resolve/backends.js'
+import { modelHouse } from '../support/model-house.js'
+import { tempDir } from '../support/temp-dir.js'
+
+async function runWithFiles() {
+  const house = modelHouse()
+  const run = await house.newRun()
+  const store = await house.deps.openArtifacts(run.artifactUri as string)
+  await store.write('a.txt', new Blob(['aaa']))
+  await store.write('plots/loss.svg', new Blob(['<svg/>']))
+  await store.write('plots/deep/x.txt', new Blob(['x']))
+  const info = await logModel(house.deps, run, { weights: { a: 1 } }, { name: 'model', registeredModelName: 'churn' })
+  return { ...house, run, info }
+}
+
+describe('artifacts of runs', () => {
+  it('are listed with the logged models of the run, as folders', async () => {
+    const { backends, run } = await runWithFiles()
+    const { runId } = run
+    expect(await listArtifacts(backends, { runId })).toEqual([
+      { path: 'a.txt', isDir: false, fileSize: 3 },
+      { path: 'model', isDir: true, fileSize: undefined },
+      { path: 'plots', isDir: true, fileSize: undefined },
+    ])
+    expect((await listArtifacts(backends, { runId }, 'plots')).map(({ path }) => path)).toEqual([
+      'plots/deep',
+      'plots/loss.svg',
+    ])
+    expect((await listArtifacts(backends, { runId }, 'model')).map(({ path }) => path)).toContain('model/MLmodel')
+    expect(await listArtifacts(backends, { runId }, 'a.txt')).toEqual([])
+    expect(await listArtifacts(backends, { runId }, 'absent')).toEqual([])
+    expect((await listArtifacts(backends, 'models:/churn/1')).map(({ path }) => path)).toContain('MLmodel')
+    await expect(listArtifacts(backends, { runId }, '../x')).rejects.toThrow(UnsafePathError)
+    await expect(listArtifacts(backends, { runId: '../x' })).rejects.toThrow(InvalidParameterError)
+  })
+
+  it('are brought here: a file, a folder, a model, everything', async () => {
+    const { backends, run, info } = await runWithFiles()
+    const dstPath = tempDir()
+    const get = (target: Parameters<typeof downloadArtifacts>[1]) => downloadArtifacts(backends, target, { dstPath })
+    expect(await get({ runId: run.runId, path: 'plots/loss.svg' })).toBe(join(dstPath, 'plots/loss.svg'))
+    expect(readFileSync(join(dstPath, 'plots/loss.svg'), 'utf8')).toBe('<svg/>')
+    expect(await get(`runs:/${run.runId}/plots`)).toBe(join(dstPath, 'plots'))
+    expect(existsSync(join(dstPath, 'plots/deep/x.txt'))).toBe(true)
+    expect(await get(`runs:/${run.runId}/plots/loss.svg`)).toBe(join(dstPath, 'loss.svg'))
+    expect(await get(`${info.modelUri}/weights.json`)).toBe(join(dstPath, 'weights.json'))
+    expect(await get({ runId: run.runId, path: 'model' })).toBe(join(dstPath, 'model'))
+    expect(existsSync(join(dstPath, 'model/MLmodel'))).toBe(true)
+    const whole = tempDir()
+    expect(await downloadArtifacts(backends, 'models:/churn/1', { dstPath: whole })).toBe(whole)
+    expect(readdirSync(whole)).toContain('MLmodel')
+  })
+
+  it('without a destination, places on this disk are answered as they are', async () => {
+    const { backends, run } = await runWithFiles()
+    const path = await downloadArtifacts(backends, { runId: run.runId, path: 'a.txt' })
+    expect(path).toBe(join(localPath(run.artifactUri as string), 'a.txt'))
+    await expect(downloadArtifacts(backends, { runId: run.runId, path: 'absent' })).rejects.toThrow(NotFoundError)
+  })
+
+  it('what is absent, or leads out, is refused and nothing is written', async () => {
+    const { backends, run } = await runWithFiles()
+    const dstPath = tempDir()
+    const get = (path: string) => downloadArtifacts(backends, { runId: run.runId, path }, { dstPath })
+    await expect(get('absent')).rejects.toThrow(NotFoundError)
+    await expect(get('../x')).rejects.toThrow(UnsafePathError)
+    await expect(get('%2e%2e/x')).rejects.toThrow(UnsafePathError)
+    expect(readdirSync(dstPath)).toEqual([])
+  })
+
+  it('a store elsewhere is asked by folder and name, and a fresh folder is nobody else’s', async () => {
+    const asked: string[] = []
+    const store: ArtifactStore = {
+      list: async (path) => (path === '' ? [{ path: 'a b.txt', isDir: false, size: 2 }] : []),
+      read: async () => new Blob(['hi']).stream() as ReadableStream<Uint8Array>,
+      write: async () => {},
+      remove: async () => {},
+    }
+    const { backends } = modelHouse()
+    const elsewhere: Backends = {
+      ...backends,
+      openArtifacts: (uri) => {
+        asked.push(uri)
+        return store
+      },
+    }
+    const path = await downloadArtifacts(elsewhere, 's3://bucket/deep/a%20b.txt')
+    expect(readFileSync(path, 'utf8')).toBe('hi')
+    expect(asked).toEqual(['s3://bucket/deep'])
+    await downloadArtifacts(elsewhere, 's3://bucket', { dstPath: tempDir() })
+    await downloadArtifacts(elsewhere, 'mlflow-artifacts:/', { dstPath: tempDir() })
+    expect(asked.slice(1)).toEqual(['s3://bucket', 'mlflow-artifacts:/'])
+    await expect(downloadArtifacts(elsewhere, 's3://bucket/a#b', { dstPath: tempDir() })).rejects.toThrow(
+      UnsafePathError,
+    )
+  })
+})
