@@ -4,6 +4,7 @@ import { defineConfig } from 'tsup'
 /** The package's doors: each needs its place under `exports` in package.json too. */
 const doors = {
   index: 'src/index.ts',
+  testing: 'src/testing/index.ts',
 }
 
 export default defineConfig(() => {
