@@ -1,33 +1,48 @@
 import { Buffer } from 'node:buffer'
-import { closeSync, constants, fstatSync, ftruncateSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import { diskError } from '../errors.js'
-import { errno, isAbsent } from './write.js'
+import { createOnce, errno, isAbsent } from './write.js'
 
 const { O_WRONLY, O_RDWR, O_APPEND, O_CREAT } = constants
 // Undefined where the platform has none.
 const NOFOLLOW = constants.O_NOFOLLOW ?? 0
 
-function openForAppend(file: string): number {
+/** The file opened for appending; undefined when it was missing and has been made of the lines. */
+function openOrCreate(file: string, lines: string, temp: string | undefined): number | undefined {
+  const flags = O_WRONLY | O_APPEND | NOFOLLOW
   try {
-    return openSync(file, O_WRONLY | O_APPEND | O_CREAT | NOFOLLOW, 0o666)
+    return openSync(file, temp === undefined ? flags | O_CREAT : flags, 0o666)
   } catch (error) {
     if (errno(error) !== 'ENOENT') throw error
+    if (temp !== undefined && createOnce(file, lines, temp)) return undefined
     mkdirSync(dirname(file), { recursive: true })
-    return openSync(file, O_WRONLY | O_APPEND | O_CREAT | NOFOLLOW, 0o666)
+    return openSync(file, flags | O_CREAT, 0o666)
   }
 }
 
 /**
- * Appends whole lines (each with its line end) in one write; the file and its folders are made when missing. When the
- * disk takes only a part (full, over a quota), that part is taken back and the error thrown.
+ * Appends whole lines (each with its line end) in one write; the file and its folders are made when missing, and with a
+ * folder `temp` for it on the same file system a new file appears with its lines, never empty. When the disk takes only a
+ * part (full, over a quota), that part is taken back and the error thrown.
  */
-export function appendLines(file: string, lines: string): void {
+export function appendLines(file: string, lines: string, temp?: string): void {
   try {
-    const fd = openForAppend(file)
+    const fd = openOrCreate(file, lines, temp)
+    if (fd === undefined) return
     try {
-      // A short write of text cannot be continued by characters: the slow way counts bytes.
       const written = writeSync(fd, lines)
+      // A short write of text cannot be continued by characters: the slow way counts bytes.
       if (written < lines.length || written < Buffer.byteLength(lines)) writeRest(file, fd, Buffer.from(lines), written)
     } finally {
       closeSync(fd)
@@ -73,13 +88,18 @@ export function isTorn(file: string): boolean {
   })
 }
 
-/** Cuts an unterminated last line; true when there was one. Callers hold the lock of whoever owns the file. */
+/**
+ * Cuts an unterminated last line, or removes a file that holds nothing else; true when there was one. Callers hold the
+ * lock of whoever owns the file.
+ */
 export function mendTail(file: string): boolean {
   return withFile(file, O_RDWR, (fd) => {
     const { size } = fstatSync(fd)
     const whole = lastNewline(fd, size)
     if (whole === size) return false
-    ftruncateSync(fd, whole)
+    // Python takes an empty metric file for broken, a missing one for none.
+    if (whole === 0) unlinkSync(file)
+    else ftruncateSync(fd, whole)
     return true
   })
 }

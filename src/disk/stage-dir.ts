@@ -1,7 +1,8 @@
 import { mkdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { diskError } from '../errors.js'
-import { errno, exists, freshPath } from './write.js'
+import { listEntries } from './walk.js'
+import { errno, exists, freshPath, stateOf } from './write.js'
 
 /** A folder in the making, out of sight until it is put in its place. */
 export interface StagedDir {
@@ -57,4 +58,20 @@ export function createDir(root: string, target: string, fill: (dir: string) => v
     throw error
   }
   return staged.place(target)
+}
+
+const OLD_MS = 24 * 60 * 60 * 1000
+
+/** Removes what killed processes left in the staging of a store a day ago or longer; what cannot be removed stays. */
+export function sweepStaging(root: string): void {
+  for (const { name } of listEntries(join(root, STAGING))) {
+    const path = join(root, STAGING, name)
+    const state = name.startsWith('.cairn-') ? stateOf(path) : undefined
+    if (!state || Date.now() - Number(state.mtimeNs / 1_000_000n) < OLD_MS) continue
+    try {
+      rmSync(path, { recursive: true, force: true })
+    } catch {
+      // Another's leftovers in a store that is only read: no reason to fail.
+    }
+  }
 }

@@ -76,8 +76,8 @@ function linkOrCreate(staged: string, file: string, data: string | Uint8Array): 
     return true
   } catch (error) {
     if (errno(error) === 'EEXIST') return false
-    // File systems without hard links (exFAT, some network shares): exclusive, though not whole when killed.
-    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(errno(error) ?? '')) throw error
+    // No hard links here (exFAT, some network shares), or not to there: exclusive, though not whole when killed.
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EXDEV'].includes(errno(error) ?? '')) throw error
   }
   try {
     writeFileSync(file, data, { flag: 'wx' })

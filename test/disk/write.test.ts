@@ -1,7 +1,16 @@
-import { chmodSync, linkSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { createDir, stageDir } from '../../src/disk/stage-dir.js'
+import { createDir, stageDir, sweepStaging } from '../../src/disk/stage-dir.js'
 import { isInside, isRealDir, listDirs, listEntries, walkFiles } from '../../src/disk/walk.js'
 import { createOnce, errno, exists, move, readText, removeFile, stateOf, writeAtomic } from '../../src/disk/write.js'
 import { NotFoundError, PermissionDeniedError } from '../../src/errors.js'
@@ -103,6 +112,18 @@ describe('staging', () => {
     }
     expect(readdirSync(join(root, 'empty'))).toEqual([])
     expect(readFileSync(join(root, 'full/x'), 'utf8')).toBe('theirs')
+  })
+})
+
+describe('sweeping', () => {
+  it('removes leftovers of killed processes once they are a day old, and locks never', () => {
+    const root = tempDir()
+    const staging = join(root, '.cairn.trash')
+    for (const name of ['.cairn-old-1', '.cairn-new-1', 'locks']) mkdirSync(join(staging, name), { recursive: true })
+    for (const name of ['.cairn-old-1', 'locks']) utimesSync(join(staging, name), 1, 1)
+    sweepStaging(root)
+    expect(readdirSync(staging).sort()).toEqual(['.cairn-new-1', 'locks'])
+    sweepStaging(join(root, 'none'))
   })
 })
 

@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path'
+import { sweepStaging } from '../../disk/stage-dir.js'
 import { listDirs } from '../../disk/walk.js'
 import { exists, makeDir } from '../../disk/write.js'
 import { InvalidParameterError } from '../../errors.js'
@@ -33,6 +34,7 @@ export interface FileTransportOptions {
 
 /** A root that is new, or that a kill left empty, gets what MLflow begins with; any other is left as it is. */
 function prepare(store: Store): void {
+  sweepStaging(store.root)
   if (exists(store.root) && listDirs(store.root, { links: true }).some((name) => !name.endsWith(TRASH))) return
   makeDir(store.root)
   createDefaultExperiment(store)

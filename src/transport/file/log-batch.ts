@@ -2,7 +2,6 @@ import { join } from 'node:path'
 import { checkKey, checkModelId, LIMITS } from '../../core/names.js'
 import { appendLines, isTorn, mendTail } from '../../disk/append.js'
 import { withLock } from '../../disk/lock.js'
-import { readText } from '../../disk/write.js'
 import { InvalidParameterError, NotFoundError } from '../../errors.js'
 import type { Input } from '../protocol.js'
 import { metricLine, modelMetricLine, wholeNumber } from './codec.js'
@@ -68,7 +67,7 @@ function stepOf({ key, step = 0 }: NewMetric): number | bigint {
   )
 }
 
-/** Lines by file, in the order the files were first met. */
+/** Lines by metric key or by file, in the order in which they were first met. */
 type Lines = Map<string, string>
 
 /** Where each point goes, as lines by key: every point is checked before any is written. */
@@ -92,8 +91,8 @@ function groupByKey(metrics: readonly NewMetric[]): Lines {
 function metricFile(store: Store, run: OpenRun, key: string, others: ReadonlySet<string>): string {
   const known = run.metricFiles.get(key)
   if (known !== undefined) return known
-  const file = keyFile(join(run.dir, 'metrics'), 'metric', key)
-  checkClash(join(run.dir, 'metrics'), 'metric', key, others)
+  const file = keyFile(`${run.dir}/metrics`, 'metric', key)
+  checkClash(`${run.dir}/metrics`, 'metric', key, others)
   writingKey('metric', key, () => {
     if (isTorn(file)) withLock(lockFile(store, `run-${run.info.run_id}`), () => mendTail(file))
   })
@@ -101,7 +100,7 @@ function metricFile(store: Store, run: OpenRun, key: string, others: ReadonlySet
   return file
 }
 
-/** The lines for logged models that some of the points belong to. */
+/** The lines for logged models that some of the points belong to, by file. */
 function modelLines(store: Store, runId: string, metrics: readonly NewMetric[]): Lines {
   const lines: Lines = new Map()
   for (const metric of metrics) {
@@ -109,7 +108,7 @@ function modelLines(store: Store, runId: string, metrics: readonly NewMetric[]):
     if (id === undefined || id === '') continue
     const dir = findModelDir(store, checkModelId(id))
     if (!dir) throw new NotFoundError(`There is no logged model ${id} for the metric ${JSON.stringify(key)}`)
-    const file = keyFile(join(dir, 'metrics'), 'metric', key)
+    const file = keyFile(`${dir}/metrics`, 'metric', key)
     const dataset = name && digest ? { name, digest } : undefined
     const line = modelMetricLine(timeOf(metric), valueOf(metric), stepOf(metric), runId, dataset)
     lines.set(file, (lines.get(file) ?? '') + line)
@@ -154,7 +153,7 @@ export function logBatchNow(store: Store, batch: Batch): void {
   const tagKeys = new Set(tags.map(({ key }) => key))
   for (const { key } of tags) checkClash(join(dir, 'tags'), 'tag', key, tagKeys)
   for (const { key, value } of params) writeParam(dir, join(dir, 'params'), key, value, `run ${batch.run_id}`)
-  for (const { key, file, lines } of files) writingKey('metric', key, () => appendLines(file, lines))
+  for (const { key, file, lines } of files) writingKey('metric', key, () => appendLines(file, lines, dir))
   for (const [file, lines] of ofModels) appendModelLines(store, file, lines)
   for (const tag of tags) setRunTag(dir, tag)
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { appendLines, isTorn, mendTail } from '../../disk/append.js'
 import { withLock } from '../../disk/lock.js'
+import { STAGING } from '../../disk/stage-dir.js'
 import { walkFiles } from '../../disk/walk.js'
 import { InvalidParameterError } from '../../errors.js'
 import type { WireMetric } from '../protocol.js'
@@ -59,5 +60,5 @@ export const readModelMetrics = (store: Store, dir: string, id: string): WireMet
 /** Appends whole lines to a metric file of a logged model; an append before it that was cut is cut off first. */
 export function appendModelLines(store: Store, file: string, lines: string): void {
   if (isTorn(file)) withLock(lockFile(store, 'model-metrics'), () => mendTail(file))
-  appendLines(file, lines)
+  appendLines(file, lines, join(store.root, STAGING))
 }
