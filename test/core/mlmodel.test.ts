@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { inferSignature } from '../../src/core/infer-signature.js'
@@ -46,6 +47,34 @@ it('what Python writes is read, ids as text, and keys of no use to us are kept',
     tensors: [{ name: 'x', dtype: 'float32', shape: [-1, 4] }],
   })
   expect(model.rest).toEqual({ is_signature_from_type_hint: false, prompts: null, type_hint_from_example: false })
+})
+
+it('a signature that Python inferred, with every kind of column and parameter, is read whole', () => {
+  const file = new URL('../fixtures/mlmodel/python-3.17', import.meta.url)
+  const { signature } = readMlModel(readFileSync(file, 'utf8'))
+  const object = {
+    k: { type: 'long', required: true },
+    l: { type: 'array', items: { type: 'string' }, required: true },
+  }
+  expect(signature?.inputs).toEqual({
+    kind: 'columns',
+    columns: [
+      { name: 'a', type: 'long', required: true },
+      { name: 'b', type: 'double', required: true },
+      { name: 'c', type: 'string', required: true },
+      { name: 'd', type: 'array', items: { type: 'long' }, required: true },
+      { name: 'e', type: 'object', properties: object, required: true },
+      { name: 'f', type: 'datetime', required: true },
+      { name: 'g', type: 'any', required: false },
+    ],
+  })
+  expect(signature?.outputs).toMatchObject({
+    tensors: [
+      { name: 'y', dtype: 'float32' },
+      { name: 's', dtype: 'str' },
+    ],
+  })
+  expect(signature?.params?.map(({ default: value }) => value)).toEqual([0.5, [1, 2], Number.NaN, { k: 1 }])
 })
 
 it('what was read is written back the same', () => {

@@ -10,12 +10,12 @@ import { ask, portsOfSchema, schemaOfPorts } from '../tensors.js'
 import { type OnnxFile, onnxVersion, readOnnxFile } from './onnx-file.js'
 import { open, portsOf, runner, runtime, type Session, savedOptions } from './onnx-runtime.js'
 
-/** What `onnx` saves: the model's bytes, the path of its file, or a session together with the bytes it was made from. */
+/** What `onnx` saves: the model's bytes, the path of its file, or an `InferenceSession` and the bytes it was made from. */
 export type OnnxModel =
   | Uint8Array
   | ArrayBuffer
   | string
-  | { readonly session: Session; readonly bytes: Uint8Array | ArrayBuffer }
+  | { readonly session: object; readonly bytes: Uint8Array | ArrayBuffer }
 
 const FILE = 'model.onnx'
 const bytesOf = (data: Uint8Array | ArrayBuffer): Uint8Array =>

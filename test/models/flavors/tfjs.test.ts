@@ -158,6 +158,21 @@ it.each<[string, (dir: string) => void]>([
   await expect(flavor.load(dir, config, {})).rejects.toThrow(IntegrityError)
 })
 
+it('the library given is the one that runs the model', async () => {
+  const { dir, config } = await saved()
+  let used = 0
+  const lib = {
+    ...tf,
+    loadLayersModel: (handler: tf.io.IOHandler) => {
+      used++
+      return tf.loadLayersModel(handler)
+    },
+  }
+  const loaded = await flavor.load(dir, config, { lib })
+  expect(await loaded.predict([{ sum_input: [1, 2] }])).toEqual([{ sum: 5 }])
+  expect(used).toBe(1)
+})
+
 it('weights in several files are read in their order', async () => {
   const { dir, config } = await saved()
   const bytes = readFileSync(join(dir, 'weights.bin'))
