@@ -1,0 +1,62 @@
+import { Command, CommanderError } from 'commander'
+import manifest from '../../package.json' with { type: 'json' }
+import { cacheWords } from './cache.js'
+import { jsonText } from './format.js'
+import { modelWords } from './models.js'
+import { runWords } from './runs.js'
+import { plain, type Terminal } from './terminal.js'
+import { examples } from './word.js'
+
+const OK = 0
+const FAILED = 1
+const WRONG_USAGE = 2
+
+/** All words, with their options and help. */
+function program(terminal: Terminal): Command {
+  const all = new Command('cairn-ml')
+    .description('MLflow runs and models, from Node')
+    .version(manifest.version, '-V, --version', 'print the version')
+    .helpCommand(false)
+    .showHelpAfterError('(add --help for what there is)')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.out(text.trimEnd()),
+      writeErr: (text) => terminal.err(text.trimEnd()),
+    })
+  examples(
+    all,
+    'cairn-ml runs list -e churn -o "metrics.auc DESC"',
+    'cairn-ml models show churn',
+    'cairn-ml models pull models:/churn/Production ./model',
+  )
+  // Settings of the program reach a word only when it is made after them.
+  runWords(all, terminal)
+  modelWords(all, terminal)
+  cacheWords(all, terminal)
+  return all
+}
+
+/**
+ * Does what the words say and resolves to the exit code: 0 done, 1 it failed (one line on standard error, with `--json` also
+ * `{ error: { code, message, retryable } }` on standard output), 2 the words make no sense.
+ */
+export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
+  try {
+    await program(terminal).parseAsync(words, { from: 'user' })
+    return OK
+  } catch (error) {
+    // Commander has said it already.
+    if (error instanceof CommanderError)
+      return /^commander\.(helpDisplayed|version)$/.test(error.code) ? OK : WRONG_USAGE
+    const { code = 'INTERNAL_ERROR', message = String(error), retryable = false } = error as Partial<Failure>
+    terminal.err(`error: ${plain(message)}`)
+    if (words.includes('--json')) terminal.out(jsonText({ error: { code, message, retryable } }))
+    return FAILED
+  }
+}
+
+interface Failure {
+  readonly code: string
+  readonly message: string
+  readonly retryable: boolean
+}

@@ -1,0 +1,185 @@
+import { spawn } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { createClient } from '../../src/client.js'
+import { tempDir } from '../support/temp-dir.js'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const cwd = tempDir()
+let runId = ''
+
+/** The program as a user starts it, in a folder with a `mlruns`; nothing in the environment says where things are. */
+function start(...words: string[]) {
+  const clean = Object.entries(process.env).filter(([name]) => !/^(MLFLOW|CAIRN|VITEST|NODE_OPTIONS)/.test(name))
+  const env = {
+    ...Object.fromEntries(clean),
+    TSX_TSCONFIG_PATH: join(root, 'tsconfig.json'),
+    CAIRN_CACHE_DIR: join(cwd, '.cache'),
+  }
+  const main = join(root, 'src', 'cli', 'main.ts')
+  return spawn(process.execPath, ['--import', import.meta.resolve('tsx'), main, ...words], { cwd, env })
+}
+
+async function cairn(...words: string[]): Promise<{ code: number | null; out: string; err: string }> {
+  const child = start(...words)
+  let [out, err] = ['', '']
+  child.stdout.on('data', (chunk) => (out += chunk))
+  child.stderr.on('data', (chunk) => (err += chunk))
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
+  return { code, out, err }
+}
+
+beforeAll(async () => {
+  await using client = createClient({ trackingUri: join(cwd, 'mlruns') })
+  await client.setExperiment('churn')
+  for (const [runName, auc] of [
+    ['low', 0.5],
+    ['high', 0.9],
+    ['none', Number.NaN],
+  ] as const) {
+    const run = await client.startRun({ runName, params: { depth: 3 }, tags: { team: 'growth' } })
+    run.logMetric('auc', auc)
+    await run.logText('flavors: {}\n', 'net/MLmodel')
+    await run.logText('bytes', 'net/model.bin')
+    await run.end()
+    if (runName === 'high') runId = run.runId
+  }
+  for (const version of ['1', '2']) {
+    await client.registerModel(`runs:/${runId}/net`, 'churn')
+    await client.transitionStage('churn', version, 'Production', {
+      archiveExisting: true,
+      by: 'ada',
+      comment: 'better',
+    })
+  }
+  await client.setRegisteredModelAlias('churn', 'champion', '2')
+})
+
+describe('runs', () => {
+  it('list shows name, status and metrics, the order and filter as asked', async () => {
+    const words = ['-e', 'churn', '-f', 'metrics.auc > 0.1', '-o', 'metrics.auc DESC']
+    const { code, out, err } = await cairn('runs', 'list', ...words)
+    expect([code, err]).toEqual([0, ''])
+    const [head, first, second, ...rest] = out.trimEnd().split('\n')
+    expect(head).toMatch(/^RUN ID +NAME +STATUS +STARTED +TOOK +METRICS$/)
+    expect(first).toMatch(new RegExp(`^${runId}  high  FINISHED  \\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d  \\S+s +auc=0.9$`))
+    expect(second).toMatch(/ low .* auc=0.5$/)
+    expect(rest).toEqual([])
+    expect(out).not.toContain('\u001b')
+  })
+
+  it('list says that there are more', async () => {
+    const { out, err } = await cairn('runs', 'list', '--max', '2')
+    expect(out.trimEnd().split('\n')).toHaveLength(3)
+    expect(err).toBe('The first 2 are shown; --max 4 shows more.\n')
+  })
+
+  it('list --json is what searchRuns answers, with a word for NaN', async () => {
+    const { code, out } = await cairn('runs', 'list', '--json', '-f', "run_name = 'none'")
+    expect(code).toBe(0)
+    expect(JSON.parse(out)).toMatchObject([
+      { info: { runName: 'none', status: 'FINISHED' }, data: { metrics: { auc: 'NaN' }, params: { depth: '3' } } },
+    ])
+  })
+
+  it('show tells all about one', async () => {
+    const { code, out } = await cairn('runs', 'show', runId)
+    expect(code).toBe(0)
+    for (const line of [/^Name +high$/m, /^Parameters\n {2}depth {2}3$/m, /^ {2}auc {2}0.9$/m, /^ {2}team +growth$/m])
+      expect(out).toMatch(line)
+    expect(out).toMatch(/^Files\n {2}net\/$/m)
+    const asJson = JSON.parse((await cairn('runs', 'show', runId, '--json')).out)
+    expect(asJson).toMatchObject({ info: { runId }, artifacts: [{ path: 'net', isDir: true }] })
+  })
+})
+
+describe('models', () => {
+  it('list shows where versions stand', async () => {
+    const { code, out } = await cairn('models', 'list')
+    expect(code).toBe(0)
+    expect(out).toMatch(/^churn {2}2 +(?:Production: 2, Archived: 1|Archived: 1, Production: 2), @champion: 2 /m)
+  })
+
+  it('show has versions and moves', async () => {
+    const { code, out } = await cairn('models', 'show', 'churn')
+    expect(code).toBe(0)
+    expect(out).toMatch(new RegExp(`^2 +Production +champion .* ${runId}$`, 'm'))
+    expect(out).toMatch(/ 2 +None → Production +ada +better$/m)
+    const asJson = JSON.parse((await cairn('models', 'show', 'churn', '--json')).out)
+    expect(asJson).toMatchObject({ name: 'churn', aliases: { champion: '2' } })
+    expect(asJson.versions[0]).toMatchObject({ version: '2', aliases: ['champion'] })
+    expect(asJson.history).toHaveLength(3)
+  })
+
+  it('pull fetches the files, and says where to', async () => {
+    const { code, out } = await cairn('models', 'pull', 'models:/churn/Production', 'model', '--json')
+    expect(code).toBe(0)
+    expect(JSON.parse(out)).toEqual({ uri: 'models:/churn/Production', path: join(cwd, 'model'), bytes: 17 })
+    expect(readFileSync(join(cwd, 'model', 'model.bin'), 'utf8')).toBe('bytes')
+    expect((await cairn('models', 'pull', 'models:/churn@champion', 'other')).out).toBe(`${join(cwd, 'other')}\n`)
+  })
+})
+
+describe('the cache', () => {
+  it('is shown and pruned', async () => {
+    expect((await cairn('cache', 'info')).out).toBe(`${join(cwd, '.cache')}: 0 models, 0 B\n`)
+    expect(JSON.parse((await cairn('cache', 'prune', '--max-bytes', '0', '--json')).out)).toMatchObject({ removed: 0 })
+  })
+})
+
+describe('what goes wrong', () => {
+  it('exits with 1 and one line when the operation fails', async () => {
+    const { code, out, err } = await cairn('runs', 'show', '0'.repeat(32))
+    expect([code, out]).toEqual([1, ''])
+    expect(err).toMatch(/^error: .*0{32}.*\n$/)
+    const typo = await cairn('runs', 'list', '-e', 'chrun')
+    expect([typo.code, typo.err]).toEqual([1, 'error: There is no experiment "chrun"; there are "churn", "Default"\n'])
+  })
+
+  it('says the code with --json', async () => {
+    const { code, out } = await cairn('models', 'show', 'nobody', '--json')
+    expect(code).toBe(1)
+    expect(JSON.parse(out)).toMatchObject({ error: { code: 'RESOURCE_DOES_NOT_EXIST', retryable: false } })
+    const address = await cairn('runs', 'list', '--json', '--tracking-uri', 'sqlite:///mlflow.db')
+    expect(JSON.parse(address.out).error.code).toBe('INVALID_PARAMETER_VALUE')
+  })
+
+  it('exits with 2 when the words make no sense, and touches nothing', async () => {
+    const elsewhere = join(cwd, 'elsewhere')
+    for (const words of [
+      [],
+      ['runs'],
+      ['jump'],
+      ['runs', 'list', '--max', '0'],
+      ['runs', 'show'],
+      ['cache', 'prune', '--older-than', 'x'],
+    ])
+      expect(
+        (await cairn(...words, ...(words.length > 1 ? ['--tracking-uri', elsewhere] : []))).code,
+        words.join(' '),
+      ).toBe(2)
+    expect(existsSync(elsewhere)).toBe(false)
+  }, 60_000)
+
+  it('ends without a word when its reader has had enough', async () => {
+    const child = start('runs', 'list', '--json')
+    child.stdout.destroy()
+    let err = ''
+    child.stderr.on('data', (chunk) => (err += chunk))
+    expect(await new Promise((resolve) => child.once('close', resolve))).toBe(0)
+    expect(err).toBe('')
+  })
+})
+
+describe('help', () => {
+  it('and version answer with 0, help with examples', async () => {
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    expect(await cairn('--version')).toEqual({ code: 0, out: `${version}\n`, err: '' })
+    const { code, out } = await cairn('runs', 'list', '--help')
+    expect(code).toBe(0)
+    for (const part of ['--filter', '--tracking-uri', '--json', 'Examples:\n  $ cairn-ml runs list'])
+      expect(out).toContain(part)
+  })
+})
