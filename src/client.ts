@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { isLocal } from './artifacts/location.js'
 import type { Experiment, FileInfo, RunData } from './core/entities.js'
 import { type CairnError, InvalidParameterError } from './errors.js'
 import type { CacheInfo, ModelCache, Pruned, PruneOptions } from './models/cache.js'
@@ -189,8 +190,8 @@ function clientOf(parts: Parts): Client {
           onRecovered: () => events.emit('recovered', { runId }),
         },
         say: parts.say,
-        url: runUrl(data, backends.tracking.uri, backends.tracking.local),
-        whereToLook: settings.suppressUrl ? undefined : whereToLook(data, backends.tracking),
+        url: runUrl(data, backends.tracking.uri),
+        whereToLook: settings.suppressUrl ? undefined : whereToLook(data, backends.tracking.uri),
         logModel: (model, modelOptions) => logModel(run, model, modelOptions),
         owned,
         onEnded: () => {
@@ -242,16 +243,18 @@ function clientOf(parts: Parts): Client {
 }
 
 /** The page of a run on a server. */
-function runUrl({ info }: RunData, trackingUri: string, local: boolean): string | undefined {
-  if (local || !/^https?:/.test(trackingUri)) return undefined
+function runUrl({ info }: RunData, trackingUri: string): string | undefined {
+  if (!/^https?:/i.test(trackingUri)) return undefined
   const { origin, pathname } = new URL(trackingUri)
   return `${origin}${pathname.replace(/\/$/, '')}/#/experiments/${info.experimentId}/runs/${info.runId}`
 }
 
-/** One line for the end of a run. */
-function whereToLook(data: RunData, { uri, local }: Parts['backends']['tracking']): string {
+/** One line for the end of a run; a child's is its parent's, and a scheme of the user's own is theirs to open. */
+function whereToLook(data: RunData, trackingUri: string): string | undefined {
   const { runId, runName = runId } = data.info
-  const url = runUrl(data, uri, local)
+  if (data.data.tags['mlflow.parentRunId'] !== undefined) return undefined
+  const url = runUrl(data, trackingUri)
   if (url !== undefined) return `cairn: run ${runName}: ${url}`
-  return `cairn: run ${runName}: npx cairn-ml runs show ${runId} --tracking-uri ${uri}`
+  if (!isLocal(trackingUri)) return undefined
+  return `cairn: run ${runName}: npx cairn-ml runs show ${runId} --tracking-uri ${trackingUri}`
 }

@@ -18,10 +18,40 @@ export interface Settings {
   readonly truncateLongValues: boolean
   readonly suppressUrl: boolean
   readonly systemMetrics: boolean
+  readonly http: HttpSettings
   readonly cacheDir: string
   readonly spoolDir: string
   readonly offline: 'fallback' | 'never'
   readonly logLevel: string
+}
+
+/** How servers are spoken to; MLflow's variables under their meaning there. */
+export interface HttpSettings {
+  readonly username: string | undefined
+  readonly password: string | undefined
+  readonly token: string | undefined
+  /** MLflow's file of user and password. */
+  readonly credentialsFile: string
+  readonly insecureTls: boolean
+  /** A file of certificates to trust. */
+  readonly serverCertPath: string | undefined
+  /** A file with our certificate and its key. */
+  readonly clientCertPath: string | undefined
+  readonly timeoutMs: number
+  readonly maxRetries: number
+  readonly backoffFactorMs: number
+  readonly backoffJitterMs: number
+  readonly respectRetryAfter: boolean
+  readonly workspace: string | undefined
+  readonly httpProxy: string | undefined
+  readonly httpsProxy: string | undefined
+  readonly noProxy: string | undefined
+  readonly databricks: {
+    readonly host: string | undefined
+    readonly token: string | undefined
+    readonly profile: string | undefined
+    readonly configFile: string
+  }
 }
 
 /** Reads a switch as MLflow does: `true`, `false`, `1`, `0`, in any case; anything else is an `InvalidParameterError`. */
@@ -33,16 +63,19 @@ export function readBoolean(env: Env, name: string, fallback: boolean): boolean 
   throw new InvalidParameterError(`${name} is ${JSON.stringify(env[name])}; it must be true, false, 1 or 0`)
 }
 
-/** Reads a number of at least `least`; anything else (`15s`, an empty exponent) is an `InvalidParameterError`. */
-export function readNumber(env: Env, name: string, fallback: number, least = 0): number {
+/** Reads a number within bounds; anything else (`15s`, an empty exponent) is an `InvalidParameterError`. */
+export function readNumber(
+  env: Env,
+  name: string,
+  fallback: number,
+  { least = 0, most = Number.MAX_SAFE_INTEGER }: { readonly least?: number; readonly most?: number } = {},
+): number {
   const text = env[name]?.trim()
   if (text === undefined || text === '') return fallback
   const number = /^-?\d+(?:\.\d+)?$/.test(text) ? Number(text) : Number.NaN
-  if (!(number >= least))
-    throw new InvalidParameterError(
-      `${name} is ${JSON.stringify(text)}; it must be a plain number of at least ${least}`,
-    )
-  return number
+  if (number >= least && number <= most) return number
+  const bounds = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`
+  throw new InvalidParameterError(`${name} is ${JSON.stringify(text)}; it must be a plain number ${bounds}`)
 }
 
 function readChoice<T extends string>(env: Env, name: string, choices: readonly T[], fallback: T): T {
@@ -66,6 +99,43 @@ function readTags(env: Env, name: string): Record<string, string> {
   throw new InvalidParameterError(`${name} must be a JSON object of texts, like {"team": "growth"}`)
 }
 
+/** `name` in either case; the lower one first, as programs that know both do. */
+const eitherCase = (env: Env, name: string) => env[name.toLowerCase()] || env[name] || undefined
+
+function readHttpSettings(env: Env): HttpSettings {
+  const insecureTls = readBoolean(env, 'MLFLOW_TRACKING_INSECURE_TLS', false)
+  const serverCertPath = env.MLFLOW_TRACKING_SERVER_CERT_PATH || undefined
+  if (insecureTls && serverCertPath)
+    throw new InvalidParameterError(
+      'MLFLOW_TRACKING_INSECURE_TLS and MLFLOW_TRACKING_SERVER_CERT_PATH contradict each other; unset one of them',
+    )
+  return {
+    username: env.MLFLOW_TRACKING_USERNAME || undefined,
+    password: env.MLFLOW_TRACKING_PASSWORD || undefined,
+    token: env.MLFLOW_TRACKING_TOKEN || undefined,
+    credentialsFile: join(homedir(), '.mlflow', 'credentials'),
+    insecureTls,
+    serverCertPath,
+    clientCertPath: env.MLFLOW_TRACKING_CLIENT_CERT_PATH || undefined,
+    timeoutMs: 1000 * readNumber(env, 'MLFLOW_HTTP_REQUEST_TIMEOUT', 120, { least: 0.001 }),
+    maxRetries: readNumber(env, 'MLFLOW_HTTP_REQUEST_MAX_RETRIES', 7, { most: 10 }),
+    backoffFactorMs: 1000 * readNumber(env, 'MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR', 2, { most: 120 }),
+    backoffJitterMs: 1000 * readNumber(env, 'MLFLOW_HTTP_REQUEST_BACKOFF_JITTER', 1),
+    respectRetryAfter: readBoolean(env, 'MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER', true),
+    workspace: env.MLFLOW_WORKSPACE || undefined,
+    // The upper-case name can be set from outside by a request to a CGI program ("httpoxy").
+    httpProxy: env.http_proxy || (env.REQUEST_METHOD ? undefined : env.HTTP_PROXY) || undefined,
+    httpsProxy: eitherCase(env, 'HTTPS_PROXY'),
+    noProxy: eitherCase(env, 'NO_PROXY'),
+    databricks: {
+      host: env.DATABRICKS_HOST || undefined,
+      token: env.DATABRICKS_TOKEN || undefined,
+      profile: env.DATABRICKS_CONFIG_PROFILE || undefined,
+      configFile: env.DATABRICKS_CONFIG_FILE || join(homedir(), '.databrickscfg'),
+    },
+  }
+}
+
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
 /** Reads the settings from an environment; throws `InvalidParameterError` naming the variable that makes no sense. */
@@ -81,6 +151,7 @@ export function readSettings(env: Env = process.env): Settings {
     truncateLongValues: readBoolean(env, 'MLFLOW_TRUNCATE_LONG_VALUES', true),
     suppressUrl: readBoolean(env, 'MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT', false),
     systemMetrics: readBoolean(env, 'MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING', false),
+    http: readHttpSettings(env),
     cacheDir: env.CAIRN_CACHE_DIR || join(folder('XDG_CACHE_HOME', '.cache'), 'cairn'),
     spoolDir: env.CAIRN_SPOOL_DIR || join(folder('XDG_STATE_HOME', '.local', 'state'), 'cairn', 'spool'),
     offline: readChoice(env, 'CAIRN_OFFLINE', ['fallback', 'never'], 'fallback'),

@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module'
 import { isLocal, localPath, schemeOf } from './artifacts/location.js'
 import { artifactOpener } from './artifacts/open.js'
 import type { ArtifactStore, OpenArtifacts } from './artifacts/store.js'
@@ -11,22 +10,23 @@ import type { BufferOptions, Drain } from './tracking/metric-buffer.js'
 import type { TextRules } from './tracking/values.js'
 import type { FileTransport } from './transport/file/file.js'
 import type { Transport } from './transport/transport.js'
+import { type Logger, lazyLogger } from './wire/logger.js'
+import { openRemote, type Remote, type RemoteOptions } from './wire/remote.js'
 
-/** Where lines for people go: anything that looks like pino. */
-export interface Logger {
-  debug(message: string): void
-  info(message: string): void
-  warn(message: string): void
-  error(message: string): void
-}
+export type { Logger } from './wire/logger.js'
+export type { RemoteOptions } from './wire/remote.js'
 
 /** What the maker of a transport or an artifact store is given. */
 export interface PluginContext {
   readonly settings: Settings
+  /** The client's own tracking URI; the absolute path of a local store. */
+  readonly trackingUri: string
   readonly logger: Logger
   /** Opens the transport of another URI, for transports around transports. */
   readonly openTransport: (uri: string) => Promise<Transport>
   readonly openArtifacts: OpenArtifacts
+  /** The way to an MLflow server, with all that the client knows of it; one for each address. */
+  readonly openRemote: (uri: string) => Promise<Remote>
 }
 
 /** Makes the transport that serves a tracking or registry URI. */
@@ -35,7 +35,7 @@ export type TransportFactory = (uri: string, context: PluginContext) => Transpor
 export type ArtifactStoreFactory = (uri: string, context: PluginContext) => ArtifactStore | Promise<ArtifactStore>
 
 /** How a client differs from what the environment says. */
-export interface ClientOptions {
+export interface ClientOptions extends RemoteOptions {
   /** A path or `file:` URI, `http(s)://…`; `MLFLOW_TRACKING_URI`, else `./mlruns`, by default. */
   readonly trackingUri?: string | undefined
   /** `MLFLOW_REGISTRY_URI`, else the tracking URI, by default. */
@@ -73,13 +73,27 @@ export interface Parts {
 const DEFAULT_TRACKING_URI = './mlruns'
 
 /** Schemes of tracking and registry URIs; what is registered later stands in the same table. */
+const remote: TransportFactory = async (uri, context) => (await context.openRemote(uri)).transport
 const transports = new Map<string, TransportFactory>([
   ['file', async (uri, { settings, openArtifacts }) => openFileStore(uri, settings, openArtifacts)],
+  ['http', remote],
+  ['https', remote],
+  ['databricks', remote],
 ])
 
 /** Schemes of artifact URIs; what is registered later stands in the same table. */
+const served: ArtifactStoreFactory = async (uri, { trackingUri, openRemote }) => {
+  if (isLocal(trackingUri))
+    throw new InvalidParameterError(
+      `${uri} lies behind an MLflow server, but the tracking URI is ${trackingUri}; set it to the server's address`,
+    )
+  return (await openRemote(trackingUri)).artifacts(uri)
+}
 const artifactStores = new Map<string, ArtifactStoreFactory>([
   ['file', async (uri) => (await import('./artifacts/file.js')).fileArtifacts(uri)],
+  ['mlflow-artifacts', served],
+  ['http', served],
+  ['https', served],
 ])
 
 /** Flavors in the order in which they are asked; what is registered later goes first. */
@@ -136,8 +150,19 @@ export function wire(options: ClientOptions): Parts {
   const registryUri = checkUri(options.registryUri ?? settings.registryUri ?? trackingUri)
   const logger = options.logger ?? lazyLogger(settings.logLevel)
   const opened = new Map<string, Promise<Transport>>()
+  const warned = new Set<string>()
+  const warnOnce = (message: string) => {
+    if (!warned.has(message)) logger.warn(message)
+    warned.add(message)
+  }
 
-  const context: PluginContext = { settings, logger, openTransport, openArtifacts }
+  const remotes = new Map<string, Promise<Remote>>()
+  const remoteAt = (uri: string): Promise<Remote> => {
+    const known = remotes.get(uri) ?? openRemote(uri, settings.http, { ...options, warn: warnOnce })
+    remotes.set(uri, known)
+    return known
+  }
+  const context: PluginContext = { settings, trackingUri, logger, openTransport, openArtifacts, openRemote: remoteAt }
 
   function openTransport(uri: string): Promise<Transport> {
     const known = opened.get(uri)
@@ -161,12 +186,6 @@ export function wire(options: ClientOptions): Parts {
   }
 
   const backend = (uri: string) => ({ uri, local: isLocal(uri), transport: async () => openTransport(uri) })
-  const warned = new Set<string>()
-  const warnOnce = (message: string) => {
-    if (!warned.has(message)) logger.warn(message)
-    warned.add(message)
-  }
-
   return {
     settings: options.cacheDir === undefined ? settings : { ...settings, cacheDir: options.cacheDir },
     backends: {
@@ -198,22 +217,6 @@ function checkUri(uri: string): string {
     throw new InvalidParameterError(
       `Cairn does not open ${database}: databases itself; start a server on it (mlflow server --backend-store-uri ${database}:…) and use its http:// address`,
     )
+  if (uri === 'databricks') return 'databricks://'
   return isLocal(uri) ? localPath(uri) : uri
-}
-
-const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
-
-/** Pino on standard error, loaded with the first line that is written. */
-function lazyLogger(level: string): Logger {
-  let pino: Logger | undefined
-  const load = () => {
-    const make = createRequire(import.meta.url)('pino') as typeof import('pino').default
-    return make({ name: 'cairn', level }, make.destination({ dest: 2, sync: true }))
-  }
-  const at = (of: keyof Logger) => (message: string) => {
-    if (LEVELS.indexOf(of) < LEVELS.indexOf(level)) return
-    pino ??= load()
-    pino[of](message)
-  }
-  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }

@@ -1,0 +1,26 @@
+import { createRequire } from 'node:module'
+
+/** Where lines for people go: anything that looks like pino. */
+export interface Logger {
+  debug(message: string): void
+  info(message: string): void
+  warn(message: string): void
+  error(message: string): void
+}
+
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
+
+/** Pino on standard error, loaded with the first line that is written. */
+export function lazyLogger(level: string): Logger {
+  let pino: Logger | undefined
+  const load = () => {
+    const make = createRequire(import.meta.url)('pino') as typeof import('pino').default
+    return make({ name: 'cairn', level }, make.destination({ dest: 2, sync: true }))
+  }
+  const at = (of: keyof Logger) => (message: string) => {
+    if (LEVELS.indexOf(of) < LEVELS.indexOf(level)) return
+    pino ??= load()
+    pino[of](message)
+  }
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+}

@@ -1,0 +1,119 @@
+import type { OpenArtifacts } from '../artifacts/store.js'
+import { databricksProfile, mlflowCredentials } from '../core/ini.js'
+import { factsBehind, readText } from '../disk/files.js'
+import { InvalidParameterError, NotFoundError } from '../errors.js'
+import type { Auth, Dispatcher, SenderOptions } from '../http/send.js'
+import type { HttpSettings } from '../settings.js'
+import type { RetryEvent } from '../transport/retry.js'
+import type { Transport } from '../transport/transport.js'
+
+/** How a client speaks to servers, where it differs from what the environment says. */
+export interface RemoteOptions {
+  /** User and password, a bearer token, or a function that gives the headers for a request. */
+  readonly auth?: Auth | undefined
+  /** Sent with every request. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** An undici dispatcher of your own, for a proxy, a pool or a test; you close it. */
+  readonly dispatcher?: Dispatcher | undefined
+  /** Longest time of one call, in milliseconds; 120,000 by default. */
+  readonly timeoutMs?: number | undefined
+  /** How often a call that failed is tried again (7), and for how long in all, in milliseconds (300,000). */
+  readonly retry?: { readonly maxRetries?: number | undefined; readonly budgetMs?: number | undefined } | undefined
+}
+
+interface Watched extends RemoteOptions {
+  readonly warn: (message: string) => void
+  readonly onRetry?: ((event: RetryEvent) => void) | undefined
+}
+
+/** The way to one MLflow server: its API, and the artifacts behind it. */
+export interface Remote {
+  readonly transport: Transport
+  readonly artifacts: OpenArtifacts
+}
+
+const CREDENTIALS_LIMIT = 1 << 20
+
+/** Opens the way to a server; undici and the rest of the remote half are loaded here, not before. */
+export async function openRemote(uri: string, settings: HttpSettings, options: Watched): Promise<Remote> {
+  const [{ sender }, { httpTransport }, { withRetry }, { proxied }] = await Promise.all([
+    import('../http/send.js'),
+    import('../transport/http.js'),
+    import('../transport/retry.js'),
+    import('../artifacts/proxied.js'),
+  ])
+  const send = sender(await senderOptions(uri, settings, options))
+  const { retry } = options
+  const rules = {
+    attempts: 1 + (retry?.maxRetries ?? settings.maxRetries),
+    ...(retry?.budgetMs === undefined ? {} : { budgetMs: retry.budgetMs }),
+    factorMs: settings.backoffFactorMs,
+    jitterMs: settings.backoffJitterMs,
+    respectRetryAfter: settings.respectRetryAfter,
+  }
+  const transport = withRetry(httpTransport({ send }), { rules, onRetry: options.onRetry })
+  return { transport, artifacts: proxied(send, { rules }) }
+}
+
+async function senderOptions(uri: string, settings: HttpSettings, options: Watched): Promise<SenderOptions> {
+  const { url, auth } = /^databricks:/i.test(uri)
+    ? await databricks(uri, settings)
+    : { url: uri, auth: await ownCredentials(settings) }
+  return {
+    url,
+    auth: options.auth ?? auth,
+    headers: options.headers,
+    workspace: settings.workspace,
+    tls: {
+      ca: await pem(settings.serverCertPath, 'MLFLOW_TRACKING_SERVER_CERT_PATH'),
+      clientCert: await pem(settings.clientCertPath, 'MLFLOW_TRACKING_CLIENT_CERT_PATH'),
+      insecure: settings.insecureTls,
+    },
+    proxy: { httpProxy: settings.httpProxy, httpsProxy: settings.httpsProxy, noProxy: settings.noProxy },
+    timeoutMs: options.timeoutMs ?? settings.timeoutMs,
+    dispatcher: options.dispatcher,
+    warn: options.warn,
+  }
+}
+
+/** User and password each from the environment, else from MLflow's file; they win over a token, as in Python's client. */
+async function ownCredentials(settings: HttpSettings): Promise<Auth | undefined> {
+  const fromFile = settings.username && settings.password ? {} : await credentialsFile(settings.credentialsFile)
+  const username = settings.username ?? fromFile.username
+  const password = settings.password ?? fromFile.password
+  if (username !== undefined && password !== undefined) return { username, password }
+  return settings.token === undefined ? undefined : { token: settings.token }
+}
+
+async function credentialsFile(file: string): Promise<ReturnType<typeof mlflowCredentials>> {
+  return (await factsBehind(file)) ? mlflowCredentials(await readText(file, CREDENTIALS_LIMIT)) : {}
+}
+
+/** The user that MLflow's file of credentials names, for the runs' `mlflow.user`. */
+export const credentialsUser = async (file: string): Promise<string | undefined> =>
+  (await credentialsFile(file)).username
+
+async function databricks(uri: string, { databricks: settings }: HttpSettings): Promise<{ url: string; auth: Auth }> {
+  const profile = /^databricks:\/\/([^/:]+)/i.exec(uri)?.[1] ?? settings.profile
+  const { host, token, configFile } = settings
+  if (profile === undefined && host !== undefined && token !== undefined) return { url: https(host), auth: { token } }
+  const found = (await factsBehind(configFile))
+    ? databricksProfile(await readText(configFile, CREDENTIALS_LIMIT), profile)
+    : undefined
+  const wanted = `the profile ${profile ?? 'DEFAULT'} of ${configFile}`
+  if (!found?.host)
+    throw new NotFoundError(`There is no Databricks host: set DATABRICKS_HOST and DATABRICKS_TOKEN, or ${wanted}`)
+  if (found.token) return { url: https(found.host), auth: { token: found.token } }
+  const { username, password } = found
+  if (username && password) return { url: https(found.host), auth: { username, password } }
+  throw new InvalidParameterError(`${wanted} has neither a token nor user and password`)
+}
+
+const https = (host: string): string => (/^https?:\/\//i.test(host) ? host : `https://${host}`)
+
+async function pem(file: string | undefined, variable: string): Promise<string | undefined> {
+  if (file === undefined) return undefined
+  if ((await factsBehind(file))?.kind !== 'file')
+    throw new NotFoundError(`${variable} names ${file}, where there is no file`)
+  return readText(file, CREDENTIALS_LIMIT)
+}
