@@ -149,7 +149,7 @@ function remove(store: Store, id: string): void {
     throw new NotFoundError(`There is no active experiment with id ${id} in ${store.root}`)
   const now = store.now()
   for (const run of listRunsIn(store, dir))
-    if (run.info.lifecycle_stage === 'active') setLifecycle(run.dir, 'deleted', now)
+    if (run.info.lifecycle_stage === 'active') setLifecycle(store, run.dir, 'deleted', now)
   changeMetaFile(dir, { lifecycle_stage: 'deleted', last_update_time: now })
   move(dir, trashedDir(store, id))
 }
@@ -163,7 +163,7 @@ function restore(store: Store, id: string): void {
   const experiment = trashed || exists(target) ? readExperiment(store, target, 'throw') : undefined
   if (!experiment || experiment.lifecycle_stage !== 'deleted')
     throw new NotFoundError(`There is no deleted experiment with id ${id} in ${store.root}`)
-  for (const run of listRunsIn(store, target)) setLifecycle(run.dir, 'active', undefined)
+  for (const run of listRunsIn(store, target)) setLifecycle(store, run.dir, 'active', undefined)
   changeMetaFile(target, { lifecycle_stage: 'active', last_update_time: store.now() })
 }
 

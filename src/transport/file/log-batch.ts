@@ -7,9 +7,8 @@ import type { Input } from '../protocol.js'
 import { metricLine, modelMetricLine, wholeNumber } from './codec.js'
 import type { HandlersOf } from './handlers.js'
 import { findModelDir, lockFile, type OpenRun, type Store } from './layout.js'
-import { changeMetaFile } from './meta-file.js'
 import { appendModelLines } from './model-metrics.js'
-import { openRun, RUN_NAME } from './run-meta.js'
+import { changeRun, openRun, RUN_NAME } from './run-meta.js'
 import {
   checkClash,
   checkParam,
@@ -132,9 +131,9 @@ function checkParams(dir: string, params: readonly KeyValue[], runId: string): v
   }
 }
 
-function setRunTag(dir: string, { key, value }: KeyValue): void {
+function setRunTag(store: Store, dir: string, { key, value }: KeyValue): void {
   setTag(dir, join(dir, 'tags'), key, value)
-  if (key === RUN_NAME) changeMetaFile(dir, { run_name: value, deleted_time: undefined })
+  if (key === RUN_NAME) changeRun(store, dir, { run_name: value, deleted_time: undefined })
 }
 
 /** Checks all of a batch, then writes all of it; it is all on disk when this returns. */
@@ -155,7 +154,7 @@ export function logBatchNow(store: Store, batch: Batch): void {
   for (const { key, value } of params) writeParam(dir, join(dir, 'params'), key, value, `run ${batch.run_id}`)
   for (const { key, file, lines } of files) writingKey('metric', key, () => appendLines(file, lines, dir))
   for (const [file, lines] of ofModels) appendModelLines(store, file, lines)
-  for (const tag of tags) setRunTag(dir, tag)
+  for (const tag of tags) setRunTag(store, dir, tag)
 }
 
 type LogOperation = 'logBatch' | 'logMetric' | 'logParam' | 'setTag'

@@ -8,6 +8,8 @@ export interface Memo {
 
 // A file written again within the clock's tick, to the same size, looks unchanged: what is that young is not kept.
 const SETTLED_MS = 100
+// Some file systems count whole seconds, or two.
+const COARSE_MS = 2500
 const MOST = 200_000
 
 /** Whether a file is as it was; a missing one never is. */
@@ -15,8 +17,10 @@ export const isSame = (a: FileState, b: FileState | undefined): boolean =>
   b !== undefined && a.mtimeNs === b.mtimeNs && a.size === b.size && a.inode === b.inode
 
 /** Whether a file was last changed long enough ago that its state tells every later change. */
-export const isSettled = (state: FileState): boolean =>
-  Math.abs(Date.now() - Number(state.mtimeNs / 1_000_000n)) > SETTLED_MS
+export function isSettled(state: FileState): boolean {
+  const needed = state.mtimeNs % 1_000_000_000n === 0n ? COARSE_MS : SETTLED_MS
+  return Math.abs(Date.now() - Number(state.mtimeNs / 1_000_000n)) > needed
+}
 
 /** A memo of at most 200,000 files. */
 export function memo(): Memo {

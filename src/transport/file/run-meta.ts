@@ -1,9 +1,10 @@
 import { basename, dirname, join } from 'node:path'
+import { withLock } from '../../disk/lock.js'
 import { stateOf } from '../../disk/write.js'
 import { IntegrityError, InvalidParameterError, NotFoundError } from '../../errors.js'
 import type { WireRunInfo } from '../protocol.js'
 import { type Meta, numberField, readMeta, textField } from './codec.js'
-import { listRunIds, META, type OpenRun, runDir, type Store } from './layout.js'
+import { listRunIds, lockFile, META, type OpenRun, runDir, type Store } from './layout.js'
 import { isSame, isSettled } from './memo.js'
 import { changeMetaFile, metaText } from './meta-file.js'
 import { readValue } from './values.js'
@@ -108,6 +109,14 @@ export function openRun(store: Store, id: string): OpenRun {
   return run
 }
 
+/** Changes fields of a run's `meta.yaml` (undefined removes one) while no other process of ours does. */
+export const changeRun = (store: Store, dir: string, changes: Readonly<Record<string, unknown>>): void =>
+  withLock(lockFile(store, `run-${basename(dir)}`), () => changeMetaFile(dir, changes))
+
 /** Marks a run active or deleted; `deleted` is the time in epoch milliseconds. */
-export const setLifecycle = (dir: string, stage: 'active' | 'deleted', deleted: number | undefined): void =>
-  changeMetaFile(dir, { lifecycle_stage: stage, deleted_time: deleted })
+export const setLifecycle = (
+  store: Store,
+  dir: string,
+  stage: 'active' | 'deleted',
+  deleted: number | undefined,
+): void => changeRun(store, dir, { lifecycle_stage: stage, deleted_time: deleted })

@@ -10,9 +10,9 @@ import { readInputs, readOutputs } from './datasets.js'
 import { readExperiment } from './experiment-meta.js'
 import type { HandlersOf } from './handlers.js'
 import { findExperimentDir, META, type Store } from './layout.js'
-import { appendToUri, changeMetaFile, wholeNumberOf } from './meta-file.js'
+import { appendToUri, wholeNumberOf } from './meta-file.js'
 import { latestMetrics } from './metrics.js'
-import { findActiveRun, findRun, RUN_NAME, readRunInfo, setLifecycle, statusNumber } from './run-meta.js'
+import { changeRun, findActiveRun, findRun, RUN_NAME, readRunInfo, setLifecycle, statusNumber } from './run-meta.js'
 import { runName } from './run-names.js'
 import { deleteTag, fitTag, type KeyValue, readValue, readValues, setTag } from './values.js'
 
@@ -88,7 +88,7 @@ function create(store: Store, input: Input<'createRun'>): Output<'createRun'> {
 function update(store: Store, input: Input<'updateRun'>): Output<'updateRun'> {
   const { dir } = findActiveRun(store, input.run_id)
   const name = input.run_name ? fitTag(store.truncate, RUN_NAME, input.run_name) : undefined
-  changeMetaFile(dir, {
+  changeRun(store, dir, {
     deleted_time: undefined,
     ...(input.status === undefined ? {} : { status: statusNumber(input.status) }),
     ...(input.end_time === undefined ? {} : { end_time: wholeNumberOf(input.end_time, 'end_time') }),
@@ -146,11 +146,11 @@ export const runs = (store: Store): HandlersOf<RunOperation> => ({
     return update(store, input)
   },
   async deleteRun(input) {
-    setLifecycle(findRun(store, input.run_id).dir, 'deleted', store.now())
+    setLifecycle(store, findRun(store, input.run_id).dir, 'deleted', store.now())
     return {}
   },
   async restoreRun(input) {
-    setLifecycle(findRun(store, input.run_id).dir, 'active', undefined)
+    setLifecycle(store, findRun(store, input.run_id).dir, 'active', undefined)
     return {}
   },
   async deleteTag(input) {
