@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { dirname, join } from 'node:path'
 import type { Progress } from '../core/entities.js'
 import { blobOf, factsBehind, factsOf, makeDirs, realPathOf, saveStream } from '../disk/files.js'
@@ -42,9 +43,10 @@ export async function upload(
   store: ArtifactStore,
   from: string | readonly LocalFile[],
   to: string,
-  { concurrency = 8, signal, onProgress, last = [] }: UploadOptions = {},
+  { concurrency = 8, signal: outer, onProgress, last = [] }: UploadOptions = {},
 ): Promise<Copied> {
-  signal?.throwIfAborted()
+  outer?.throwIfAborted()
+  const signal = shared(outer)
   const target = checkArtifactPath(to)
   const files = typeof from === 'string' ? await tree(from) : await Promise.all(from.map(pinned))
   for (const { path } of files) checkArtifactPath(joinPath(target, path))
@@ -101,9 +103,10 @@ export async function download(
   store: ArtifactStore,
   path: string,
   to: string,
-  { concurrency = 8, signal, onProgress }: CopyOptions = {},
+  { concurrency = 8, signal: outer, onProgress }: CopyOptions = {},
 ): Promise<Copied> {
-  signal?.throwIfAborted()
+  outer?.throwIfAborted()
+  const signal = shared(outer)
   const from = checkArtifactPath(path)
   const listed = await listAll(store, from, { concurrency, signal })
   const files = listed.length > 0 ? listed : await single(store, from, signal)
@@ -148,6 +151,14 @@ async function single(store: ArtifactStore, path: string, signal?: AbortSignal):
   const found = siblings.find((entry) => entry.path === path)
   if (!found) throw new NotFoundError(`There is no artifact ${JSON.stringify(path)}`)
   return [found]
+}
+
+/** The caller's signal for many transfers at once: each listens to it, which is no leak. */
+function shared(signal: AbortSignal | undefined): AbortSignal | undefined {
+  if (!signal) return undefined
+  const own = AbortSignal.any([signal])
+  setMaxListeners(0, own)
+  return own
 }
 
 /** Everything below a directory of a store, files and directories, in no order; hostile names are an `UnsafePathError`. */
