@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { createReadStream, createWriteStream, openAsBlob } from 'node:fs'
+import { createReadStream, openAsBlob } from 'node:fs'
 import {
   chmod,
   copyFile,
+  type FileHandle,
   lstat,
   mkdir,
   open,
@@ -15,9 +16,8 @@ import {
   utimes,
 } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { Readable, Transform } from 'node:stream'
+import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { ReadableStream as WebStream } from 'node:stream/web'
 import { diskError, IntegrityError, InvalidParameterError } from '../errors.js'
 
 export type FileKind = 'file' | 'directory' | 'link' | 'other'
@@ -38,7 +38,11 @@ const PARTIAL = /^\.cairn-[0-9a-f-]{36}\.partial$/
 export const isPartial = (name: string): boolean => PARTIAL.test(name)
 
 const ABSENT = new Set(['ENOENT', 'ENOTDIR'])
-const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code
+/** The errno of a failure, as text; what is no failure of the file system has none. */
+const codeOf = (error: unknown): string | undefined => {
+  const code: unknown = (error as { code?: unknown } | null)?.code
+  return typeof code === 'string' && /^E[A-Z]+$/.test(code) ? code : undefined
+}
 
 async function facts(path: string, look: typeof lstat): Promise<FileFacts | undefined> {
   try {
@@ -124,7 +128,7 @@ export async function blobOf(path: string): Promise<Blob> {
 export async function streamOf(path: string): Promise<ReadableStream<Uint8Array>> {
   try {
     const handle = await open(path, 'r')
-    return Readable.toWeb(handle.createReadStream()) as unknown as ReadableStream<Uint8Array>
+    return Readable.toWeb(handle.createReadStream({ highWaterMark: 256 * 1024 })) as unknown as ReadableStream<Uint8Array>
   } catch (error) {
     throw diskError(error, `read ${path}`)
   }
@@ -157,32 +161,41 @@ export async function saveStream(
   { signal, onBytes, size, mode = 0o666 }: SaveOptions = {},
 ): Promise<number> {
   const partial = join(dirname(path), `.cairn-${randomUUID()}.partial`)
-  let written = 0
-  const meter = new Transform({
-    transform(chunk: Uint8Array, _encoding, done) {
-      written += chunk.byteLength
-      onBytes?.(chunk.byteLength)
-      if (size !== undefined && written > size) done(tooMany(path, size))
-      else done(null, chunk)
-    },
-  })
+  const reader = data.getReader()
+  const give = (): void => void reader.cancel(signal?.reason).catch(() => {})
+  let handle: FileHandle | undefined
   try {
-    const source = Readable.fromWeb(data as unknown as WebStream<Uint8Array>)
-    await pipeline(source, meter, createWriteStream(partial, { flags: 'wx', mode }), signal ? { signal } : {})
+    signal?.throwIfAborted()
+    signal?.addEventListener('abort', give, { once: true })
+    handle = await open(partial, 'wx', mode)
+    let written = 0
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      written += part.value.byteLength
+      if (size !== undefined && written > size)
+        throw new IntegrityError(`${basename(path)} should have ${size} bytes, but more came`)
+      await writeWhole(handle, part.value)
+      onBytes?.(part.value.byteLength)
+    }
+    signal?.throwIfAborted()
     if (size !== undefined && written !== size)
       throw new IntegrityError(`${basename(path)} should have ${size} bytes, but only ${written} came`)
+    await handle.close()
     await rename(partial, path)
     return written
   } catch (error) {
-    await rm(partial, { force: true }).catch(() => {})
+    give()
+    await handle?.close().catch(() => {})
+    if (handle) await rm(partial, { force: true }).catch(() => {})
     signal?.throwIfAborted()
-    throw codeOf(error)?.startsWith('E') ? diskError(error, `write ${path}`) : error
+    throw codeOf(error) ? diskError(error, `write ${path}`) : error
+  } finally {
+    signal?.removeEventListener('abort', give)
   }
 }
 
-const tooMany = (path: string, size: number): IntegrityError =>
-  new IntegrityError(`${basename(path)} should have ${size} bytes, but more came`)
-
+async function writeWhole(handle: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let at = 0; at < chunk.byteLength; ) at += (await handle.write(chunk, at)).bytesWritten
+}
 /** Writes text or bytes to a file, whole or not at all. */
 export const saveFile = (path: string, data: string | Uint8Array, options?: SaveOptions): Promise<number> =>
   saveStream(

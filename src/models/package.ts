@@ -8,7 +8,7 @@ import type { ModelInput, ModelOutput } from '../core/tensor.js'
 import { copyNew, factsBehind, makeDirs, saveFile } from '../disk/files.js'
 import { only } from '../disk/stage.js'
 import { tree } from '../disk/tree.js'
-import { InvalidParameterError, NotFoundError } from '../errors.js'
+import { InvalidParameterError, NotFoundError, SignatureMismatchError } from '../errors.js'
 import { MLFLOW_VERSION, PYTHON_VERSION, writeNodeEnvironment, writePythonEnvironment } from './environment.js'
 import { readExample, writeExample } from './example.js'
 import type { Flavor, FlavorConfig, SavedFlavor } from './flavor.js'
@@ -84,14 +84,16 @@ export async function packageModel(
     projectDir: deps.projectDir,
   })
   if (saved.pythonFunction || saved.requirements) await writePythonEnvironment(dir, saved.requirements ?? [])
-  let signature = options.signature ?? saved.signature
+  const { inputExample: example } = options
+  let signature = options.signature ?? (fits(saved.signature, example) ? saved.signature : undefined)
   let info: MlModel['savedInputExampleInfo']
   let output: ModelOutput | undefined
-  if (options.inputExample !== undefined) {
-    info = await writeExample(dir, options.inputExample)
-    output = await answerOf({ flavor, saved, dir, info, signature, options, warn })
+  if (example !== undefined) {
+    info = await writeExample(dir, example)
+    const asked = signature ?? inferred(example, undefined, warn)
+    output = await answerOf({ flavor, saved, dir, info, signature: asked, options, warn })
     if (output !== undefined) await saveFile(join(dir, OUTPUT_EXAMPLE), writeOutput(output))
-    signature ??= inferred(options.inputExample, output, warn)
+    signature ??= output === undefined ? asked : inferred(example, output, warn)
   }
   const own = {
     node: process.versions.node,
@@ -119,6 +121,18 @@ export async function packageModel(
       await saveFile(join(dir, 'MLmodel'), writeMlModel(described))
       return described
     },
+  }
+}
+
+/** Whether an example may be asked of a model with this signature; a graph's own does not know the columns of a table. */
+function fits(signature: Signature | undefined, example: ModelInput | undefined): boolean {
+  if (!signature || example === undefined) return true
+  try {
+    checkInput(signature, example)
+    return true
+  } catch (error) {
+    if (error instanceof SignatureMismatchError) return false
+    throw error
   }
 }
 

@@ -81,6 +81,7 @@ export async function readBundle(
   let work: Promise<void> = Promise.resolve()
 
   async function take(entry: Entry): Promise<void> {
+    until.throwIfAborted()
     const isFile = entry.type === 'File' || entry.type === 'OldFile'
     if (!isFile && entry.type !== 'Directory')
       throw new UnsafePathError(

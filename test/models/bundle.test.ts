@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import fc from 'fast-check'
 import { Header } from 'tar'
 import { describe, expect, it } from 'vitest'
 import { CairnError, IntegrityError, InvalidParameterError } from '../../src/errors.js'
@@ -44,10 +45,15 @@ const pax = (records: Record<string, string>): Buffer => {
 const negative = (): Buffer => {
   const head = member({ path: 'neg', data: Buffer.from('x') })
   Buffer.alloc(12, 0xff).copy(head, 124)
+  mend(head)
+  return head
+}
+
+/** Makes a header's checksum right again. */
+function mend(head: Buffer): void {
   let sum = 8 * 32
   for (let at = 0; at < 512; at++) if (at < 148 || at >= 156) sum += head[at] as number
   head.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1')
-  return head
 }
 
 async function unpack(bytes: Buffer, limits = BUNDLE_LIMITS): Promise<string> {
@@ -158,5 +164,34 @@ describe('bundles', () => {
     await expect(unpack(bytes, { ...BUNDLE_LIMITS, bytes: 1000 })).rejects.toThrow(/more than 1000 bytes/)
     const bomb = gzipSync(tar(mlmodel, { path: 'zeros', data: Buffer.alloc(80 * 2 ** 20) }))
     await expect(unpack(bomb)).rejects.toThrow(/over 200 times its size/)
+  })
+
+  it('of bundles with bytes changed at random none is read in part, none escapes, none throws another error', async () => {
+    const whole = tar(mlmodel, { path: 'sub/', type: 'Directory' }, pax({ path: `sub/${'n'.repeat(120)}` }), {
+      path: 'short',
+      data: Buffer.alloc(700, 3),
+    })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }),
+        fc.boolean(),
+        async (changes, mendChecksums) => {
+          const bytes = Buffer.from(whole)
+          for (const [at, value] of changes) bytes[at] = value
+          if (mendChecksums)
+            for (let at = 0; at < bytes.length; at += 512)
+              if (bytes.toString('latin1', at + 257, at + 262) === 'ustar') mend(bytes.subarray(at, at + 512))
+          const dir = tempDir()
+          const file = join(dir, 'x.tgz')
+          writeFileSync(file, gzipSync(bytes))
+          mkdirSync(join(dir, 'out', 'in'), { recursive: true })
+          const failure = await readBundle(file, join(dir, 'out', 'in')).catch((error: unknown) => error)
+          if (failure !== undefined) expect(failure).toBeInstanceOf(CairnError)
+          expect(readdirSync(join(dir, 'out'))).toEqual(['in'])
+          expect(readdirSync(dir).sort()).toEqual(['out', 'x.tgz'])
+        },
+      ),
+      { numRuns: 150 },
+    )
   })
 })

@@ -218,3 +218,27 @@ console.log(readFileSync(path + '/w.bin').length)`,
     expect(printed.trim().split('\n')).toEqual(['1000000', '1000000', '1000000', '1000000'])
   })
 })
+
+describe('a cache whose process was killed', () => {
+  it('shows no part of what was under way, and fills it the next time', async () => {
+    const { dir } = freshCache()
+    const script = join(tempDir(), 'killed.mts')
+    const source = pathToFileURL(join(import.meta.dirname, '../../src/models/cache.ts')).href
+    writeFileSync(
+      script,
+      `import { modelCache } from ${JSON.stringify(source)}
+import { writeFileSync } from 'node:fs'
+await modelCache({ dir: ${JSON.stringify(dir)} }).cached(${JSON.stringify(key)}, async (dir) => {
+  writeFileSync(dir + '/half.bin', 'x')
+  process.kill(process.pid, 'SIGKILL')
+  await new Promise(() => setInterval(() => {}, 1000))
+})`,
+    )
+    expect(() => execFileSync('node', ['--import', 'tsx', script], { stdio: 'ignore' })).toThrow()
+    const cache = modelCache({ dir })
+    expect(await cache.has(key)).toBe(false)
+    expect((await cache.info()).entries).toEqual([])
+    const path = await cache.cached(key, filler())
+    expect(readdirSync(path).sort()).toEqual(['MLmodel', 'sub'])
+  })
+})

@@ -180,3 +180,20 @@ describe('saveModel', () => {
     expect(existsSync(other)).toBe(false)
   })
 })
+
+describe('the signature of a packaged model', () => {
+  const save = async (options: object): Promise<ReturnType<typeof readMlModel>> => {
+    const dir = join(tempDir(), 'saved')
+    await saveModel({ flavors: [onnx()] }, linearOnnx(), dir, options)
+    return readMlModel(readFileSync(join(dir, 'MLmodel'), 'utf8'))
+  }
+
+  it("is the graph's own, unless the example is a table, whose columns the graph does not know", async () => {
+    expect((await save({})).signature?.inputs).toMatchObject({ kind: 'tensors', tensors: [{ name: 'features' }] })
+    expect((await save({ inputExample: [[1, 2]] })).signature?.inputs?.kind).toBe('tensors')
+    const table = await save({ inputExample: [{ a: 1, b: 2 }] })
+    expect(table.signature?.inputs).toMatchObject({ kind: 'columns', columns: [{ name: 'a' }, { name: 'b' }] })
+    expect(table.signature?.outputs).toMatchObject({ columns: [{ name: 'sum' }] })
+    expect(table.rest?.cairn).toMatchObject({ output_example: 'output_example.json' })
+  })
+})
