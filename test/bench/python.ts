@@ -4,17 +4,31 @@ import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Cairn, cairn, median, type Row } from './rows.js'
+import { built, type Cairn, cairn, median, type Row } from './rows.js'
 
 const RUNS = Number(process.env.CAIRN_BENCH_RUNS) || 10_000
 const script = fileURLToPath(new URL('peer.py', import.meta.url))
-const query = { experimentNames: ['bench'], filter: 'metrics.m1 > 0.5', orderBy: ['metrics.m2 DESC'], maxResults: 100 }
+const searcher = fileURLToPath(new URL('searcher.mjs', import.meta.url))
 
 /** What Python's client answers, as JSON. */
 function peer(dir: string, ...args: string[]): unknown {
   const python = process.env.CAIRN_BENCH_PYTHON!
   const stdio: ['ignore', 'pipe', 'pipe'] = ['ignore', 'pipe', 'pipe']
   return JSON.parse(execFileSync(python, [script, ...args], { cwd: dir, encoding: 'utf8', stdio, maxBuffer: 2 ** 26 }))
+}
+
+interface Searched {
+  readonly openMs: number
+  readonly firstMs: number
+  readonly againMs: number
+  readonly beforeMb: number
+  readonly moreMb: number
+  readonly runIds: readonly string[]
+}
+
+/** The search that peer.py makes, by us, in a process of its own. */
+function search(store: string): Searched {
+  return JSON.parse(execFileSync(process.execPath, [searcher, built.href, store], { encoding: 'utf8' }))
 }
 
 async function points({ createClient }: Cairn, dir: string): Promise<Row> {
@@ -67,28 +81,12 @@ async function searches({ createClient }: Cairn, dir: string): Promise<Row[]> {
   const files = peer(dir, 'search', store, '1') as { ms: number[]; runIds: string[] }
   const sqlite = peer(dir, 'search', `sqlite:///${database}`, '4') as { ms: number[]; runIds: string[] }
 
-  const firsts: number[] = []
-  const agains: number[] = []
-  const before = process.memoryUsage.rss()
-  let most = before
-  for (let time = 0; time < 5; time++) {
-    const client = createClient({ trackingUri: store })
-    for (const times of [firsts, agains]) {
-      const from = performance.now()
-      const found = await client.searchRuns(query)
-      times.push(performance.now() - from)
-      most = Math.max(most, process.memoryUsage.rss())
-      const ids = found.map(({ info }) => info.runId)
-      assert.deepEqual(ids, files.runIds, 'what Python finds in the same store')
-      assert.deepEqual(ids, sqlite.runIds, 'what Python finds in its database')
-    }
-    await client.close()
+  const ours = Array.from({ length: 5 }, () => search(store))
+  for (const { runIds } of ours) {
+    assert.deepEqual(runIds, files.runIds, 'what Python finds in the same store')
+    assert.deepEqual(runIds, sqlite.runIds, 'what Python finds in its database')
   }
-  const opening = createClient({ trackingUri: store })
-  const from = performance.now()
-  await opening.getExperimentByName('bench')
-  const opened = performance.now() - from
-  await opening.close()
+  const middle = (key: Exclude<keyof Searched, 'runIds'>) => median(ours.map((one) => one[key]))
 
   const ms = (number: number, name = '') => `${name}${Math.round(number).toLocaleString('en')} ms`
   const row = (what: string, ours: number, theirs: number, name: string, aim: string): Row => ({
@@ -100,20 +98,20 @@ async function searches({ createClient }: Cairn, dir: string): Promise<Row[]> {
   })
   const [theirs, theirDatabase] = [median(files.ms), median(sqlite.ms.slice(1))]
   return [
-    row('first', median(firsts), theirs, "Python's file store", 'at least 50, under 1 s'),
-    row('first', median(firsts), theirDatabase, "Python's SQLite store", 'over 1'),
-    row('again', median(agains), theirDatabase, "Python's SQLite store", 'over 1, under 100 ms'),
+    row('first', middle('firstMs'), theirs, "Python's file store", 'at least 50, under 1 s'),
+    row('first', middle('firstMs'), theirDatabase, "Python's SQLite store", 'over 1'),
+    row('again', middle('againMs'), theirDatabase, "Python's SQLite store", 'over 1, under 100 ms'),
     {
-      what: 'that search, memory beside what the process had',
-      ours: `${Math.round((most - before) / 2 ** 20)} MB more`,
-      beside: `${Math.round(before / 2 ** 20)} MB`,
-      ratio: most / before,
+      what: 'those two searches, memory',
+      ours: `${Math.round(middle('moreMb'))} MB more`,
+      beside: `before them ${Math.round(middle('beforeMb'))} MB`,
+      ratio: middle('moreMb') / middle('beforeMb'),
     },
     {
       what: `open an experiment of ${RUNS.toLocaleString('en')} runs`,
-      ours: ms(opened),
+      ours: ms(middle('openMs')),
       beside: ms(theirs, "a search by Python's file store "),
-      ratio: theirs / opened,
+      ratio: theirs / middle('openMs'),
     },
   ]
 }
