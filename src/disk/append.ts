@@ -57,25 +57,33 @@ function writeRest(file: string, fd: number, bytes: Buffer, from: number): void 
   try {
     while (written < bytes.length) written += writeSync(fd, bytes, written)
   } catch (error) {
-    takeBack(file, fd, bytes.subarray(0, written))
+    takeBack(file, bytes.subarray(0, written))
     throw error
   }
 }
 
-/** Cuts what we wrote off the end, if it still is the end: another writer's lines after it must stay. */
-function takeBack(file: string, fd: number, ours: Buffer): void {
-  const { size } = fstatSync(fd)
-  const end = Buffer.alloc(ours.length)
-  let reader: number | undefined
+/** Takes back lines just appended, if they still are the end of the file; what others wrote behind them keeps them there. */
+export const undoAppend = (file: string, lines: string): void => takeBack(file, Buffer.from(lines))
+
+function takeBack(file: string, ours: Buffer): void {
+  let fd: number | undefined
   try {
-    reader = openSync(file, constants.O_RDONLY | NOFOLLOW)
-    readSync(reader, end, 0, end.length, size - end.length)
-    if (end.equals(ours)) ftruncateSync(fd, size - end.length)
+    fd = openSync(file, O_RDWR | NOFOLLOW)
+    const { size } = fstatSync(fd)
+    const end = Buffer.alloc(ours.length)
+    readSync(fd, end, 0, end.length, size - end.length)
+    if (end.equals(ours)) shorten(file, fd, size - end.length)
   } catch {
-    // What stays is an unterminated line, which readers skip and the next writer cuts.
+    // What stays is whole lines, or a torn one that readers skip and the next writer cuts.
   } finally {
-    if (reader !== undefined) closeSync(reader)
+    if (fd !== undefined) closeSync(fd)
   }
+}
+
+/** Python takes an empty metric file for broken, a missing one for none. */
+function shorten(file: string, fd: number, size: number): void {
+  if (size === 0) unlinkSync(file)
+  else ftruncateSync(fd, size)
 }
 
 const NEWLINE = 10
@@ -97,9 +105,7 @@ export function mendTail(file: string): boolean {
     const { size } = fstatSync(fd)
     const whole = lastNewline(fd, size)
     if (whole === size) return false
-    // Python takes an empty metric file for broken, a missing one for none.
-    if (whole === 0) unlinkSync(file)
-    else ftruncateSync(fd, whole)
+    shorten(file, fd, whole)
     return true
   })
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { checkKey, checkModelId, LIMITS } from '../../core/names.js'
-import { appendLines, isTorn, mendTail } from '../../disk/append.js'
+import { appendLines, isTorn, mendTail, undoAppend } from '../../disk/append.js'
 import { withLock } from '../../disk/lock.js'
 import { InvalidParameterError, NotFoundError } from '../../errors.js'
 import type { Input } from '../protocol.js'
@@ -136,6 +136,26 @@ function setRunTag(store: Store, dir: string, { key, value }: KeyValue): void {
   if (key === RUN_NAME) changeRun(store, dir, { run_name: value, deleted_time: undefined })
 }
 
+interface Append {
+  readonly key: string
+  readonly file: string
+  readonly lines: string
+}
+
+/** Appends to each file, or to none: a batch that a full disk cut can be sent again without points coming twice. */
+function appendAll(home: string, appends: readonly Append[]): void {
+  let done = 0
+  try {
+    for (const { key, file, lines } of appends) {
+      writingKey('metric', key, () => appendLines(file, lines, home))
+      done++
+    }
+  } catch (error) {
+    for (const { file, lines } of appends.slice(0, done)) undoAppend(file, lines)
+    throw error
+  }
+}
+
 /** Checks all of a batch, then writes all of it; it is all on disk when this returns. */
 export function logBatchNow(store: Store, batch: Batch): void {
   checkCounts(batch)
@@ -152,7 +172,7 @@ export function logBatchNow(store: Store, batch: Batch): void {
   const tagKeys = new Set(tags.map(({ key }) => key))
   for (const { key } of tags) checkClash(join(dir, 'tags'), 'tag', key, tagKeys)
   for (const { key, value } of params) writeParam(dir, join(dir, 'params'), key, value, `run ${batch.run_id}`)
-  for (const { key, file, lines } of files) writingKey('metric', key, () => appendLines(file, lines, dir))
+  appendAll(dir, files)
   for (const [file, lines] of ofModels) appendModelLines(store, file, lines)
   for (const tag of tags) setRunTag(store, dir, tag)
 }

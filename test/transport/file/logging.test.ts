@@ -5,6 +5,8 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
@@ -123,6 +125,16 @@ describe('logBatch', () => {
     expect(readdirSync(join(dir, 'params'))).toEqual(['lr'])
     expect(readdirSync(join(dir, 'tags'))).toEqual(['mlflow.runName'])
   })
+  it('takes back the metrics of a batch of which one cannot be written', async () => {
+    const { call, run_id, dir } = await start()
+    await call('logBatch', { run_id, metrics: [point('a', 1, 0), point('b', 1, 0)] })
+    rmSync(join(dir, 'metrics/b'))
+    mkdirSync(join(dir, 'metrics/b'))
+    const batch = { run_id, metrics: [point('a', 2, 1), point('new', 2, 1), point('b', 2, 1)] }
+    await expect(call('logBatch', batch)).rejects.toThrow(InvalidParameterError)
+    expect(read(dir, 'metrics/a')).toBe('1718000000000 1.0 0\n')
+    expect(readdirSync(join(dir, 'metrics')).sort()).toEqual(['a', 'b'])
+  })
   it.each(['metrics', 'params', 'tags'] as const)('refuses %s of which one is a folder to another', async (kind) => {
     const { call, run_id, dir } = await start()
     const batch = (...keys: string[]) =>
@@ -168,8 +180,6 @@ describe('deleting an experiment', () => {
     const { run } = await call('createRun', { experiment_id })
     await call('deleteExperiment', { experiment_id })
     expect(existsSync(join(root, '.trash', experiment_id, run.info.run_id))).toBe(true)
-    mkdirSync(join(root, 'hold'))
-    const { renameSync } = await import('node:fs')
     renameSync(join(root, '.trash', experiment_id), join(root, experiment_id))
     await call('restoreExperiment', { experiment_id })
     expect((await call('getExperiment', { experiment_id })).experiment.lifecycle_stage).toBe('active')
