@@ -1,10 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { factsBehind, factsOf, makeDirs, move, namesIn, readText, removeAll, saveFile, touch } from '../disk/files.js'
+import { factsOf, makeDirs, move, namesIn, readText, removeAll, saveFile, touch } from '../disk/files.js'
 import { isStage, once, sweepStages } from '../disk/stage.js'
 import { tree } from '../disk/tree.js'
-import { CairnError, IntegrityError, NotFoundError, PermissionDeniedError } from '../errors.js'
+import { CairnError, IntegrityError, NotFoundError } from '../errors.js'
+import { prepareRoot } from './cache-root.js'
 import { verifyManifest, writeManifest } from './manifest.js'
+import { sharedWork } from './shared-work.js'
 
 /** What tells one cached model from every other: its name is for people, all `parts` together are its identity. */
 export interface CacheKey {
@@ -30,12 +32,14 @@ export interface CacheEntry {
   readonly usedAt: number
 }
 
+/** What the cache holds, and where. */
 export interface CacheInfo {
   readonly dir: string
   readonly bytes: number
   readonly entries: readonly CacheEntry[]
 }
 
+/** What `pruneCache` takes away; with neither it takes nothing. */
 export interface PruneOptions {
   /** The least recently used go until no more than this stays. */
   readonly maxBytes?: number | undefined
@@ -43,6 +47,7 @@ export interface PruneOptions {
   readonly olderThanMs?: number | undefined
 }
 
+/** How many entries went, and how many bytes with them. */
 export interface Pruned {
   readonly removed: number
   readonly bytes: number
@@ -79,14 +84,8 @@ const slug = (name: string): string =>
     .slice(0, 40)
     .replace(/^-+|-+$/g, '') || 'model'
 
-interface Filling {
-  readonly done: Promise<string>
-  readonly controller: AbortController
-  waiting: number
-}
-
 // All caches of a process that name one directory share what they are fetching.
-const fillings = new Map<string, Filling>()
+const filling = sharedWork<string>()
 
 /** The cache of models in one directory, made with mode 0700 when absent; one that all may write to is refused. */
 export function modelCache({ dir, warn = () => {} }: ModelCacheOptions): ModelCache {
@@ -179,20 +178,8 @@ export function modelCache({ dir, warn = () => {} }: ModelCacheOptions): ModelCa
     async cached(key, fill, options = {}) {
       options.signal?.throwIfAborted()
       const entry = placeOf(key)
-      const shared = JSON.stringify([entry, options.verify ?? 'changed', options.offline])
-      let filling = fillings.get(shared)
-      if (!filling || filling.controller.signal.aborted) {
-        const controller = new AbortController()
-        const done = fetched(entry, key, fill, options, controller.signal)
-        const mine: Filling = { done, controller, waiting: 0 }
-        const forget = (): void => {
-          if (fillings.get(shared) === mine) fillings.delete(shared)
-        }
-        done.then(forget, forget)
-        fillings.set(shared, mine)
-        filling = mine
-      }
-      return waitFor(filling, options.signal)
+      const work = JSON.stringify([entry, options.verify ?? 'changed', options.offline])
+      return filling(work, (shared) => fetched(entry, key, fill, options, shared), options.signal)
     },
     has: async (key) => (await factsOf(placeOf(key))) !== undefined,
     async remember(ref, value) {
@@ -232,43 +219,4 @@ export function modelCache({ dir, warn = () => {} }: ModelCacheOptions): ModelCa
       return { removed, bytes }
     },
   }
-}
-
-/** Waits for a filling that others may wait for, too: it is given up only when all who wait have gone. */
-async function waitFor(filling: Filling, signal: AbortSignal | undefined): Promise<string> {
-  filling.waiting++
-  if (!signal) return filling.done
-  let leave = (): void => {}
-  const left = new Promise<never>((_, reject) => {
-    leave = () => {
-      if (--filling.waiting === 0) filling.controller.abort(signal.reason)
-      reject(signal.reason)
-    }
-    signal.addEventListener('abort', leave, { once: true })
-  })
-  try {
-    return await Promise.race([filling.done, left])
-  } finally {
-    signal.removeEventListener('abort', leave)
-  }
-}
-
-const TAG = 'Signature: 8a477f597d28d172789f06886806bc55\n# Models fetched by cairn-ml; safe to delete.\n'
-
-async function prepareRoot(dir: string, warn: (message: string) => void): Promise<void> {
-  const found = await factsBehind(dir)
-  if (!found) await makeDirs(dir, 0o700)
-  else if (process.platform !== 'win32') {
-    if (found.mode & 0o002)
-      throw new PermissionDeniedError(
-        `Everybody may write to the model cache ${dir}, and so swap a model before it is loaded; run: chmod 700 ${JSON.stringify(dir)}`,
-      )
-    if (found.mode & 0o020)
-      warn(`The group may write to the model cache ${dir}; chmod 700 keeps its models from being swapped`)
-    const me = process.getuid?.()
-    if (me !== undefined && found.uid !== me && found.uid !== 0)
-      warn(`The model cache ${dir} belongs to another user (uid ${found.uid}), who could swap its models`)
-  }
-  await makeDirs(join(dir, 'v1'), 0o700)
-  if (!(await factsOf(join(dir, 'CACHEDIR.TAG')))) await saveFile(join(dir, 'CACHEDIR.TAG'), TAG)
 }

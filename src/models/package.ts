@@ -1,17 +1,18 @@
 import { randomUUID } from 'node:crypto'
-import { basename, dirname, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { checkInput } from '../core/check-input.js'
-import { inferSignature } from '../core/infer-signature.js'
 import { type MlModel, writeMlModel } from '../core/mlmodel.js'
 import type { Signature } from '../core/signature.js'
 import type { ModelInput, ModelOutput } from '../core/tensor.js'
-import { copyNew, factsBehind, makeDirs, saveFile } from '../disk/files.js'
+import { saveFile } from '../disk/files.js'
 import { only } from '../disk/stage.js'
 import { tree } from '../disk/tree.js'
-import { InvalidParameterError, NotFoundError, SignatureMismatchError } from '../errors.js'
+import { InvalidParameterError } from '../errors.js'
+import { copyCode } from './code.js'
 import { MLFLOW_VERSION, PYTHON_VERSION, writeNodeEnvironment, writePythonEnvironment } from './environment.js'
-import { readExample, writeExample } from './example.js'
+import { writeExample } from './example.js'
 import type { Flavor, FlavorConfig, SavedFlavor } from './flavor.js'
+import { answerOf, fits, inferred } from './golden.js'
 import { flavorFor } from './pick.js'
 import { writeOutput } from './replay.js'
 
@@ -91,7 +92,7 @@ export async function packageModel(
   if (example !== undefined) {
     info = await writeExample(dir, example)
     const asked = signature ?? inferred(example, undefined, warn)
-    output = await answerOf({ flavor, saved, dir, info, signature: asked, options, warn })
+    output = await answerOf({ flavor, saved, dir, info, signature: asked, lib: options.lib, warn })
     if (output !== undefined) await saveFile(join(dir, OUTPUT_EXAMPLE), writeOutput(output))
     signature ??= output === undefined ? asked : inferred(example, output, warn)
   }
@@ -124,18 +125,6 @@ export async function packageModel(
   }
 }
 
-/** Whether an example may be asked of a model with this signature; a graph's own does not know the columns of a table. */
-function fits(signature: Signature | undefined, example: ModelInput | undefined): boolean {
-  if (!signature || example === undefined) return true
-  try {
-    checkInput(signature, example)
-    return true
-  } catch (error) {
-    if (error instanceof SignatureMismatchError) return false
-    throw error
-  }
-}
-
 function checkMetadata(metadata: unknown): void {
   if (metadata === undefined) return
   if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata))
@@ -153,73 +142,6 @@ function flavorsOf(name: string, { config, pythonFunction }: SavedFlavor): Recor
   if (!pythonFunction) return { [name]: config }
   const env = { conda: 'conda.yaml', virtualenv: 'python_env.yaml' }
   return { [name]: config, python_function: { env, python_version: PYTHON_VERSION, ...pythonFunction } }
-}
-
-interface Answering {
-  readonly flavor: Flavor
-  readonly saved: SavedFlavor
-  readonly dir: string
-  readonly info: Readonly<Record<string, unknown>>
-  readonly signature: Signature | undefined
-  readonly options: ModelOptions
-  readonly warn: (message: string) => void
-}
-
-/** What the packaged model answers its example, both read back from the folder; a model that cannot is kept nonetheless. */
-async function answerOf({
-  flavor,
-  saved,
-  dir,
-  info,
-  signature,
-  options,
-  warn,
-}: Answering): Promise<ModelOutput | undefined> {
-  try {
-    const input = checkInput(signature, await readExample(dir, info, signature))
-    const loaded = await flavor.load(dir, saved.config, { allowCode: true, lib: options.lib, signature })
-    try {
-      return await loaded.predict(input)
-    } finally {
-      await loaded.dispose()
-    }
-  } catch (error) {
-    // The training is done and the model is whole: losing it over its example would be the greater harm.
-    warn(`The model could not answer its input example, so no answer is kept for replay: ${(error as Error).message}`)
-    return undefined
-  }
-}
-
-function inferred(
-  example: ModelInput,
-  output: ModelOutput | undefined,
-  warn: (message: string) => void,
-): Signature | undefined {
-  try {
-    return inferSignature(example, output)
-  } catch (error) {
-    warn(`No signature could be inferred from the input example: ${(error as Error).message}`)
-    return undefined
-  }
-}
-
-async function copyCode(dir: string, code: ModelOptions['code']): Promise<string | undefined> {
-  const paths = code === undefined ? [] : typeof code === 'string' ? [code] : code
-  for (const given of paths) {
-    const from = resolve(given)
-    const facts = await factsBehind(from)
-    if (!facts) throw new NotFoundError(`There is no code at ${from}`)
-    const files =
-      facts.kind === 'directory'
-        ? (await tree(from)).map(({ path, file }) => ({ path: join(basename(from), path), file }))
-        : [{ path: basename(from), file: from }]
-    for (const { path, file } of files) {
-      const to = join(dir, 'code', path)
-      await makeDirs(dirname(to))
-      await copyNew(file, to)
-    }
-  }
-  return paths.length > 0 ? 'code' : undefined
 }
 
 /** Writes a model's folder without a run, whole or not at all, and answers its path; one that holds anything already is an `AlreadyExistsError`. */
