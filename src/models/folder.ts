@@ -5,7 +5,7 @@ import { joinPath } from '../artifacts/paths.js'
 import type { ArtifactStore, OpenArtifacts } from '../artifacts/store.js'
 import type { Progress } from '../core/entities.js'
 import { isModelUri, parseModelUri } from '../core/model-uri.js'
-import { writeYaml } from '../core/yaml.js'
+import { writeYaml, YAML_LIMIT } from '../core/yaml.js'
 import { factsBehind, saveFile, sha256Of } from '../disk/files.js'
 import { IntegrityError, InvalidParameterError, isRetryable, NotFoundError } from '../errors.js'
 import type { ModelCache } from './cache.js'
@@ -28,8 +28,12 @@ export interface FolderOptions {
   /** What of a cached model is hashed again: what moved (`changed`, default), or all (`always`). */
   readonly verify?: 'changed' | 'always' | undefined
   readonly signal?: AbortSignal | undefined
+  /** Hears how far the bytes are. */
   readonly onProgress?: ((progress: Progress) => void) | undefined
 }
+
+/** Looks at the text of a model's MLmodel before anything else of it is fetched, and throws when the rest is of no use. */
+export type AcceptModel = (mlmodel: string, uri: string) => void
 
 /** A model's files on this machine. */
 export interface ModelFolder {
@@ -39,19 +43,29 @@ export interface ModelFolder {
   readonly stale: boolean
 }
 
-const MLMODEL_LIMIT = 1024 * 1024
+const MLMODEL_LIMIT = 4 * YAML_LIMIT
 /** Python's name for the file that says which version a downloaded model is. */
 export const REGISTERED_META = 'registered_model_meta'
 
-/** The folder of the model that a reference means: as it is where it lies on this disk, else from the cache, filled when need be. */
-export async function modelFolder(deps: FolderDeps, uri: string, options: FolderOptions = {}): Promise<ModelFolder> {
-  const { offline = 'never' } = options
+/**
+ * The folder of the model that a reference means: as it is where it lies on this disk, else from the cache, filled when need be
+ * (`accept` may refuse it by its MLmodel before the rest is fetched).
+ */
+export async function modelFolder(
+  deps: FolderDeps,
+  uri: string,
+  options: FolderOptions = {},
+  accept: AcceptModel = () => {},
+): Promise<ModelFolder> {
+  const { offline = 'never', verify = 'changed' } = options
   if (!['never', 'fallback', 'only'].includes(offline))
     throw new InvalidParameterError(`offline is "never", "fallback" or "only", not ${JSON.stringify(offline)}`)
+  if (!['changed', 'always'].includes(verify))
+    throw new InvalidParameterError(`verify is "changed" or "always", not ${JSON.stringify(verify)}`)
   if (offline === 'only') return (await remembered(deps, uri, options, 'offline is "only"')) ?? neverSeen(deps, uri)
   try {
     const model = await deps.resolve(uri, { signal: options.signal })
-    return { dir: await fetched(deps, uri, model, options), model, stale: false }
+    return { dir: await fetched(deps, { uri, model, options, accept }), model, stale: false }
   } catch (error) {
     if (offline !== 'fallback' || !isRetryable(error)) throw error
     const found = await remembered(deps, uri, options, (error as Error).message)
@@ -81,7 +95,7 @@ async function remembered(
   if (!model) {
     // What lies on this disk was never fetched: nothing is asked but the file system.
     const local = await localOnly(deps, uri)
-    return local ? { dir: await fetched(deps, uri, local, options), model: local, stale: false } : undefined
+    return local ? { dir: await onDisk(deps, local, options), model: local, stale: false } : undefined
   }
   const { verify, signal } = options
   const dir = await deps.cache.cached(keyOf(model, model.identity), async () => {}, { verify, signal, offline: why })
@@ -94,43 +108,36 @@ async function localOnly(deps: FolderDeps, uri: string): Promise<ResolvedModel |
   return model.kind === 'folder' || model.kind === 'bundle' ? model : undefined
 }
 
-async function fetched(deps: FolderDeps, uri: string, model: ResolvedModel, options: FolderOptions): Promise<string> {
+interface Fetching {
+  readonly uri: string
+  readonly model: ResolvedModel
+  readonly options: FolderOptions
+  readonly accept: AcceptModel
+}
+
+async function fetched(deps: FolderDeps, fetching: Fetching): Promise<string> {
+  const { uri, model, options } = fetching
   if (model.kind === 'folder' || model.kind === 'bundle') return onDisk(deps, model, options)
-  const { signal, verify, onProgress } = options
-  let store: ArtifactStore | undefined
-  const opened = async (place: ModelPlace): Promise<ArtifactStore> => {
-    store ??= await deps.openArtifacts(place.artifactUri)
-    return store
-  }
-  const identity = model.identity ?? (await identityByText(await model.place(), opened, uri, signal))
-  const dir = await deps.cache.cached(
-    keyOf(model, identity),
-    async (to, shared) => {
-      const place = await model.place()
-      const { files } = await download(await opened(place), place.path, to, { signal: shared, onProgress })
-      if (!files.some(({ path }) => path === joinPath(place.path, 'MLmodel')))
-        throw new NotFoundError(
-          `${uri} leads to ${joinPath(place.artifactUri, place.path)}, where there is no model (no MLmodel)`,
-        )
-      if (model.name !== undefined) await saveFile(join(to, REGISTERED_META), metaOf(model))
-    },
-    { verify, signal },
-  )
+  const { signal, verify } = options
+  const identity = model.identity ?? (await identityByText(deps, await model.place(), uri, signal))
+  const fill = (to: string, shared: AbortSignal) => fetchInto(deps, fetching, to, shared)
+  const dir = await deps.cache.cached(keyOf(model, identity), fill, { verify, signal })
   const { kind, name, version, runId, modelId, source, creationTimestamp } = model
-  await deps.cache.remember([...deps.scope, uri], {
-    kind,
-    name,
-    version,
-    runId,
-    modelId,
-    source,
-    creationTimestamp,
-    identity,
-  })
+  const kept: KeptModel = { kind, name, version, runId, modelId, source, creationTimestamp, identity }
+  await deps.cache.remember([...deps.scope, uri], kept)
   return dir
 }
 
-const metaOf = ({ name, version }: ResolvedModel): string => writeYaml({ model_name: name, model_version: version })
+async function fetchInto(deps: FolderDeps, fetching: Fetching, to: string, signal: AbortSignal): Promise<void> {
+  const { uri, model, options, accept } = fetching
+  const place = await model.place()
+  const store = await deps.openArtifacts(place.artifactUri)
+  accept(await mlModelText(store, place, uri, signal), uri)
+  await download(store, place.path, to, { signal, onProgress: options.onProgress })
+  const { name, version } = model
+  if (name !== undefined)
+    await saveFile(join(to, REGISTERED_META), writeYaml({ model_name: name, model_version: version }))
+}
 
 function keyOf(model: Omit<KeptModel, 'identity'>, identity: readonly string[]) {
   const { name, version, modelId, runId, kind } = model
@@ -139,25 +146,37 @@ function keyOf(model: Omit<KeptModel, 'identity'>, identity: readonly string[]) 
 
 /** Files whose reference is no identity (they may be written anew) are told apart by the text of their MLmodel, which holds its time. */
 async function identityByText(
+  deps: FolderDeps,
   place: ModelPlace,
-  open: (place: ModelPlace) => Promise<ArtifactStore>,
   uri: string,
   signal: AbortSignal | undefined,
 ): Promise<readonly string[]> {
-  const hash = createHash('sha256')
+  const text = await mlModelText(await deps.openArtifacts(place.artifactUri), place, uri, signal)
+  return ['files', place.artifactUri, place.path, createHash('sha256').update(text).digest('hex')]
+}
+
+async function mlModelText(
+  store: ArtifactStore,
+  { artifactUri, path }: ModelPlace,
+  uri: string,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const chunks: Uint8Array[] = []
   let size = 0
   try {
-    const stream = await (await open(place)).read(joinPath(place.path, 'MLmodel'), { signal })
+    const stream = await store.read(joinPath(path, 'MLmodel'), { signal })
     for await (const chunk of stream as unknown as AsyncIterable<Uint8Array>) {
       size += chunk.byteLength
       if (size > MLMODEL_LIMIT) throw new IntegrityError(`The MLmodel of ${uri} has over ${MLMODEL_LIMIT} bytes`)
-      hash.update(chunk)
+      chunks.push(chunk)
     }
   } catch (error) {
     if (!(error instanceof NotFoundError)) throw error
-    throw new NotFoundError(`There is no model at ${uri}: ${error.message}`, { cause: error })
+    throw new NotFoundError(`${uri} leads to ${joinPath(artifactUri, path)}, where there is no model (no MLmodel)`, {
+      cause: error,
+    })
   }
-  return ['files', place.artifactUri, place.path, hash.digest('hex')]
+  return Buffer.concat(chunks).toString('utf8')
 }
 
 async function onDisk(deps: FolderDeps, model: ResolvedModel, options: FolderOptions): Promise<string> {

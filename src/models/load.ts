@@ -16,6 +16,7 @@ import { lifetime } from './lifetime.js'
 import { pickFlavor } from './pick.js'
 import { compareOutputs, readOutput } from './replay.js'
 
+/** How `loadModel` fetches, checks and serves a model. */
 export interface LoadModelOptions extends FolderOptions, Omit<LoadOptions, 'signature'> {
   /** Runs the stored input example again and refuses the model when its answer differs from the stored one; the tolerance is relative, 1e-5 unless said. */
   readonly replay?: boolean | { readonly tolerance?: number | undefined } | undefined
@@ -55,8 +56,11 @@ export interface LoadedModel extends AsyncDisposable {
    * Input that does not fit the signature is a `SignatureMismatchError`.
    */
   predict(input: readonly Row[]): Promise<readonly Row[]>
+  /** One tensor in, one tensor out. */
   predict(input: TensorLike): Promise<Tensor>
+  /** Named tensors in, named tensors out. */
   predict(input: NamedTensors): Promise<Readonly<Record<string, Tensor>>>
+  /** The same for input whose form is known only when it runs. */
   predict(input: ModelInput): Promise<ModelOutput>
   /** Frees what the framework holds, when calls under way are done; a second call does nothing. */
   dispose(): Promise<void>
@@ -67,7 +71,9 @@ export interface LoadedModel extends AsyncDisposable {
  * configured here that it has; `UnsupportedFlavorError` when there is none.
  */
 export async function loadModel(deps: LoadDeps, uri: string, options: LoadModelOptions = {}): Promise<LoadedModel> {
-  const folder = await modelFolder(deps, uri, options)
+  const folder = await modelFolder(deps, uri, options, (text) => {
+    pickFlavor(deps.flavors, readMlModel(text, `The MLmodel of ${uri}`), uri)
+  })
   const described = await readModel(folder.dir)
   const { flavor, config } = pickFlavor(deps.flavors, described, uri)
   const { allowCode, lib, sessionOptions, signal } = options
@@ -75,6 +81,7 @@ export async function loadModel(deps: LoadDeps, uri: string, options: LoadModelO
   const { signature } = described
   const loaded = lifetime(await flavor.load(folder.dir, config, { allowCode, lib, sessionOptions, signature }))
   try {
+    signal?.throwIfAborted()
     if (options.replay) await replay(folder.dir, described, loaded, options.replay)
     return alive(loaded, await infoOf(folder, described, flavor.name), options.batch)
   } catch (error) {

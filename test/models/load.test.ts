@@ -187,6 +187,16 @@ describe('loadModel', () => {
     await expect(load(dir)).rejects.toThrow(/flavors sklearn;.*there are plain/)
   })
 
+  it('such a model is not even fetched: its MLmodel is read before the rest', async () => {
+    const { log, load, deps, reads } = modelHouse()
+    const info = await log(model)
+    const other: Flavor = { ...plain, name: 'other' }
+    await expect(loadModel({ ...deps, flavors: [other] }, info.modelUri)).rejects.toThrow(UnsupportedFlavorError)
+    expect(reads).toEqual(['MLmodel'])
+    await (await load(info.modelUri)).dispose()
+    await expect(load(info.modelUri, { verify: 'never' as never })).rejects.toThrow(/"changed" or "always"/)
+  })
+
   it.each([
     ['no YAML', '{{{'],
     ['a list', '- a'],
