@@ -1,6 +1,7 @@
 // What the package promises, by name: a change of its API is a change of this file.
 export type { ArtifactFile, ArtifactStore, OpenArtifacts, TransferOptions } from './artifacts/store.js'
 export { type Client, type ClientEvents, createClient } from './client.js'
+export type { BatchLimits } from './core/batch.js'
 export type {
   Dataset,
   DatasetInput,
@@ -20,8 +21,20 @@ export type {
 } from './core/entities.js'
 export { inferSignature } from './core/infer-signature.js'
 export type { MlModel } from './core/mlmodel.js'
-export type { Signature } from './core/signature.js'
-export type { ModelInput, ModelOutput, NamedTensors, Row, Tensor, TensorLike } from './core/tensor.js'
+export type { Column, ColumnType, DataType, Param, Property, Schema, TensorSpec } from './core/schema.js'
+export type { Signature, SignatureText } from './core/signature.js'
+export type {
+  ModelInput,
+  ModelOutput,
+  NamedTensors,
+  NestedArray,
+  Row,
+  Scalar,
+  Tensor,
+  TensorData,
+  TensorLike,
+  TensorType,
+} from './core/tensor.js'
 export {
   AlreadyExistsError,
   ApprovalRequiredError,
@@ -139,6 +152,8 @@ export {
   updateRegisteredModel,
   updateRun,
 } from './fluent.js'
+export type { Auth, AuthFunction, AuthRequest } from './http/auth.js'
+export type { BatchOptions } from './models/batching.js'
 export type { CacheEntry, CacheInfo, Pruned, PruneOptions } from './models/cache.js'
 export type {
   Flavor,
@@ -151,10 +166,23 @@ export type {
 export type { LoadedModel, LoadedModelInfo, LoadModelOptions } from './models/load.js'
 export type { LogModelOptions, ModelInfo } from './models/log.js'
 export type { ModelOptions } from './models/package.js'
-export type { Approvals } from './registry/approvals.js'
-export type { RegisteredModels } from './registry/models.js'
-export type { Stages } from './registry/stages.js'
-export type { ModelVersions } from './registry/versions.js'
+export type { Approval, Approvals, ApproveOptions } from './registry/approvals.js'
+export type { StageEvent } from './registry/history.js'
+export type { RequiredMetric } from './registry/metric.js'
+export type {
+  CreateRegisteredModelOptions,
+  RegisteredModels,
+  SearchRegisteredModelsOptions,
+  UpdateRegisteredModelOptions,
+} from './registry/models.js'
+export type { RollbackOptions, Stages, TransitionOptions } from './registry/stages.js'
+export type { StageTarget } from './registry/target.js'
+export type {
+  CreateModelVersionOptions,
+  ModelVersions,
+  RegisterModelOptions,
+  SearchModelVersionsOptions,
+} from './registry/versions.js'
 export type { ArtifactTarget, DownloadOptions } from './resolve/artifacts.js'
 export type { EndStatus, Run } from './run/run.js'
 export type { StartRunOptions } from './run/start.js'
@@ -167,11 +195,25 @@ export type {
   RunVerbs,
   TableInput,
 } from './run/verbs.js'
-export type { CallOptions, Experiments } from './tracking/experiments.js'
-export type { BufferStats } from './tracking/metric-buffer.js'
-export type { LogBatchInput, Runs, SearchRunsOptions } from './tracking/runs.js'
+export type { HttpSettings, Settings } from './settings.js'
+export type {
+  CallOptions,
+  CreateExperimentOptions,
+  Experiments,
+  SearchExperimentsOptions,
+} from './tracking/experiments.js'
+export type { BufferOptions, BufferStats } from './tracking/metric-buffer.js'
+export type {
+  CreateRunOptions,
+  LogBatchInput,
+  Runs,
+  SearchLoggedModelsOptions,
+  SearchRunsOptions,
+  UpdateRunOptions,
+} from './tracking/runs.js'
 export type { PointOptions } from './tracking/values.js'
 export type { Input, Operation, Output, Transport } from './transport/transport.js'
+export type { Remote } from './wire/remote.js'
 export {
   type ArtifactStoreFactory,
   type ClientOptions,

@@ -12,6 +12,7 @@ export interface CopyOptions {
   /** Files in flight at once; 8 unless said. */
   readonly concurrency?: number | undefined
   readonly signal?: AbortSignal | undefined
+  /** Hears how far the bytes are. */
   readonly onProgress?: ((progress: Progress) => void) | undefined
 }
 

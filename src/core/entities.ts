@@ -9,12 +9,14 @@ export interface Experiment {
   readonly tags: Readonly<Record<string, string>>
 }
 
+/** How a run stands or how it ended. */
 export type RunStatus = 'RUNNING' | 'SCHEDULED' | 'FINISHED' | 'FAILED' | 'KILLED'
 /** Which lifecycle a search looks at. */
 export type ViewType = 'ACTIVE_ONLY' | 'DELETED_ONLY' | 'ALL'
 /** A step: a whole number; past 2^53 a bigint, so that nothing is rounded. */
 export type Step = number | bigint
 
+/** What a run is, apart from what was logged to it; times are epoch milliseconds. */
 export interface RunInfo {
   readonly runId: string
   readonly runName: string | undefined
@@ -48,11 +50,13 @@ export interface Dataset {
   readonly profile?: string | undefined
 }
 
+/** A dataset that went into a run, and what it was there for (`mlflow.data.context`). */
 export interface DatasetInput {
   readonly dataset: Dataset
   readonly tags: Readonly<Record<string, string>>
 }
 
+/** A logged model that came out of a run, and at which step. */
 export interface ModelOutput {
   readonly modelId: string
   readonly step: Step
@@ -88,6 +92,7 @@ export interface LoggedModelInfo {
   readonly metrics: readonly (Metric & { readonly runId?: string | undefined })[]
 }
 
+/** One version of a registered model; `version` is a string of digits, times are epoch milliseconds. */
 export interface ModelVersion {
   readonly name: string
   readonly version: string
@@ -106,6 +111,7 @@ export interface ModelVersion {
   readonly aliases: readonly string[]
 }
 
+/** A name in the registry, its aliases and the latest version in each stage. */
 export interface RegisteredModel {
   readonly name: string
   readonly description: string | undefined

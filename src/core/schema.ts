@@ -8,6 +8,7 @@ export type ColumnType =
   | { readonly type: 'array'; readonly items: ColumnType }
   | { readonly type: 'object'; readonly properties: Readonly<Record<string, Property>> }
   | { readonly type: 'map'; readonly values: ColumnType }
+/** The type of a field of an object, and whether the field has to be there. */
 export type Property = ColumnType & { readonly required: boolean }
 /** One column; without a name only when it is the only one. */
 export type Column = Property & { readonly name?: string }

@@ -35,11 +35,13 @@ export interface Tensor {
   readonly type: TensorType
 }
 
+/** One element of a tensor. */
 export type Scalar = number | bigint | boolean | string
 /** A tensor as arrays in arrays, all of one length at each depth. */
 export type NestedArray = readonly (Scalar | NestedArray)[]
 /** A tensor in either form that a caller may give. */
 export type TensorLike = Tensor | NestedArray
+/** Tensors by the names that the model gives its inputs and outputs. */
 export type NamedTensors = Readonly<Record<string, TensorLike>>
 
 /** One row: a value per column. */

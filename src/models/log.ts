@@ -26,6 +26,7 @@ export interface LogModelOptions extends ModelOptions {
   /** The alias its version gets; needs `registeredModelName`. */
   readonly alias?: string | undefined
   readonly signal?: AbortSignal | undefined
+  /** Hears how far the bytes are. */
   readonly onProgress?: ((progress: Progress) => void) | undefined
 }
 

@@ -18,6 +18,7 @@ import { artifactUriOf, modelsOfRun, placeInRun, runOf } from './place.js'
 /** Artifacts by URI, or by run and path. */
 export type ArtifactTarget = string | { readonly runId: string; readonly path?: string | undefined }
 
+/** How `downloadArtifacts` fetches. */
 export interface DownloadOptions extends CopyOptions {
   /** Where to; a fresh folder of the system's temporary ones unless said. Places on this machine are then not copied at all. */
   readonly dstPath?: string | undefined

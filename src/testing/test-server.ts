@@ -10,6 +10,7 @@ import { fileTransport } from '../transport/file/file.js'
 import type { Operation } from '../transport/transport.js'
 import { type Fault, type Faults, faultScript, suffer } from './faults.js'
 
+/** How a test server differs from the usual one. */
 export interface TestServerOptions {
   /** Default: any port that is free. It listens on 127.0.0.1 alone. */
   readonly port?: number | undefined
@@ -44,7 +45,9 @@ export interface TestServer {
   readonly faults: Faults
   /** All requests, oldest first. */
   readonly requests: readonly TestRequest[]
+  /** Stops listening and removes what it kept, when the folder is its own. */
   close(): Promise<void>
+  /** As `close()`. */
   [Symbol.asyncDispose](): Promise<void>
 }
 

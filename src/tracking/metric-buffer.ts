@@ -38,9 +38,11 @@ export interface BufferOptions {
   readonly intervalMs?: number
   /** Points that may wait while the backend is slow; one more is refused and counted. 4,194,304 (120 MB) by default. */
   readonly maxQueued?: number
+  /** Hears what the backend turned down for good, and how many points, parameters and tags that were. */
   readonly onRefused?: (error: CairnError, count: number) => void
   /** After an outage: batches are taken again. */
   readonly onRecovered?: () => void
+  /** Hears of each failure that may pass, and how long the next try waits. */
   readonly onRetry?: (error: CairnError, delayMs: number) => void
 }
 

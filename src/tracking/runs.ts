@@ -79,6 +79,7 @@ export interface Runs {
   logBatch(runId: string, batch: LogBatchInput, options?: CallOptions): Promise<void>
   /** Marks a run as deleted; `restoreRun` brings it back. */
   deleteRun(runId: string, options?: CallOptions): Promise<void>
+  /** Brings a deleted run back. */
   restoreRun(runId: string, options?: CallOptions): Promise<void>
   /** A logged model (MLflow 3) by its id, `m-…`. */
   getLoggedModel(modelId: string, options?: CallOptions): Promise<LoggedModelInfo>
@@ -86,7 +87,9 @@ export interface Runs {
   searchLoggedModels(options: SearchLoggedModelsOptions): Promise<LoggedModelInfo[]>
   /** As `searchLoggedModels`, page by page. */
   iterateLoggedModels(options: SearchLoggedModelsOptions): AsyncIterable<LoggedModelInfo>
+  /** Marks a logged model as deleted; its files stay. */
   deleteLoggedModel(modelId: string, options?: CallOptions): Promise<void>
+  /** Sets tags of a logged model; one that is there already is replaced. */
   setLoggedModelTags(modelId: string, tags: Readonly<Record<string, string>>, options?: CallOptions): Promise<void>
   /** Adds parameters to a logged model; like a run's, each is written once. */
   logLoggedModelParams(modelId: string, params: Readonly<Record<string, unknown>>, options?: CallOptions): Promise<void>

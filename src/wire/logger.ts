@@ -2,9 +2,13 @@ import { createRequire } from 'node:module'
 
 /** Where lines for people go: anything that looks like pino. */
 export interface Logger {
+  /** What only someone looking for a fault wants to see. */
   debug(message: string): void
+  /** What went as it should. */
   info(message: string): void
+  /** What someone should know and nothing broke on. */
   warn(message: string): void
+  /** What went wrong. */
   error(message: string): void
 }
 
