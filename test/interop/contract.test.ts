@@ -1,0 +1,102 @@
+import { afterAll, beforeAll, describe } from 'vitest'
+import { proxied } from '../../src/artifacts/proxied.js'
+import { sender } from '../../src/http/send.js'
+import { httpTransport } from '../../src/transport/http.js'
+import { artifactStoreContract, type Exceptions } from '../contract/artifact-store.js'
+import { trackingContract } from '../contract/transport.js'
+import { loggedModelContract, registryContract } from '../contract/transport-registry.js'
+import { available, postgresBin, type Running, startMlflow, startPostgres, startS3 } from './servers.js'
+
+type Differs = Record<string, string>
+
+/** Where MLflow's databases do otherwise than its file store, whose facts the suites tell. */
+const DATABASE: Differs = {
+  'a blank name is refused': 'blank names are taken',
+  'renaming changes the name and frees the old one': 'a taken name is a BAD_REQUEST',
+  'the default experiment cannot be deleted': 'it can, and every other fact needs it',
+  'the infinities and minus zero are kept': 'infinities become the largest double, -0 becomes 0',
+  'one deleted already is not found to be deleted again': 'deleting twice is success',
+  'a dataset without a digest means all of its name': 'the digest has to fit',
+  'a file of another host is refused as bad input': 'it is a 500',
+  'that refusal is an InvalidParameterError': 'it is a 500',
+  'a page of no models is refused': 'it is taken for the default',
+  'an unknown metric has an empty history, an unknown run none': 'an unknown run has an empty one',
+  'a timestamp that is no whole number of milliseconds is refused, and nothing of its batch written': 'it is cut',
+  'histories of several runs come in one answer, each point with its run': 'in another order',
+  'a dataset without name or with one too long is refused': 'it is taken',
+  'models that go into a run and come out of it come back': 'the same output twice is refused',
+}
+
+const MLFLOW_2_FILES: Differs = {
+  'a blank name is refused': 'blank names are taken',
+  'a name with ":" is refused': 'it is taken',
+  'tags are set, replaced and removed': 'tags of experiments cannot be removed',
+  'an unknown metric has an empty history, an unknown run none': 'an unknown run has an empty one',
+  'a timestamp that is no whole number of milliseconds is refused, and nothing of its batch written': 'it is cut',
+  'histories of several runs come in one answer, each point with its run': 'in another order',
+  'a dataset without name or with one too long is refused': 'it is taken',
+  'models that go into a run and come out of it come back': 'there are no logged models',
+  'a metric with a model is a metric of the model too': 'there are no logged models',
+  'each kind of comparison finds what it should, newest first': 'IS NULL is not known',
+  'a rename keeps tags and aliases, of the model and of its versions': 'it is a 500',
+  'making one of a model that is not there is a NotFoundError': 'it is a 500',
+  'models:/m-… leads to where the logged model lies, and brings its run': 'there are no logged models',
+  'the logged model remembers the versions made of it': 'there are no logged models',
+  'a tag never opens the way for a source': 'it does (CVE-2026-2614)',
+  'the alias "latest" answers the newest version': 'it is refused',
+  'a file of another host is refused as bad input': 'it is a 500',
+  'that refusal is an InvalidParameterError': 'it is a 500',
+}
+
+const servers: Running[] = []
+afterAll(async () => {
+  for (const server of servers.splice(0).reverse()) await server.stop()
+})
+const kept = async <R extends Running>(starting: Promise<R>): Promise<R> => {
+  const running = await starting
+  servers.push(running)
+  return running
+}
+
+function suites(
+  start: () => Promise<Running>,
+  differs: Differs,
+  more: { loggedModels: boolean; artifacts?: Exceptions },
+) {
+  let url = ''
+  let count = 0
+  beforeAll(async () => {
+    url = (await start()).url
+  })
+  const make = async () => ({ transport: httpTransport({ send: sender({ url }) }) })
+  trackingContract(make, { differs })
+  registryContract(make, { differs })
+  if (more.loggedModels) loggedModelContract(make, { differs })
+  artifactStoreContract(
+    async () => proxied(sender({ url }))(`mlflow-artifacts:/0/suite-${++count}/artifacts`),
+    more.artifacts,
+  )
+}
+
+describe.skipIf(!available('latest'))('the newest MLflow on SQLite', () => {
+  suites(() => kept(startMlflow('latest', { store: 'sqlite' })), DATABASE, { loggedModels: true })
+})
+
+describe.skipIf(!available('latest') || !postgresBin)('the newest MLflow on PostgreSQL, artifacts in S3', () => {
+  const start = async () => {
+    const database = await kept(startPostgres())
+    const s3 = await kept(startS3())
+    return kept(startMlflow('latest', { store: database.url, artifacts: 's3://mlflow/artifacts', env: s3.env }))
+  }
+  suites(start, DATABASE, { loggedModels: true })
+})
+
+describe.skipIf(!available('latest-2'))('the newest MLflow 2 on its file store', () => {
+  suites(() => kept(startMlflow('latest-2', { store: 'files' })), MLFLOW_2_FILES, {
+    loggedModels: false,
+    artifacts: {
+      'names keep their spaces, percent signs and letters of any script':
+        'its server breaks off downloads of names beyond ASCII',
+    },
+  })
+})
