@@ -1,5 +1,6 @@
 /** MLflow's column types: `integer` has 32 bits, `long` 64; `float` 32, `double` 64. */
 export const DATA_TYPES = ['boolean', 'integer', 'long', 'float', 'double', 'string', 'binary', 'datetime'] as const
+/** A plain type of a column, by MLflow's name. */
 export type DataType = (typeof DATA_TYPES)[number]
 
 /** The type of a value in a column; arrays, objects and maps nest. */
