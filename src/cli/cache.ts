@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { bytesText, parseBytes, parseDuration, timeText } from './format.js'
-import { table } from './table.js'
+import { type Column, table } from './table.js'
 import type { Terminal } from './terminal.js'
 import { examples, type Work, word } from './word.js'
 
@@ -9,10 +9,10 @@ interface PruneOptions {
   readonly olderThan?: number
 }
 
-const COLUMNS = [
-  { title: 'MODEL', whole: true },
-  { title: 'SIZE', whole: true },
-  { title: 'LAST USED' },
+const COLUMNS: readonly Column[] = [
+  { title: 'MODEL', keep: 'always' },
+  { title: 'SIZE', keep: 'always' },
+  { title: 'LAST USED', keep: 'whole' },
   { title: 'PATH' },
 ]
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { ModelVersion, RegisteredModel } from '../index.js'
 import { bytesText, timeText } from './format.js'
 import { fields } from './sections.js'
-import { table } from './table.js'
+import { type Column, table } from './table.js'
 import type { Terminal } from './terminal.js'
 import { examples, parseCount, several, type Work, word } from './word.js'
 
@@ -12,25 +12,25 @@ interface ListOptions {
   readonly max: number
 }
 
-const MODELS = [
-  { title: 'NAME', whole: true },
-  { title: 'LATEST', whole: true },
+const MODELS: readonly Column[] = [
+  { title: 'NAME', keep: 'always' },
+  { title: 'LATEST', keep: 'always' },
   { title: 'STAGES AND ALIASES' },
-  { title: 'UPDATED' },
+  { title: 'UPDATED', keep: 'whole' },
   { title: 'DESCRIPTION' },
 ]
-const VERSIONS = [
-  { title: 'VERSION', whole: true },
-  { title: 'STAGE', whole: true },
+const VERSIONS: readonly Column[] = [
+  { title: 'VERSION', keep: 'always' },
+  { title: 'STAGE', keep: 'always' },
   { title: 'ALIASES' },
-  { title: 'MADE', whole: true },
+  { title: 'MADE', keep: 'whole' },
   { title: 'RUN' },
   { title: 'DESCRIPTION' },
 ]
-const MOVES = [
-  { title: 'WHEN', whole: true },
-  { title: 'VERSION', whole: true },
-  { title: 'MOVE', whole: true },
+const MOVES: readonly Column[] = [
+  { title: 'WHEN', keep: 'always' },
+  { title: 'VERSION', keep: 'always' },
+  { title: 'MOVE', keep: 'always' },
   { title: 'BY' },
   { title: 'COMMENT' },
 ]

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { Client, RunData } from '../index.js'
 import { bytesText, durationText, numberText, timeText } from './format.js'
 import { fields, section } from './sections.js'
-import { table } from './table.js'
+import { type Column, table } from './table.js'
 import type { Terminal } from './terminal.js'
 import { examples, parseCount, several, type Work, word } from './word.js'
 
@@ -14,12 +14,12 @@ interface ListOptions {
   readonly deleted?: true
 }
 
-const COLUMNS = [
-  { title: 'RUN ID', whole: true },
+const COLUMNS: readonly Column[] = [
+  { title: 'RUN ID', keep: 'always' },
   { title: 'NAME' },
-  { title: 'STATUS', whole: true },
-  { title: 'STARTED', whole: true },
-  { title: 'TOOK' },
+  { title: 'STATUS', keep: 'whole' },
+  { title: 'STARTED', keep: 'whole' },
+  { title: 'TOOK', keep: 'whole' },
   { title: 'METRICS' },
 ]
 

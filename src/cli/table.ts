@@ -1,13 +1,14 @@
 import { plain } from './terminal.js'
 
-/** A column of a table: its title, and whether it must never be cut. */
+/** A column of a table. */
 export interface Column {
   readonly title: string
-  readonly whole?: boolean
+  /** `always`: neither cut nor left out; `whole`: left out rather than cut. Others are cut, and left out at the last. */
+  readonly keep?: 'always' | 'whole'
 }
 
 const GAP = 2
-const LEAST = 6
+const LEAST = 8
 
 /** How many columns of a terminal a text takes: two for wide characters, none for marks that combine. */
 export function widthOf(text: string): number {
@@ -34,19 +35,26 @@ function cut(text: string, width: number): string {
   return `${kept}…`
 }
 
-/** Takes from the widest column that may be cut until the table fits; then whole columns go, the last first. */
+/** The widths at which a table fits: first the widest columns are cut, then whole ones left out, the last first. */
 function fitted(columns: readonly Column[], natural: readonly number[], width: number): number[] {
-  const widths = [...natural]
-  const total = () => widths.reduce((sum, one) => sum + (one > 0 ? one + GAP : 0), -GAP)
-  const may = (i: number) => !columns[i]?.whole && widths[i]! > 0
-  while (total() > width) {
-    const open = widths.map((_, i) => i).filter(may)
-    if (open.length === 0) break
-    const widest = open.reduce((best, i) => (widths[i]! > widths[best]! ? i : best))
-    if (widths[widest]! > LEAST) widths[widest] = Math.max(LEAST, widths[widest]! - (total() - width))
-    else widths[open.at(-1)!] = 0
+  const byTurn = columns.map((_, i) => i).reverse()
+  const leave = [
+    ...byTurn.filter((i) => columns[i]?.keep === 'whole'),
+    ...byTurn.filter((i) => columns[i]?.keep === undefined),
+  ]
+  for (let left = 0; ; left++) {
+    const gone = new Set(leave.slice(0, left))
+    const widths = natural.map((one, i) => (gone.has(i) ? 0 : one))
+    let over = widths.reduce((sum, one) => sum + (one > 0 ? one + GAP : 0), -GAP) - width
+    for (;;) {
+      if (over <= 0 || left > leave.length) return widths
+      const open = widths.flatMap((one, i) => (columns[i]?.keep === undefined && one > LEAST ? [i] : []))
+      if (open.length === 0) break
+      const widest = open.reduce((best, i) => (widths[i]! > widths[best]! ? i : best))
+      widths[widest]!--
+      over--
+    }
   }
-  return widths
 }
 
 /** Rows under titles, aligned, no line longer than `width`; without a width nothing is cut. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { table, widthOf } from '../../src/cli/table.js'
 
-const columns = [{ title: 'ID', whole: true }, { title: 'NAME' }, { title: 'NOTE' }]
+const columns = [{ title: 'ID', keep: 'always' }, { title: 'NAME' }, { title: 'NOTE' }] as const
 
 describe('a table', () => {
   it('aligns its columns and cuts nothing when the width does not matter', () => {
@@ -25,7 +25,13 @@ describe('a table', () => {
 
   it('leaves the last columns out where cutting is not enough', () => {
     const lines = table(columns, [['0123456789', 'a long name', 'a long note']], { width: 20 }).split('\n')
-    expect(lines).toEqual(['ID          NAME', '0123456789  a lon…'])
+    expect(lines).toEqual(['ID          NAME', '0123456789  a long …'])
+  })
+
+  it('leaves a column that is of no use when cut out before that, and gives the others its room', () => {
+    const some = [{ title: 'ID', keep: 'always' }, { title: 'NAME' }, { title: 'MADE', keep: 'whole' }] as const
+    const lines = table(some, [['1', 'a name of 20 letters', '2026-11-24 21:01']], { width: 28 }).split('\n')
+    expect(lines).toEqual(['ID  NAME', '1   a name of 20 letters'])
   })
 
   it('counts wide characters twice and combining ones not at all', () => {
