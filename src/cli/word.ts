@@ -19,6 +19,9 @@ export interface Work<Options> {
   answer(value: unknown, text: () => string): void
 }
 
+/** A person waits: a server that does not answer is tried again for so long, not for minutes as in a training. */
+const PATIENCE_MS = 10_000
+
 /** Gives a word the options that all have, and what it does with a client of its own. */
 export function word<Options>(
   command: Command,
@@ -34,7 +37,8 @@ export function word<Options>(
       const args = given.filter((arg) => typeof arg === 'string')
       // Loaded here, so that --help and --version need none of it.
       const { createClient } = await import('../index.js')
-      const client = createClient({ trackingUri: options.trackingUri, registryUri: options.registryUri })
+      const { trackingUri, registryUri } = options
+      const client = createClient({ trackingUri, registryUri, retry: { budgetMs: PATIENCE_MS } })
       const answer: Work<Options>['answer'] = (value, text) => terminal.out(options.json ? jsonText(value) : text())
       try {
         await act({ client, options, terminal, answer }, ...args)

@@ -146,6 +146,11 @@ describe('what goes wrong', () => {
     expect(JSON.parse(address.out).error.code).toBe('INVALID_PARAMETER_VALUE')
   })
 
+  it('gives up on a server that nobody started, and says which', async () => {
+    const { code, err } = await cairn('models', 'list', '--tracking-uri', 'http://127.0.0.1:9')
+    expect([code, err]).toEqual([1, expect.stringMatching(/^error: .*http:\/\/127\.0\.0\.1:9.*\n$/)])
+  })
+
   it('exits with 2 when the words make no sense, and touches nothing', async () => {
     const elsewhere = join(cwd, 'elsewhere')
     for (const words of [
