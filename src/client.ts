@@ -1,11 +1,13 @@
 import { EventEmitter } from 'node:events'
+import { dirname } from 'node:path'
 import { isLocal } from './artifacts/location.js'
 import type { Experiment, FileInfo, RunData } from './core/entities.js'
+import type { Check } from './doctor.js'
 import { type CairnError, InvalidParameterError } from './errors.js'
 import type { CacheInfo, ModelCache, Pruned, PruneOptions } from './models/cache.js'
 import type { LoadDeps, LoadedModel, LoadModelOptions } from './models/load.js'
 import type { ModelInfo, RegisterRequest } from './models/log.js'
-import type { ModelOptions } from './models/package.js'
+import type { ModelOptions, PackageDeps } from './models/package.js'
 import { type Registry, registry } from './registry/registry.js'
 import type { ArtifactTarget, DownloadOptions } from './resolve/artifacts.js'
 import { endAtExit, forgetAtExit } from './run/exit.js'
@@ -64,6 +66,11 @@ export interface Client extends Experiments, Runs, Registry, AsyncDisposable {
    * default. Throws `NotFoundError`, `IntegrityError` when a file is not as long as listed, `UnsafePathError`.
    */
   downloadArtifacts(target: ArtifactTarget, options?: DownloadOptions): Promise<string>
+  /**
+   * Looks at all that has to be well: address, server, version, authentication, proxy, clock, artifacts, cache, spool. Each
+   * answer is `{ name, status, detail, fix? }`; what is not well is an answer, not an error.
+   */
+  doctor(): Promise<Check[]>
   /** What the model cache holds: `{ dir, bytes, entries }`. */
   cacheInfo(): Promise<CacheInfo>
   /** Removes models from the cache: down to `maxBytes`, or those unused for `olderThanMs`. */
@@ -121,7 +128,7 @@ function clientOf(parts: Parts): Client {
   async function logModel(run: Run, model: unknown, options: Parameters<Run['logModel']>[1]): Promise<ModelInfo> {
     const log = await import('./models/log.js')
     const deps = {
-      flavors: await parts.flavors(),
+      ...(await packageDeps()),
       transport: tracking,
       openArtifacts: parts.openArtifacts,
       registerModel: register,
@@ -137,6 +144,12 @@ function clientOf(parts: Parts): Client {
   const cache = (): Promise<ModelCache> => {
     madeCache ??= import('./models/cache.js').then(({ modelCache }) => modelCache({ dir: settings.cacheDir, warn }))
     return madeCache
+  }
+
+  /** A model's environment is that of the script which logs it. */
+  async function packageDeps(): Promise<PackageDeps> {
+    const script = process.argv[1]
+    return { flavors: await parts.flavors(), projectDir: script === undefined ? undefined : dirname(script), warn }
   }
 
   async function loadDeps(): Promise<LoadDeps> {
@@ -206,7 +219,7 @@ function clientOf(parts: Parts): Client {
     },
     async saveModel(model, dir, options = {}) {
       const { saveModel } = await import('./models/package.js')
-      return saveModel({ flavors: await parts.flavors() }, model, dir, options)
+      return saveModel(await packageDeps(), model, dir, options)
     },
     async loadModel(uri, options = {}) {
       const { loadModel } = await import('./models/load.js')
@@ -223,6 +236,21 @@ function clientOf(parts: Parts): Client {
     async downloadArtifacts(target, options) {
       const { downloadArtifacts } = await import('./resolve/artifacts.js')
       return downloadArtifacts(backends, target, options)
+    },
+    async doctor() {
+      const { doctor } = await import('./doctor.js')
+      const { openServer } = parts
+      return doctor({
+        trackingUri: backends.tracking.uri,
+        registryUri: backends.registry.uri,
+        chosen: parts.chosen,
+        transport: tracking,
+        send: openServer && (async () => (await openServer()).send),
+        proxy: /^http:/i.test(backends.tracking.uri) ? settings.http.httpProxy : settings.http.httpsProxy,
+        cache: async () => (await cache()).info(),
+        spoolDir: settings.spoolDir,
+        now: Date.now,
+      })
     },
     cacheInfo: async () => (await cache()).info(),
     pruneCache: async (options) => (await cache()).prune(options),

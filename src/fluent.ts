@@ -187,6 +187,8 @@ export const packModel = ofClient('packModel')
 export const listArtifacts = ofClient('listArtifacts')
 /** {@inheritDoc Client.downloadArtifacts} */
 export const downloadArtifacts = ofClient('downloadArtifacts')
+/** {@inheritDoc Client.doctor} */
+export const doctor = ofClient('doctor')
 /** {@inheritDoc Client.cacheInfo} */
 export const cacheInfo = ofClient('cacheInfo')
 /** {@inheritDoc Client.pruneCache} */

@@ -35,6 +35,7 @@ export type {
   TensorLike,
   TensorType,
 } from './core/tensor.js'
+export type { Check } from './doctor.js'
 export {
   AlreadyExistsError,
   ApprovalRequiredError,
@@ -76,6 +77,7 @@ export {
   deleteRegisteredModelTag,
   deleteRun,
   deleteTag,
+  doctor,
   downloadArtifacts,
   endRun,
   flush,

@@ -59,6 +59,10 @@ export interface Parts {
   readonly settings: Settings
   readonly backends: Backends
   readonly openArtifacts: OpenArtifacts
+  /** Whether somebody said where runs go, or it is the default. */
+  readonly chosen: boolean
+  /** The way to the tracking server, when there is one. */
+  readonly openServer: (() => Promise<Remote>) | undefined
   readonly flavors: () => Promise<readonly Flavor[]>
   /** The drain of a run: its points go straight to the local store, else through the transport. */
   readonly drain: (transport: Transport, runId: string) => Drain
@@ -195,6 +199,8 @@ export function wire(options: ClientOptions): Parts {
       allowLocalSources: options.allowLocalSources,
     },
     openArtifacts,
+    chosen: (options.trackingUri ?? settings.trackingUri) !== undefined,
+    openServer: /^(https?|databricks):/i.test(trackingUri) ? () => remoteAt(trackingUri) : undefined,
     flavors: async () => [...(options.flavors ?? []), ...(await Promise.all(flavors.map((load) => load())))],
     drain: (transport, runId) =>
       'logBatchNow' in transport ? localDrain(transport as FileTransport, runId) : transportDrain(transport, runId),

@@ -14,7 +14,7 @@ const floors = [
   ['transport', 'artifacts', 'spool'],
   ['tracking', 'registry', 'models'],
   ['resolve'],
-  ['run', 'sync'],
+  ['run', 'sync', 'doctor'],
   ['settings'],
   ['wire'],
   ['client'],

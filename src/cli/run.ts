@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import manifest from '../../package.json' with { type: 'json' }
 import { cacheWords } from './cache.js'
+import { doctorWord } from './doctor.js'
 import { jsonText } from './format.js'
 import { modelWords } from './models.js'
 import { runWords } from './runs.js'
@@ -12,7 +13,7 @@ const FAILED = 1
 const WRONG_USAGE = 2
 
 /** All words, with their options and help. */
-function program(terminal: Terminal): Command {
+function program(terminal: Terminal, unwell: () => void): Command {
   const all = new Command('cairn-ml')
     .description('MLflow runs and models, from Node')
     .version(manifest.version, '-V, --version', 'print the version')
@@ -33,6 +34,7 @@ function program(terminal: Terminal): Command {
   runWords(all, terminal)
   modelWords(all, terminal)
   cacheWords(all, terminal)
+  doctorWord(all, terminal, unwell)
   return all
 }
 
@@ -41,9 +43,13 @@ function program(terminal: Terminal): Command {
  * `{ error: { code, message, retryable } }` on standard output), 2 the words make no sense.
  */
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
+  let code = OK
+  const unwell = () => {
+    code = FAILED
+  }
   try {
-    await program(terminal).parseAsync(words, { from: 'user' })
-    return OK
+    await program(terminal, unwell).parseAsync(words, { from: 'user' })
+    return code
   } catch (error) {
     // Commander has said it already.
     if (error instanceof CommanderError)

@@ -1,5 +1,22 @@
+import { Buffer } from 'node:buffer'
 import { randomBytes } from 'node:crypto'
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fstatSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { diskError } from '../errors.js'
 
@@ -127,26 +144,64 @@ export function move(from: string, to: string): void {
   }
 }
 
-/** What identifies the state of a file: it changes with every write anybody makes. */
+/** What identifies the state of a file: it changes with every write anybody makes. Times are epoch milliseconds with their fraction. */
 export interface FileState {
-  readonly mtimeNs: bigint
+  readonly mtimeMs: number
+  /** Moves also where a program sets `mtimeMs` back, as copying ones do. */
+  readonly ctimeMs: number
   readonly size: number
-  readonly inode: bigint
+  readonly inode: number
   readonly isDirectory: boolean
 }
+
+const toState = (stat: Stats): FileState => ({
+  mtimeMs: stat.mtimeMs,
+  ctimeMs: stat.ctimeMs,
+  size: stat.size,
+  inode: stat.ino,
+  isDirectory: stat.isDirectory(),
+})
 
 /** The state of a file or folder (links followed); undefined when there is none. */
 export function stateOf(path: string): FileState | undefined {
   try {
-    const stat = statSync(path, { bigint: true, throwIfNoEntry: false })
-    return stat
-      ? { mtimeNs: stat.mtimeNs, size: Number(stat.size), inode: stat.ino, isDirectory: stat.isDirectory() }
-      : undefined
+    const stat = statSync(path, { throwIfNoEntry: false })
+    return stat && toState(stat)
   } catch (error) {
     if (isAbsent(error)) return undefined
     throw diskError(error, `look at ${path}`)
   }
 }
 
+let block: Buffer | undefined
+
+/** A file's text and the state it had just before that was read, at one opening; undefined when there is no file. */
+export function readWithState(file: string): { readonly text: string; readonly state: FileState } | undefined {
+  let fd: number | undefined
+  try {
+    fd = openSync(file, 'r')
+    const state = toState(fstatSync(fd))
+    if (state.isDirectory) return undefined
+    block ??= Buffer.allocUnsafeSlow(64 * 1024)
+    const count = state.size < block.length ? readSync(fd, block, 0, block.length, 0) : block.length
+    return { state, text: count < block.length ? block.toString('utf8', 0, count) : readFileSync(fd, 'utf8') }
+  } catch (error) {
+    if (isAbsent(error)) return undefined
+    throw diskError(error, `read ${file}`)
+  } finally {
+    if (fd !== undefined) closeSync(fd)
+  }
+}
+
 /** Whether a file or folder is there (links followed). */
 export const exists = (path: string): boolean => stateOf(path) !== undefined
+
+/** Whether this process may write into a folder or file. */
+export function canWrite(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
+}

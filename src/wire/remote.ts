@@ -2,7 +2,7 @@ import type { OpenArtifacts } from '../artifacts/store.js'
 import { databricksProfile, mlflowCredentials } from '../core/ini.js'
 import { factsBehind, readText } from '../disk/files.js'
 import { InvalidParameterError, NotFoundError } from '../errors.js'
-import type { Auth, Dispatcher, SenderOptions } from '../http/send.js'
+import type { Auth, Dispatcher, Send, SenderOptions } from '../http/send.js'
 import type { HttpSettings } from '../settings.js'
 import type { RetryEvent } from '../transport/retry.js'
 import type { Transport } from '../transport/transport.js'
@@ -28,6 +28,7 @@ interface Watched extends RemoteOptions {
 
 /** The way to one MLflow server: its API, and the artifacts behind it. */
 export interface Remote {
+  readonly send: Send
   readonly transport: Transport
   readonly artifacts: OpenArtifacts
 }
@@ -52,7 +53,7 @@ export async function openRemote(uri: string, settings: HttpSettings, options: W
     respectRetryAfter: settings.respectRetryAfter,
   }
   const transport = withRetry(httpTransport({ send }), { rules, onRetry: options.onRetry })
-  return { transport, artifacts: proxied(send, { rules }) }
+  return { send, transport, artifacts: proxied(send, { rules }) }
 }
 
 async function senderOptions(uri: string, settings: HttpSettings, options: Watched): Promise<SenderOptions> {
