@@ -122,20 +122,50 @@ export function comparing(keys: readonly OrderKey[]): (a: Subject, b: Subject) =
   }
 }
 
+/** An item with what some sort keys read of it. */
+export interface SortRow<T> {
+  readonly item: T
+  readonly values: readonly Value[]
+}
+
+/** Reads the keys of an item, each once. */
+export const sortRow = <T>(item: T, subject: Subject, keys: readonly OrderKey[]): SortRow<T> => ({
+  item,
+  values: keys.map((key) => read(subject, key)),
+})
+
+function compareRows(a: SortRow<unknown>, b: SortRow<unknown>, keys: readonly OrderKey[]): number {
+  for (let i = 0; i < keys.length; i++) {
+    const order = compareValues(a.values[i], b.values[i], keys[i]!.ascending)
+    if (order !== 0) return order
+  }
+  return 0
+}
+
 /** The items sorted by the keys, stably, in a new array; each key of each item is read once. */
 export function sortBy<T>(items: readonly T[], subjectOf: (item: T) => Subject, keys: readonly OrderKey[]): T[] {
-  const rows = items.map((item) => {
-    const subject = subjectOf(item)
-    return { item, values: keys.map((key) => read(subject, key)) }
-  })
-  rows.sort((a, b) => {
-    for (let i = 0; i < keys.length; i++) {
-      const order = compareValues(a.values[i], b.values[i], keys[i]!.ascending)
-      if (order !== 0) return order
-    }
-    return 0
-  })
-  return rows.map(({ item }) => item)
+  const rows = items.map((item) => sortRow(item, subjectOf(item), keys))
+  return rows.sort((a, b) => compareRows(a, b, keys)).map(({ item }) => item)
+}
+
+/**
+ * The items of rows that hold the first keys' values, in the order of all keys, drawn one by one: `counts` is asked, and
+ * the other keys are read, only of items drawn and of those that the first keys cannot tell from them.
+ */
+export function* drawSorted<T>(
+  rows: readonly SortRow<T>[],
+  subjectOf: (item: T) => Subject,
+  keys: readonly OrderKey[],
+  counts: (item: T) => boolean,
+): Generator<T> {
+  const first = keys.slice(0, rows[0]?.values.length)
+  const others = keys.slice(first.length)
+  const sorted = [...rows].sort((a, b) => compareRows(a, b, first))
+  for (let start = 0, end = 0; start < sorted.length; start = end) {
+    while (end < sorted.length && compareRows(sorted[start]!, sorted[end]!, first) === 0) end++
+    const equals = sorted.slice(start, end).map(({ item }) => item)
+    yield* sortBy(equals.filter(counts), subjectOf, others)
+  }
 }
 
 /** What a search reads beside attributes: keys without repetition, and whether datasets are looked at. */

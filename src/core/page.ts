@@ -48,6 +48,9 @@ export interface Page<T> {
   readonly next_page_token?: string
 }
 
+/** How many of the first items must be known to make that page and to say whether there is another; a bad token throws. */
+export const pageEnd = (maxResults: number, token?: string): number => (token ? offsetOf(token) : 0) + maxResults + 1
+
 /**
  * The page of at most `maxResults` items that `token` asks for, the first one without a token.
  * Tokens are MLflow's; one that is not throws `InvalidParameterError`.

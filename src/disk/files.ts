@@ -128,7 +128,9 @@ export async function blobOf(path: string): Promise<Blob> {
 export async function streamOf(path: string): Promise<ReadableStream<Uint8Array>> {
   try {
     const handle = await open(path, 'r')
-    return Readable.toWeb(handle.createReadStream({ highWaterMark: 256 * 1024 })) as unknown as ReadableStream<Uint8Array>
+    return Readable.toWeb(
+      handle.createReadStream({ highWaterMark: 256 * 1024 }),
+    ) as unknown as ReadableStream<Uint8Array>
   } catch (error) {
     throw diskError(error, `read ${path}`)
   }

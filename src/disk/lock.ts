@@ -59,7 +59,7 @@ function parseOwner(text: string): Owner | undefined {
 function isStale(file: string, owner: Owner | undefined): boolean {
   if (owner && owner.host === thisProcess().host) return !isAlive(owner)
   const state = stateOf(file)
-  return state !== undefined && Date.now() - Number(state.mtimeNs / 1_000_000n) > FOREIGN_STALE_MS
+  return state !== undefined && Date.now() - state.mtimeMs > FOREIGN_STALE_MS
 }
 
 /** Takes a dead owner's lock away, by a rename: two that try at once do not take away each other's new lock. */

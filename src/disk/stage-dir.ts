@@ -67,7 +67,7 @@ export function sweepStaging(root: string): void {
   for (const { name } of listEntries(join(root, STAGING))) {
     const path = join(root, STAGING, name)
     const state = name.startsWith('.cairn-') ? stateOf(path) : undefined
-    if (!state || Date.now() - Number(state.mtimeNs / 1_000_000n) < OLD_MS) continue
+    if (!state || Date.now() - state.mtimeMs < OLD_MS) continue
     try {
       rmSync(path, { recursive: true, force: true })
     } catch {

@@ -2,7 +2,15 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { FilterTarget } from '../../src/core/filter/fields.js'
 import { parseFilter } from '../../src/core/filter/parse.js'
-import { comparing, parseLoggedModelOrder, parseOrderBy, reads, sortBy } from '../../src/core/order.js'
+import {
+  comparing,
+  drawSorted,
+  parseLoggedModelOrder,
+  parseOrderBy,
+  reads,
+  sortBy,
+  sortRow,
+} from '../../src/core/order.js'
 import { InvalidParameterError } from '../../src/errors.js'
 import { propertyRuns } from '../support/property-runs.js'
 import { subject } from '../support/subject.js'
@@ -194,6 +202,40 @@ describe('sorting', () => {
       }),
       { numRuns: Math.min(propertyRuns(2_000), 100_000) },
     )
+  })
+})
+
+describe('items drawn in order', () => {
+  const item = fc.record({
+    metrics: fc.dictionary(fc.constant('m'), fc.constantFrom(0, 1, Number.NaN)),
+    params: fc.dictionary(fc.constant('p'), fc.constantFrom('a', 'b')),
+    attributes: fc.record({ run_id: fc.constantFrom('x', 'y'), start_time: fc.nat(2) }),
+  })
+
+  test('are those of sortBy() that count, however many keys were read before', () => {
+    const keys = parseOrderBy(['metrics.m DESC', 'params.p'], 'runs')
+    const counts = (one: { attributes: { run_id: string } }) => one.attributes.run_id === 'x'
+    fc.assert(
+      fc.property(fc.array(item, { maxLength: 12 }), fc.nat(keys.length), (items, lead) => {
+        const rows = items.map((one) => sortRow(one, subject(one), keys.slice(0, lead)))
+        expect([...drawSorted(rows, subject, keys, counts)]).toEqual(sortBy(items.filter(counts), subject, keys))
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test('cost nothing for those behind the last one drawn', () => {
+    const asked: number[] = []
+    const keys = parseOrderBy(['metrics.m'], 'runs')
+    const rows = [3, 1, 2, 1].map((m) => sortRow(m, subject({ metrics: { m } }), keys.slice(0, 1)))
+    const drawn = drawSorted(
+      rows,
+      () => subject(),
+      keys,
+      (one) => asked.push(one) > 0,
+    )
+    expect(drawn.next().value).toBe(1)
+    expect(asked).toEqual([1, 1])
   })
 })
 

@@ -1,4 +1,4 @@
-import { type FileState, readText, stateOf } from '../../disk/write.js'
+import { type FileState, readWithState, stateOf } from '../../disk/write.js'
 
 /** Remembers what small files said, for as long as nobody has changed them. */
 export interface Memo {
@@ -10,32 +10,48 @@ export interface Memo {
 const SETTLED_MS = 100
 // Some file systems count whole seconds, or two.
 const COARSE_MS = 2500
-const MOST = 200_000
+/** What all that is kept may take, in bytes as `costOf` guesses them. */
+const MOST = 64_000_000
+const LONGEST = 8_000
 
 /** Whether a file is as it was; a missing one never is. */
 export const isSame = (a: FileState, b: FileState | undefined): boolean =>
-  b !== undefined && a.mtimeNs === b.mtimeNs && a.size === b.size && a.inode === b.inode
+  b !== undefined && a.mtimeMs === b.mtimeMs && a.ctimeMs === b.ctimeMs && a.size === b.size && a.inode === b.inode
 
 /** Whether a file was last changed long enough ago that its state tells every later change. */
-export function isSettled(state: FileState): boolean {
-  const needed = state.mtimeNs % 1_000_000_000n === 0n ? COARSE_MS : SETTLED_MS
-  return Math.abs(Date.now() - Number(state.mtimeNs / 1_000_000n)) > needed
+export function isSettled({ mtimeMs, ctimeMs }: FileState): boolean {
+  const now = Date.now()
+  const needed = mtimeMs % 1000 === 0 ? COARSE_MS : SETTLED_MS
+  return Math.abs(now - mtimeMs) > needed && Math.abs(now - ctimeMs) > needed
 }
 
-/** A memo of at most 200,000 files. */
+/** Entry, state and path; what was parsed is no longer than its text, and of a long text (a history) little is kept. */
+const costOf = (file: string, text: string): number => 250 + file.length + Math.min(text.length, LONGEST)
+
+/** A memo of some 64 MB at most. */
 export function memo(): Memo {
   const known = new Map<string, { readonly state: FileState; readonly value: unknown }>()
+  let cost = 0
   return {
     read<T>(file: string, parse: (text: string) => T): T | undefined {
-      const state = stateOf(file)
       const old = known.get(file)
-      if (old && isSame(old.state, state)) return old.value as T
-      if (old) known.delete(file)
-      const text = state && !state.isDirectory ? readText(file) : undefined
-      if (state === undefined || text === undefined) return undefined
-      const value = parse(text)
-      if (known.size >= MOST) known.clear()
-      if (isSettled(state)) known.set(file, { state, value })
+      if (old && isSame(old.state, stateOf(file))) return old.value as T
+      const found = readWithState(file)
+      if (found === undefined) {
+        known.delete(file)
+        return undefined
+      }
+      const value = parse(found.text)
+      if (!isSettled(found.state)) {
+        known.delete(file)
+        return value
+      }
+      if (!old) cost += costOf(file, found.text)
+      if (cost > MOST) {
+        known.clear()
+        cost = 0
+      }
+      known.set(file, { state: found.state, value })
       return value
     },
   }

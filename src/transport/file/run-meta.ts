@@ -66,12 +66,13 @@ export function findRun(store: Store, id: string): { dir: string; info: WireRunI
 export function* listRunsIn(store: Store, experiment: string): Generator<{ dir: string; info: WireRunInfo }> {
   for (const id of listRunIds(experiment)) {
     const dir = `${experiment}/${id}`
-    const info = readable(store, dir)
+    const info = runInfoIfReadable(store, dir)
     if (info) yield { dir, info }
   }
 }
 
-function readable(store: Store, dir: string): WireRunInfo | undefined {
+/** As `readRunInfo`, but undefined for what cannot be read. */
+export function runInfoIfReadable(store: Store, dir: string): WireRunInfo | undefined {
   try {
     return readRunInfo(store, dir)
   } catch (error) {

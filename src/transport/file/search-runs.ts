@@ -1,34 +1,44 @@
 import { matches, type Subject } from '../../core/filter/matches.js'
 import { parseFilter } from '../../core/filter/parse.js'
-import { parseOrderBy, sortBy } from '../../core/order.js'
-import { page, pageSize } from '../../core/page.js'
+import { drawSorted, type OrderKey, parseOrderBy, type SortRow, sortRow } from '../../core/order.js'
+import { page, pageEnd, pageSize } from '../../core/page.js'
 import type { Input, Output, WireRunInfo } from '../protocol.js'
 import { contextOf, readInputs } from './datasets.js'
 import type { HandlersOf } from './handlers.js'
-import { findExperimentDir, type Store } from './layout.js'
+import { findExperimentDir, listRunIds, type Store } from './layout.js'
 import { latestMetric } from './metrics.js'
-import { listRunsIn } from './run-meta.js'
+import { runInfoIfReadable } from './run-meta.js'
 import { readRun } from './runs.js'
 import { readValue } from './values.js'
 
-interface Found {
+/** A folder that may be a run. */
+interface Candidate {
   readonly dir: string
-  readonly info: WireRunInfo
+  /** Read when first asked for; undefined for what is no run, cannot be read, or is in another stage than is wanted. */
+  info(): WireRunInfo | undefined
 }
 
-/** A run as filter and order see it: each thing is read when it is asked for. */
-function subject(store: Store, { dir, info }: Found): Subject {
-  const attributes: Readonly<Record<string, string | number | undefined>> = {
-    run_id: info.run_id,
-    run_name: info.run_name,
-    user_id: info.user_id,
-    status: info.status,
-    artifact_uri: info.artifact_uri,
-    start_time: info.start_time,
-    end_time: info.end_time,
-  }
+function candidate(store: Store, dir: string, stage: string | undefined): Candidate {
+  let info: WireRunInfo | undefined
+  let known = false
   return {
-    attribute: (key) => attributes[key],
+    dir,
+    info() {
+      if (known) return info
+      known = true
+      info = runInfoIfReadable(store, dir)
+      if (stage !== undefined && info?.lifecycle_stage !== stage) info = undefined
+      return info
+    },
+  }
+}
+
+const ATTRIBUTES = new Set(['run_id', 'run_name', 'user_id', 'status', 'artifact_uri', 'start_time', 'end_time'])
+
+/** A run as filter and order see it: each thing is read when it is asked for. */
+function subject(store: Store, { dir, info }: Candidate): Subject {
+  return {
+    attribute: (key) => (ATTRIBUTES.has(key) ? info()?.[key as 'run_id' | 'start_time'] : undefined),
     metric: (key) => latestMetric(store, dir, key)?.value,
     param: (key) => readValue(`${dir}/params`, key, store.memo),
     tag: (key) => readValue(`${dir}/tags`, key, store.memo),
@@ -47,34 +57,54 @@ const STRETCH = 500
 
 const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-/** The runs of the experiments that fit; unknown experiments have none. */
+/**
+ * What fits of the experiments' runs, with the values of the first sort keys; unknown experiments have none. Where those
+ * are attributes the others are known to be runs, else that is left to who draws them: most are never drawn.
+ */
 async function fitting(
   store: Store,
   input: Input<'searchRuns'>,
   fits: (subject: Subject) => boolean,
-): Promise<Found[]> {
+  first: readonly OrderKey[],
+): Promise<SortRow<Candidate>[]> {
   const stage = STAGES[input.run_view_type ?? 'ACTIVE_ONLY']
-  const found: Found[] = []
+  const found: SortRow<Candidate>[] = []
   let seen = 0
   for (const id of new Set(input.experiment_ids)) {
     const experiment = findExperimentDir(store, id)
     if (experiment === undefined) continue
-    for (const run of listRunsIn(store, experiment)) {
+    for (const runId of listRunIds(experiment)) {
       if (++seen % STRETCH === 0) await breathe()
-      if (stage !== undefined && run.info.lifecycle_stage !== stage) continue
-      if (fits(subject(store, run))) found.push(run)
+      const run = candidate(store, `${experiment}/${runId}`, stage)
+      const look = subject(store, run)
+      if (fits(look) && (first.length > 0 || run.info())) found.push(sortRow(run, look, first))
     }
   }
   return found
+}
+
+/** The sort keys before the first attribute: those alone need no `meta.yaml`. */
+function leading(order: readonly OrderKey[]): readonly OrderKey[] {
+  const attribute = order.findIndex(({ entity }) => entity === 'attribute')
+  return attribute < 0 ? order : order.slice(0, attribute)
 }
 
 async function search(store: Store, input: Input<'searchRuns'>): Promise<Output<'searchRuns'>> {
   const fits = matches(parseFilter(input.filter, 'runs'))
   const order = parseOrderBy(input.order_by, 'runs')
   const size = pageSize('runs', input.max_results)
-  page([], size, input.page_token)
-  const found = await fitting(store, input, fits)
-  const sorted = sortBy(found, (run) => subject(store, run), order)
+  const end = pageEnd(size, input.page_token)
+  const rows = await fitting(store, input, fits, leading(order))
+  const sorted: Candidate[] = []
+  for (const run of drawSorted(
+    rows,
+    (one) => subject(store, one),
+    order,
+    (one) => one.info() !== undefined,
+  )) {
+    if (sorted.push(run) === end) break
+    if (sorted.length % STRETCH === 0) await breathe()
+  }
   const { items, ...rest } = page(sorted, size, input.page_token)
   const runs: Output<'searchRuns'>['runs'] = []
   for (const { dir } of items) {
