@@ -4,6 +4,7 @@ import { isLocal } from './artifacts/location.js'
 import type { Experiment, FileInfo, RunData } from './core/entities.js'
 import type { Check } from './doctor.js'
 import { type CairnError, InvalidParameterError } from './errors.js'
+import { systemUser } from './host/user.js'
 import type { CacheInfo, ModelCache, Pruned, PruneOptions } from './models/cache.js'
 import type { LoadDeps, LoadedModel, LoadModelOptions } from './models/load.js'
 import type { ModelInfo, RegisterRequest } from './models/log.js'
@@ -102,7 +103,11 @@ function clientOf(parts: Parts): Client {
     defaultExperimentIds: () => (current ? [current.experimentId] : []),
     rules,
   })
-  const registryVerbs = registry({ transport: backends.registry.transport, tracking, user: () => settings.user })
+  const registryVerbs = registry({
+    transport: backends.registry.transport,
+    tracking,
+    user: () => settings.user ?? systemUser(),
+  })
 
   /** The experiment that is set: by `setExperiment`, else by the environment, looked up once. */
   async function currentExperiment(): Promise<Experiment | undefined> {
@@ -121,7 +126,7 @@ function clientOf(parts: Parts): Client {
   async function register({ name, source, stage, alias, signal }: RegisterRequest): Promise<string> {
     const { version } = await registryVerbs.registerModel(source, name, { signal })
     if (stage !== undefined) await registryVerbs.transitionStage(name, version, stage, { signal })
-    if (alias !== undefined) await registryVerbs.setRegisteredModelAlias(name, alias, version, { signal })
+    if (alias !== undefined) await registryVerbs.transitionStage(name, version, { alias }, { signal })
     return version
   }
 

@@ -1,9 +1,9 @@
-import { userInfo } from 'node:os'
 import { dirname } from 'node:path'
 import type { Experiment, RunData } from '../core/entities.js'
 import { checkRunId } from '../core/names.js'
 import { InvalidParameterError } from '../errors.js'
 import { gitCommit } from '../host/git.js'
+import { systemUser } from '../host/user.js'
 import { type Experiments, ensureExperiment, requireActive } from '../tracking/experiments.js'
 import type { Runs } from '../tracking/runs.js'
 import { type TextRules, tagText } from '../tracking/values.js'
@@ -107,18 +107,9 @@ async function systemTags({ user }: StartDeps): Promise<Record<string, string>> 
   const script = process.argv[1]
   const commit = script === undefined ? undefined : await gitCommit(dirname(script))
   return {
-    'mlflow.user': user ?? osUser(),
+    'mlflow.user': user ?? systemUser() ?? 'unknown',
     'mlflow.source.name': script ?? '<console>',
     'mlflow.source.type': 'LOCAL',
     ...(commit === undefined ? {} : { 'mlflow.source.git.commit': commit }),
-  }
-}
-
-function osUser(): string {
-  try {
-    return userInfo().username
-  } catch {
-    // A user id without a name, as in many containers.
-    return 'unknown'
   }
 }
