@@ -1,50 +1,18 @@
 import { request as ask, createServer } from 'node:http'
 import { createServer as createSecure } from 'node:https'
-import { type AddressInfo, connect } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { InvalidParameterError } from '../../src/errors.js'
 import { sender } from '../../src/http/send.js'
 import { answering, asJson, rejection } from '../support/answering.js'
 import { canMakeCertificates, certificates } from '../support/certificates.js'
+import { forwardProxy } from '../support/forward-proxy.js'
 
 const get = { method: 'GET', path: '/x' } as const
 const closers: (() => void)[] = []
 afterEach(() => {
   for (const close of closers.splice(0)) close()
 })
-
-/** A forward proxy that wants `user:pass` when told to, and remembers what it was asked for. */
-async function forwardProxy(credentials?: string) {
-  const asked: string[] = []
-  const wanted = credentials && `Basic ${Buffer.from(credentials).toString('base64')}`
-  const server = createServer((incoming, response) => {
-    asked.push(`${incoming.method} ${incoming.url}`)
-    if (wanted && incoming.headers['proxy-authorization'] !== wanted) return void response.writeHead(407).end()
-    const { 'proxy-authorization': _, ...headers } = incoming.headers
-    incoming.pipe(
-      ask(incoming.url as string, { method: incoming.method, headers }, (answer) => {
-        response.writeHead(answer.statusCode as number, answer.headers)
-        answer.pipe(response)
-      }),
-    )
-  })
-  server.on('connect', (incoming, socket) => {
-    asked.push(`CONNECT ${incoming.url}`)
-    if (wanted && incoming.headers['proxy-authorization'] !== wanted)
-      return void socket.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n')
-    const [host, port] = (incoming.url as string).split(':')
-    const target = connect(Number(port), host, () => socket.write('HTTP/1.1 200 OK\r\n\r\n'))
-    target.pipe(socket).pipe(target)
-    target.on('error', () => socket.destroy())
-    socket.on('error', () => target.destroy())
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  closers.push(() => {
-    server.close()
-    server.closeAllConnections()
-  })
-  return { at: `127.0.0.1:${(server.address() as AddressInfo).port}`, asked }
-}
 
 describe('a proxy', () => {
   it('carries plain http as an absolute request, with its own credentials', async () => {
