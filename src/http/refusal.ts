@@ -21,6 +21,8 @@ export interface RawAnswer {
   readonly text: string
   /** The address asked, fit for a message. */
   readonly url: string
+  /** Takes our secrets out of words that came from the server, which may echo what it was sent. */
+  readonly hide: (text: string) => string
 }
 
 export const header = (headers: AnswerHeaders, name: string): string | undefined => {
@@ -67,7 +69,8 @@ function mlflowError(text: string): { code: string; message: string } | undefine
 
 /** The error for an answer that is no success: MLflow's own where it is one, else what answered and what to check. */
 export function refusal(answer: RawAnswer, now: number): CairnError {
-  const { status, headers, text, url } = answer
+  const { status, headers, url, hide } = answer
+  const text = hide(answer.text)
   const id = requestId(headers)
   const wait = retryAfter(header(headers, 'retry-after'), now)
   const options: CairnErrorOptions = {
@@ -78,7 +81,7 @@ export function refusal(answer: RawAnswer, now: number): CairnError {
   }
   const known = mlflowError(text)
   if (known) return fromMlflow(known.code, known.message, options)
-  return foreign(answer, options)
+  return foreign({ ...answer, text }, options)
 }
 
 function fromMlflow(code: string, message: string, options: CairnErrorOptions): CairnError {
@@ -92,7 +95,7 @@ function foreign(answer: RawAnswer, options: CairnErrorOptions): CairnError {
   const { status, headers, text, url } = answer
   const said = `${url} answered ${status}${from(answer)} with ${saying(answer)}`
   if (status >= 300 && status < 400) {
-    const place = printable(header(headers, 'location') ?? 'nowhere')
+    const place = answer.hide(printable(header(headers, 'location') ?? 'nowhere'))
     return new ProtocolError(
       `${url} answered ${status}, a redirect to ${place}. Cairn follows none, so that no credential goes elsewhere: set the tracking URI to the final address, or give the credentials that the login page stands for`,
       options,
@@ -135,10 +138,12 @@ export function notMlflow(answer: RawAnswer, why?: string): CairnError {
   const hint = isHtml(answer)
     ? 'a login page, a captive portal or another service stands there: open the address in a browser, and check host, port and path'
     : 'check that host, port and path are those of an MLflow server'
-  return new ProtocolError(
-    why
-      ? `${answer.url} answered ${answer.status}, but not as MLflow does: ${why}`
-      : `${answer.url} answered ${answer.status} with ${saying(answer)} where MLflow's JSON belongs; ${hint}`,
-    { status: answer.status, url: answer.url, ...(id ? { requestId: id } : {}) },
-  )
+  const said = why
+    ? `${answer.url} answered ${answer.status}, but not as MLflow does: ${why}`
+    : `${answer.url} answered ${answer.status} with ${saying(answer)} where MLflow's JSON belongs; ${hint}`
+  return new ProtocolError(answer.hide(said), {
+    status: answer.status,
+    url: answer.url,
+    ...(id ? { requestId: id } : {}),
+  })
 }

@@ -167,7 +167,8 @@ export function sender(options: SenderOptions): Send {
   async function refused(got: Answer, url: string): Promise<CairnError> {
     const encoding = header(got.headers, 'content-encoding')
     const text = await readText(got.body, { encoding, limit: 1 << 20, url }).catch(() => '')
-    return refusal({ status: got.statusCode, headers: got.headers, text: secrets.hide(text), url }, Date.now())
+    const { statusCode: status, headers } = got
+    return refusal({ status, headers, text, url, hide: secrets.hide }, Date.now())
   }
 
   async function text(request: HttpRequest): Promise<HttpAnswer> {
@@ -178,7 +179,7 @@ export function sender(options: SenderOptions): Send {
       if (got.statusCode >= 300) throw await refused(got, url)
       const encoding = header(got.headers, 'content-encoding')
       const body = await readText(got.body, { encoding, limit: maxAnswerBytes, url })
-      return { status: got.statusCode, headers: got.headers, text: body, url }
+      return { status: got.statusCode, headers: got.headers, text: body, url, hide: secrets.hide }
     } catch (error) {
       if (limit.signal.aborted) throw limit.signal.reason
       throw failure(error, url)

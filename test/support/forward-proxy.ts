@@ -18,8 +18,9 @@ export async function forwardProxy(credentials?: string) {
     incoming.pipe(
       ask(incoming.url as string, { method: incoming.method, headers }, (answer) => {
         response.writeHead(answer.statusCode as number, answer.headers)
+        answer.on('error', () => response.destroy())
         answer.pipe(response)
-      }),
+      }).on('error', () => response.destroy()),
     )
   })
   server.on('connect', (incoming, socket) => {
