@@ -152,7 +152,7 @@ it.each([
 })
 
 it('a function of the user’s that returns what no header can carry is refused without being shown', async () => {
-  const send = sender({ url: 'http://localhost:1', auth: () => ({ authorization: `${CANARY}\n` + 'x' }) })
+  const send = sender({ url: 'http://localhost:1', auth: () => ({ authorization: `${CANARY}\nx` }) })
   const error = await send.text({ method: 'GET', path: '/' }).catch((thrown: unknown) => thrown)
   expect(everything(error)).not.toContain(CANARY)
   expect(error).toMatchObject({ name: 'InvalidParameterError' })

@@ -1,4 +1,4 @@
-import { request as ask, createServer } from 'node:http'
+import { createServer } from 'node:http'
 import { createServer as createSecure } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'

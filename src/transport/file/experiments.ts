@@ -161,7 +161,7 @@ function restore(store: Store, id: string): void {
   if (trashed) move(trashed, target)
   // One that a kill left half-way, back in its place but still marked deleted, is brought to its end here.
   const experiment = trashed || exists(target) ? readExperiment(store, target, 'throw') : undefined
-  if (!experiment || experiment.lifecycle_stage !== 'deleted')
+  if (experiment?.lifecycle_stage !== 'deleted')
     throw new NotFoundError(`There is no deleted experiment with id ${id} in ${store.root}`)
   for (const run of listRunsIn(store, target)) setLifecycle(store, run.dir, 'active', undefined)
   changeMetaFile(target, { lifecycle_stage: 'active', last_update_time: store.now() })

@@ -36,7 +36,7 @@ function checkCounts({ metrics = [], params = [], tags = [] }: Batch): void {
   refuse(metrics.length + params.length + tags.length, 'entries', LIMITS.entitiesPerBatch)
 }
 
-function valueOf({ key, value = 0 }: NewMetric): number {
+function numberOf({ key, value = 0 }: NewMetric): number {
   if (typeof value === 'number') return value
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : NaN
   if (Number.isNaN(number) && value !== 'NaN')
@@ -80,7 +80,7 @@ function groupByKey(metrics: readonly NewMetric[]): Lines {
       key = metric.key
       text = lines.get(key) ?? ''
     }
-    text += metricLine(timeOf(metric), valueOf(metric), stepOf(metric))
+    text += metricLine(timeOf(metric), numberOf(metric), stepOf(metric))
   }
   if (key !== undefined) lines.set(key, text)
   return lines
@@ -109,7 +109,7 @@ function modelLines(store: Store, runId: string, metrics: readonly NewMetric[]):
     if (!dir) throw new NotFoundError(`There is no logged model ${id} for the metric ${JSON.stringify(key)}`)
     const file = keyFile(`${dir}/metrics`, 'metric', key)
     const dataset = name && digest ? { name, digest } : undefined
-    const line = modelMetricLine(timeOf(metric), valueOf(metric), stepOf(metric), runId, dataset)
+    const line = modelMetricLine(timeOf(metric), numberOf(metric), stepOf(metric), runId, dataset)
     lines.set(file, (lines.get(file) ?? '') + line)
   }
   return lines
@@ -121,7 +121,7 @@ function fitted(pairs: readonly Pair[], fit: (key: string, value: string) => str
 
 function checkParams(dir: string, params: readonly KeyValue[], runId: string): void {
   const seen = new Set<string>()
-  for (const { key, value } of params) {
+  for (const { key } of params) {
     if (seen.has(key)) throw new InvalidParameterError(`The batch holds the param ${JSON.stringify(key)} twice`)
     seen.add(key)
   }
