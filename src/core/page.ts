@@ -27,7 +27,8 @@ export function checkMaxResults(maxResults: number, most = 50_000): number {
   throw new InvalidParameterError(`maxResults is ${maxResults}; it must be a whole number from 1 to ${most}`)
 }
 
-const tokenOf = (offset: number): string => Buffer.from(JSON.stringify({ offset })).toString('base64')
+/** The token for the page that begins at an offset above zero. */
+export const tokenOf = (offset: number): string => Buffer.from(JSON.stringify({ offset })).toString('base64')
 
 function offsetOf(token: string): number {
   try {

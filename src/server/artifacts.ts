@@ -1,39 +1,47 @@
+import { Hono } from 'hono'
 import { checkArtifactPath, joinPath } from '../artifacts/paths.js'
 import type { ArtifactStore } from '../artifacts/store.js'
 import { NotFoundError, UnsafePathError } from '../errors.js'
-import { attachment, json, plain, type Reply } from './reply.js'
+import { type Asked, type Env, pathOf, queryOf, rawUrl } from './asked.js'
+import { type BodyLimits, withUpload } from './body.js'
+import { sendFile } from './file.js'
+import { json, methodNotAllowed, plain } from './reply.js'
+import { about, bothApis } from './table.js'
 
 const BASE = /^\/(?:ajax-)?api\/2\.0\/mlflow-artifacts\/artifacts(?:\/(.*))?$/s
 
-export interface ArtifactRequest {
-  readonly method: string
-  readonly path: string
-  readonly query: URLSearchParams
-  readonly bytes: () => Promise<Blob>
+/** The artifact proxy: list, read, write and remove below the root of one store; without a store it answers 503. */
+export function artifactRoutes(store: ArtifactStore | undefined, limits: BodyLimits): Hono<Env> {
+  const app = new Hono<Env>()
+  const handler = about('artifacts', (asked) =>
+    store
+      ? answer(store, asked, limits)
+      : plain('Endpoint disabled due to the mlflow server running in `--no-serve-artifacts` mode.', 503),
+  )
+  for (const route of bothApis('/api/2.0/mlflow-artifacts/artifacts'))
+    app.all(route, handler).all(`${route}/*`, handler)
+  return app
 }
 
-/** Whether a path is one of the artifact proxy's. */
-export const isArtifactPath = (path: string): boolean => BASE.test(path)
-
-/** The artifact proxy: list, read, write and remove below the root of one store. */
-export async function answerArtifacts(store: ArtifactStore, request: ArtifactRequest): Promise<Reply> {
-  const below = BASE.exec(request.path)?.[1] ?? ''
-  if (below === '' && request.method === 'GET') return list(store, checkArtifactPath(request.query.get('path') ?? ''))
+async function answer(store: ArtifactStore, asked: Asked, limits: BodyLimits): Promise<Response> {
+  const below = BASE.exec(pathOf(rawUrl(asked.req.raw, asked.env)))?.[1] ?? ''
+  const { method } = asked.req
+  if (below === '' && method === 'GET') return list(store, checkArtifactPath(queryOf(asked).get('path') ?? ''))
   // Checked as it came and as it reads: no number of encodings may hide a way out.
   const path = checkArtifactPath(decoded(below))
-  if (path === '') return plain('Method Not Allowed', 405)
-  const name = path.slice(path.lastIndexOf('/') + 1)
-  switch (request.method) {
+  if (path === '') return methodNotAllowed()
+  switch (method) {
     case 'GET':
-      return attachment(name, await store.read(path))
+    case 'HEAD':
+      return sendFile(asked, store, path)
     case 'PUT':
-      await store.write(path, await request.bytes())
+      await withUpload(asked, limits, (data) => store.write(path, data))
       return json({})
     case 'DELETE':
       await store.remove(path)
       return json({})
     default:
-      return plain('Method Not Allowed', 405)
+      return methodNotAllowed()
   }
 }
 
@@ -45,7 +53,7 @@ function decoded(path: string): string {
   }
 }
 
-async function list(store: ArtifactStore, dir: string): Promise<Reply> {
+async function list(store: ArtifactStore, dir: string): Promise<Response> {
   const entries = await store.list(dir).catch((error: unknown) => {
     if (error instanceof NotFoundError) return []
     throw error

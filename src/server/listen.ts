@@ -1,20 +1,21 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { NetworkError } from '../errors.js'
-import type { Asked } from './answer.js'
-import { plain, type Reply } from './reply.js'
+import { endingOf } from './reply.js'
 
-/** What becomes of one request: a reply, or the socket's end. */
-export type Handle = (asked: Asked) => Promise<Reply | 'hang up'>
+/** What becomes of one request. */
+export type Handle = (request: Request, socket: HttpBindings) => Response | Promise<Response>
 
 /** A listening server. */
 export interface Listening {
   readonly host: string
   readonly port: number
-  /** Stops listening and breaks what is open. */
-  close(): Promise<void>
+  /** Takes no more requests, lets those being answered finish for `graceMs` (none by default), breaks what is left. */
+  close(graceMs?: number): Promise<void>
 }
 
 export interface ListenOptions {
@@ -22,59 +23,69 @@ export interface ListenOptions {
   readonly host?: string | undefined
   /** Default: any that is free. */
   readonly port?: number | undefined
-  /** Largest request in bytes; default 1 GiB. */
-  readonly maxBytes?: number | undefined
+  /** Connections at a time; one more is closed at once. Default 1,000. */
+  readonly maxConnections?: number | undefined
+  /** Longest time for a request's head, and longest silence on a connection, in milliseconds; default 15,000 and 60,000. */
+  readonly headMs?: number | undefined
+  readonly idleMs?: number | undefined
 }
+
+const HEAD_BYTES = 32 * 1024
+/** The longest upload; what it says of itself is watched by `idleMs`. */
+const REQUEST_MS = 6 * 3_600_000
 
 /** Listens and lets `handle` answer. `NetworkError` when the port is taken. */
 export async function listen(handle: Handle, options: ListenOptions = {}): Promise<Listening> {
-  const { host = '127.0.0.1', port = 0, maxBytes = 1 << 30 } = options
-  const server = createServer((request, response) => {
-    serve(handle, request, response, maxBytes).catch(() => response.destroy())
-  })
+  const { host = '127.0.0.1', port = 0, maxConnections = 1_000, headMs = 15_000, idleMs = 60_000 } = options
+  const server = createAdaptorServer({
+    fetch: async (request, bindings) => {
+      const { outgoing } = bindings as HttpBindings
+      const response = await handle(request, bindings as HttpBindings)
+      return endingOf(response) ? send(response, outgoing) : response
+    },
+    // The process is its user's: its Request and Response stay what they are.
+    overrideGlobalObjects: false,
+    serverOptions: {
+      maxHeaderSize: HEAD_BYTES,
+      headersTimeout: headMs,
+      requestTimeout: REQUEST_MS,
+      connectionsCheckingInterval: Math.min(5_000, headMs),
+    },
+  }) as Server
+  server.maxConnections = maxConnections
+  server.timeout = idleMs
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) =>
       reject(new NetworkError(`Cannot listen at ${host}:${port}: ${cause.message}`, { cause, retryable: false })),
     )
     server.listen(port, host, resolve)
   })
-  return { host, port: (server.address() as AddressInfo).port, close: () => closed(server) }
+  return { host, port: (server.address() as AddressInfo).port, close: (graceMs = 0) => closed(server, graceMs) }
 }
 
-function closed(server: Server): Promise<void> {
+function closed(server: Server, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
-    server.close(() => resolve())
-    server.closeAllConnections()
+    const timer = setTimeout(() => server.closeAllConnections(), graceMs)
+    server.close(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+    server.closeIdleConnections()
+    if (graceMs === 0) server.closeAllConnections()
   })
 }
 
-async function serve(handle: Handle, request: IncomingMessage, response: ServerResponse, maxBytes: number) {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size <= maxBytes) chunks.push(chunk)
+/** What breaks off in the middle, on either side, breaks the connection: an answer that stops short must not look whole. */
+async function send(response: Response, outgoing: ServerResponse): Promise<Response> {
+  outgoing.writeHead(response.status, Object.fromEntries(response.headers))
+  if (!response.body) {
+    outgoing.end()
+    return RESPONSE_ALREADY_SENT
   }
-  const { method = 'GET', url = '/', headers } = request
-  const reply =
-    size > maxBytes
-      ? plain(`The request has more than ${maxBytes} bytes`, 413)
-      : await handle({ method, url, headers, body: new Blob(chunks) })
-  if (reply === 'hang up') {
-    request.socket.destroy()
-    return
-  }
-  await write(response, reply)
-}
-
-/** Sends a reply; a body of text with its length, any other in chunks. */
-export async function write(response: ServerResponse, reply: Reply): Promise<void> {
-  if (typeof reply.body === 'string') {
-    const body = Buffer.from(reply.body)
-    response.writeHead(reply.status, { 'content-length': body.length, ...reply.headers })
-    response.end(body)
-    return
-  }
-  response.writeHead(reply.status, reply.headers)
-  await pipeline(Readable.fromWeb(reply.body as Parameters<typeof Readable.fromWeb>[0]), response)
+  const cut = endingOf(response) === 'cut'
+  const body = Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0])
+  await pipeline(body, outgoing, { end: !cut }).catch(() => outgoing.destroy())
+  // Time for what was sent to leave: breaking at once would take it back.
+  if (cut) setTimeout(() => outgoing.destroy(), 20)
+  return RESPONSE_ALREADY_SENT
 }

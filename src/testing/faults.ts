@@ -1,4 +1,4 @@
-import type { Reply } from '../server/reply.js'
+import { streamed } from '../server/reply.js'
 import type { Operation } from '../transport/transport.js'
 
 /** What goes wrong with a request. */
@@ -74,10 +74,10 @@ export function faultScript(): Faults & { next(subject: string | undefined): Fau
   }
 }
 
-type Handle = () => Promise<Reply>
+type Handle = () => Promise<Response>
 
 /** Carries a request out as a fault has it. */
-export async function suffer(fault: Fault, handle: Handle): Promise<Reply | 'hang up'> {
+export async function suffer(fault: Fault, handle: Handle): Promise<Response | 'hang up'> {
   if (fault.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, fault.delayMs))
   if ('status' in fault) {
     if (fault.carriedOut) await handle()
@@ -90,27 +90,17 @@ export async function suffer(fault: Fault, handle: Handle): Promise<Reply | 'han
   return fault.break === 'cut' ? torn(reply) : 'hang up'
 }
 
-function scripted(status: number, headers: Readonly<Record<string, string>> = {}, body?: string): Reply {
+function scripted(status: number, headers: Readonly<Record<string, string>> = {}, body?: string): Response {
   const asJson = { error_code: status === 429 ? 'REQUEST_LIMIT_EXCEEDED' : 'INTERNAL_ERROR', message: 'by script' }
-  return { status, headers: { 'content-type': 'application/json', ...headers }, body: body ?? JSON.stringify(asJson) }
+  const text = body ?? JSON.stringify(asJson)
+  return new Response(text, { status, headers: { 'content-type': 'application/json', ...headers } })
 }
 
 /** A reply that promises more than comes. */
-async function torn(reply: Reply): Promise<Reply> {
-  const whole = new Uint8Array(await new Response(reply.body).arrayBuffer())
+async function torn(reply: Response): Promise<Response> {
+  const whole = new Uint8Array(await reply.arrayBuffer())
   const part = whole.length === 0 ? new Uint8Array([0x20]) : whole.subarray(0, Math.ceil(whole.length / 2))
-  const chunks = [part]
-  return {
-    status: reply.status,
-    headers: { ...reply.headers, 'content-length': String(whole.length + 1) },
-    body: new ReadableStream<Uint8Array>({
-      async pull(controller) {
-        const chunk = chunks.shift()
-        if (chunk) return controller.enqueue(chunk)
-        // Time for what was sent to leave: an error at once would take it back.
-        await new Promise((resolve) => setTimeout(resolve, 20))
-        controller.error(new Error('cut by script'))
-      },
-    }),
-  }
+  const headers = new Headers(reply.headers)
+  headers.set('content-length', String(whole.length + 1))
+  return streamed(new Response(part, { status: reply.status, headers }), 'cut')
 }

@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileArtifacts } from '../artifacts/file.js'
 import { makeDirs, removeAll } from '../disk/files.js'
-import { type Asked, answer, subjectOf } from '../server/answer.js'
+import { serverApp } from '../server/app.js'
+import { pathOf } from '../server/asked.js'
 import { listen } from '../server/listen.js'
-import type { Reply } from '../server/reply.js'
+import { subjectOf } from '../server/table.js'
 import { fileTransport } from '../transport/file/file.js'
 import type { Operation } from '../transport/transport.js'
 import { type Fault, type Faults, faultScript, suffer } from './faults.js'
@@ -76,7 +77,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   for (const fault of options.faults ?? []) faults.add(fault)
   const requests: TestRequest[] = []
   let port = 0
-  const respond = answer({
+  const app = serverApp({
     transport,
     artifacts,
     hosts: () => [`127.0.0.1:${port}`, `localhost:${port}`, ...(options.hosts ?? [])],
@@ -85,14 +86,24 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   })
 
   const listening = await listen(
-    async (asked) => {
-      const { method, url } = asked
-      const operation = subjectOf(asked)
+    async (request, bindings) => {
+      const { method, url = '/' } = bindings.incoming
+      const operation = subjectOf(app, method ?? 'GET', pathOf(url))
       const fault = faults.next(operation)
-      const handle = async () => stranger(asked, options.credentials) ?? respond(asked)
+      // A fault may carry a request out twice: its body is read once, before.
+      const body = fault && method !== 'GET' && method !== 'HEAD' ? await request.arrayBuffer() : undefined
+      const again = () =>
+        body === undefined
+          ? request
+          : new Request(request.url, { method: request.method, headers: request.headers, body })
+      const handle = async () =>
+        stranger(url, request.headers.get('authorization'), options.credentials) ?? app.fetch(again(), bindings)
       const reply = await (fault ? suffer(fault, handle) : handle())
-      requests.push({ method, url, operation, status: reply === 'hang up' ? undefined : reply.status })
-      return reply
+      const status = reply === 'hang up' ? undefined : reply.status
+      requests.push({ method: method ?? 'GET', url, operation, status })
+      if (reply !== 'hang up') return reply
+      bindings.incoming.socket.destroy()
+      return new Response()
     },
     { port: options.port },
   )
@@ -106,16 +117,19 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   return { url: `http://127.0.0.1:${port}`, faults, requests, close, [Symbol.asyncDispose]: close }
 }
 
-function stranger({ url, headers }: Asked, credentials: TestServerOptions['credentials']): Reply | undefined {
+function stranger(
+  url: string,
+  authorization: string | null,
+  credentials: TestServerOptions['credentials'],
+): Response | undefined {
   if (!credentials || url === '/health') return undefined
   const wanted =
     'token' in credentials
       ? `Bearer ${credentials.token}`
       : `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')}`
-  if (headers.authorization === wanted) return undefined
-  return {
-    status: 401,
-    headers: { 'content-type': 'text/plain', 'www-authenticate': 'Basic realm="mlflow"' },
-    body: 'You are not authenticated. Please see https://www.mlflow.org/docs/latest/auth/index.html on how to authenticate.',
-  }
+  if (authorization === wanted) return undefined
+  const said =
+    'You are not authenticated. Please see https://www.mlflow.org/docs/latest/auth/index.html on how to authenticate.'
+  const headers = { 'content-type': 'text/plain', 'www-authenticate': 'Basic realm="mlflow"' }
+  return new Response(said, { status: 401, headers })
 }

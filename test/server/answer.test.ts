@@ -2,24 +2,38 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { fileArtifacts } from '../../src/artifacts/file.js'
-import { type Asked, answer } from '../../src/server/answer.js'
+import { serverApp } from '../../src/server/app.js'
 import { fileTransport } from '../../src/transport/file/file.js'
 import { protocol } from '../../src/transport/protocol.js'
 import { tempDir } from '../support/temp-dir.js'
 
-function made() {
+interface More {
+  readonly headers?: Readonly<Record<string, string | undefined>>
+  readonly body?: string
+}
+
+function made(options: { token?: string } = {}) {
   const dir = tempDir()
-  const respond = answer({
+  const app = serverApp({
     transport: fileTransport({ root: join(dir, 'mlruns'), artifactRoot: 'mlflow-artifacts:/' }),
     artifacts: fileArtifacts(join(dir, 'artifacts')),
     hosts: () => ['localhost:5000', '127.0.0.1:5000'],
     storeType: 'FileStore',
     version: '3.17.0',
+    ...options,
   })
-  const ask = async (method: string, url: string, more: { headers?: Asked['headers']; body?: string } = {}) => {
-    const headers = { host: 'localhost:5000', 'content-type': 'application/json', ...more.headers }
-    const reply = await respond({ method, url, headers, body: new Blob([more.body ?? '']) })
-    return { ...reply, text: await new Response(reply.body).text() }
+  const ask = async (method: string, url: string, more: More = {}) => {
+    const headers = new Headers()
+    for (const [name, value] of Object.entries({
+      host: 'localhost:5000',
+      'content-type': 'application/json',
+      ...more.headers,
+    }))
+      if (value !== undefined) headers.set(name, value)
+    const body = method === 'GET' ? {} : { body: more.body ?? '' }
+    const request = new Request(`http://localhost:5000${url}`, { method, headers, ...body })
+    const reply = await app.fetch(request, { incoming: { url } })
+    return { status: reply.status, headers: Object.fromEntries(reply.headers), text: await reply.text() }
   }
   return { dir, ask }
 }
@@ -93,21 +107,16 @@ describe('what is answered', () => {
   })
 
   it('failures that are not ours say nothing of their inside', async () => {
-    const respond = answer({
+    const app = serverApp({
       transport: { call: () => Promise.reject(new Error('secret path')), close: async () => undefined },
       hosts: () => ['h'],
       storeType: 'FileStore',
       version: '1',
     })
-    const asked = {
-      method: 'GET',
-      url: '/api/2.0/mlflow/runs/get?run_id=r',
-      headers: { host: 'h' },
-      body: new Blob([]),
-    }
-    const reply = await respond(asked)
+    const url = '/api/2.0/mlflow/runs/get?run_id=r'
+    const reply = await app.fetch(new Request(`http://h${url}`, { headers: { host: 'h' } }), { incoming: { url } })
     expect(reply.status).toBe(500)
-    expect(reply.body).not.toContain('secret')
+    expect(await reply.text()).not.toContain('secret')
   })
 })
 
