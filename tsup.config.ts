@@ -5,6 +5,7 @@ import { defineConfig } from 'tsup'
 const doors = {
   index: 'src/index.ts',
   testing: 'src/testing/index.ts',
+  server: 'src/server/index.ts',
 }
 
 export default defineConfig(() => {
@@ -21,6 +22,16 @@ export default defineConfig(() => {
         for (const door of Object.keys(doors))
           writeFileSync(`dist/${door}.cjs`, `module.exports = require('./${door}.js')\n`)
       },
+    },
+    // The page is one script and one style sheet, with all that they stand on.
+    {
+      entry: { page: 'src/server/page/main.tsx' },
+      format: 'esm',
+      platform: 'browser',
+      target: 'es2022',
+      minify: true,
+      noExternal: [/.*/],
+      tsconfig: 'src/server/page/tsconfig.json',
     },
     { entry: doors, format: ['esm', 'cjs'], dts: { only: true } },
   ]

@@ -34,10 +34,14 @@ const holders: Record<string, string[]> = {
   pino: ['wire'],
   'js-yaml': ['core'],
   commander: ['cli'],
+  hono: ['server'],
+  '@hono/node-server': ['server'],
+  preact: ['server'],
+  uplot: ['server'],
 }
 
 /** What takes longer to load than all of ours: never by merely importing the package. */
-const heavy = ['undici', 'zod', 'pino', 'fast-glob', 'tar', 'js-yaml', 'commander']
+const heavy = ['undici', 'zod', 'pino', 'fast-glob', 'tar', 'js-yaml', 'commander', 'hono', '@hono/node-server']
 
 interface Import {
   readonly from: string

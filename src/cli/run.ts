@@ -5,6 +5,7 @@ import { doctorWord } from './doctor.js'
 import { jsonText } from './format.js'
 import { modelWords } from './models.js'
 import { runWords } from './runs.js'
+import { serveWords } from './serve.js'
 import { plain, type Terminal } from './terminal.js'
 import { examples } from './word.js'
 
@@ -34,6 +35,7 @@ function program(terminal: Terminal, unwell: () => void): Command {
   runWords(all, terminal)
   modelWords(all, terminal)
   cacheWords(all, terminal)
+  serveWords(all, terminal)
   doctorWord(all, terminal, unwell)
   return all
 }
