@@ -36,6 +36,8 @@ const holders: Record<string, string[]> = {
   commander: ['cli'],
   hono: ['server'],
   '@hono/node-server': ['server'],
+  hono: ['server'],
+  '@hono/node-server': ['server'],
   preact: ['server'],
   uplot: ['server'],
 }
@@ -51,7 +53,7 @@ interface Import {
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
   .map((file) => file.replaceAll('\\', '/'))
-  .filter((file) => file.endsWith('.ts'))
+  .filter((file) => /\.tsx?$/.test(file))
   .sort()
 const trees = new Map(
   files.map((file) => [file, ts.createSourceFile(file, readFileSync(join(src, file), 'utf8'), ts.ScriptTarget.Latest)]),
