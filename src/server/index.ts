@@ -1,1 +1,2 @@
+export type { BodyLimits } from './body.js'
 export { type RunningServer, type ServerOptions, startServer } from './start.js'

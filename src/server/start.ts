@@ -47,6 +47,7 @@ export interface RunningServer {
   readonly token: string | undefined
   /** Stops listening, lets requests finish for up to two seconds, and lets go of the store. */
   close(): Promise<void>
+  /** As `close()`. */
   [Symbol.asyncDispose](): Promise<void>
 }
 
