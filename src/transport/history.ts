@@ -4,7 +4,8 @@ import type { CallOptions, Input, Transport } from './transport.js'
 export type Point = NonNullable<Input<'logBatch'>['metrics']>[number]
 
 /** Whether a point is one of those that a database refuses to take twice. */
-export const isNaNPoint = (point: Point): boolean => Number.isNaN(Number(point.value ?? 0))
+export const isNaNPoint = (point: Point): boolean =>
+  typeof point.value === 'number' ? Number.isNaN(point.value) : point.value === 'NaN'
 
 /** The points of a run that its server does not have yet, read from the histories of their keys. */
 export async function missingPoints(
@@ -15,11 +16,12 @@ export async function missingPoints(
 ): Promise<Point[]> {
   const stored = new Set<string>()
   for (const key of new Set(points.map((point) => point.key)))
-    for await (const point of history(transport, runId, key, options)) stored.add(identity(point))
-  return points.filter((point) => !stored.has(identity(point)))
+    for await (const point of history(transport, runId, key, options)) stored.add(pointIdentity(point))
+  return points.filter((point) => !stored.has(pointIdentity(point)))
 }
 
-async function* history(transport: Transport, run_id: string, metric_key: string, options: CallOptions) {
+/** Every point of one metric of a run, in the store's order. */
+export async function* history(transport: Transport, run_id: string, metric_key: string, options: CallOptions) {
   let page_token: string | undefined
   do {
     const input = { run_id, metric_key, max_results: 25_000, ...(page_token ? { page_token } : {}) }
@@ -29,8 +31,8 @@ async function* history(transport: Transport, run_id: string, metric_key: string
   } while (page_token)
 }
 
-/** Databases keep an infinity as the largest double and -0 as 0: such values are the same point. */
-function identity({ key, value = 0, timestamp = 0, step = 0 }: Point): string {
+/** What makes a point the same as another. Databases keep an infinity as the largest double and -0 as 0. */
+export function pointIdentity({ key, value = 0, timestamp = 0, step = 0 }: Point): string {
   const number = Math.min(Math.max(Number(value), -Number.MAX_VALUE), Number.MAX_VALUE)
   return `${key}\n${step}\n${timestamp}\n${number}`
 }

@@ -33,14 +33,25 @@ export const toJson = (value: unknown): string => JSON.stringify(isPlain(value) 
 /** Only a metric's `value` is a double: a step of -0 has to stay a whole number. */
 const isNegativeZero = (value: unknown, key: string) => key === 'value' && Object.is(value, -0)
 
+// Runs over every point of every batch: numbers and texts are judged in place, without a call.
 function isPlain(value: unknown, key = ''): boolean {
-  if (typeof value === 'number') return Number.isFinite(value) && !isNegativeZero(value, key)
-  if (typeof value === 'bigint') return false
-  if (Array.isArray(value)) return value.every((item) => isPlain(item))
-  if (value !== null && typeof value === 'object')
-    for (const name in value) if (!isPlain((value as Record<string, unknown>)[name], name)) return false
-  return true
+  if (Array.isArray(value)) {
+    for (const item of value) if (typeof item !== 'string' && !isPlain(item)) return false
+    return true
+  }
+  if (value !== null && typeof value === 'object') {
+    for (const name in value) {
+      const field = (value as Record<string, unknown>)[name]
+      if (typeof field === 'string') continue
+      if (typeof field === 'number' ? !isPlainNumber(field, name) : !isPlain(field, name)) return false
+    }
+    return true
+  }
+  return typeof value === 'number' ? isPlainNumber(value, key) : typeof value !== 'bigint'
 }
+
+const isPlainNumber = (value: number, key: string): boolean =>
+  value - value === 0 && (value !== 0 || !isNegativeZero(value, key))
 
 function worded(value: unknown, key = ''): unknown {
   if (isNegativeZero(value, key)) return '-0.0'

@@ -41,7 +41,11 @@ export function withRetry(inner: Transport & Facts, policy: RetryPolicy = {}): T
   let pausedUntil = 0
 
   /** One operation through all its tries. A server that asks to wait is left alone by every call. */
-  function tries<T>(operation: Operation, { signal }: CallOptions, once: (attempt: Attempt) => Promise<T>): Promise<T> {
+  function tries<T>(
+    operation: Operation,
+    { signal, again }: CallOptions,
+    once: (attempt: Attempt) => Promise<T>,
+  ): Promise<T> {
     const attempt = async (of: Attempt) => {
       const pause = pausedUntil - clock.now()
       if (pause > 0) await clock.sleep(pause, signal)
@@ -51,6 +55,7 @@ export function withRetry(inner: Transport & Facts, policy: RetryPolicy = {}): T
       rules,
       clock,
       signal,
+      again,
       onRetry(retry) {
         if (failureKind(retry.error) === 'throttled') pausedUntil = Math.max(pausedUntil, clock.now() + retry.waitMs)
         onRetry?.({ operation, ...retry })
@@ -92,9 +97,9 @@ export function withRetry(inner: Transport & Facts, policy: RetryPolicy = {}): T
 
   async function logBatch(input: Input<'logBatch'>, options: CallOptions): Promise<Output<'logBatch'>> {
     const { run_id, metrics } = input
-    const odd = metrics?.filter(isNaNPoint) ?? []
-    if (odd.length === 0) return batch(input, options, blind)
-    const even = metrics?.filter((point) => !isNaNPoint(point)) ?? []
+    if (!metrics?.some(isNaNPoint)) return batch(input, options, blind)
+    const odd = metrics.filter(isNaNPoint)
+    const even = metrics.filter((point) => !isNaNPoint(point))
     if (even.length + (input.params?.length ?? 0) + (input.tags?.length ?? 0) > 0)
       await batch({ ...input, metrics: even }, options, blind)
     // A database refuses a batch that brings a NaN it has, and all new points with it.
