@@ -1,0 +1,166 @@
+import { cutBatch } from '../core/batch.js'
+import { ParamConflictError } from '../errors.js'
+import type { WireRun } from '../transport/protocol.js'
+import { copyFiles, type Listing, listing } from './files.js'
+import type { Job } from './job.js'
+import { isUnknown } from './list.js'
+import type { ModelPlan } from './logged-models.js'
+import { copied, differing, fingerprint, type Pair, STATE } from './marks.js'
+import { copyPoints, ownersOf } from './points.js'
+import { type PlannedRun, type RunPlan, stateOf } from './runs.js'
+import { placeOf } from './side.js'
+
+interface Plans {
+  readonly runs: RunPlan
+  readonly models: ModelPlan
+}
+
+/** Copies one run with all that was logged to it; what its copy has already is not sent again. */
+export async function copyRun(job: Job, plans: Plans, { id, info, known }: PlannedRun): Promise<void> {
+  const isDeleted = info.lifecycle_stage === 'deleted'
+  if (known?.info.lifecycle_stage === 'deleted' && !isDeleted) {
+    job.mapped('runIds', id, known.info.run_id)
+    job.count('runs', 'same')
+    return job.keep(`The copy of the run ${id}, ${known.info.run_id}, is deleted at the target and stays so`)
+  }
+  const { transport } = job.to
+  const call = { signal: job.signal }
+  const { run } = await job.from.transport.call('getRun', { run_id: id }, call)
+  const found = await list(job, run)
+  const state = fingerprint([
+    run.info.status,
+    run.info.end_time,
+    isDeleted,
+    run.data,
+    run.inputs,
+    run.outputs,
+    found.files,
+  ])
+  const isOver = !['RUNNING', 'SCHEDULED'].includes(run.info.status)
+  if (known && isOver && stateOf(known) === state) {
+    job.mapped('runIds', id, known.info.run_id)
+    return job.count('runs', 'same')
+  }
+
+  const { run: target, fresh } = await plans.runs.ensure(id)
+  const { run_id } = target.info
+  if (target.info.lifecycle_stage === 'deleted') await transport.call('restoreRun', { run_id }, call)
+  let changes = await copyFields(job, plans, run, target)
+  changes += await copyInputs(job, plans, run, target)
+  changes += await copyOutputs(job, plans, run, target)
+  changes += await copyPoints(job, {
+    from: id,
+    to: run_id,
+    keys: run.data.metrics.map(({ key }) => key),
+    known: new Set(target.data.metrics.map(({ key }) => key)),
+    owners: ownersOf(id, plans.models.loggedIn(id), plans.models.madeFor),
+  })
+  if (found.error !== undefined) throw found.error
+  if (found.listing)
+    changes += await copyFiles(job, found.listing, {
+      uri: await placeOf(job.to, target.info.artifact_uri, [target.info.experiment_id, run_id, 'artifacts']),
+      path: '',
+      fresh,
+      renames: { ids: new Map([[id, run_id]]), place: [run.info.artifact_uri ?? '', target.info.artifact_uri ?? ''] },
+    })
+  changes += await end(job, run, target)
+  if (isOver && stateOf(target) !== state) await transport.call('setTag', { run_id, key: STATE, value: state }, call)
+  if (isDeleted) await transport.call('deleteRun', { run_id }, call)
+  job.count('runs', fresh ? 'added' : changes > 0 ? 'changed' : 'same')
+}
+
+interface Found {
+  readonly listing?: Listing
+  readonly files?: readonly (readonly [string, number | undefined])[]
+  /** Why the files could not be listed; all else of the run is copied first. */
+  readonly error?: unknown
+}
+
+async function list(job: Job, { info }: WireRun): Promise<Found> {
+  try {
+    const found = await listing(
+      job,
+      await placeOf(job.from, info.artifact_uri, [info.experiment_id, info.run_id, 'artifacts']),
+    )
+    return { listing: found, files: found.files.map(({ path, size }) => [path, size] as const) }
+  } catch (error) {
+    job.signal?.throwIfAborted()
+    return { error }
+  }
+}
+
+const RUN_ID_TAGS = new Set(['mlflow.parentRunId', 'mlflow.rootRunId'])
+const HISTORY = 'mlflow.log-model.history'
+const RUN_NAME = 'mlflow.runName'
+
+/** The tags as they are to be at the target: other runs under their names there. */
+async function mappedTags(job: Job, { runs }: Plans, run: WireRun, target: WireRun): Promise<Pair[]> {
+  const { run_id: id } = run.info
+  const tags: Pair[] = []
+  for (const { key, value } of copied(run.data.tags)) {
+    if (RUN_ID_TAGS.has(key)) tags.push({ key, value: (await runs.idAt(value).catch(() => undefined)) ?? value })
+    else if (key === HISTORY) tags.push({ key, value: value.replaceAll(id, target.info.run_id) })
+    else if (key !== RUN_NAME || value !== target.info.run_name) tags.push({ key, value })
+  }
+  job.signal?.throwIfAborted()
+  return tags
+}
+
+async function copyFields(job: Job, plans: Plans, run: WireRun, target: WireRun): Promise<number> {
+  const params = differing(run.data.params, target.data.params)
+  const there = new Map(target.data.params.map(({ key, value }) => [key, value]))
+  const clash = params.find(({ key }) => there.has(key))
+  if (clash)
+    throw new ParamConflictError(
+      `The param ${JSON.stringify(clash.key)} of the run ${run.info.run_id} is ${JSON.stringify(clash.value)}, but ${JSON.stringify(there.get(clash.key))} in its copy ${target.info.run_id}; a param is written once`,
+    )
+  const tags = differing(await mappedTags(job, plans, run, target), target.data.tags)
+  for (const batch of cutBatch({ metrics: [], params, tags }))
+    await job.to.transport.call(
+      'logBatch',
+      { run_id: target.info.run_id, params: [...batch.params], tags: [...batch.tags] },
+      { signal: job.signal },
+    )
+  return params.length + tags.length
+}
+
+async function copyInputs(job: Job, { models }: Plans, run: WireRun, target: WireRun): Promise<number> {
+  const named = ({ dataset }: { dataset: { name: string; digest: string } }) => `${dataset.name}\n${dataset.digest}`
+  const there = new Set(target.inputs?.dataset_inputs.map(named))
+  const datasets = (run.inputs?.dataset_inputs ?? []).filter((input) => !there.has(named(input)))
+  const ids = new Set(target.inputs?.model_inputs.map(({ model_id }) => model_id))
+  const used = []
+  for (const { model_id } of run.inputs?.model_inputs ?? []) {
+    const id = await models.idAt(model_id)
+    if (id !== undefined && !ids.has(id)) used.push({ model_id: id })
+  }
+  if (datasets.length + used.length === 0) return 0
+  const input = { run_id: target.info.run_id, datasets, ...(used.length > 0 ? { models: used } : {}) }
+  await job.to.transport.call('logInputs', input, { signal: job.signal })
+  return datasets.length + used.length
+}
+
+async function copyOutputs(job: Job, { models }: Plans, run: WireRun, target: WireRun): Promise<number> {
+  const there = new Set(target.outputs?.model_outputs.map(({ model_id }) => model_id))
+  const made = []
+  for (const { model_id, step } of run.outputs?.model_outputs ?? []) {
+    const id = await models.idAt(model_id)
+    if (id !== undefined && !there.has(id)) made.push({ model_id: id, step })
+  }
+  if (made.length === 0) return 0
+  try {
+    await job.to.transport.call('logOutputs', { run_id: target.info.run_id, models: made }, { signal: job.signal })
+  } catch (error) {
+    // Servers before MLflow 3 link nothing.
+    if (!isUnknown(error)) throw error
+  }
+  return made.length
+}
+
+async function end(job: Job, { info }: WireRun, target: WireRun): Promise<number> {
+  const { run_id, status, end_time } = target.info
+  if (info.status === status && (info.end_time ?? 0) === (end_time ?? 0)) return 0
+  const input = { run_id, status: info.status, ...(info.end_time === undefined ? {} : { end_time: info.end_time }) }
+  await job.to.transport.call('updateRun', input, { signal: job.signal })
+  return 1
+}

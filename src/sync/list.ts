@@ -1,0 +1,86 @@
+import { NotFoundError } from '../errors.js'
+import { allPages } from '../transport/pages.js'
+import type {
+  WireExperiment,
+  WireLoggedModel,
+  WireModelVersion,
+  WireRegisteredModel,
+  WireRun,
+} from '../transport/protocol.js'
+import type { CallOptions } from '../transport/transport.js'
+import type { Side } from './side.js'
+
+const PAGE = 1000
+/** MLflow's servers give no more logged models, and no more registered ones, in a page. */
+const SMALL_PAGE = 100
+
+/** Experiments that are not deleted. */
+export const experimentsOf = ({ transport }: Side, options: CallOptions): AsyncGenerator<WireExperiment> =>
+  allPages(async (page_token) => {
+    const input = { max_results: PAGE, page_token, view_type: 'ACTIVE_ONLY' as const }
+    const found = await transport.call('searchExperiments', input, options)
+    return { items: found.experiments, nextPageToken: found.next_page_token }
+  })
+
+/** Runs of an experiment, oldest first. */
+export const runsOf = (
+  { transport }: Side,
+  experimentId: string,
+  { deleted, filter, ...options }: CallOptions & { deleted: boolean; filter?: string },
+): AsyncGenerator<WireRun> =>
+  allPages(async (page_token) => {
+    const input = {
+      experiment_ids: [experimentId],
+      max_results: PAGE,
+      page_token,
+      order_by: ['attributes.start_time ASC'],
+      run_view_type: deleted ? ('ALL' as const) : ('ACTIVE_ONLY' as const),
+      ...(filter === undefined ? {} : { filter }),
+    }
+    const found = await transport.call('searchRuns', input, options)
+    return { items: found.runs, nextPageToken: found.next_page_token }
+  })
+
+/** Whether a server does not know the operation at all: it is older than it. */
+export const isUnknown = (error: unknown): boolean =>
+  error instanceof NotFoundError && error.code === 'ENDPOINT_NOT_FOUND'
+
+/** Logged models of an experiment; a server of MLflow 2 has none. */
+export async function loggedModelsOf(
+  { transport }: Side,
+  experimentId: string,
+  options: CallOptions,
+): Promise<WireLoggedModel[]> {
+  const found: WireLoggedModel[] = []
+  try {
+    for await (const model of allPages(async (page_token) => {
+      const input = { experiment_ids: [experimentId], max_results: SMALL_PAGE, page_token }
+      const page = await transport.call('searchLoggedModels', input, options)
+      return { items: page.models, nextPageToken: page.next_page_token }
+    }))
+      found.push(model)
+  } catch (error) {
+    if (!isUnknown(error)) throw error
+  }
+  return found
+}
+
+/** Registered models, by name. */
+export const registeredModelsOf = ({ transport }: Side, options: CallOptions): AsyncGenerator<WireRegisteredModel> =>
+  allPages(async (page_token) => {
+    const page = await transport.call('searchRegisteredModels', { max_results: SMALL_PAGE, page_token }, options)
+    return { items: page.registered_models, nextPageToken: page.next_page_token }
+  })
+
+/** Versions of a registered model, in the order of their numbers. */
+export async function versionsOf(side: Side, name: string, options: CallOptions): Promise<WireModelVersion[]> {
+  const filter = name.includes("'") ? `name = "${name}"` : `name = '${name}'`
+  const found: WireModelVersion[] = []
+  // Some servers compare names without regard to case.
+  for await (const version of allPages(async (page_token) => {
+    const page = await side.transport.call('searchModelVersions', { filter, max_results: PAGE, page_token }, options)
+    return { items: page.model_versions, nextPageToken: page.next_page_token }
+  }))
+    if (version.name === name) found.push(version)
+  return found.sort((a, b) => Number(a.version) - Number(b.version))
+}

@@ -1,0 +1,194 @@
+import { readYaml } from '../core/yaml.js'
+import { NotFoundError } from '../errors.js'
+import type { WireLoggedModel } from '../transport/protocol.js'
+import { copyFiles, listing } from './files.js'
+import type { Job } from './job.js'
+import { isUnknown, loggedModelsOf } from './list.js'
+import { CREATED, copied, differing, fingerprint, identityOf, SOURCE, STATE, textOf } from './marks.js'
+import { renamedMlModel } from './mlmodel.js'
+import type { RunPlan } from './runs.js'
+import { placeOf } from './side.js'
+
+const PARAMS_PER_CALL = 100
+/** A server writes this one itself when a version is made. */
+const VERSIONS = 'mlflow.modelVersions'
+
+/** Where a model is at the target. On a server of MLflow 2 it has no id and lies in the artifacts of its run. */
+export interface ModelCopy {
+  readonly model: WireLoggedModel | undefined
+  readonly artifactUri: string
+  readonly path: string
+  readonly runId: string | undefined
+  readonly fresh: boolean
+}
+
+interface PlannedModel {
+  readonly source: WireLoggedModel
+  readonly experimentId: string
+  readonly known: WireLoggedModel | undefined
+}
+
+/** The logged models that are copied, and their copies, made when they are first needed. */
+export interface ModelPlan {
+  readonly ids: readonly string[]
+  has(id: string): boolean
+  ensure(id: string): Promise<ModelCopy>
+  /** The id at the target; none when it is not among those copied or the target knows no logged models. */
+  idAt(id: string): Promise<string | undefined>
+  /** As `idAt`, of those that are there already. */
+  madeFor(id: string): string | undefined
+  /** The models that have points of a run. */
+  loggedIn(runId: string): readonly WireLoggedModel[]
+  copy(id: string): Promise<void>
+}
+
+/** Looks through experiments (source id → target id) for the models that are to be copied. */
+export async function planModels(
+  job: Job,
+  experiments: ReadonlyMap<string, string>,
+  runs: RunPlan,
+): Promise<ModelPlan> {
+  const call = { signal: job.signal }
+  const models = new Map<string, PlannedModel>()
+  for (const [from, experimentId] of experiments) {
+    const found = await loggedModelsOf(job.from, from, call)
+    const wanted = job.options.runIds ? found.filter(({ info }) => runs.has(info.source_run_id ?? '')) : found
+    if (wanted.length === 0) continue
+    const there = await loggedModelsOf(job.to, experimentId, call)
+    const copies = new Map(there.map((model) => [identityOf(model.info.model_id, model.info.tags), model]))
+    for (const source of wanted) {
+      const known = copies.get(identityOf(source.info.model_id, source.info.tags))
+      models.set(source.info.model_id, { source, experimentId, known })
+    }
+  }
+  return plan(job, models, runs)
+}
+
+function plan(job: Job, models: ReadonlyMap<string, PlannedModel>, runs: RunPlan): ModelPlan {
+  const made = new Map<string, Promise<ModelCopy>>()
+  const ready = new Map<string, string>()
+  const byRun = new Map<string, WireLoggedModel[]>()
+  for (const { source } of models.values())
+    for (const runId of new Set(source.data.metrics.map(({ run_id }) => run_id ?? '')))
+      byRun.set(runId, [...(byRun.get(runId) ?? []), source])
+
+  async function ensure(id: string): Promise<ModelCopy> {
+    const planned = models.get(id)
+    if (!planned) throw new NotFoundError(`The logged model ${id} is not among those copied`)
+    const making = made.get(id) ?? make(job, planned, runs)
+    made.set(id, making)
+    const copy = await making
+    const at = copy.model?.info.model_id
+    if (at !== undefined) ready.set(id, at)
+    if (at !== undefined) job.mapped('modelIds', id, at)
+    return copy
+  }
+
+  return {
+    ids: [...models.keys()],
+    has: (id) => models.has(id),
+    ensure,
+    idAt: async (id) => (models.has(id) ? (await ensure(id)).model?.info.model_id : undefined),
+    madeFor: (id) => ready.get(id),
+    loggedIn: (runId) => byRun.get(runId) ?? [],
+    copy: (id) => copyModel(job, models.get(id) as PlannedModel, ensure),
+  }
+}
+
+async function make(job: Job, { source, experimentId, known }: PlannedModel, runs: RunPlan): Promise<ModelCopy> {
+  const { info } = source
+  const runId = info.source_run_id ? await runs.idAt(info.source_run_id) : undefined
+  const at = async (model: WireLoggedModel, fresh: boolean): Promise<ModelCopy> => {
+    const home = [model.info.experiment_id, 'models', model.info.model_id, 'artifacts']
+    return { model, artifactUri: await placeOf(job.to, model.info.artifact_uri, home), path: '', runId, fresh }
+  }
+  if (known) return at(known, false)
+  const input = {
+    experiment_id: experimentId,
+    name: info.name,
+    ...(info.model_type ? { model_type: info.model_type } : {}),
+    ...(runId === undefined ? {} : { source_run_id: runId }),
+    params: source.data.params.slice(0, PARAMS_PER_CALL),
+    tags: [
+      { key: SOURCE, value: identityOf(info.model_id, info.tags) },
+      ...createdTag(info.creation_timestamp_ms, info.tags),
+    ],
+  }
+  try {
+    const { model } = await job.to.transport.call('createLoggedModel', input, { signal: job.signal })
+    return await at(model, true)
+  } catch (error) {
+    if (!isUnknown(error) || !info.source_run_id || !runs.has(info.source_run_id)) throw error
+    const { run, fresh } = await runs.ensure(info.source_run_id)
+    const home = [run.info.experiment_id, run.info.run_id, 'artifacts']
+    const artifactUri = await placeOf(job.to, run.info.artifact_uri, home)
+    return { model: undefined, artifactUri, path: info.name, runId, fresh }
+  }
+}
+
+/** The tag with a creation time that the target cannot be told. */
+export const createdTag = (time: number | undefined, tags: WireLoggedModel['info']['tags']) =>
+  time === undefined ? [] : [{ key: CREATED, value: textOf(tags, CREATED) ?? String(time) }]
+
+async function copyModel(
+  job: Job,
+  { source, known }: PlannedModel,
+  ensure: (id: string) => Promise<ModelCopy>,
+): Promise<void> {
+  const { info, data } = source
+  const { model_id: id } = info
+  const call = { signal: job.signal }
+  const found = await listing(
+    job,
+    await placeOf(job.from, info.artifact_uri, [info.experiment_id, 'models', id, 'artifacts']),
+  )
+  const state = fingerprint([info.status, info.tags, data.params, found.files.map(({ path, size }) => [path, size])])
+  if (known && textOf(known.info.tags, STATE) === state) {
+    job.mapped('modelIds', id, known.info.model_id)
+    return job.count('loggedModels', 'same')
+  }
+  const copy = await ensure(id)
+  const { model, fresh, artifactUri, path, runId } = copy
+  let changes = model ? await copyFields(job, source, model) : 0
+  const ids = new Map<string, string>()
+  if (info.source_run_id && runId !== undefined) ids.set(info.source_run_id, runId)
+  if (model) ids.set(id, model.info.model_id)
+  const renames = { ids, place: [info.artifact_uri ?? '', model ? artifactUri : path] as const }
+  changes += await copyFiles(job, found, { uri: artifactUri, path, fresh: fresh && model !== undefined, renames })
+  if (model) changes += await finish(job, source, model, state)
+  else if (changes > 0 && runId !== undefined) {
+    const text = await new Response(await found.store.read('MLmodel', call)).text()
+    const json = JSON.stringify(readYaml(renamedMlModel(text, renames), 'MLmodel'))
+    await job.to.transport.call('logModel', { run_id: runId, model_json: json }, call)
+  }
+  job.count('loggedModels', fresh && changes > 0 ? 'added' : changes > 0 ? 'changed' : 'same')
+}
+
+async function copyFields(job: Job, source: WireLoggedModel, { info, data }: WireLoggedModel): Promise<number> {
+  const call = { signal: job.signal }
+  const { model_id } = info
+  const params = differing(source.data.params, data.params)
+  for (let at = 0; at < params.length; at += PARAMS_PER_CALL) {
+    const some = params.slice(at, at + PARAMS_PER_CALL)
+    await job.to.transport.call('logLoggedModelParams', { model_id, params: some }, call)
+  }
+  const tags = differing(
+    copied(source.info.tags).filter(({ key }) => key !== VERSIONS),
+    info.tags,
+  )
+  if (tags.length > 0) await job.to.transport.call('setLoggedModelTags', { model_id, tags }, call)
+  return params.length + tags.length
+}
+
+/** Ends the copy as the original ended; one that goes on has no state to be known by. */
+async function finish(job: Job, { info }: WireLoggedModel, copy: WireLoggedModel, state: string): Promise<number> {
+  const { transport } = job.to
+  const call = { signal: job.signal }
+  const { model_id } = copy.info
+  const { status } = info
+  if (status !== 'LOGGED_MODEL_READY' && status !== 'LOGGED_MODEL_UPLOAD_FAILED') return 0
+  const differs = copy.info.status !== status
+  if (differs) await transport.call('finalizeLoggedModel', { model_id, status }, call)
+  await transport.call('setLoggedModelTags', { model_id, tags: [{ key: STATE, value: state }] }, call)
+  return differs ? 1 : 0
+}

@@ -1,0 +1,199 @@
+import { NotFoundError } from '../errors.js'
+import type { WireModelVersion, WireRegisteredModel } from '../transport/protocol.js'
+import type { Job } from './job.js'
+import { versionsOf } from './list.js'
+import { createdTag, type ModelPlan } from './logged-models.js'
+import { copied, differing, fingerprint, identityOf, type Pair, SOURCE, STATE, textOf } from './marks.js'
+import type { RunPlan } from './runs.js'
+import { comesFrom, sourceAt } from './version-source.js'
+
+interface Plans {
+  readonly runs: RunPlan
+  readonly models: ModelPlan
+}
+
+/** A version of the source, and its copy. */
+interface Copy {
+  readonly from: WireModelVersion
+  readonly to: WireModelVersion
+  readonly fresh: boolean
+}
+
+/** Copies a registered model: versions in their order, their stages, tags and histories, aliases. */
+export async function copyRegisteredModel(job: Job, { name }: WireRegisteredModel, plans: Plans): Promise<void> {
+  const call = { signal: job.signal }
+  const { registered_model: model } = await job.from.transport.call('getRegisteredModel', { name }, call)
+  const limited = job.options.experimentNames !== undefined || job.options.runIds !== undefined
+  const all = await versionsOf(job.from, name, call)
+  const versions = all.filter((version) => isReady(version) && (!limited || comesFrom(version, plans)))
+  if (limited && versions.length === 0) return
+  const aliases = model.aliases.filter(({ version }) => versions.some((one) => one.version === version))
+  const stateOfAll = fingerprint([model.description, copied(model.tags), aliases, versions.map(stateOf)])
+
+  const { model: target, fresh } = await targetOf(job, model)
+  if (textOf(target.tags, STATE) === stateOfAll) {
+    for (const _ of versions) job.count('modelVersions', 'same')
+    return job.count('registeredModels', 'same')
+  }
+  const others = fresh ? [] : await versionsOf(job.to, name, call)
+  const copies: Copy[] = []
+  for (const version of versions)
+    await job.guard('model version', `${name}/${version.version}`, async () => {
+      copies.push(await versionAt(job, version, others, plans))
+    })
+  const numbers = new Map(copies.map(({ from, to }) => [from.version, to.version]))
+  let whole = copies.length === versions.length
+  for (const copy of copies) {
+    let done = false
+    await job.guard('model version', `${name}/${copy.from.version}`, async () => {
+      await copyVersion(job, copy, { numbers, others })
+      done = true
+    })
+    whole &&= done
+  }
+  let changes = fresh ? 0 : await copyModelFields(job, model, target)
+  changes += await copyAliases(job, { name, aliases, numbers, target })
+  if (whole) await job.to.transport.call('setRegisteredModelTag', { name, key: STATE, value: stateOfAll }, call)
+  job.count('registeredModels', fresh ? 'added' : changes > 0 ? 'changed' : 'same')
+}
+
+/** A version that failed to be registered, or is still being, is nothing to copy. */
+const isReady = ({ status }: WireModelVersion): boolean => status === 'READY' || status === ''
+
+const stateOf = ({ version, current_stage, description, tags }: WireModelVersion): string =>
+  fingerprint([version, current_stage, description ?? '', copied(tags)])
+
+/** What a version is in all stores: numbers are given anew in each, and two stores may have made the same one. */
+const versionIdentity = ({ version, creation_timestamp, model_id, run_id, tags }: WireModelVersion): string =>
+  identityOf([version, creation_timestamp ?? 0, model_id || run_id || ''].join('-'), tags)
+
+async function targetOf(
+  job: Job,
+  { name, description, tags }: WireRegisteredModel,
+): Promise<{ model: WireRegisteredModel; fresh: boolean }> {
+  const call = { signal: job.signal }
+  try {
+    return { model: (await job.to.transport.call('getRegisteredModel', { name }, call)).registered_model, fresh: false }
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error
+  }
+  const input = { name, tags: copied(tags), ...(description ? { description } : {}) }
+  return { model: (await job.to.transport.call('createRegisteredModel', input, call)).registered_model, fresh: true }
+}
+
+async function versionAt(
+  job: Job,
+  version: WireModelVersion,
+  others: readonly WireModelVersion[],
+  plans: Plans,
+): Promise<Copy> {
+  const identity = versionIdentity(version)
+  const there = others.find((other) => versionIdentity(other) === identity)
+  if (there) return { from: version, to: there, fresh: false }
+  const { name, description, run_link } = version
+  const input = {
+    name,
+    ...(await sourceAt(job, version, plans)),
+    ...(description ? { description } : {}),
+    ...(run_link ? { run_link } : {}),
+    tags: [{ key: SOURCE, value: identity }, ...createdTag(version.creation_timestamp, version.tags)],
+  }
+  const { model_version: to } = await job.to.transport.call('createModelVersion', input, { signal: job.signal })
+  return { from: version, to, fresh: true }
+}
+
+interface Neighbours {
+  /** Versions in the source → versions at the target. */
+  readonly numbers: ReadonlyMap<string, string>
+  /** What was at the target before. */
+  readonly others: readonly WireModelVersion[]
+}
+
+async function copyVersion(job: Job, { from, to, fresh }: Copy, { numbers, others }: Neighbours): Promise<void> {
+  const state = stateOf(from)
+  // What people did at the target since then stays, as long as nothing happened in the source.
+  if (textOf(to.tags, STATE) === state) return job.count('modelVersions', 'same')
+  const { transport } = job.to
+  const call = { signal: job.signal }
+  const { name, version } = to
+  const tags = differing(
+    copied(from.tags).map((tag) => withNumbers(tag, numbers)),
+    to.tags,
+  )
+  for (const tag of tags) await transport.call('setModelVersionTag', { name, version, ...tag }, call)
+  const described = (from.description ?? '') === (to.description ?? '')
+  if (!described)
+    await transport.call('updateModelVersion', { name, version, description: from.description ?? '' }, call)
+  const moved = from.current_stage !== to.current_stage && stageIsFree(job, from, { numbers, others })
+  if (moved)
+    await transport.call(
+      'transitionModelVersionStage',
+      { name, version, stage: from.current_stage, archive_existing_versions: false },
+      call,
+    )
+  await transport.call('setModelVersionTag', { name, version, key: STATE, value: state }, call)
+  job.count('modelVersions', fresh ? 'added' : tags.length > 0 || !described || moved ? 'changed' : 'same')
+}
+
+/** Whether a stage is held by no version but those of this source: what serves elsewhere is not replaced by a copy. */
+function stageIsFree(job: Job, { name, version, current_stage: stage }: WireModelVersion, near: Neighbours): boolean {
+  if (stage !== 'Staging' && stage !== 'Production') return true
+  const own = new Set(near.numbers.values())
+  const holder = near.others.find((other) => other.current_stage === stage && !own.has(other.version))
+  if (!holder) return true
+  job.keep(
+    `Version ${near.numbers.get(version)} of ${JSON.stringify(name)} was not put in ${stage}: version ${holder.version}, which is not of this source, holds it`,
+  )
+  return false
+}
+
+/** The history of an alias names versions by their numbers, which are others at the target. */
+function withNumbers(tag: Pair, numbers: ReadonlyMap<string, string>): Pair {
+  if (!/^cairn\.stage\./.test(tag.key)) return tag
+  try {
+    const note = JSON.parse(tag.value) as Record<string, unknown>
+    if (typeof note.alias !== 'string') return tag
+    const renamed = (of: unknown) => (typeof of === 'string' ? (numbers.get(of) ?? of) : of)
+    return { key: tag.key, value: JSON.stringify({ ...note, from: renamed(note.from), to: renamed(note.to) }) }
+  } catch {
+    return tag
+  }
+}
+
+async function copyModelFields(job: Job, model: WireRegisteredModel, target: WireRegisteredModel): Promise<number> {
+  const { transport } = job.to
+  const call = { signal: job.signal }
+  const { name, description = '' } = model
+  const known = new Set(target.tags.map(({ key }) => key))
+  const lacking = copied(model.tags).filter(({ key }) => !known.has(key))
+  for (const tag of lacking) await transport.call('setRegisteredModelTag', { name, ...tag }, call)
+  const undescribed = description !== '' && !target.description
+  if (undescribed) await transport.call('updateRegisteredModel', { name, description }, call)
+  return lacking.length + (undescribed ? 1 : 0)
+}
+
+interface Aliases {
+  readonly name: string
+  readonly aliases: WireRegisteredModel['aliases']
+  readonly numbers: ReadonlyMap<string, string>
+  readonly target: WireRegisteredModel
+}
+
+async function copyAliases(job: Job, { name, aliases, numbers, target }: Aliases): Promise<number> {
+  const own = new Set(numbers.values())
+  let changes = 0
+  for (const { alias, version: from } of aliases) {
+    const version = numbers.get(from)
+    const holder = target.aliases.find((other) => other.alias === alias)?.version
+    if (version === undefined || holder === version) continue
+    if (holder !== undefined && !own.has(holder))
+      job.keep(
+        `The alias ${alias} of ${JSON.stringify(name)} was not moved to version ${version}: version ${holder}, which is not of this source, has it`,
+      )
+    else {
+      await job.to.transport.call('setRegisteredModelAlias', { name, alias, version }, { signal: job.signal })
+      changes++
+    }
+  }
+  return changes
+}

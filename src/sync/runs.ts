@@ -1,0 +1,102 @@
+import { NotFoundError } from '../errors.js'
+import type { WireRun } from '../transport/protocol.js'
+import type { Job } from './job.js'
+import { runsOf } from './list.js'
+import { identityOf, SOURCE, STATE, textOf } from './marks.js'
+
+/** A run of the source that is to be at the target. */
+export interface PlannedRun {
+  readonly id: string
+  readonly identity: string
+  readonly experimentId: string
+  /** Its name, and who ran it when. */
+  readonly info: WireRun['info']
+  /** Its copy, when there is one. */
+  readonly known: WireRun | undefined
+}
+
+/** The runs that are copied, and their copies, made when they are first needed. */
+export interface RunPlan {
+  readonly runs: readonly PlannedRun[]
+  has(id: string): boolean
+  /** The copy of a run; `fresh` when nobody can have written to it but this copy. */
+  ensure(id: string): Promise<{ readonly run: WireRun; readonly fresh: boolean }>
+  /** The id of a run at the target, for a run that may not be among those copied. */
+  idAt(id: string): Promise<string | undefined>
+}
+
+/** The copies in an experiment of the target, by what they are copies of. */
+async function copiesIn(job: Job, experimentId: string): Promise<Map<string, WireRun>> {
+  const copies = new Map<string, WireRun>()
+  const filter = `tags.\`${SOURCE}\` LIKE '%'`
+  for await (const run of runsOf(job.to, experimentId, { deleted: true, filter, signal: job.signal }))
+    copies.set(identityOf(run.info.run_id, run.data.tags), run)
+  return copies
+}
+
+/** The run that a copy was made of, when it is the target's own: copied there and now on its way back. */
+async function originalAt(job: Job, id: string): Promise<WireRun | undefined> {
+  try {
+    return (await job.to.transport.call('getRun', { run_id: id }, { signal: job.signal })).run
+  } catch (error) {
+    if (error instanceof NotFoundError) return undefined
+    throw error
+  }
+}
+
+/** Looks through experiments (source id → target id) for what is to be copied. */
+export async function planRuns(job: Job, experiments: ReadonlyMap<string, string>): Promise<RunPlan> {
+  const { runIds, deleted = false } = job.options
+  const wanted = runIds && new Set(runIds)
+  const runs = new Map<string, PlannedRun>()
+  for (const [from, experimentId] of experiments) {
+    let copies: Map<string, WireRun> | undefined
+    for await (const { info, data } of runsOf(job.from, from, { deleted, signal: job.signal })) {
+      const id = info.run_id
+      if (wanted && !wanted.has(id)) continue
+      copies ??= await copiesIn(job, experimentId)
+      const identity = identityOf(id, data.tags)
+      const known = copies.get(identity) ?? (identity === id ? undefined : await originalAt(job, identity))
+      runs.set(id, { id, identity, experimentId, info, known })
+    }
+  }
+  for (const id of wanted ?? [])
+    if (!runs.has(id)) throw new NotFoundError(`There is no run ${id} among those to copy from ${job.from.uri}`)
+  return plan(job, runs)
+}
+
+function plan(job: Job, runs: ReadonlyMap<string, PlannedRun>): RunPlan {
+  const made = new Map<string, Promise<{ run: WireRun; fresh: boolean }>>()
+
+  async function make({ identity, experimentId, info, known }: PlannedRun): Promise<{ run: WireRun; fresh: boolean }> {
+    if (known) return { run: known, fresh: false }
+    const input = {
+      experiment_id: experimentId,
+      ...(info.user_id ? { user_id: info.user_id } : {}),
+      ...(info.run_name ? { run_name: info.run_name } : {}),
+      ...(info.start_time === undefined ? {} : { start_time: info.start_time }),
+      tags: [{ key: SOURCE, value: identity }],
+    }
+    return { ...(await job.to.transport.call('createRun', input, { signal: job.signal })), fresh: true }
+  }
+
+  async function ensure(id: string) {
+    const planned = runs.get(id)
+    if (!planned) throw new NotFoundError(`The run ${id} is not among those copied`)
+    const making = made.get(id) ?? make(planned)
+    made.set(id, making)
+    const ready = await making
+    job.mapped('runIds', id, ready.run.info.run_id)
+    return ready
+  }
+
+  return {
+    runs: [...runs.values()],
+    has: (id) => runs.has(id),
+    ensure,
+    idAt: async (id) => (runs.has(id) ? (await ensure(id)).run.info.run_id : undefined),
+  }
+}
+
+/** The state in which a copy was last complete. */
+export const stateOf = ({ data }: WireRun): string | undefined => textOf(data.tags, STATE)

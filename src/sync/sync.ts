@@ -1,0 +1,73 @@
+import { eachLimited } from '../artifacts/limited.js'
+import { factsBehind } from '../disk/files.js'
+import { InvalidParameterError, NotFoundError } from '../errors.js'
+import type { WireRegisteredModel } from '../transport/protocol.js'
+import { copyRun } from './copy-run.js'
+import { copyExperiment } from './experiments.js'
+import { type Job, job, type SyncOptions, type SyncResult } from './job.js'
+import { experimentsOf, registeredModelsOf } from './list.js'
+import { planModels } from './logged-models.js'
+import { copyRegisteredModel } from './registry.js'
+import { rehearsal } from './rehearsal.js'
+import { planRuns } from './runs.js'
+import type { Side } from './side.js'
+
+export type { SyncFailure, SyncKind, SyncOptions, SyncProgress, SyncResult, SyncTally } from './job.js'
+export type { Side } from './side.js'
+
+const RUNS_AT_ONCE = 4
+
+/**
+ * Copies one store into another: experiments by name, runs with their metric histories and artifacts, logged models,
+ * registered models with their versions. Ids are remembered in tags of the copies, so a second copy adds nothing, one that
+ * was cut goes on, and a copy of a copy finds the original. What fails is in the result and stops nothing else, but a store
+ * that is out of reach: that is thrown.
+ */
+export async function sync(from: Side, to: Side, options: SyncOptions = {}): Promise<SyncResult> {
+  if (from.uri === to.uri) throw new InvalidParameterError(`${from.uri} cannot be copied into itself`)
+  options.signal?.throwIfAborted()
+  if (from.local && (await factsBehind(from.uri))?.kind !== 'directory')
+    throw new NotFoundError(`There is no local store ${from.uri}; give the path of a folder like ./mlruns`)
+  const isNew = to.local && !(await factsBehind(to.uri))
+  const one = job(from, options.dryRun ? rehearsal(to, isNew) : to, options)
+
+  const experiments = await copyExperiments(one)
+  const runs = await planRuns(one, experiments)
+  const models = await planModels(one, experiments, runs)
+  const registered: WireRegisteredModel[] = []
+  for await (const model of registeredModelsOf(from, options)) registered.push(model)
+  one.expect(runs.runs.length + models.ids.length + registered.length)
+
+  await eachLimited(runs.runs, RUNS_AT_ONCE, async (run) => {
+    await one.guard('run', run.id, () => copyRun(one, { runs, models }, run))
+    one.done(run.info.run_name ?? run.id)
+  })
+  await eachLimited(models.ids, RUNS_AT_ONCE, async (id) => {
+    await one.guard('logged model', id, () => models.copy(id))
+    one.done(id)
+  })
+  // One after the other: a version may come from a model that was registered before.
+  for (const model of registered) {
+    await one.guard('registered model', model.name, () => copyRegisteredModel(one, model, { runs, models }))
+    one.done(model.name)
+  }
+  return one.result
+}
+
+/** Source id → target id of the experiments that are copied. */
+async function copyExperiments(one: Job): Promise<Map<string, string>> {
+  const { experimentNames, signal } = one.options
+  const wanted = experimentNames && new Set(experimentNames)
+  const ids = new Map<string, string>()
+  const seen = new Set<string>()
+  for await (const experiment of experimentsOf(one.from, { signal })) {
+    if (wanted && !wanted.has(experiment.name)) continue
+    seen.add(experiment.name)
+    await one.guard('experiment', experiment.name, async () => {
+      ids.set(experiment.experiment_id, await copyExperiment(one, experiment))
+    })
+  }
+  for (const name of wanted ?? [])
+    if (!seen.has(name)) throw new NotFoundError(`There is no experiment ${JSON.stringify(name)} in ${one.from.uri}`)
+  return ids
+}

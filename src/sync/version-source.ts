@@ -1,0 +1,82 @@
+import { isLocal, localPath } from '../artifacts/location.js'
+import { isModelUri, isRunsUri, parseModelUri, parseRunsUri } from '../core/model-uri.js'
+import { InvalidParameterError, NotFoundError } from '../errors.js'
+import type { WireModelVersion } from '../transport/protocol.js'
+import type { Job } from './job.js'
+import type { ModelPlan } from './logged-models.js'
+import type { RunPlan } from './runs.js'
+
+/** Where a version's files are at the target, in the fields of `createModelVersion`. */
+export interface VersionSource {
+  readonly source: string
+  readonly run_id?: string
+  readonly model_id?: string
+}
+
+interface Plans {
+  readonly runs: RunPlan
+  readonly models: ModelPlan
+}
+
+/** Whether a version comes from what is copied. */
+export const comesFrom = ({ run_id, model_id }: WireModelVersion, { runs, models }: Plans): boolean =>
+  runs.has(run_id ?? '') || models.has(model_id ?? '')
+
+/** Finds the copy of the files that a version is made of. */
+export async function sourceAt(job: Job, version: WireModelVersion, plans: Plans): Promise<VersionSource> {
+  const { name, version: number, source = '' } = version
+  const input = { name, version: number }
+  const asked = await job.from.transport.call('getModelVersionDownloadUri', input, { signal: job.signal })
+  const place = asked.artifact_uri || source
+  const modelId = version.model_id || idIn(place) || idIn(source)
+  if (modelId) return ofModel(job, modelId, plans)
+  const runId = version.run_id || (isRunsUri(place) ? parseRunsUri(place).runId : undefined)
+  const inRun = runId === undefined ? undefined : await ofRun(job, runId, place, plans)
+  if (inRun) return inRun
+  if (!isLocal(place) && !/^(?:models|runs|mlflow-artifacts):/i.test(place)) return { source: place }
+  throw new InvalidParameterError(
+    `The files of version ${number} of ${JSON.stringify(name)} lie at ${place}, in none of the runs and models copied; log the model in a run, or copy the run too`,
+  )
+}
+
+function idIn(uri: string): string | undefined {
+  if (!isModelUri(uri)) return undefined
+  const ref = parseModelUri(uri)
+  return ref.by === 'id' ? ref.modelId : undefined
+}
+
+async function ofModel(job: Job, id: string, { models }: Plans): Promise<VersionSource> {
+  if (!models.has(id)) throw new NotFoundError(`Its logged model ${id} is not among those copied`)
+  if (job.hasFailed('logged model', id)) throw new NotFoundError(`Its logged model ${id} was not copied`)
+  const { model, artifactUri, path, runId } = await models.ensure(id)
+  const run = runId === undefined ? {} : { run_id: runId }
+  if (!model) return { source: joined(artifactUri, path), ...run }
+  return { source: `models:/${model.info.model_id}`, model_id: model.info.model_id, ...run }
+}
+
+/** Files below the artifacts of a run; nothing when they lie elsewhere. */
+async function ofRun(job: Job, id: string, place: string, { runs }: Plans): Promise<VersionSource | undefined> {
+  const path = isRunsUri(place) ? parseRunsUri(place).path : await pathIn(job, id, place)
+  if (path === undefined) return undefined
+  if (!runs.has(id))
+    throw new NotFoundError(`Its run ${id} is not among those copied; a deleted one is with deleted: true`)
+  if (job.hasFailed('run', id)) throw new NotFoundError(`Its run ${id} was not copied`)
+  const { run } = await runs.ensure(id)
+  return { source: joined(run.info.artifact_uri ?? '', path), run_id: run.info.run_id }
+}
+
+async function pathIn(job: Job, runId: string, place: string): Promise<string | undefined> {
+  const { run } = await job.from.transport.call('getRun', { run_id: runId }, { signal: job.signal })
+  const plain = (uri: string): string => (isLocal(uri) ? localPath(uri) : uri).replace(/\/+$/, '')
+  const [root, at] = [plain(run.info.artifact_uri ?? ''), plain(place)]
+  if (root === '') return undefined
+  if (at === root) return ''
+  return at.startsWith(`${root}/`) ? at.slice(root.length + 1) : undefined
+}
+
+/** A path below a place; in a file's URI what is special there is percent-encoded. */
+function joined(root: string, path: string): string {
+  const base = root.replace(/\/+$/, '')
+  const below = /^file:/i.test(base) ? path.split('/').map(encodeURIComponent).join('/') : path
+  return below === '' ? base : `${base}/${below}`
+}
