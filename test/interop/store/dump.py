@@ -30,7 +30,7 @@ def files(run_id, path=None):
     found = []
     for entry in client.list_artifacts(run_id, path):
         found += files(run_id, entry.path) if entry.is_dir else [[entry.path, entry.file_size]]
-    return sorted(found)
+    return found
 
 
 def experiment(one):
@@ -46,6 +46,12 @@ def experiment(one):
 
 def point(metric):
     return [number(metric.value), metric.timestamp, str(metric.step)]
+
+
+def dataset(one):
+    about = one.dataset
+    fields = [about.name, about.digest, about.source_type, about.source, about.schema, about.profile]
+    return fields + [{t.key: t.value for t in one.tags}]
 
 
 def run(one):
@@ -65,15 +71,8 @@ def run(one):
         "tags": dict(one.data.tags),
         "metrics": {k: number(v) for k, v in one.data.metrics.items()},
         "histories": {k: [point(m) for m in client.get_metric_history(key, k)] for k in one.data.metrics},
-        "datasets": sorted(
-            [
-                [i.dataset.name, i.dataset.digest, i.dataset.source_type, i.dataset.source, i.dataset.schema, i.dataset.profile]
-                + [{t.key: t.value for t in i.tags}]
-                for i in inputs
-            ],
-            key=lambda one: one[:2],
-        ),
-        "outputs": sorted([o.model_id, str(o.step)] for o in outputs),
+        "datasets": [dataset(one) for one in inputs],
+        "outputs": [[o.model_id, str(o.step)] for o in outputs],
         "artifacts": files(key) if one.info.lifecycle_stage == "active" else [],
     }
 
@@ -90,9 +89,7 @@ def logged(one):
         "status": one.status.name,
         "tags": dict(one.tags),
         "params": dict(one.params),
-        "metrics": sorted(
-            [m.key, *point(m), m.run_id, m.dataset_name, m.dataset_digest] for m in one.metrics or []
-        ),
+        "metrics": [[m.key, *point(m), m.run_id, m.dataset_name, m.dataset_digest] for m in one.metrics or []],
     }
 
 
@@ -103,7 +100,7 @@ def registered(one):
         "last_updated_timestamp": one.last_updated_timestamp,
         "tags": dict(one.tags),
         "aliases": {k: str(v) for k, v in dict(one.aliases).items()},
-        "latest": sorted([v.current_stage, str(v.version)] for v in one.latest_versions),
+        "latest": [[v.current_stage, str(v.version)] for v in one.latest_versions],
     }
 
 

@@ -1,4 +1,5 @@
 import type { FileTransport } from '../../../src/transport/file/file.js'
+import type { Output } from '../../../src/transport/protocol.js'
 
 /** A double's bits: no text form may hide a difference. */
 function bits(value: number): string {
@@ -13,8 +14,6 @@ interface Pair {
   readonly value?: string | undefined
 }
 const record = (pairs: readonly Pair[] = []) => Object.fromEntries(pairs.map(({ key, value }) => [key, value ?? '']))
-const sorted = <T>(items: readonly T[]): T[] =>
-  items.map((item) => [JSON.stringify(item), item] as const).sort(([a], [b]) => (a < b ? -1 : 1)).map(([, item]) => item)
 const orNull = <T>(value: T | undefined): T | null => value ?? null
 
 type Call = FileTransport['call']
@@ -25,11 +24,8 @@ async function files(call: Call, run_id: string, path?: string): Promise<[string
   for (const entry of entries)
     if (entry.is_dir) found.push(...(await files(call, run_id, entry.path)))
     else found.push([entry.path, entry.file_size ?? -1])
-  return found.sort(([a], [b]) => (a < b ? -1 : 1))
+  return found
 }
-
-type Run = Awaited<ReturnType<typeof call_run>>
-const call_run = async (call: Call, run_id: string) => (await call('getRun', { run_id })).run
 
 async function history(call: Call, run_id: string, metric_key: string): Promise<[string, number, string][]> {
   const found: [string, number, string][] = []
@@ -37,14 +33,18 @@ async function history(call: Call, run_id: string, metric_key: string): Promise<
   do {
     const page = await call('getMetricHistory', { run_id, metric_key, ...(page_token ? { page_token } : {}) })
     found.push(
-      ...page.metrics.map(({ value, timestamp, step }): [string, number, string] => [bits(value), timestamp, `${step}`]),
+      ...page.metrics.map(({ value, timestamp, step }): [string, number, string] => [
+        bits(value),
+        timestamp,
+        `${step}`,
+      ]),
     )
     page_token = page.next_page_token
   } while (page_token)
   return found
 }
 
-async function runOf(call: Call, { info, data, inputs, outputs }: Run) {
+async function runOf(call: Call, { info, data, inputs, outputs }: Output<'getRun'>['run']) {
   const histories: Record<string, unknown> = {}
   for (const { key } of data.metrics) histories[key] = await history(call, info.run_id, key)
   return {
@@ -60,18 +60,16 @@ async function runOf(call: Call, { info, data, inputs, outputs }: Run) {
     tags: record(data.tags),
     metrics: Object.fromEntries(data.metrics.map(({ key, value }) => [key, bits(value)])),
     histories,
-    datasets: (inputs?.dataset_inputs ?? [])
-      .map(({ dataset: one, tags }) => [
-        one.name,
-        one.digest,
-        orNull(one.source_type),
-        orNull(one.source),
-        orNull(one.schema),
-        orNull(one.profile),
-        record(tags),
-      ])
-      .sort((a, b) => (JSON.stringify(a.slice(0, 2)) < JSON.stringify(b.slice(0, 2)) ? -1 : 1)),
-    outputs: sorted((outputs?.model_outputs ?? []).map(({ model_id, step }) => [model_id, `${step ?? 0}`])),
+    datasets: (inputs?.dataset_inputs ?? []).map(({ dataset: one, tags }) => [
+      one.name,
+      one.digest,
+      orNull(one.source_type),
+      orNull(one.source),
+      orNull(one.schema),
+      orNull(one.profile),
+      record(tags),
+    ]),
+    outputs: (outputs?.model_outputs ?? []).map(({ model_id, step }) => [model_id, `${step ?? 0}`]),
     artifacts: info.lifecycle_stage === 'active' ? await files(call, info.run_id) : [],
   }
 }
@@ -82,7 +80,7 @@ const WORDS: Record<string, string> = {
   LOGGED_MODEL_UPLOAD_FAILED: 'FAILED',
 }
 
-async function modelsOf(call: Call, experiment_ids: string[]) {
+async function modelsOf(call: Call, experiment_ids: string[]): Promise<[string, Record<string, unknown>][]> {
   const { models } = await call('searchLoggedModels', { experiment_ids, max_results: 100_000 })
   return models.map(({ info, data }) => [
     info.model_id,
@@ -97,17 +95,15 @@ async function modelsOf(call: Call, experiment_ids: string[]) {
       status: WORDS[info.status ?? ''],
       tags: record(info.tags),
       params: record(data?.params),
-      metrics: sorted(
-        (data?.metrics ?? []).map((one) => [
-          one.key,
-          bits(one.value),
-          one.timestamp,
-          `${one.step}`,
-          orNull(one.run_id),
-          orNull(one.dataset_name),
-          orNull(one.dataset_digest),
-        ]),
-      ),
+      metrics: (data?.metrics ?? []).map((one) => [
+        one.key,
+        bits(one.value),
+        one.timestamp,
+        `${one.step}`,
+        orNull(one.run_id),
+        orNull(one.dataset_name),
+        orNull(one.dataset_digest),
+      ]),
     },
   ])
 }
@@ -115,7 +111,7 @@ async function modelsOf(call: Call, experiment_ids: string[]) {
 async function registryOf(call: Call) {
   const { registered_models } = await call('searchRegisteredModels', { max_results: 1000 })
   const { model_versions } = await call('searchModelVersions', { max_results: 10_000 })
-  const versions: [string, unknown][] = []
+  const versions: [string, Record<string, unknown>][] = []
   for (const one of model_versions) {
     const { name, version } = one
     versions.push([
@@ -142,22 +138,49 @@ async function registryOf(call: Call) {
       last_updated_timestamp: one.last_updated_timestamp,
       tags: record(one.tags),
       aliases: Object.fromEntries((one.aliases ?? []).map(({ alias, version }) => [alias, version])),
-      latest: sorted((one.latest_versions ?? []).map(({ current_stage, version }) => [current_stage, version])),
+      latest: (one.latest_versions ?? []).map(({ current_stage, version }) => [current_stage, version]),
     },
   ])
   return { registered: Object.fromEntries(registered), versions: Object.fromEntries(versions) }
 }
 
+type Things = Record<string, Record<string, unknown>>
+/** All that a store holds: by kind, by id. */
+export interface Dump {
+  readonly experiments: Things
+  readonly runs: Things
+  readonly models: Things
+  readonly registered: Things
+  readonly versions: Things
+}
+
+const inOrder = (items: readonly unknown[]): unknown[] =>
+  [...items].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
+
+/** A dump whose lists without an order of their own have one. */
+export function settled(dump: Dump): Dump {
+  for (const thing of [...Object.values(dump.runs), ...Object.values(dump.models), ...Object.values(dump.registered)])
+    for (const field of ['datasets', 'outputs', 'artifacts', 'metrics', 'latest'])
+      if (Array.isArray(thing[field])) thing[field] = inOrder(thing[field])
+  return dump
+}
+
 /** All that Cairn reads of a store, in the form that dump.py gives to what Python reads. */
-export async function dump({ call }: FileTransport): Promise<Record<string, Record<string, Record<string, unknown>>>> {
+export async function dump({ call }: FileTransport): Promise<Dump> {
   const { experiments } = await call('searchExperiments', { view_type: 'ALL', max_results: 10_000 })
   const ids = experiments.map(({ experiment_id }) => experiment_id)
   const { runs } = await call('searchRuns', { experiment_ids: ids, run_view_type: 'ALL', max_results: 10_000 })
   const active = experiments.filter(({ lifecycle_stage }) => lifecycle_stage === 'active')
-  const all: [string, unknown][] = []
+  const all: [string, Record<string, unknown>][] = []
   for (const run of runs) all.push([run.info.run_id, await runOf(call, run)])
-  const models = active.length === 0 ? [] : await modelsOf(call, active.map(({ experiment_id }) => experiment_id))
-  return {
+  const models =
+    active.length === 0
+      ? []
+      : await modelsOf(
+          call,
+          active.map(({ experiment_id }) => experiment_id),
+        )
+  return settled({
     experiments: Object.fromEntries(
       experiments.map((one) => [
         one.experiment_id,
@@ -174,5 +197,5 @@ export async function dump({ call }: FileTransport): Promise<Record<string, Reco
     runs: Object.fromEntries(all),
     models: Object.fromEntries(models),
     ...(await registryOf(call)),
-  } as Record<string, Record<string, Record<string, unknown>>>
+  })
 }
