@@ -14,6 +14,7 @@ import type { ArtifactTarget, DownloadOptions } from './resolve/artifacts.js'
 import { endAtExit, forgetAtExit } from './run/exit.js'
 import { type LiveRun, openRun, type Run } from './run/run.js'
 import { type StartRunOptions, startRun } from './run/start.js'
+import type { SyncOptions, SyncResult } from './sync/sync.js'
 import {
   type CallOptions,
   type Experiments,
@@ -72,6 +73,12 @@ export interface Client extends Experiments, Runs, Registry, AsyncDisposable {
    * answer is `{ name, status, detail, fix? }`; what is not well is an answer, not an error.
    */
   doctor(): Promise<Check[]>
+  /**
+   * Copies a store (a path or an address) into another: experiments by name, runs with their metric histories, times and
+   * artifacts, logged models, registered models. A second copy adds nothing and one that was cut goes on. What fails is in
+   * the result; throws `NetworkError` and the like when a store is out of reach, `NotFoundError` when there is no source.
+   */
+  sync(source: string, options?: SyncOptions): Promise<SyncResult>
   /** What the model cache holds: `{ dir, bytes, entries }`. */
   cacheInfo(): Promise<CacheInfo>
   /** Removes models from the cache: down to `maxBytes`, or those unused for `olderThanMs`. */
@@ -86,10 +93,10 @@ export interface Client extends Experiments, Runs, Registry, AsyncDisposable {
 
 /** Makes a client; nothing is opened before the first verb. Throws `InvalidParameterError` for a URI that has no transport. */
 export function createClient(options: ClientOptions = {}): Client {
-  return clientOf(wire(options))
+  return clientOf(wire(options), (uri) => wire({ ...options, trackingUri: uri, registryUri: uri }))
 }
 
-function clientOf(parts: Parts): Client {
+function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
   const { settings, backends, rules } = parts
   const tracking = backends.tracking.transport
   const events = new EventEmitter()
@@ -256,6 +263,21 @@ function clientOf(parts: Parts): Client {
         spoolDir: settings.spoolDir,
         now: Date.now,
       })
+    },
+    async sync(source, { to = backends.tracking.uri, ...rules } = {}) {
+      const { sync } = await import('./sync/sync.js')
+      const stores = [partsAt(source), partsAt(to)] as const
+      const side = async ({ backends: { tracking: store }, openArtifacts }: Parts) => ({
+        uri: store.uri,
+        local: store.local,
+        transport: await store.transport(),
+        openArtifacts,
+      })
+      try {
+        return await sync(await side(stores[0]), await side(stores[1]), rules)
+      } finally {
+        await Promise.all(stores.map((store) => store.close()))
+      }
     },
     cacheInfo: async () => (await cache()).info(),
     pruneCache: async (options) => (await cache()).prune(options),

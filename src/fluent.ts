@@ -189,6 +189,8 @@ export const listArtifacts = ofClient('listArtifacts')
 export const downloadArtifacts = ofClient('downloadArtifacts')
 /** {@inheritDoc Client.doctor} */
 export const doctor = ofClient('doctor')
+/** {@inheritDoc Client.sync} */
+export const sync = ofClient('sync')
 /** {@inheritDoc Client.cacheInfo} */
 export const cacheInfo = ofClient('cacheInfo')
 /** {@inheritDoc Client.pruneCache} */

@@ -149,6 +149,7 @@ export {
   setTrackingUri,
   startRun,
   stats,
+  sync,
   transitionStage,
   updateModelVersion,
   updateRegisteredModel,
@@ -198,6 +199,7 @@ export type {
   TableInput,
 } from './run/verbs.js'
 export type { HttpSettings, Settings } from './settings.js'
+export type { CopyRules, SyncFailure, SyncKind, SyncOptions, SyncProgress, SyncResult, SyncTally } from './sync/sync.js'
 export type {
   CallOptions,
   CreateExperimentOptions,

@@ -1,5 +1,6 @@
 import type { Progress } from '../core/entities.js'
 import { CairnError, NetworkError, UnauthenticatedError } from '../errors.js'
+import { isMadeUp } from './rehearsal.js'
 import type { Side } from './side.js'
 
 /** How many of one kind were made, had something added or changed, or were complete already. */
@@ -48,8 +49,8 @@ export interface SyncProgress extends Progress {
   readonly bytes: number
 }
 
-/** How a copy is made. */
-export interface SyncOptions {
+/** What is copied, and how. */
+export interface CopyRules {
   /** Reads all and writes nothing; the result says what would be done. */
   readonly dryRun?: boolean | undefined
   /** Only these experiments, by name; then only the versions of models that come from them. */
@@ -62,6 +63,12 @@ export interface SyncOptions {
   readonly onProgress?: ((progress: SyncProgress) => void) | undefined
 }
 
+/** How `sync` copies, and where to. */
+export interface SyncOptions extends CopyRules {
+  /** The store to copy to, a path or an address; the client's own tracking URI unless said. */
+  readonly to?: string | undefined
+}
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 type Counted = 'experiments' | 'runs' | 'loggedModels' | 'registeredModels' | 'modelVersions'
 
@@ -69,7 +76,7 @@ type Counted = 'experiments' | 'runs' | 'loggedModels' | 'registeredModels' | 'm
 export interface Job {
   readonly from: Side
   readonly to: Side
-  readonly options: SyncOptions
+  readonly options: CopyRules
   readonly signal: AbortSignal | undefined
   count(kind: Counted, outcome: keyof SyncTally): void
   points(more: number): void
@@ -89,7 +96,7 @@ export interface Job {
 const MOST_LOST = 3
 
 /** Begins to count. */
-export function job(from: Side, to: Side, options: SyncOptions): Job {
+export function job(from: Side, to: Side, options: CopyRules): Job {
   const none = (): Mutable<SyncTally> => ({ added: 0, changed: 0, same: 0 })
   const tallies: Record<Counted, Mutable<SyncTally>> = {
     experiments: none(),
@@ -139,6 +146,8 @@ export function job(from: Side, to: Side, options: SyncOptions): Job {
     },
     hasFailed: (what, id) => failed.some((failure) => failure.what === what && failure.id === id),
     mapped(kind, source, target) {
+      // What is made up is nobody's id.
+      if (isMadeUp(target)) return
       ids[kind][source] = target
     },
     expect(more) {

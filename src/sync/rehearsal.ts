@@ -7,6 +7,9 @@ import type { Side } from './side.js'
 /** What begins ids and places that a rehearsal makes up. */
 const MADE_UP = 'rehearsal'
 
+/** Whether an id or a place is made up by a rehearsal. */
+export const isMadeUp = (id: string): boolean => /^rehearsal(?:-\d+$|:)/.test(id)
+
 type Answers = { readonly [O in Operation]?: (input: Input<O>, id: string) => Output<O> }
 
 /** What a server answers when something was made. */
@@ -65,7 +68,6 @@ const nowhere: ArtifactStore = {
 /** The same target for reading; what is written to it is taken and forgotten. `empty` says that nothing is there to read. */
 export function rehearsal(side: Side, empty: boolean): Side {
   let made = 0
-  const isMadeUp = (id: unknown): boolean => typeof id === 'string' && id.startsWith(MADE_UP)
 
   async function call<O extends Operation>(operation: O, input: Input<O>, options = {}): Promise<Output<O>> {
     if (repeats[operation] !== 'reads') {

@@ -4,7 +4,7 @@ import { InvalidParameterError, NotFoundError } from '../errors.js'
 import type { WireRegisteredModel } from '../transport/protocol.js'
 import { copyRun } from './copy-run.js'
 import { copyExperiment } from './experiments.js'
-import { type Job, job, type SyncOptions, type SyncResult } from './job.js'
+import { type CopyRules, type Job, job, type SyncResult } from './job.js'
 import { experimentsOf, registeredModelsOf } from './list.js'
 import { planModels } from './logged-models.js'
 import { copyRegisteredModel } from './registry.js'
@@ -12,7 +12,7 @@ import { rehearsal } from './rehearsal.js'
 import { planRuns } from './runs.js'
 import type { Side } from './side.js'
 
-export type { SyncFailure, SyncKind, SyncOptions, SyncProgress, SyncResult, SyncTally } from './job.js'
+export type { CopyRules, SyncFailure, SyncKind, SyncOptions, SyncProgress, SyncResult, SyncTally } from './job.js'
 export type { Side } from './side.js'
 
 const RUNS_AT_ONCE = 4
@@ -23,7 +23,7 @@ const RUNS_AT_ONCE = 4
  * was cut goes on, and a copy of a copy finds the original. What fails is in the result and stops nothing else, but a store
  * that is out of reach: that is thrown.
  */
-export async function sync(from: Side, to: Side, options: SyncOptions = {}): Promise<SyncResult> {
+export async function sync(from: Side, to: Side, options: CopyRules = {}): Promise<SyncResult> {
   if (from.uri === to.uri) throw new InvalidParameterError(`${from.uri} cannot be copied into itself`)
   options.signal?.throwIfAborted()
   if (from.local && (await factsBehind(from.uri))?.kind !== 'directory')
