@@ -1,5 +1,6 @@
 import { createServer } from 'node:net'
 import { gzipSync } from 'node:zlib'
+import { MockAgent } from 'undici'
 import { describe, expect, it } from 'vitest'
 import {
   InvalidParameterError,
@@ -151,6 +152,9 @@ describe('an answer', () => {
     ],
     [503, {}, 'Endpoint disabled due to `--no-serve-artifacts`', UnavailableError, 'disabled'],
     [413, {}, '', InvalidParameterError, 'too large'],
+    [304, {}, '', ProtocolError, 'redirect'],
+    [307, { location: 'file:///etc/passwd' }, '', ProtocolError, 'redirect'],
+    [511, {}, '<html><title>Log in to the network</title>', UnavailableError, 'Log in to the network'],
     [400, {}, '<html><title>The plain HTTP request was sent to HTTPS port</title>', ProtocolError, 'scheme'],
   ])('%i that is not MLflow’s says what answered and what to check', async (status, headers, body, Kind, words) => {
     const server = await answering((_, response) => void response.writeHead(status, headers as never).end(body))
@@ -271,5 +275,21 @@ describe('a download', () => {
     const { body } = await send.stream(get)
     await body.cancel()
     await send.close()
+  })
+})
+
+describe('a dispatcher of the user’s own', () => {
+  it('carries the requests in place of ours, and stays open', async () => {
+    const agent = new MockAgent()
+    agent.disableNetConnect()
+    agent
+      .get('https://mlflow.example')
+      .intercept({ method: 'POST', path: '/api/x', headers: { authorization: 'Bearer t' } })
+      .reply(200, { ok: true })
+    const send = sender({ url: 'https://mlflow.example', auth: { token: 't' }, dispatcher: agent })
+    expect((await send.text({ method: 'POST', path: '/api/x', body: '{}' })).text).toBe('{"ok":true}')
+    await send.close()
+    agent.assertNoPendingInterceptors()
+    await agent.close()
   })
 })

@@ -10,7 +10,8 @@ import { fresh } from '../contract/registry/facts.js'
 import { rejection } from '../support/answering.js'
 import { fakeClock } from '../support/fake-clock.js'
 import { type FaultProxy, faultProxy, type ProxyFault } from '../support/fault-proxy.js'
-import { available, type Running, startMlflow } from './servers.js'
+import { tempDir } from '../support/temp-dir.js'
+import { available, freePort, type Running, startMlflow } from './servers.js'
 import type { Environment } from './venv.js'
 
 type Kind = ProxyFault['kind']
@@ -125,6 +126,37 @@ describe.each(SERVERS)('faults in front of MLflow %s on %s', (environment, store
       await waiting
       const { run } = await transport.call('getRun', { run_id })
       expect(run.data.tags).toContainEqual({ key: 'k', value: 'v' })
+    })
+
+    it('a server that went away and came back at its port is found again, and nothing is lost or doubled', {
+      timeout: 300_000,
+    }, async () => {
+      const dir = tempDir()
+      const port = await freePort()
+      let own = await startMlflow(environment, { store, dir, port })
+      const patient = { attempts: 250, budgetMs: 250_000, factorMs: 200, capMs: 1_000, jitterMs: 100 }
+      const direct = withRetry(httpTransport({ send: sender({ url: own.url, timeoutMs: 5_000 }) }), { rules: patient })
+      const { experiment_id } = await direct.call('createExperiment', { name: fresh('restart') })
+      const { run_id } = (await direct.call('createRun', { experiment_id })).run.info
+      const batch = (from: number) =>
+        Array.from({ length: 500 }, (_, at) => ({
+          key: 'm',
+          value: at / 7,
+          step: from + at,
+          timestamp: 1_700_000_000_000,
+        }))
+      const logging = [0, 500, 1000, 1500].map((from) => direct.call('logBatch', { run_id, metrics: batch(from) }))
+      await new Promise((resolve) => setTimeout(resolve, 30))
+      await own.stop()
+      logging.push(direct.call('logBatch', { run_id, metrics: batch(2000) }))
+      own = await startMlflow(environment, { store, dir, port })
+      await Promise.all(logging)
+      const { metrics } = await direct.call('getMetricHistory', { run_id, metric_key: 'm' })
+      expect(metrics.map(({ step }) => Number(step)).toSorted((a, b) => a - b)).toEqual(
+        Array.from({ length: 2500 }, (_, at) => at),
+      )
+      await direct.close()
+      await own.stop()
     })
   })
 })
