@@ -11,7 +11,7 @@ export const ENVIRONMENTS = {
   latest: ['mlflow[auth]', 'psycopg2-binary', 'boto3', 'moto[server]'],
   'latest-2': ['mlflow<3'],
   '2.9': ['mlflow==2.9.*', 'setuptools<81'],
-  '3.1': ['mlflow==3.1.*'],
+  '3.1': ['mlflow==3.1.*', 'sqlalchemy<2.1'],
   '3.12': ['mlflow==3.12.*'],
 } as const
 
