@@ -6,6 +6,7 @@ import { jsonText } from './format.js'
 import { modelWords } from './models.js'
 import { runWords } from './runs.js'
 import { serveWords } from './serve.js'
+import { syncWord } from './sync.js'
 import { plain, type Terminal } from './terminal.js'
 import { examples } from './word.js'
 
@@ -37,6 +38,7 @@ function program(terminal: Terminal, unwell: () => void): Command {
   cacheWords(all, terminal)
   serveWords(all, terminal)
   doctorWord(all, terminal, unwell)
+  syncWord(all, terminal, { unwell })
   return all
 }
 

@@ -1,17 +1,18 @@
 import { readYaml } from '../core/yaml.js'
 import { NotFoundError } from '../errors.js'
 import type { WireLoggedModel } from '../transport/protocol.js'
-import { copyFiles, listing } from './files.js'
+import { copyFiles, type Listing, listing } from './files.js'
 import type { Job } from './job.js'
 import { isUnknown, loggedModelsOf } from './list.js'
 import { CREATED, copied, differing, fingerprint, identityOf, SOURCE, STATE, textOf } from './marks.js'
-import { renamedMlModel } from './mlmodel.js'
+import { type Renames, renamedMlModel } from './mlmodel.js'
 import type { RunPlan } from './runs.js'
 import { placeOf } from './side.js'
 
 const PARAMS_PER_CALL = 100
 /** A server writes this one itself when a version is made. */
 const VERSIONS = 'mlflow.modelVersions'
+const HISTORY = 'mlflow.log-model.history'
 
 /** Where a model is at the target. On a server of MLflow 2 it has no id and lies in the artifacts of its run. */
 export interface ModelCopy {
@@ -23,6 +24,8 @@ export interface ModelCopy {
 }
 
 interface PlannedModel {
+  /** Its folder in the artifacts of its run, where a server has no logged models: another for each of one name. */
+  readonly folder: string
   readonly source: WireLoggedModel
   readonly experimentId: string
   readonly known: WireLoggedModel | undefined
@@ -56,9 +59,12 @@ export async function planModels(
     if (wanted.length === 0) continue
     const there = await loggedModelsOf(job.to, experimentId, call)
     const copies = new Map(there.map((model) => [identityOf(model.info.model_id, model.info.tags), model]))
+    const named = wanted.map(({ info }) => `${info.source_run_id}/${info.name}`)
     for (const source of wanted) {
-      const known = copies.get(identityOf(source.info.model_id, source.info.tags))
-      models.set(source.info.model_id, { source, experimentId, known })
+      const { model_id: id, name, source_run_id, tags } = source.info
+      const alone = named.filter((other) => other === `${source_run_id}/${name}`).length === 1
+      const folder = alone ? name : `${name}-${id}`
+      models.set(id, { source, experimentId, known: copies.get(identityOf(id, tags)), folder })
     }
   }
   return plan(job, models, runs)
@@ -95,7 +101,11 @@ function plan(job: Job, models: ReadonlyMap<string, PlannedModel>, runs: RunPlan
   }
 }
 
-async function make(job: Job, { source, experimentId, known }: PlannedModel, runs: RunPlan): Promise<ModelCopy> {
+async function make(
+  job: Job,
+  { source, experimentId, known, folder }: PlannedModel,
+  runs: RunPlan,
+): Promise<ModelCopy> {
   const { info } = source
   const runId = info.source_run_id ? await runs.idAt(info.source_run_id) : undefined
   const at = async (model: WireLoggedModel, fresh: boolean): Promise<ModelCopy> => {
@@ -122,7 +132,7 @@ async function make(job: Job, { source, experimentId, known }: PlannedModel, run
     const { run, fresh } = await runs.ensure(info.source_run_id)
     const home = [run.info.experiment_id, run.info.run_id, 'artifacts']
     const artifactUri = await placeOf(job.to, run.info.artifact_uri, home)
-    return { model: undefined, artifactUri, path: info.name, runId, fresh }
+    return { model: undefined, artifactUri, path: folder, runId, fresh }
   }
 }
 
@@ -137,7 +147,6 @@ async function copyModel(
 ): Promise<void> {
   const { info, data } = source
   const { model_id: id } = info
-  const call = { signal: job.signal }
   const found = await listing(
     job,
     await placeOf(job.from, info.artifact_uri, [info.experiment_id, 'models', id, 'artifacts']),
@@ -156,12 +165,27 @@ async function copyModel(
   const renames = { ids, place: [info.artifact_uri ?? '', model ? artifactUri : path] as const }
   changes += await copyFiles(job, found, { uri: artifactUri, path, fresh: fresh && model !== undefined, renames })
   if (model) changes += await finish(job, source, model, state)
-  else if (changes > 0 && runId !== undefined) {
-    const text = await new Response(await found.store.read('MLmodel', call)).text()
-    const json = JSON.stringify(readYaml(renamedMlModel(text, renames), 'MLmodel'))
-    await job.to.transport.call('logModel', { run_id: runId, model_json: json }, call)
-  }
+  else if (runId !== undefined) changes += await tellRun(job, { listing: found, renames, runId, path })
   job.count('loggedModels', fresh && changes > 0 ? 'added' : changes > 0 ? 'changed' : 'same')
+}
+
+interface Told {
+  readonly listing: Listing
+  readonly renames: Renames
+  readonly runId: string
+  readonly path: string
+}
+
+/** Tells a run of a model in its artifacts, as clients of MLflow 2 do; once. */
+async function tellRun(job: Job, { listing: { store, files }, renames, runId, path }: Told): Promise<number> {
+  const call = { signal: job.signal }
+  if (job.options.dryRun || !files.some((file) => file.path === 'MLmodel')) return 0
+  const { run } = await job.to.transport.call('getRun', { run_id: runId }, call)
+  if (textOf(run.data.tags, HISTORY)?.includes(JSON.stringify(path))) return 0
+  const text = await new Response(await store.read('MLmodel', call)).text()
+  const json = JSON.stringify(readYaml(renamedMlModel(text, renames), 'MLmodel'))
+  await job.to.transport.call('logModel', { run_id: runId, model_json: json }, call)
+  return 1
 }
 
 async function copyFields(job: Job, source: WireLoggedModel, { info, data }: WireLoggedModel): Promise<number> {

@@ -24,5 +24,5 @@ export function renamedMlModel(text: string, { ids, place: [from, to] }: Renames
     // Quoted: an id like 123e45 would be read as a number.
     return id === undefined ? line : `${key}: '${id}'`
   }
-  return text.replace(/^(run_id|model_id|artifact_path): (.*?)(?=\r?$)/gm, rename)
+  return text.replace(/^(run_id|model_id|model_uuid|artifact_path): (.*?)(?=\r?$)/gm, rename)
 }

@@ -24,7 +24,7 @@ const RUNS_AT_ONCE = 4
  * that is out of reach: that is thrown.
  */
 export async function sync(from: Side, to: Side, options: CopyRules = {}): Promise<SyncResult> {
-  if (from.uri === to.uri) throw new InvalidParameterError(`${from.uri} cannot be copied into itself`)
+  if (from.uri === to.uri) throw new InvalidParameterError(`${from.uri} cannot be copied into itself; say where to`)
   options.signal?.throwIfAborted()
   if (from.local && (await factsBehind(from.uri))?.kind !== 'directory')
     throw new NotFoundError(`There is no local store ${from.uri}; give the path of a folder like ./mlruns`)
