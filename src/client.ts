@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { isLocal } from './artifacts/location.js'
 import type { Experiment, FileInfo, RunData } from './core/entities.js'
 import type { Check } from './doctor.js'
-import { type CairnError, InvalidParameterError } from './errors.js'
+import { type CairnError, InvalidParameterError, UnavailableError } from './errors.js'
 import { systemUser } from './host/user.js'
 import type { CacheInfo, ModelCache, Pruned, PruneOptions } from './models/cache.js'
 import type { LoadDeps, LoadedModel, LoadModelOptions } from './models/load.js'
@@ -11,9 +11,13 @@ import type { ModelInfo, RegisterRequest } from './models/log.js'
 import type { ModelOptions, PackageDeps } from './models/package.js'
 import { type Registry, registry } from './registry/registry.js'
 import type { ArtifactTarget, DownloadOptions } from './resolve/artifacts.js'
+import { beginRun } from './run/begin.js'
 import { endAtExit, forgetAtExit } from './run/exit.js'
+import { isAway } from './run/offline.js'
+import { directOutlet } from './run/outlet.js'
 import { type LiveRun, openRun, type Run } from './run/run.js'
-import { type StartRunOptions, startRun } from './run/start.js'
+import type { StartRunOptions } from './run/start.js'
+import type { Watch } from './spool/deliver.js'
 import type { SyncOptions, SyncResult } from './sync/sync.js'
 import {
   type CallOptions,
@@ -22,16 +26,19 @@ import {
   experiments,
   requireActive,
 } from './tracking/experiments.js'
+import type { BufferOptions } from './tracking/metric-buffer.js'
 import { type Runs, runs } from './tracking/runs.js'
 import { type ClientOptions, type Parts, wire } from './wire.js'
 
 /** What a client tells its listeners. */
 export interface ClientEvents {
-  /** A batch was not taken and is tried again after `delayMs`. */
+  /** A request was not taken and is tried again after `delayMs`. */
   retry: { readonly runId: string; readonly error: CairnError; readonly delayMs: number }
   /** Points, parameters or tags were turned down for good. */
   refused: { readonly runId: string; readonly error: CairnError; readonly count: number }
-  /** The backend takes batches again after an outage. */
+  /** The server does not take what is logged: it waits on disk. */
+  spooled: { readonly runId: string; readonly error: CairnError }
+  /** The backend takes what is logged again after an outage. */
   recovered: { readonly runId: string }
 }
 
@@ -102,6 +109,9 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
   const events = new EventEmitter()
   const open = new Set<LiveRun>()
   let current: Experiment | undefined
+  /** The name of an experiment that was set while its server was away. */
+  let wanted: string | undefined
+  const mayBeOffline = parts.spool !== undefined && settings.offline === 'fallback'
 
   const experimentVerbs = experiments(tracking)
   const runVerbs = runs({
@@ -110,6 +120,10 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
     defaultExperimentIds: () => (current ? [current.experimentId] : []),
     rules,
   })
+  const starting = mayBeOffline ? experiments(parts.impatient) : experimentVerbs
+  const startVerbs = mayBeOffline
+    ? runs({ transport: parts.impatient, experiments: starting, defaultExperimentIds: () => [], rules })
+    : runVerbs
   const registryVerbs = registry({
     transport: backends.registry.transport,
     tracking,
@@ -117,17 +131,27 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
   })
 
   /** The experiment that is set: by `setExperiment`, else by the environment, looked up once. */
-  async function currentExperiment(): Promise<Experiment | undefined> {
+  async function currentExperiment(verbs = experimentVerbs): Promise<Experiment | undefined> {
     const { experimentId, experimentName } = settings
+    if (wanted !== undefined) current = await ensureExperiment(verbs, wanted)
+    wanted = undefined
     if (current) return current
-    if (experimentId !== undefined) current = requireActive(await experimentVerbs.getExperiment(experimentId))
+    if (experimentId !== undefined) current = requireActive(await verbs.getExperiment(experimentId))
     if (experimentName === undefined) return current
     if (current && current.name !== experimentName)
       throw new InvalidParameterError(
         `MLFLOW_EXPERIMENT_ID ${experimentId} is ${JSON.stringify(current.name)}, but MLFLOW_EXPERIMENT_NAME is ${JSON.stringify(experimentName)}; set one of them`,
       )
-    current ??= await ensureExperiment(experimentVerbs, experimentName)
+    current ??= await ensureExperiment(verbs, experimentName)
     return current
+  }
+
+  /** The experiment that is set, as far as it is known without its server. */
+  function knownExperiment(): { readonly experimentId: string } | { readonly name: string } | undefined {
+    const { experimentId, experimentName } = settings
+    if (wanted !== undefined) return { name: wanted }
+    if (current ?? experimentId) return { experimentId: current?.experimentId ?? experimentId! }
+    return experimentName === undefined ? undefined : { name: experimentName }
   }
 
   async function register({ name, source, stage, alias, signal }: RegisterRequest): Promise<string> {
@@ -146,8 +170,13 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
       registerModel: register,
     }
     // The logged model takes over what the run knows of itself: its parameters have to be there first.
+    const runId = parts.spool ? parts.spool.serverRunId(run.runId) : run.runId
+    if (runId === undefined)
+      throw new UnavailableError(
+        `The run ${run.runId} has not reached its server yet, and a model needs it; keep the model with saveModel and log it later`,
+      )
     await run.flush()
-    const { info, data } = await runVerbs.getRun(run.runId, { signal: options.signal })
+    const { info, data } = await runVerbs.getRun(runId, { signal: options.signal })
     return log.logModel(deps, { ...info, params: data.params }, model, options)
   }
 
@@ -176,6 +205,15 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
     }
   }
 
+  const watch = (runId: string): Watch => ({
+    onRetry: (error, delayMs) => void events.emit('retry', { runId, error, delayMs }),
+    onRefused: (error, count) => void events.emit('refused', { runId, error, count }),
+    onSpooled: (error) => void events.emit('spooled', { runId, error }),
+    onRecovered: () => void events.emit('recovered', { runId }),
+    onDamaged: (stretches) =>
+      warn(`What was kept on disk for run ${runId} was damaged in ${stretches} places; what stood there is lost`),
+  })
+
   const client: Client = {
     ...experimentVerbs,
     ...runVerbs,
@@ -183,40 +221,56 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
     getTrackingUri: () => backends.tracking.uri,
     getRegistryUri: () => backends.registry.uri,
     async setExperiment(experiment, options) {
-      current =
-        typeof experiment === 'string'
-          ? await ensureExperiment(experimentVerbs, experiment, options?.signal)
-          : requireActive(await experimentVerbs.getExperiment(experiment.experimentId, options))
+      wanted = undefined
+      if (typeof experiment !== 'string') {
+        current = requireActive(await experimentVerbs.getExperiment(experiment.experimentId, options))
+        return current
+      }
+      try {
+        current = await ensureExperiment(starting, experiment, options?.signal)
+      } catch (error) {
+        if (!mayBeOffline || !isAway(error)) throw error
+        wanted = experiment
+        parts.logger.warn(
+          `The server is away; the experiment ${JSON.stringify(experiment)} is set when it is back: ${error.message}`,
+        )
+        return notYetThere(experiment)
+      }
       return current
     },
     async startRun(options = {}) {
-      const { data, owned } = await startRun(
+      const begun = await beginRun(
         {
-          experiments: experimentVerbs,
-          runs: runVerbs,
+          experiments: starting,
+          runs: startVerbs,
           rules,
-          current: currentExperiment,
+          current: () => currentExperiment(starting),
+          knownExperiment,
           user: settings.user,
           runContext: settings.runContext,
+          mayBeOffline,
+          spool: parts.spool?.open,
+          direct: async (runId) => directOutlet(await tracking(), runId),
+          serverRunId: (runId) => (parts.spool ? parts.spool.serverRunId(runId) : runId),
+          watch,
+          warn,
         },
         options,
       )
+      const { data, owned, outlet, away } = begun
       const { runId } = data.info
-      const transport = await tracking()
       const run: LiveRun = openRun(data, {
-        transport,
-        drain: parts.drain(transport, runId),
-        store: async () => parts.openArtifacts(data.info.artifactUri ?? ''),
+        transport: away ? away.transport : await tracking(),
+        outlet,
+        store: async () => away?.store ?? parts.openArtifacts(data.info.artifactUri ?? ''),
         rules,
         buffer: {
           ...parts.buffer,
-          onRetry: (error, delayMs) => events.emit('retry', { runId, error, delayMs }),
-          onRefused: (error, count) => events.emit('refused', { runId, error, count }),
-          onRecovered: () => events.emit('recovered', { runId }),
+          ...bufferWatch(watch(runId)),
         },
         say: parts.say,
-        url: runUrl(data, backends.tracking.uri),
-        whereToLook: settings.suppressUrl ? undefined : whereToLook(data, backends.tracking.uri),
+        url: away ? undefined : runUrl(data, backends.tracking.uri),
+        whereToLook: settings.suppressUrl || away ? undefined : whereToLook(data, backends.tracking.uri),
         logModel: (model, modelOptions) => logModel(run, model, modelOptions),
         owned,
         onEnded: () => {
@@ -296,6 +350,23 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
   }
   return client
 }
+
+/** An experiment that was named while its server was away. */
+const notYetThere = (name: string): Experiment => ({
+  experimentId: '',
+  name,
+  artifactLocation: undefined,
+  lifecycleStage: 'active',
+  creationTime: undefined,
+  lastUpdateTime: undefined,
+  tags: {},
+})
+
+const bufferWatch = ({ onRetry, onRefused, onRecovered }: Watch): BufferOptions => ({
+  ...(onRetry && { onRetry }),
+  ...(onRefused && { onRefused }),
+  ...(onRecovered && { onRecovered }),
+})
 
 /** The page of a run on a server. */
 function runUrl({ info }: RunData, trackingUri: string): string | undefined {

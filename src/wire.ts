@@ -4,14 +4,15 @@ import type { ArtifactStore, OpenArtifacts } from './artifacts/store.js'
 import { InvalidParameterError } from './errors.js'
 import type { Flavor } from './models/flavor.js'
 import type { Backends } from './resolve/backends.js'
-import { localDrain, transportDrain } from './run/drain.js'
 import { readSettings, type Settings } from './settings.js'
-import type { BufferOptions, Drain } from './tracking/metric-buffer.js'
+import type { Courier } from './spool/deliver.js'
+import { courier } from './tracking/courier.js'
+import type { BufferOptions } from './tracking/metric-buffer.js'
 import type { TextRules } from './tracking/values.js'
-import type { FileTransport } from './transport/file/file.js'
 import type { Transport } from './transport/transport.js'
 import { type Logger, lazyLogger } from './wire/logger.js'
 import { openRemote, type Remote, type RemoteOptions } from './wire/remote.js'
+import { openSpool, type Spool } from './wire/spool.js'
 
 export type { Logger } from './wire/logger.js'
 export type { RemoteOptions } from './wire/remote.js'
@@ -42,6 +43,8 @@ export interface ClientOptions extends RemoteOptions {
   readonly registryUri?: string | undefined
   /** Where models are kept; `CAIRN_CACHE_DIR`, else the platform's cache folder, by default. */
   readonly cacheDir?: string | undefined
+  /** Where what is logged waits for a server; `CAIRN_SPOOL_DIR`, else the platform's state folder, by default. */
+  readonly spoolDir?: string | undefined
   /** Where lines for people go; pino on standard error, from `CAIRN_LOG_LEVEL` on, by default. */
   readonly logger?: Logger | undefined
   /** Sizes and times of the metric buffer. */
@@ -64,8 +67,10 @@ export interface Parts {
   /** The way to the tracking server, when there is one. */
   readonly openServer: (() => Promise<Remote>) | undefined
   readonly flavors: () => Promise<readonly Flavor[]>
-  /** The drain of a run: its points go straight to the local store, else through the transport. */
-  readonly drain: (transport: Transport, runId: string) => Drain
+  /** What is kept on disk on its way to the tracking server; undefined for a store of this machine. */
+  readonly spool: Spool | undefined
+  /** The tracking transport for a start that can go on without its server. */
+  readonly impatient: () => Promise<Transport>
   readonly logger: Logger
   readonly rules: TextRules
   readonly buffer: BufferOptions
@@ -189,9 +194,37 @@ export function wire(options: ClientOptions): Parts {
     return artifactOpener(Object.fromEntries(own.map(([scheme, make]) => [scheme, (of) => make(of, context)])))(uri)
   }
 
+  /** Whether the tracking backend is not an MLflow server as we speak to it. */
+  const ownTransport =
+    !/^(https?|databricks):/i.test(trackingUri) ||
+    (options.transports?.[schemeOf(trackingUri)] ?? transports.get(schemeOf(trackingUri))) !== remote
+  const carrier = async () => {
+    const transport = ownTransport ? await openTransport(trackingUri) : (await remoteAt(trackingUri)).once
+    return courier({ transport, openArtifacts, serverRunId: (runId) => spool?.serverRunId(runId) })
+  }
+  let carrying: Promise<Courier> | undefined
+  const spool = isLocal(trackingUri)
+    ? undefined
+    : openSpool({
+        spoolDir: options.spoolDir ?? settings.spoolDir,
+        trackingUri,
+        warn: (message) => logger.warn(message),
+        courier: () => {
+          carrying ??= carrier().catch((error: unknown) => {
+            carrying = undefined
+            throw error
+          })
+          return carrying
+        },
+      })
+
   const backend = (uri: string) => ({ uri, local: isLocal(uri), transport: async () => openTransport(uri) })
   return {
-    settings: options.cacheDir === undefined ? settings : { ...settings, cacheDir: options.cacheDir },
+    settings: {
+      ...settings,
+      cacheDir: options.cacheDir ?? settings.cacheDir,
+      spoolDir: options.spoolDir ?? settings.spoolDir,
+    },
     backends: {
       tracking: backend(trackingUri),
       registry: backend(registryUri),
@@ -202,13 +235,14 @@ export function wire(options: ClientOptions): Parts {
     chosen: (options.trackingUri ?? settings.trackingUri) !== undefined,
     openServer: /^(https?|databricks):/i.test(trackingUri) ? () => remoteAt(trackingUri) : undefined,
     flavors: async () => [...(options.flavors ?? []), ...(await Promise.all(flavors.map((load) => load())))],
-    drain: (transport, runId) =>
-      'logBatchNow' in transport ? localDrain(transport as FileTransport, runId) : transportDrain(transport, runId),
+    spool,
+    impatient: async () => (ownTransport ? openTransport(trackingUri) : (await remoteAt(trackingUri)).impatient),
     logger,
     rules: { truncate: settings.truncateLongValues, warn: warnOnce },
     buffer: options.buffer ?? {},
     say: (line) => void process.stderr.write(`${line}\n`),
     close: async () => {
+      spool?.close()
       const all = await Promise.allSettled(opened.values())
       await Promise.all(all.map((made) => made.status === 'fulfilled' && made.value.close()))
     },

@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
@@ -7,6 +9,9 @@ export default defineConfig({
     exclude: ['test/interop/**', '**/node_modules/**'],
     testTimeout: 30_000,
     hookTimeout: 30_000,
-    env: { MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT: 'true' },
+    env: {
+      MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT: 'true',
+      CAIRN_SPOOL_DIR: join(tmpdir(), `cairn-test-spool-${process.pid}`),
+    },
   },
 })

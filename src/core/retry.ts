@@ -88,6 +88,8 @@ export interface RetryingOptions {
   readonly onRetry?: ((retrying: Retrying) => void) | undefined
   /** Whether this failure may be met by another try at all; by default all that the rules let through. */
   readonly mayRepeat?: ((error: unknown) => boolean) | undefined
+  /** Whether it may have been carried out before the first try; false by default. */
+  readonly again?: boolean | undefined
 }
 
 /** What a try is told: which it is, and whether one before it may have been carried out. */
@@ -100,7 +102,7 @@ export interface Attempt {
 export async function retrying<T>(once: (attempt: Attempt) => Promise<T>, options: RetryingOptions): Promise<T> {
   const { rules, clock, signal, onRetry, mayRepeat } = options
   const begun = clock.now()
-  let ambiguous = false
+  let ambiguous = options.again === true
   for (let attempt = 1; ; attempt++) {
     try {
       return await once({ number: attempt, ambiguous })

@@ -31,11 +31,13 @@ export interface ConnectionOptions {
   readonly silenceMs: number
   /** Connections kept open to one server. */
   readonly connections: number
+  /** Whether requests on their way may be left alone by a process that has nothing else to do. */
+  readonly background?: boolean | undefined
 }
 
 /** Loads undici and makes the connections that requests go over; they are kept alive until it is closed. */
 export async function makeDispatcher(options: ConnectionOptions): Promise<Dispatcher> {
-  const { Agent, EnvHttpProxyAgent } = await import('undici')
+  const { Agent, EnvHttpProxyAgent, buildConnector } = await import('undici')
   const { tls, proxy, connectTimeoutMs, silenceMs, connections } = options
   const proxied = options.secure ? proxy?.httpsProxy : proxy?.httpProxy
   const settings = tlsSettings(tls)
@@ -45,7 +47,14 @@ export async function makeDispatcher(options: ConnectionOptions): Promise<Dispat
     bodyTimeout: silenceMs,
     connections,
   }
-  if (!proxy || !proxied) return new Agent(common)
+  if (!proxy || !proxied) {
+    if (!options.background) return new Agent(common)
+    const connect = buildConnector({ ...common.connect, allowH2: false })
+    return new Agent({
+      ...common,
+      connect: (to, connected) => void letGo(connect(to, (...how) => connected(...unheld(how)))),
+    })
+  }
   return new EnvHttpProxyAgent({
     ...common,
     requestTls: { ...settings, timeout: connectTimeoutMs },
@@ -57,6 +66,19 @@ export async function makeDispatcher(options: ConnectionOptions): Promise<Dispat
     httpsProxy: proxyUri(proxy.httpsProxy),
     noProxy: proxy.noProxy ?? '',
   })
+}
+
+/** A socket that never holds the process; undici would hold it again with each request. */
+function letGo(socket: unknown): void {
+  const held = socket as { ref?: () => unknown; unref?: () => unknown } | undefined
+  if (typeof held?.unref !== 'function') return
+  held.unref()
+  held.ref = () => held
+}
+
+function unheld<T extends readonly unknown[]>(how: T): T {
+  letGo(how[1])
+  return how
 }
 
 function tlsSettings(tls: TlsOptions | undefined): Record<string, unknown> {

@@ -33,6 +33,8 @@ export interface SenderOptions {
   readonly connections?: number | undefined
   /** Largest answer of an API call in bytes, unpacked; default 64 MiB. */
   readonly maxAnswerBytes?: number | undefined
+  /** Whether requests on their way may be left alone by a process that has nothing else to do; false by default. */
+  readonly background?: boolean | undefined
   /** The user's own undici dispatcher, in place of ours; the user closes it. */
   readonly dispatcher?: Dispatcher | undefined
   /** Told, once each, what a user should know. */
@@ -115,7 +117,15 @@ export function sender(options: SenderOptions): Send {
     if (options.dispatcher) return Promise.resolve(options.dispatcher)
     const { tls, proxy } = options
     const secure = address.origin.startsWith('https:')
-    dispatcher ??= makeDispatcher({ secure, tls, proxy, connectTimeoutMs, silenceMs: timeoutMs, connections })
+    dispatcher ??= makeDispatcher({
+      secure,
+      tls,
+      proxy,
+      connectTimeoutMs,
+      silenceMs: timeoutMs,
+      connections,
+      background: options.background,
+    })
     return dispatcher
   }
 

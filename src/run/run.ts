@@ -2,7 +2,7 @@ import type { ArtifactStore } from '../artifacts/store.js'
 import type { RunData, RunStatus, Step } from '../core/entities.js'
 import { InvalidParameterError, ParamConflictError } from '../errors.js'
 import type { LogModelOptions, ModelInfo } from '../models/log.js'
-import { type BufferOptions, type Drain, metricBuffer } from '../tracking/metric-buffer.js'
+import { type BufferOptions, metricBuffer } from '../tracking/metric-buffer.js'
 import {
   checkStep,
   type Point,
@@ -18,6 +18,7 @@ import type { Transport } from '../transport/transport.js'
 import { artifactVerbs } from './artifacts.js'
 import { codeVerbs } from './code.js'
 import { inputVerbs } from './inputs.js'
+import type { Outlet } from './outlet.js'
 import type { RunVerbs } from './verbs.js'
 
 /** How a run may end. */
@@ -48,7 +49,8 @@ export interface Run extends RunVerbs, AsyncDisposable {
 /** What a run needs of the world. */
 export interface RunDeps {
   readonly transport: Transport
-  readonly drain: Drain
+  /** Where what is logged goes. */
+  readonly outlet: Outlet
   readonly store: () => Promise<ArtifactStore>
   readonly rules: TextRules
   readonly buffer: BufferOptions
@@ -65,6 +67,9 @@ export interface RunDeps {
 }
 
 const END_MS = 10_000
+const FLUSH_MS = 60_000
+/** How long something waits in memory while the event loop turns, when the way to disk is open. */
+const PROMPT_MS = 5
 const RUN_NAME = 'mlflow.runName'
 
 /** A run that can also be ended on the spot, when the process goes. */
@@ -86,50 +91,80 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
   let status: RunStatus = data.info.status
   let ending: Promise<void> | undefined
   let endStatus: EndStatus | undefined
+  let isNoted = false
   let over = false
-  const buffer = metricBuffer(deps.drain, deps.buffer)
+  const { outlet } = deps
+  const buffer = metricBuffer(outlet.drain, {
+    ...deps.buffer,
+    ...(outlet.prompt ? { prompt: true, intervalMs: PROMPT_MS } : {}),
+  })
+  const stats = () => outlet.stats(buffer.stats())
 
   function checkOpen(): void {
     if (ending === undefined) return
     throw new InvalidParameterError(`The run ${runId} has ended; resume it with startRun({ runId: '${runId}' })`)
   }
 
-  function put(key: string, point: Point): void {
+  function put(key: string, point: Point, moreFollows = false): void {
     const extras = point.modelId === undefined && point.datasetName === undefined ? undefined : point
-    buffer.metric(key, point.value, point.step, point.timestamp, extras)
+    buffer.metric(key, point.value, point.step, point.timestamp, extras, moreFollows ? 0 : Date.now())
+  }
+
+  async function flush(timeoutMs: number): Promise<void> {
+    const begun = performance.now()
+    await buffer.flush(timeoutMs)
+    await outlet.flush(Math.max(0, timeoutMs - (performance.now() - begun)))
   }
 
   /** What is left is counted and said, not thrown: a training that has ended stays ended. */
-  async function deliver(): Promise<void> {
-    try {
-      await buffer.flush(END_MS)
-    } catch (error) {
-      const { queued, inFlight, refused } = buffer.stats()
-      const left = [refused > 0 && `${refused} refused`, queued + inFlight > 0 && `${queued + inFlight} not delivered`]
-      say(`cairn: run ${runId}: ${left.filter(Boolean).join(', ')}: ${(error as Error).message}`)
-    }
+  function sayWhatIsLeft(error?: unknown): void {
+    const { queued, inFlight, spooled, refused } = stats()
+    const open = queued + inFlight + spooled
+    const left = [
+      refused > 0 && `${refused} refused`,
+      open > 0 && `${open} not delivered`,
+      open === 0 && !outlet.isSettled && 'its status not delivered',
+    ].filter((part) => part !== false)
+    if (left.length === 0) return
+    const isKept = outlet.remedy !== undefined && spooled + inFlight >= open
+    const after = [
+      error !== undefined && (error as Error).message,
+      (open > 0 || !outlet.isSettled) && isKept && outlet.remedy,
+    ]
+    say([`cairn: run ${runId}: ${left.join(', ')}`, ...after.filter((part) => part !== false)].join(': '))
   }
 
   const leave = () => {
     if (over) return
     over = true
     if (deps.whereToLook) say(deps.whereToLook)
+    outlet.close()
     deps.onEnded()
-  }
-
-  const setStatus = async (as: EndStatus) => {
-    await transport.call('updateRun', { run_id: runId, status: as, end_time: Date.now() })
   }
 
   async function end(as: EndStatus | undefined): Promise<void> {
     endStatus = as
     if (as) status = as
-    await deliver()
+    const begun = performance.now()
+    let reason: unknown
     try {
-      if (as && !over) await setStatus(as)
+      await buffer.flush(END_MS)
     } catch (error) {
-      say(`cairn: run ${runId} could not be set to ${as}: ${(error as Error).message}`)
+      // Said below, with all else that is left.
+      reason = error
     }
+    if (as && !over) {
+      isNoted = true
+      await outlet.finish(as, Date.now()).catch((error: unknown) => {
+        say(`cairn: run ${runId} could not be set to ${as}: ${(error as Error).message}`)
+      })
+    }
+    try {
+      await outlet.flush(Math.max(0, END_MS - (performance.now() - begun)))
+    } catch (error) {
+      reason = error
+    }
+    if (!over) sayWhatIsLeft(reason)
     leave()
   }
 
@@ -162,9 +197,12 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     logMetric(key, value, step) {
       if (ending !== undefined) checkOpen()
       if (typeof value !== 'number') refuseValue(key, value)
-      if (step === undefined) buffer.metric(key, value, 0, Date.now())
-      else if (typeof step === 'object' && step !== null) put(key, pointOf(key, value, step))
-      else buffer.metric(key, value, checkStep(key, step), Date.now())
+      if (typeof step === 'object' && step !== null) {
+        put(key, pointOf(key, value, step))
+        return
+      }
+      const now = Date.now()
+      buffer.metric(key, value, step === undefined ? 0 : checkStep(key, step), now, undefined, now)
     },
     logMetrics(metrics, step) {
       const options: PointOptions =
@@ -175,7 +213,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       const points = present(metrics).map(
         ([key, value]) => [buffer.checked(key), pointOf(key, value, { ...options, timestamp })] as const,
       )
-      for (const [key, point] of points) put(key, point)
+      for (const [index, [key, point]] of points.entries()) put(key, point, index < points.length - 1)
     },
     setTag(key, value) {
       checkOpen()
@@ -200,9 +238,9 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     ...codeVerbs({ store: deps.store, setTag: (key, value) => run.setTag(key, value) }),
     logModel: deps.logModel,
     async flush({ timeoutMs } = {}) {
-      await buffer.flush(timeoutMs)
+      await flush(timeoutMs ?? FLUSH_MS)
     },
-    stats: buffer.stats,
+    stats,
     get isOpen() {
       return ending === undefined
     },
@@ -220,13 +258,12 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       const known = ending === undefined ? (deps.owned ? as : undefined) : endStatus
       ending ??= Promise.resolve()
       buffer.drainNow()
-      if (known) {
-        status = known
-        setStatus(known).catch(() => {})
+      if (known) status = known
+      if (known && !isNoted) {
+        isNoted = true
+        outlet.finishNow(known, Date.now())
       }
-      const { queued, inFlight, refused } = buffer.stats()
-      if (queued + inFlight + refused > 0)
-        say(`cairn: run ${runId}: ${queued + inFlight} not delivered, ${refused} refused`)
+      sayWhatIsLeft()
       leave()
     },
     [Symbol.asyncDispose]: () => run.end(),

@@ -7,6 +7,7 @@ import { systemUser } from '../host/user.js'
 import { type Experiments, ensureExperiment, requireActive } from '../tracking/experiments.js'
 import type { Runs } from '../tracking/runs.js'
 import { type TextRules, tagText } from '../tracking/values.js'
+import { OPERATION_TAG } from '../transport/aftermath.js'
 
 /** How a run starts. */
 export interface StartRunOptions {
@@ -37,6 +38,8 @@ export interface StartDeps {
   readonly current: () => Promise<Experiment | undefined>
   readonly user: string | undefined
   readonly runContext: Readonly<Record<string, string>>
+  /** The mark by which the run is found again when it was perhaps made; the transport's own by default. */
+  readonly operationId?: string | undefined
 }
 
 /** A run as it stands after its start, and whether this process ends it. */
@@ -53,21 +56,27 @@ export async function startRun(deps: StartDeps, options: StartRunOptions): Promi
 }
 
 async function create(deps: StartDeps, options: StartRunOptions): Promise<Started> {
-  const { runs, rules } = deps
-  const { runName, parentRunId, description, signal } = options
-  const [experimentId, system] = await Promise.all([experimentOf(deps, options), systemTags(deps)])
+  const { runName, signal } = options
+  const [experimentId, tags] = await Promise.all([experimentOf(deps, options), runTags(deps, options)])
+  const data = await deps.runs.createRun(experimentId, { runName, tags, userId: tags['mlflow.user'], signal })
+  return { data, owned: true }
+}
+
+/** The tags that a new run begins with: the system's, those of the environment, and the caller's. */
+export async function runTags(deps: StartDeps, options: StartRunOptions): Promise<Record<string, string>> {
+  const { parentRunId, description } = options
   const own = {
-    ...system,
+    ...(await systemTags(deps)),
     ...deps.runContext,
     ...(parentRunId === undefined ? {} : { 'mlflow.parentRunId': checkRunId(parentRunId) }),
     ...(description === undefined ? {} : { 'mlflow.note.content': description }),
     ...options.tags,
+    ...(deps.operationId === undefined ? {} : { [OPERATION_TAG]: deps.operationId }),
   }
   const tags: Record<string, string> = {}
   for (const [key, value] of Object.entries(own))
-    if (value !== undefined && value !== null) tags[key] = tagText(key, value, rules)
-  const data = await runs.createRun(experimentId, { runName, tags, userId: system['mlflow.user'], signal })
-  return { data, owned: true }
+    if (value !== undefined && value !== null) tags[key] = tagText(key, value, deps.rules)
+  return tags
 }
 
 async function experimentOf(

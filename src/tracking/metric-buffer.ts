@@ -1,11 +1,9 @@
-import { BATCH_LIMITS, type Batch, type BatchEntry, type BatchLimits, entrySize } from '../core/batch.js'
+import { BATCH_LIMITS, type BatchEntry, type BatchLimits, entrySize } from '../core/batch.js'
 import type { Step } from '../core/entities.js'
 import { checkKey } from '../core/names.js'
-import { type CairnError, InvalidParameterError, isRetryable, TimeoutError, UnavailableError } from '../errors.js'
+import { type CairnError, isRetryable, TimeoutError, UnavailableError } from '../errors.js'
+import { countOf, type Delivery, entriesIn, pointsIn, smaller, together } from './delivery.js'
 import { metricRing, type PointExtras } from './ring.js'
-
-/** One step of delivery: a batch, or the removal of a tag in its place among the writes. */
-export type Delivery = { readonly batch: Batch } | { readonly deleteTag: string }
 
 /**
  * Takes one delivery to where it belongs, beginning at once. `undefined` says that it has arrived before the call
@@ -39,6 +37,11 @@ export interface BufferOptions {
   /** Points that may wait while the backend is slow; one more is refused and counted. 4,194,304 (120 MB) by default. */
   readonly maxQueued?: number
   /** Hears what the backend turned down for good, and how many points, parameters and tags that were. */
+  /**
+   * For a drain that is quick and at hand (a log on disk): what is put goes on in the very call, as long as that is not
+   * asked for more than about once a millisecond, and else with the next call a millisecond later.
+   */
+  readonly prompt?: boolean
   readonly onRefused?: (error: CairnError, count: number) => void
   /** After an outage: batches are taken again. */
   readonly onRecovered?: () => void
@@ -51,7 +54,8 @@ export interface MetricBuffer {
   /** The key, checked; logs nothing. */
   checked(key: string): string
   /** Adds one point; the key is checked when it is new. */
-  metric(key: string, value: number, step: Step, timestamp: number, extras?: PointExtras): void
+  /** `now` is the time in epoch milliseconds where the caller has it at hand; 0 when more follows at once. */
+  metric(key: string, value: number, step: Step, timestamp: number, extras?: PointExtras, now?: number): void
   param(key: string, value: string): void
   tag(key: string, value: string): void
   deleteTag(key: string): void
@@ -69,11 +73,8 @@ const ENTRIES_IN_MEMORY = 1000
 const RETRY_FIRST_MS = 100
 const RETRY_MOST_MS = 30_000
 const FLUSH_MS = 60_000
-
-const pointsIn = (delivery: Delivery): number => ('deleteTag' in delivery ? 0 : delivery.batch.metrics.length)
-const entriesIn = (delivery: Delivery): number =>
-  'deleteTag' in delivery ? 1 : delivery.batch.params.length + delivery.batch.tags.length
-const countOf = (delivery: Delivery): number => pointsIn(delivery) + entriesIn(delivery)
+/** Calls in a row that a prompt buffer passes on one by one; it earns one more each millisecond. */
+const PROMPT_CALLS = 200
 
 /** A flush that waits until this many points and entries are done with, in the order they came. */
 interface Waiter {
@@ -85,13 +86,16 @@ interface Waiter {
 /** Makes the buffer of one run over a drain. */
 export function metricBuffer(drain: Drain, options: BufferOptions = {}): MetricBuffer {
   const { limits = BATCH_LIMITS, intervalMs = 1000, maxQueued = 1 << 22 } = options
-  const ring = metricRing(Math.min(INITIAL_CAPACITY, maxQueued))
   const perBatch = Math.min(limits.metrics, limits.total)
+  const prompt = options.prompt === true
+  const ring = metricRing(Math.min(prompt ? perBatch : INITIAL_CAPACITY, maxQueued))
   const entries: Entry[] = []
   /** What was taken from the queue and goes first: to be sent again, or the halves of a batch that was refused. */
   const waiting: Delivery[] = []
   let failures = 0
   let woken = false
+  let credit = PROMPT_CALLS
+  let creditAt = 0
   let timer: NodeJS.Timeout | undefined
   let retryTimer: NodeJS.Timeout | undefined
   let current: Delivery | undefined
@@ -165,7 +169,10 @@ export function metricBuffer(drain: Drain, options: BufferOptions = {}): MetricB
         pump()
       }, delayMs)
       if (waiters.size === 0) retryTimer.unref()
-    } else if (error instanceof InvalidParameterError && countOf(delivery) > 1) waiting.unshift(...halves(delivery))
+      return
+    }
+    const parts = smaller(delivery, error)
+    if (parts.length > 1) waiting.unshift(...parts)
     else {
       refuse(error, countOf(delivery))
       done(delivery)
@@ -238,8 +245,21 @@ export function metricBuffer(drain: Drain, options: BufferOptions = {}): MetricB
     return true
   }
 
+  /** Passes on what waits, in this very call, unless that was done too often of late. */
+  function passOn(now: number): void {
+    if (now !== creditAt) {
+      credit = Math.min(PROMPT_CALLS, credit + (now > creditAt ? now - creditAt : 1))
+      creditAt = now
+    }
+    if (credit <= 0) return
+    credit--
+    pump()
+  }
+
   function enter(kind: Entry['kind'], key: string, value: string): void {
     entries.push({ kind, key, value })
+    if (prompt) passOn(Date.now())
+    if (idle()) return
     if (entries.length >= ENTRIES_IN_MEMORY) pump(1)
     else if (entries.length >= limits.params) wake()
     if (timer === undefined) arm()
@@ -255,13 +275,17 @@ export function metricBuffer(drain: Drain, options: BufferOptions = {}): MetricB
       indexOf(key)
       return key
     },
-    metric(key, value, step, timestamp, extras) {
+    metric(key, value, step, timestamp, extras, now = prompt ? Date.now() : 0) {
       const index = indexOf(key)
       if (ring.size === ring.capacity && !makeRoom()) {
         refuse(new UnavailableError(`${maxQueued} points wait for a backend that does not take them`), 1)
         return
       }
       ring.put(index, value, step, timestamp, extras)
+      if (prompt && now !== 0 && (credit > 0 || now !== creditAt)) {
+        passOn(now)
+        if (idle()) return
+      }
       if (ring.size >= perBatch) wake()
       if (timer === undefined) arm()
     },
@@ -305,33 +329,4 @@ export function metricBuffer(drain: Drain, options: BufferOptions = {}): MetricB
       if (waiter) waiters.delete(waiter)
     }
   }
-}
-
-/** A batch in two, so that one entry that is refused takes no other with it; a backend refuses a batch whole. */
-function halves(delivery: Delivery): Delivery[] {
-  if ('deleteTag' in delivery) return [delivery]
-  const { metrics, params, tags } = delivery.batch
-  const none = { metrics: [], params: [], tags: [] }
-  const kinds: Batch[] = [
-    { ...none, params },
-    { ...none, tags },
-    { ...none, metrics },
-  ]
-  const filled = kinds.filter((batch) => countOf({ batch }) > 0)
-  if (filled.length > 1) return filled.map((batch) => ({ batch }))
-  const part = (from: number, to?: number) => (list: readonly unknown[]) => list.slice(from, to)
-  const middle = Math.ceil(countOf(delivery) / 2)
-  return [part(0, middle), part(middle)].map((of) => ({
-    batch: { metrics: of(metrics), params: of(params), tags: of(tags) } as Batch,
-  }))
-}
-
-/** Several refusals as one error of the first one's kind. */
-function together(errors: readonly CairnError[]): CairnError {
-  const first = errors[0]!
-  const Kind = first.constructor as new (message: string, options: { cause: unknown; code: string }) => CairnError
-  return new Kind(`${first.message} (and ${errors.length - 1} more)`, {
-    cause: new AggregateError(errors, 'what was refused'),
-    code: first.code,
-  })
 }

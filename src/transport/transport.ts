@@ -6,6 +6,8 @@ export type { Input, Operation, Output } from './protocol.js'
 export interface CallOptions {
   /** Ends the call early; it then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined
+  /** The call may have been carried out before, by a process that is gone: it is treated as one whose answer was lost. */
+  readonly again?: boolean | undefined
 }
 
 /** Everything the SDK asks of a tracking and registry backend: one operation of the protocol, carried there and back. */

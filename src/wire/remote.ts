@@ -31,8 +31,14 @@ export interface Remote {
   readonly send: Send
   readonly transport: Transport
   readonly artifacts: OpenArtifacts
+  /** Gives up after seconds, for a start that can also go on without the server. */
+  readonly impatient: Transport
+  /** One try for each call, on connections that never keep a process alive: for what has its own way to try again. */
+  readonly once: Transport
 }
 
+/** Longest time for one request of the spool: one that is too slow for it is sent again and looked up. */
+const ONCE_MS = 30_000
 const CREDENTIALS_LIMIT = 1 << 20
 
 /** Opens the way to a server; undici and the rest of the remote half are loaded here, not before. */
@@ -43,7 +49,9 @@ export async function openRemote(uri: string, settings: HttpSettings, options: W
     import('../transport/retry.js'),
     import('../artifacts/proxied.js'),
   ])
-  const send = sender(await senderOptions(uri, settings, options))
+  const how = await senderOptions(uri, settings, options)
+  const send = sender(how)
+  const background = sender({ ...how, background: true, timeoutMs: Math.min(how.timeoutMs ?? ONCE_MS, ONCE_MS) })
   const { retry } = options
   const rules = {
     attempts: 1 + (retry?.maxRetries ?? settings.maxRetries),
@@ -53,7 +61,10 @@ export async function openRemote(uri: string, settings: HttpSettings, options: W
     respectRetryAfter: settings.respectRetryAfter,
   }
   const transport = withRetry(httpTransport({ send }), { rules, onRetry: options.onRetry })
-  return { send, transport, artifacts: proxied(send, { rules }) }
+  const fewer = { ...rules, attempts: 3, budgetMs: 5_000, factorMs: 500, jitterMs: 250 }
+  const impatient = withRetry(httpTransport({ send }), { rules: fewer, onRetry: options.onRetry })
+  const once = withRetry(httpTransport({ send: background }), { rules: { ...rules, attempts: 1 } })
+  return { send, transport, artifacts: proxied(send, { rules }), impatient, once }
 }
 
 async function senderOptions(uri: string, settings: HttpSettings, options: Watched): Promise<SenderOptions> {

@@ -33,7 +33,12 @@ export async function child(script: string, options: ChildOptions): Promise<Ende
   const process_ = spawn(process.execPath, [...(options.nodeOptions ?? []), '--import', tsx, file], {
     cwd: options.cwd,
     ...(options.uid === undefined ? {} : { uid: options.uid }),
-    env: { ...Object.fromEntries(inherited), CAIRN_CACHE_DIR: join(options.cwd, 'cache'), ...options.env },
+    env: {
+      ...Object.fromEntries(inherited),
+      CAIRN_CACHE_DIR: join(options.cwd, 'cache'),
+      CAIRN_SPOOL_DIR: join(options.cwd, 'spool'),
+      ...options.env,
+    },
   })
   let stdout = ''
   let stderr = ''

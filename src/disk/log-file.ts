@@ -1,0 +1,180 @@
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
+import { diskError, UnavailableError } from '../errors.js'
+import { errno, freshPath, isAbsent } from './write.js'
+
+const { O_WRONLY, O_RDONLY, O_APPEND, O_CREAT } = constants
+// Undefined where the platform has none.
+const NOFOLLOW = constants.O_NOFOLLOW ?? 0
+/** Files kept open for appending, in all: a process may have ten thousand runs, and few descriptors. */
+const MOST_OPEN = 64
+const PRIVATE_FILE = 0o600
+const PRIVATE_DIR = 0o700
+
+/** Open files by path, the one used longest ago first. */
+const open = new Map<string, number>()
+
+/** Makes a folder that only this user may look into, and those above it; a link in its place is refused. */
+export function makePrivateDir(dir: string): void {
+  try {
+    if (mkdirSync(dir, { recursive: true, mode: PRIVATE_DIR }) !== undefined) chmodSync(dir, PRIVATE_DIR)
+    else if (!lstatSync(dir).isDirectory()) throw new UnavailableError(`${dir} is no folder but a link or file`)
+  } catch (error) {
+    throw diskError(error, `make the folder ${dir}`)
+  }
+}
+
+function opened(file: string): number {
+  const known = open.get(file)
+  if (known !== undefined) {
+    // A file that somebody removed still takes what is written, and keeps nothing of it.
+    if (fstatSync(known).nlink > 0) return known
+    closeLog(file)
+  }
+  const flags = O_WRONLY | O_APPEND | O_CREAT | NOFOLLOW
+  let fd: number
+  try {
+    fd = openSync(file, flags, PRIVATE_FILE)
+  } catch (error) {
+    if (errno(error) === 'ENOENT') makePrivateDir(dirname(file))
+    else if (errno(error) === 'EMFILE' || errno(error) === 'ENFILE')
+      for (const other of [...open.keys()]) closeLog(other)
+    else throw error
+    fd = openSync(file, flags, PRIVATE_FILE)
+  }
+  open.set(file, fd)
+  for (const other of open.keys()) {
+    if (open.size <= MOST_OPEN) break
+    if (other !== file) closeLog(other)
+  }
+  return fd
+}
+
+/**
+ * Appends bytes to a file for this user alone, all of them or none: a part that a full disk took is cut off again. The
+ * file is made when it is missing and stays open for the next time. Throws what the disk says, as an error of ours.
+ */
+export function appendBytes(file: string, bytes: Uint8Array): void {
+  let fd: number | undefined
+  let written = 0
+  try {
+    fd = opened(file)
+    while (written < bytes.length) written += writeSync(fd, bytes, written)
+  } catch (error) {
+    if (fd !== undefined && written > 0) cutBack(fd, written)
+    closeLog(file)
+    throw diskError(error, `append to ${file}`)
+  }
+}
+
+function cutBack(fd: number, count: number): void {
+  try {
+    ftruncateSync(fd, fstatSync(fd).size - count)
+  } catch {
+    // Readers know a record that is not whole.
+  }
+}
+
+/** Lets go of a file that was appended to. */
+export function closeLog(file: string): void {
+  const fd = open.get(file)
+  if (fd === undefined) return
+  open.delete(file)
+  try {
+    closeSync(fd)
+  } catch {
+    // Gone already; what was written was taken.
+  }
+}
+
+/** At most `most` bytes of a file from `from` on; undefined when there is no file. */
+export function readRange(file: string, from: number, most: number): Uint8Array | undefined {
+  let fd: number | undefined
+  try {
+    fd = openSync(file, O_RDONLY | NOFOLLOW)
+    const size = Math.min(most, Math.max(0, fstatSync(fd).size - from))
+    const bytes = new Uint8Array(size)
+    let count = 0
+    while (count < size) {
+      const more = readSync(fd, bytes, count, size - count, from + count)
+      if (more === 0) break
+      count += more
+    }
+    return count === size ? bytes : bytes.subarray(0, count)
+  } catch (error) {
+    if (isAbsent(error)) return undefined
+    throw diskError(error, `read ${file}`)
+  } finally {
+    if (fd !== undefined) closeSync(fd)
+  }
+}
+
+/** The names in a folder, sorted; an absent one has none. */
+export function namesIn(dir: string): string[] {
+  try {
+    return readdirSync(dir).sort()
+  } catch (error) {
+    if (isAbsent(error)) return []
+    throw diskError(error, `list ${dir}`)
+  }
+}
+
+/** Sets a file's time to now, as a sign of life; false when it is not there. */
+export function beat(file: string): boolean {
+  try {
+    const now = new Date()
+    utimesSync(file, now, now)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Makes a file for this user alone, whole at once; answers false, and changes nothing, when something is there. Missing
+ * folders are made.
+ */
+export function createPrivate(file: string, text: string): boolean {
+  const staged = freshPath(dirname(file))
+  try {
+    makePrivateDir(dirname(file))
+    writeFileSync(staged, text, { flag: 'wx', mode: PRIVATE_FILE })
+    linkSync(staged, file)
+    return true
+  } catch (error) {
+    if (errno(error) === 'EEXIST') return false
+    if (!NO_LINKS.has(errno(error) ?? '')) throw diskError(error, `write ${file}`)
+    return createExclusive(file, text)
+  } finally {
+    rmSync(staged, { force: true })
+  }
+}
+
+/** No hard links here (exFAT, some network shares): exclusive, though not whole when killed. */
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
+
+function createExclusive(file: string, text: string): boolean {
+  try {
+    writeFileSync(file, text, { flag: 'wx', mode: PRIVATE_FILE })
+    return true
+  } catch (error) {
+    if (errno(error) === 'EEXIST') return false
+    throw diskError(error, `write ${file}`)
+  }
+}

@@ -1,0 +1,58 @@
+import { type CairnError, TimeoutError } from '../errors.js'
+import type { BufferStats, Drain } from '../tracking/metric-buffer.js'
+import type { FileTransport } from '../transport/file/file.js'
+import type { Transport } from '../transport/transport.js'
+import { localDrain, transportDrain } from './drain.js'
+import type { EndStatus } from './run.js'
+
+/** What a run's buffer drains into, and what is known of it from there on. */
+export interface Outlet {
+  readonly drain: Drain
+  /** Whether what the drain takes at once is cheap to hand over piece by piece. */
+  readonly prompt: boolean
+  /** Resolves when all that was drained has arrived; rejects with what was refused, or with `TimeoutError`. */
+  flush(timeoutMs: number): Promise<void>
+  /** Notes status and end of the run; resolves when they have arrived. */
+  finish(status: EndStatus, endTime: number): Promise<void>
+  /** As `finish`, begun and not waited for: in the exit of the process. */
+  finishNow(status: EndStatus, endTime: number): void
+  /** What became of all that was logged, given what the buffer knows. */
+  stats(buffer: BufferStats): BufferStats
+  /** Whether the run's making and its end, where they were noted, have arrived. */
+  readonly isSettled: boolean
+  /** What to do about what has not arrived, for the line at the end; undefined when it is lost with the process. */
+  readonly remedy: string | undefined
+  /** Nothing more comes; what waits is still delivered where that is possible. */
+  close(): void
+}
+
+/** The outlet of a run whose transport is called directly: what has not arrived is the buffer's. */
+export function directOutlet(transport: Transport, runId: string): Outlet {
+  const isLocal = 'logBatchNow' in transport
+  const drain = isLocal ? localDrain(transport as FileTransport, runId) : transportDrain(transport, runId)
+  const finish = async (status: EndStatus, endTime: number): Promise<void> => {
+    await transport.call('updateRun', { run_id: runId, status, end_time: endTime })
+  }
+  return {
+    drain,
+    prompt: false,
+    flush: async () => {},
+    finish,
+    finishNow: (status, endTime) => void finish(status, endTime).catch(() => {}),
+    stats: (buffer) => buffer,
+    isSettled: true,
+    remedy: undefined,
+    close: () => {},
+  }
+}
+
+/** An error that says what is left after a wait, with the reason of the last failure. */
+export function notArrived(left: number, timeoutMs: number, last: CairnError | undefined): TimeoutError {
+  const why = last ? `: ${last.message}` : ''
+  return new TimeoutError(
+    `${left} entries have not arrived after ${timeoutMs} ms${why}; they are kept on disk and tried again`,
+    {
+      cause: last,
+    },
+  )
+}

@@ -1,0 +1,179 @@
+import type { Batch } from '../core/batch.js'
+import { type CairnError, diskError, UnavailableError } from '../errors.js'
+import type { Courier, Deliverer, Watch } from '../spool/deliver.js'
+import { openLog, type SpoolLog, type Written } from '../spool/log.js'
+import type { Claim } from '../spool/owner.js'
+import type { Step } from '../spool/records.js'
+import { type Delivery, together } from '../tracking/delivery.js'
+import { notArrived, type Outlet } from './outlet.js'
+
+/** The folder of one run in the spool, and who delivers what is in it. */
+export interface SpooledFolder {
+  readonly dir: string
+  readonly claim: Claim
+  /** Begins the delivery; `written` answers undefined once the log is closed. */
+  deliver(written: () => Written | undefined, watch: Watch): Deliverer
+  /** Takes what could not be written to disk straight to the server, one try. */
+  readonly courier: () => Promise<Courier>
+  /** The run's id on its server, when it has one. */
+  readonly runId: () => string | undefined
+}
+
+/** The outlet of a run whose entries go to disk first. */
+export interface SpooledOutlet extends Outlet {
+  /** Adds steps in their turn; they go to disk at once, or the error is thrown. */
+  steps(steps: readonly Step[]): void
+  readonly folder: SpooledFolder
+  /** Stops delivering; what is left can be taken over by anybody. */
+  stop(): void
+}
+
+export interface SpooledOptions {
+  readonly watch: Watch
+  /** A line for people. */
+  readonly warn: (message: string) => void
+}
+
+const DIRECT_MS = 10_000
+const BEAT_MS = 15_000
+
+/** Opens the outlet over a folder that is ours. */
+export function spooledOutlet(folder: SpooledFolder, { watch, warn }: SpooledOptions): SpooledOutlet {
+  const log: SpoolLog = openLog(folder.dir)
+  let open = true
+  const deliverer = folder.deliver(() => (open ? log.written : undefined), watch)
+  let direct = 0
+  let directAt: number | undefined
+  let diskFails = false
+  let lastBeat = performance.now()
+  /** Where in the log the steps stand that nobody logged: the run's making and its end. */
+  const chores: number[] = []
+
+  /** Writes, or answers the reason why not; tells once that the disk fails, and that it works again. */
+  function write(act: () => void): CairnError | undefined {
+    try {
+      act()
+    } catch (error) {
+      const failure = diskError(error, `write to ${folder.dir}`)
+      if (!diskFails)
+        warn(
+          `The spool does not take what is logged: ${failure.message}. It waits in memory and goes straight to the server; it is lost when the process is killed`,
+        )
+      diskFails = true
+      return failure
+    }
+    if (diskFails) warn('The spool takes what is logged again')
+    diskFails = false
+    deliverer.wake()
+    if (performance.now() - lastBeat > BEAT_MS) {
+      lastBeat = performance.now()
+      folder.claim.beat()
+    }
+    return undefined
+  }
+
+  /** Straight to the server: behind what waits on disk where the order counts. */
+  async function straight(batch: Batch, steps: readonly Step[]): Promise<void> {
+    const options = { again: false, signal: AbortSignal.timeout(DIRECT_MS) }
+    if (steps.length > 0 && !deliverer.isDone({ points: 0, steps: log.written.steps }))
+      throw new UnavailableError('What was logged before is still on its way')
+    const runId = folder.runId()
+    if (runId === undefined) throw new UnavailableError('The run is not made on its server yet')
+    const courier = await folder.courier()
+    const [first] = steps
+    if (first && 'call' in first) await courier.call(runId, first.call, first.input, options)
+    else await courier.batch(runId, batch, options)
+    direct += batch.metrics.length + steps.length
+    directAt = Date.now()
+  }
+
+  function drain(delivery: Delivery): void | Promise<void> {
+    if ('deleteTag' in delivery) {
+      const steps: Step[] = [{ call: 'deleteTag', input: { key: delivery.deleteTag } }]
+      return write(() => log.steps(steps)) && straight({ metrics: [], params: [], tags: [] }, steps)
+    }
+    const { metrics, params, tags } = delivery.batch
+    const steps: Step[] = [...params.map((param) => ({ param })), ...tags.map((tag) => ({ tag }))]
+    const noSteps = steps.length === 0 ? undefined : write(() => log.steps(steps))
+    const noPoints = noSteps ?? (metrics.length === 0 ? undefined : write(() => log.points(metrics)))
+    if (noPoints === undefined) return undefined
+    return noSteps ? straight(delivery.batch, steps) : straight({ metrics, params: [], tags: [] }, [])
+  }
+
+  /** Waits until the log is done with up to where it stands. */
+  async function arrive(timeoutMs: number): Promise<void> {
+    const target = log.written
+    if (deliverer.isDone(target)) return
+    const ended = await deliverer.until(target, timeoutMs)
+    if (ended) return
+    const { logged, delivered, refused } = deliverer.progress
+    throw notArrived(logged - delivered - refused, timeoutMs, deliverer.lastError)
+  }
+
+  async function flush(timeoutMs: number): Promise<void> {
+    await arrive(timeoutMs)
+    const errors = deliverer.refusals()
+    if (errors.length > 0) throw errors.length === 1 ? errors[0] : together(errors)
+  }
+
+  const end = (status: string, endTime: number): Step => ({
+    call: 'updateRun',
+    input: { status, end_time: endTime },
+  })
+
+  const choresDone = () => chores.filter((at) => deliverer.isDone({ points: 0, steps: at + 1 })).length
+
+  async function finish(status: string, endTime: number): Promise<void> {
+    const step = end(status, endTime)
+    if (write(() => log.steps([step])) === undefined) {
+      chores.push(log.written.steps - 1)
+      return
+    }
+    await straight({ metrics: [], params: [], tags: [] }, [step])
+  }
+
+  const outlet: SpooledOutlet = {
+    folder,
+    prompt: true,
+    drain,
+    flush,
+    finish,
+    finishNow: (status, endTime) => void finish(status, endTime).catch(() => {}),
+    stats(buffer) {
+      const { logged, inFlight, delivered, refused, retried, lastDeliveredAt } = deliverer.progress
+      const times = [lastDeliveredAt, directAt].filter((time) => time !== undefined)
+      return {
+        queued: buffer.queued,
+        inFlight: buffer.inFlight + inFlight,
+        delivered: delivered + direct - choresDone(),
+        retried: buffer.retried + retried,
+        spooled: Math.max(0, logged - delivered - refused - inFlight - (chores.length - choresDone())),
+        refused: buffer.refused + refused,
+        lastDeliveredAt: times.length === 0 ? undefined : Math.max(...times),
+      }
+    },
+    get isSettled() {
+      return choresDone() === chores.length
+    },
+    remedy: 'what is left is kept on disk: the next process of Cairn here sends it, or npx cairn-ml sync',
+    steps(steps) {
+      const from = log.written.steps
+      const failure = write(() => log.steps(steps))
+      if (failure) throw failure
+      for (const [index, step] of steps.entries()) if ('create' in step) chores.push(from + index)
+    },
+    close() {
+      if (!open) return
+      open = false
+      log.close()
+      deliverer.look()
+    },
+    stop() {
+      open = false
+      log.close()
+      deliverer.stop()
+      folder.claim.release()
+    },
+  }
+  return outlet
+}

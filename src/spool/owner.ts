@@ -1,0 +1,66 @@
+import { join } from 'node:path'
+import { beat, createPrivate, namesIn } from '../disk/log-file.js'
+import { identity, lives, type ProcessIdentity } from '../disk/process.js'
+import { exists, readText, removeFile, stateOf } from '../disk/write.js'
+
+/** The right to deliver what is in one folder of the spool. */
+export interface Claim {
+  /** Whether nobody has taken over meanwhile. */
+  held(): boolean
+  /** Shows that the owner lives, for those who cannot see its process. */
+  beat(): void
+  /** Gives the folder up, for anybody to take. */
+  release(): void
+}
+
+/** Without a sign of life for this long, an owner whose process we cannot see counts as dead. */
+const SILENT_MS = 5 * 60_000
+const OWNER = /^owner\.(\d+)$/
+
+const latest = (dir: string): number =>
+  namesIn(dir).reduce((most, name) => Math.max(most, Number(OWNER.exec(name)?.[1] ?? -1)), -1)
+
+const file = (dir: string, generation: number): string => join(dir, `owner.${generation}`)
+
+const sign = (dir: string, generation: number): boolean =>
+  createPrivate(file(dir, generation), JSON.stringify(identity()))
+
+/** Owners follow each other by number: the file of the next one can be made once, so only one takes over. */
+const held = (dir: string, generation: number): Claim => ({
+  held: () => !exists(file(dir, generation + 1)),
+  beat: () => void beat(file(dir, generation)),
+  release: () => void removeFile(file(dir, generation)),
+})
+
+/** Writes this process down as the first owner of a folder that nobody else knows yet. */
+export const signFirst = (dir: string): void => void sign(dir, 0)
+
+/** The claim on a folder that was signed so. */
+export const firstClaim = (dir: string): Claim => held(dir, 0)
+
+/** Takes a folder whose owner is dead or has given it up; undefined when it is somebody's. */
+export function claim(dir: string, now = Date.now()): Claim | undefined {
+  const generation = latest(dir)
+  if (generation >= 0 && isLive(file(dir, generation), now)) return undefined
+  return sign(dir, generation + 1) ? held(dir, generation + 1) : undefined
+}
+
+function isLive(owner: string, now: number): boolean {
+  const seen = stateOf(owner)
+  // Gone since it was listed: given up.
+  if (!seen) return false
+  const who = parse(readText(owner))
+  const alive = who && lives(who)
+  return alive ?? now - Number(seen.mtimeMs) < SILENT_MS
+}
+
+function parse(text: string | undefined): ProcessIdentity | undefined {
+  try {
+    const { pid, host, started, space } = JSON.parse(text ?? '') as ProcessIdentity
+    return Number.isInteger(pid) && pid > 0
+      ? { pid, host: String(host), started: String(started), space: String(space) }
+      : undefined
+  } catch {
+    return undefined
+  }
+}

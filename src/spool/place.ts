@@ -1,0 +1,102 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { appendBytes, closeLog, createPrivate, makePrivateDir, namesIn } from '../disk/log-file.js'
+import { exists, move, readText, removeDir } from '../disk/write.js'
+import { signFirst } from './owner.js'
+
+/** Where what waits for one server lies. */
+export interface ServerPlace {
+  /** The server's address, without credentials. */
+  readonly uri: string
+  readonly dir: string
+}
+
+/** What a folder of the spool says of its run. */
+export interface SpooledRun {
+  /** The id that the script knows. */
+  readonly runId: string
+  /** Whether that id is ours, and the server has to make the run yet. */
+  readonly local: boolean
+}
+
+const VERSION = 'v1'
+
+/** An address as it may be written down: no credentials, no query. */
+export function withoutSecrets(uri: string): string {
+  if (!/^https?:/i.test(uri)) return uri
+  const { protocol, host, pathname } = new URL(uri)
+  return `${protocol}//${host}${pathname.replace(/\/+$/, '')}`
+}
+
+/** The place of a server; nothing is made. */
+export function serverPlace(spoolDir: string, trackingUri: string): ServerPlace {
+  const uri = withoutSecrets(trackingUri)
+  return { uri, dir: join(spoolDir, VERSION, createHash('sha256').update(uri).digest('hex').slice(0, 16)) }
+}
+
+/** The places in a spool where anything was ever kept. */
+export function serverPlaces(spoolDir: string): ServerPlace[] {
+  return namesIn(join(spoolDir, VERSION)).flatMap((name) => {
+    const dir = join(spoolDir, VERSION, name)
+    try {
+      const { uri } = JSON.parse(readText(join(dir, 'server.json')) ?? '') as { uri?: unknown }
+      return typeof uri === 'string' ? { uri, dir } : []
+    } catch {
+      return []
+    }
+  })
+}
+
+/** Makes the folder of one run of this process, and owns it from the first moment in which others see it. */
+export function newRunDir({ uri, dir }: ServerPlace, run: SpooledRun): string {
+  createPrivate(join(dir, 'server.json'), JSON.stringify({ uri }))
+  const name = `${Date.now()}-${run.runId}-${randomBytes(4).toString('hex')}`
+  const staged = join(dir, 'staging', name)
+  const made = join(dir, 'runs', name)
+  createPrivate(join(staged, 'run.json'), JSON.stringify(run))
+  signFirst(staged)
+  makePrivateDir(join(dir, 'runs'))
+  move(staged, made)
+  return made
+}
+
+const GONE = '.gone'
+
+/** The folders of runs that wait for a server, the oldest first; what was being removed is removed. */
+export function runDirs({ dir }: ServerPlace): string[] {
+  const all = namesIn(join(dir, 'runs')).map((name) => join(dir, 'runs', name))
+  for (const gone of all) if (gone.endsWith(GONE)) removeDir(gone)
+  return all.filter((path) => !path.endsWith(GONE))
+}
+
+/** What a run's folder says of it; undefined when that is not to be read. */
+export function runOf(dir: string): SpooledRun | undefined {
+  try {
+    const { runId, local } = JSON.parse(readText(join(dir, 'run.json')) ?? '') as SpooledRun
+    return typeof runId === 'string' ? { runId, local: local === true } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Removes a run's folder; it is out of the way at once, so that half of it is never taken for a whole. */
+export function dropRunDir(dir: string): void {
+  if (!exists(dir)) return
+  move(dir, dir + GONE)
+  removeDir(dir + GONE)
+}
+
+/** Remembers which run of the server a run of ours has become. */
+export function rememberId({ dir }: ServerPlace, ours: string, runId: string): void {
+  const file = join(dir, 'ids')
+  appendBytes(file, Buffer.from(`${ours} ${runId}\n`))
+  closeLog(file)
+}
+
+/** The server's id for a run of ours, any other id as it is; undefined while the run is not made. */
+export function serverRunId(place: ServerPlace, runId: string): string | undefined {
+  const lines = readText(join(place.dir, 'ids'))?.split('\n') ?? []
+  const line = lines.find((one) => one.startsWith(`${runId} `))
+  if (line !== undefined) return line.split(' ')[1]
+  return runDirs(place).some((dir) => dir.includes(runId) && runOf(dir)?.local) ? undefined : runId
+}

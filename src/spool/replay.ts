@@ -1,0 +1,124 @@
+import type { BatchLimits } from '../core/batch.js'
+import type { CairnError } from '../errors.js'
+import { type Courier, type Deliverer, deliverer, type Watch } from './deliver.js'
+import { type Claim, claim } from './owner.js'
+import { dropRunDir, runDirs, runOf, type ServerPlace } from './place.js'
+import { type ServerState, serverState } from './server.js'
+
+/** What was left by one run of a process that is gone, and what became of it. */
+export interface Replayed {
+  /** The id that the script knew. */
+  readonly runId: string
+  /** Whether everything is done with; false when it was stopped before. */
+  readonly complete: boolean
+  readonly delivered: number
+  readonly refused: number
+  readonly refusals: readonly CairnError[]
+}
+
+export interface ReplayOptions {
+  readonly courier: Courier
+  /** What is known of the server already. */
+  readonly server?: ServerState | undefined
+  readonly limits?: BatchLimits | undefined
+  /** Stops where it stands; what is left stays in the spool. */
+  readonly signal?: AbortSignal | undefined
+  /** Whether to send at once and keep the process alive until all is done, as a command does. */
+  readonly hurry?: boolean | undefined
+  readonly watch?: ((runId: string) => Watch) | undefined
+  /** Told after every request how far one run is. */
+  readonly onProgress?: ((progress: { readonly runId: string; readonly delivered: number }) => void) | undefined
+}
+
+/** Runs delivered side by side. */
+const SIDE_BY_SIDE = 4
+const BEAT_MS = 15_000
+const LOOK_MS = 200
+
+/** What waits in the spool for a server. */
+export interface Waiting {
+  readonly runId: string
+  readonly dir: string
+  /** Whether the server has to make the run yet. */
+  readonly local: boolean
+}
+
+/** The runs that wait for a server, the oldest first, those of living processes included. */
+export const waitingRuns = (place: ServerPlace): Waiting[] =>
+  runDirs(place).flatMap((dir) => {
+    const run = runOf(dir)
+    return run ? { ...run, dir } : []
+  })
+
+/**
+ * Delivers what processes that are gone have left for a server: each run by whoever claims it first, so that two who try
+ * at once deliver it once. Resolves when all that could be claimed is done with, or when it is stopped.
+ */
+export async function replay(place: ServerPlace, options: ReplayOptions): Promise<Replayed[]> {
+  const server = options.server ?? serverState({ limits: options.limits })
+  const left = runDirs(place)
+  const all: Replayed[] = []
+  const worker = async () => {
+    for (let dir = left.shift(); dir !== undefined && !options.signal?.aborted; dir = left.shift()) {
+      const one = await replayRun(place, dir, { ...options, server })
+      if (one) all.push(one)
+    }
+  }
+  await Promise.all(Array.from({ length: SIDE_BY_SIDE }, worker))
+  return all
+}
+
+type One = ReplayOptions & { readonly server: ServerState }
+
+async function replayRun(place: ServerPlace, dir: string, options: One): Promise<Replayed | undefined> {
+  const owned = claim(dir)
+  if (!owned) return undefined
+  const run = runOf(dir)
+  if (!run) {
+    // Killed before it said whose it is: nothing was logged yet.
+    dropRunDir(dir)
+    return undefined
+  }
+  const { runId } = run
+  const { courier, server, watch, signal } = options
+  const delivery = deliverer({
+    dir,
+    place,
+    run,
+    courier,
+    server,
+    held: owned.held,
+    written: () => undefined,
+    watch: watch?.(runId),
+  })
+  const complete = await settle(delivery, owned, { ...options, signal }, runId)
+  delivery.stop()
+  if (!complete) owned.release()
+  const { delivered, refused } = delivery.progress
+  return { runId, complete, delivered, refused, refusals: delivery.refusals() }
+}
+
+/** Waits until a log is done with, or the signal says stop; answers which. */
+async function settle(delivery: Deliverer, owned: Claim, options: One, runId: string): Promise<boolean> {
+  const { signal, hurry, onProgress } = options
+  const beat = setInterval(owned.beat, BEAT_MS)
+  beat.unref()
+  const look = onProgress && setInterval(() => onProgress({ runId, delivered: delivery.progress.delivered }), LOOK_MS)
+  look?.unref()
+  let stopped: (() => void) | undefined
+  const stop = new Promise<boolean>((resolve) => {
+    stopped = () => resolve(false)
+    if (signal?.aborted) stopped()
+    signal?.addEventListener('abort', stopped, { once: true })
+  })
+  try {
+    if (hurry) delivery.hurry()
+    else delivery.look()
+    return await Promise.race([delivery.finished, stop])
+  } finally {
+    clearInterval(beat)
+    clearInterval(look)
+    if (stopped) signal?.removeEventListener('abort', stopped)
+    onProgress?.({ runId, delivered: delivery.progress.delivered })
+  }
+}

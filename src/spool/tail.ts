@@ -1,0 +1,103 @@
+import { Buffer } from 'node:buffer'
+import { namesIn, readRange } from '../disk/log-file.js'
+import { exists, removeFile, stateOf } from '../disk/write.js'
+import { unframe, wantedBytes } from './frame.js'
+import { segmentFile, segmentNumber } from './log.js'
+import { decode, type SpoolRecord } from './records.js'
+
+/** The reading end of a log, which may still be written to. */
+export interface Tail {
+  /** The next record; undefined when there is none, or none yet. */
+  next(): SpoolRecord | undefined
+  /** Stretches of the log that were damaged, so far. */
+  readonly damaged: number
+  /** Removes the files that were read to their end and of which all is done. */
+  forget(done: { readonly points: number; readonly steps: number }): void
+}
+
+const CHUNK = 256 * 1024
+
+interface Segment {
+  readonly n: number
+  points: number
+  steps: number
+}
+
+/** Reads a log from its first file that is left; `writing` says whether more may come to its end. */
+export function openTail(dir: string, writing: () => boolean): Tail {
+  const numbers = namesIn(dir).flatMap((name) => segmentNumber(name) ?? [])
+  let current: Segment = { n: numbers[0] ?? 0, points: 0, steps: 0 }
+  const read: Segment[] = []
+  let offset = 0
+  let wanted = CHUNK
+  let damaged = 0
+  const queue: SpoolRecord[] = []
+
+  /** Whether the file in hand gets no more: the next one is there, or nobody writes. */
+  function laterSegment(): number | undefined {
+    if (exists(segmentFile(dir, current.n + 1))) return current.n + 1
+    // A file of the middle is missing: somebody removed it.
+    return namesIn(dir)
+      .flatMap((name) => segmentNumber(name) ?? [])
+      .find((n) => n > current.n)
+  }
+
+  function more(): boolean {
+    const later = laterSegment()
+    const closed = later !== undefined || !writing()
+    const file = segmentFile(dir, current.n)
+    const bytes = readRange(file, offset, wanted)
+    const chunk = Buffer.from(bytes?.buffer ?? new ArrayBuffer(0), bytes?.byteOffset, bytes?.length)
+    if (chunk.length === 0) {
+      if (bytes && (stateOf(file)?.size ?? 0) < offset) {
+        // Removed and begun anew.
+        offset = 0
+        return true
+      }
+      if (later === undefined) return false
+      read.push(current)
+      current = { n: later, points: 0, steps: 0 }
+      offset = 0
+      return true
+    }
+    const whole = chunk.length < wanted
+    const { payloads, used, damaged: bad } = unframe(chunk, closed && whole)
+    damaged += bad
+    for (const payload of payloads) {
+      const record = decode(payload)
+      if (record) take(record)
+      else damaged++
+    }
+    offset += used
+    if (used > 0) {
+      wanted = CHUNK
+      return true
+    }
+    if (whole) return false
+    // A record longer than was read, or damage that long.
+    wanted = Math.max(wanted * 2, wantedBytes(chunk))
+    return true
+  }
+
+  function take(record: SpoolRecord): void {
+    if (record.kind === 'points') current.points = record.first + record.points.length
+    else current.steps = record.first + record.steps.length
+    queue.push(record)
+  }
+
+  return {
+    next() {
+      while (queue.length === 0 && more()) {
+        // Read on until there is one.
+      }
+      return queue.shift()
+    },
+    get damaged() {
+      return damaged
+    },
+    forget(done) {
+      while (read[0] && read[0].points <= done.points && read[0].steps <= done.steps)
+        removeFile(segmentFile(dir, read.shift()!.n))
+    },
+  }
+}

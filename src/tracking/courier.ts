@@ -1,0 +1,85 @@
+import type { OpenArtifacts } from '../artifacts/store.js'
+import { blobOf } from '../disk/files.js'
+import { InvalidParameterError, NotFoundError, UnavailableError } from '../errors.js'
+import { type CarryOptions, type Courier, PARENT_FIRST } from '../spool/deliver.js'
+import type { NewRun } from '../spool/records.js'
+import type { CallOptions, Input, Operation, Transport } from '../transport/transport.js'
+import { ensureExperiment, experiments } from './experiments.js'
+
+export interface CourierDeps {
+  /** One try for each call; who calls again after a doubtful one says so with `again`. */
+  readonly transport: Transport
+  readonly openArtifacts: OpenArtifacts
+  /** The server's id for a run that was made away from it; its own for any other; undefined while it has none. */
+  readonly serverRunId?: ((runId: string) => string | undefined) | undefined
+}
+
+/** What of the protocol may wait in the spool, beside batches. */
+const CALLS: ReadonlySet<string> = new Set(['deleteTag', 'updateRun', 'logInputs', 'logOutputs'])
+const DEFAULT_EXPERIMENT = '0'
+const PARENT = 'mlflow.parentRunId'
+
+/** The way from the spool to a tracking backend. */
+export function courier({ transport, openArtifacts, serverRunId = (runId) => runId }: CourierDeps): Courier {
+  const artifactUris = new Map<string, string>()
+
+  async function experimentOf(run: NewRun, signal: AbortSignal): Promise<string> {
+    if (run.experimentId !== undefined) return run.experimentId
+    if (run.experimentName === undefined) return DEFAULT_EXPERIMENT
+    return (
+      await ensureExperiment(
+        experiments(async () => transport),
+        run.experimentName,
+        signal,
+      )
+    ).experimentId
+  }
+
+  async function artifactUri(runId: string, options: CallOptions): Promise<string> {
+    const known = artifactUris.get(runId)
+    if (known !== undefined) return known
+    const { run } = await transport.call('getRun', { run_id: runId }, options)
+    const uri = run.info.artifact_uri ?? ''
+    artifactUris.set(runId, uri)
+    return uri
+  }
+
+  function parent(runId: string): string {
+    const mapped = serverRunId(runId)
+    if (mapped !== undefined) return mapped
+    throw new UnavailableError(`The run ${runId} has to be made first`, { code: PARENT_FIRST, notSent: true })
+  }
+
+  return {
+    async create(run, options) {
+      const experiment_id = await experimentOf(run, options.signal)
+      const tags = run.tags.map(({ key, value }) => ({
+        key,
+        value: key === PARENT ? parent(value) : value,
+      }))
+      const input = { experiment_id, run_name: run.runName, start_time: run.startTime, user_id: run.userId, tags }
+      const made = await transport.call('createRun', input, options)
+      artifactUris.set(made.run.info.run_id, made.run.info.artifact_uri ?? '')
+      return made.run.info.run_id
+    },
+    async batch(runId, { metrics, params, tags }, options) {
+      const input = { run_id: runId, metrics, params, tags } as Input<'logBatch'>
+      await transport.call('logBatch', input, options)
+    },
+    async call(runId, operation, input, options) {
+      if (!CALLS.has(operation))
+        throw new InvalidParameterError(`The spool holds ${operation}, which is not sent from it`)
+      await transport
+        .call(operation as Operation, { run_id: runId, ...input } as Input<Operation>, options)
+        .catch((error: unknown) => {
+          // Removing what is not there is success.
+          if (operation !== 'deleteTag' || !(error instanceof NotFoundError)) throw error
+        })
+    },
+    async artifact(runId, { path, file, type }, options: CarryOptions) {
+      const store = await openArtifacts(await artifactUri(runId, options))
+      const blob = await blobOf(file)
+      await store.write(path, type === '' ? blob : blob.slice(0, blob.size, type), { signal: options.signal })
+    },
+  }
+}

@@ -1,0 +1,68 @@
+import type { Batch, BatchMetric } from '../core/batch.js'
+import { type CairnError, InvalidParameterError, NotFoundError } from '../errors.js'
+
+/** One step of delivery: a batch, or the removal of a tag in its place among the writes. */
+export type Delivery = { readonly batch: Batch } | { readonly deleteTag: string }
+
+/** How many points are in it. */
+export const pointsIn = (delivery: Delivery): number => ('deleteTag' in delivery ? 0 : delivery.batch.metrics.length)
+/** How many parameters, tags and removals are in it. */
+export const entriesIn = (delivery: Delivery): number =>
+  'deleteTag' in delivery ? 1 : delivery.batch.params.length + delivery.batch.tags.length
+/** How much is in it, points and all else. */
+export const countOf = (delivery: Delivery): number => pointsIn(delivery) + entriesIn(delivery)
+
+/**
+ * What to try instead of a batch that was refused for good, so that one bad entry takes no other with it: a backend
+ * refuses a batch whole. One part alone when there is nothing to be gained.
+ */
+export function smaller(delivery: Delivery, error: CairnError): Delivery[] {
+  if (error instanceof InvalidParameterError && countOf(delivery) > 1) return halves(delivery)
+  // The run is not there, or a logged model that some points name: only the latter spares the rest.
+  return error instanceof NotFoundError ? byModel(delivery) : [delivery]
+}
+
+function byModel(delivery: Delivery): Delivery[] {
+  if ('deleteTag' in delivery) return [delivery]
+  const { metrics, params, tags } = delivery.batch
+  const groups = new Map<string, BatchMetric[]>()
+  for (const point of metrics) {
+    const model = point.model_id ?? ''
+    const group = groups.get(model)
+    if (group) group.push(point)
+    else groups.set(model, [point])
+  }
+  const own = groups.get('') ?? []
+  groups.delete('')
+  const parts: Batch[] = [...groups.values()].map((points) => ({ metrics: points, params: [], tags: [] }))
+  const rest: Batch = { metrics: own, params, tags }
+  return [rest, ...parts].map((batch) => ({ batch })).filter((part) => countOf(part) > 0)
+}
+
+function halves(delivery: Delivery): Delivery[] {
+  if ('deleteTag' in delivery) return [delivery]
+  const { metrics, params, tags } = delivery.batch
+  const none = { metrics: [], params: [], tags: [] }
+  const kinds: Batch[] = [
+    { ...none, params },
+    { ...none, tags },
+    { ...none, metrics },
+  ]
+  const filled = kinds.filter((batch) => countOf({ batch }) > 0)
+  if (filled.length > 1) return filled.map((batch) => ({ batch }))
+  const part = (from: number, to?: number) => (list: readonly unknown[]) => list.slice(from, to)
+  const middle = Math.ceil(countOf(delivery) / 2)
+  return [part(0, middle), part(middle)].map((of) => ({
+    batch: { metrics: of(metrics), params: of(params), tags: of(tags) } as Batch,
+  }))
+}
+
+/** Several refusals as one error of the first one's kind. */
+export function together(errors: readonly CairnError[]): CairnError {
+  const first = errors[0]!
+  const Kind = first.constructor as new (message: string, options: { cause: unknown; code: string }) => CairnError
+  return new Kind(`${first.message} (and ${errors.length - 1} more)`, {
+    cause: new AggregateError(errors, 'what was refused'),
+    code: first.code,
+  })
+}
