@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { InvalidParameterError, NotFoundError } from '../../src/errors.js'
 import { protocol } from '../../src/transport/protocol.js'
 import { repeats } from '../../src/transport/repeats.js'
@@ -127,16 +127,34 @@ describe('a refusal', () => {
 })
 
 describe('a server that asks to wait', () => {
-  it('is left alone by every call, and each retry is told', async () => {
+  it('is waited for as long as it asks, and each retry is told', async () => {
     const { store, transport, clock, events } = made()
     store.next('setTag', 'throttled')
-    const first = transport.call('setTag', { run_id: 'r', key: 'a', value: '1' })
-    await first
+    await transport.call('setTag', { run_id: 'r', key: 'a', value: '1' })
     expect(clock.sleeps).toEqual([7_500])
     expect(events).toMatchObject([{ operation: 'setTag', attempt: 1, waitMs: 7_500 }])
+  })
+
+  it('is not asked by another call meanwhile', async () => {
+    const store = scriptedStore('database')
+    let now = 0
+    const waits: (() => void)[] = []
+    const clock = {
+      now: () => now,
+      random: () => 0,
+      sleep: () => new Promise<void>((resolve) => void waits.push(resolve)),
+    }
+    const transport = withRetry(store.transport, { clock })
     store.next('setTag', 'throttled')
-    const calls = [1, 2].map(() => transport.call('setTag', { run_id: 'r', key: 'a', value: '1' }))
-    await Promise.all(calls)
+    const first = transport.call('setTag', { run_id: 'r', key: 'a', value: '1' })
+    await vi.waitFor(() => expect(waits).toHaveLength(1))
+    const second = transport.call('setTag', { run_id: 'r', key: 'b', value: '2' })
+    await vi.waitFor(() => expect(waits).toHaveLength(2))
+    expect(store.calls).toHaveLength(1)
+    now = 7_000
+    for (const over of waits) over()
+    await Promise.all([first, second])
+    expect(store.calls).toHaveLength(3)
   })
 })
 
