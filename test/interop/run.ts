@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { ENVIRONMENTS, type Environment, ensure } from './venv.js'
+import { ENVIRONMENTS, type Environment, ensure, postgresBin } from './venv.js'
 
 // npm run test:interop [-- --all] [-- files…]: makes what is missing, then runs the suite against real MLflow servers.
 const all = process.argv.includes('--all')
@@ -14,6 +14,7 @@ for (const name of all ? names : names.slice(0, 2))
   } catch (error) {
     console.warn(`SKIPPED: everything against MLflow "${name}": ${(error as Error).message}`)
   }
+if (!postgresBin) console.warn('SKIPPED: everything on PostgreSQL: it is not installed (/usr/lib/postgresql)')
 if (made.length === 0) {
   console.warn('SKIPPED: the whole interop suite; nothing was tried against a real MLflow')
 } else {

@@ -1,10 +1,12 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { tempDir } from '../support/temp-dir.js'
-import { type Environment, pythonOf } from './venv.js'
+import { type Environment, postgresBin, pythonOf } from './venv.js'
+
+export { postgresBin } from './venv.js'
 
 /** Which environments this run has. */
 export const available = (name: Environment): boolean => (process.env.CAIRN_INTEROP ?? '').split(',').includes(name)
@@ -102,13 +104,6 @@ export async function startMlflow(environment: Environment, options: MlflowOptio
   const env = { MLFLOW_ALLOW_FILE_STORE: 'true', MLFLOW_DISABLE_TELEMETRY: 'true', ...options.env }
   return start(pythonOf(environment), args, { dir, url, ready: `${url}/health`, env })
 }
-
-/** PostgreSQL's programs, as Debian lays them out; `undefined` when it is not installed. */
-export const postgresBin: string | undefined = (() => {
-  const base = '/usr/lib/postgresql'
-  const version = existsSync(base) ? readdirSync(base).sort((a, b) => Number(b) - Number(a))[0] : undefined
-  return version && join(base, version, 'bin')
-})()
 
 /** A PostgreSQL of its own with an empty database; `url` is for SQLAlchemy. */
 export async function startPostgres(): Promise<Running> {

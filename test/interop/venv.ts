@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -54,3 +54,10 @@ export async function ensure(name: Environment): Promise<void> {
   }
   writeFileSync(mark, wanted)
 }
+
+/** PostgreSQL's programs, as Debian lays them out; `undefined` when it is not installed. */
+export const postgresBin: string | undefined = (() => {
+  const base = '/usr/lib/postgresql'
+  const version = existsSync(base) ? readdirSync(base).sort((a, b) => Number(b) - Number(a))[0] : undefined
+  return version && join(base, version, 'bin')
+})()
