@@ -1,0 +1,205 @@
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
+import uPlot from 'uplot'
+import { durationText, numberText, timeText } from './format.js'
+import { colour, useTheme } from './theme.js'
+
+/** What lies on the x axis: steps, the time of day, or the time since the run began. */
+export type Axis = 'step' | 'time' | 'relative'
+
+export interface Line {
+  readonly label: string
+  readonly colour: string
+  /** A line in the background, which the tooltip leaves out. */
+  readonly faint?: boolean
+  readonly x: readonly number[]
+  readonly y: readonly (number | null)[]
+}
+
+interface ChartProps {
+  readonly title: string
+  readonly lines: readonly Line[]
+  readonly axis: Axis
+  readonly log: boolean
+  readonly height: number
+}
+
+const TIPS = 12
+
+export function xText(axis: Axis, x: number): string {
+  if (axis === 'step') return `step ${numberText(x)}`
+  if (axis === 'relative') return durationText(x)
+  const date = new Date(x)
+  return `${timeText(x)}:${String(date.getSeconds()).padStart(2, '0')}`
+}
+
+/** In rising order of x, which drawing needs. */
+function ordered({ x, y }: Line): [number[], (number | null)[]] {
+  let rising = true
+  for (let i = 1; i < x.length && rising; i++) rising = (x[i] ?? 0) >= (x[i - 1] ?? 0)
+  if (rising) return [[...x], [...y]]
+  const order = x.map((_, index) => index).sort((a, b) => (x[a] ?? 0) - (x[b] ?? 0))
+  return [order.map((index) => x[index] ?? 0), order.map((index) => y[index] ?? null)]
+}
+
+function dataOf(lines: readonly Line[], log: boolean): uPlot.AlignedData {
+  const tables = lines.map((line): [number[], (number | null)[]] => {
+    const [x, y] = ordered(line)
+    return [x, log ? y.map((value) => (value !== null && value > 0 ? value : null)) : y]
+  })
+  if (tables.length === 0) return [[]]
+  // Lines of one run share their x: nothing has to be matched.
+  const [first] = tables
+  if (first && tables.every(([x]) => x.length === first[0].length && x.every((at, i) => at === first[0][i])))
+    return [first[0], ...tables.map(([, y]) => y)]
+  return uPlot.join(tables)
+}
+
+function tip(plot: uPlot, box: HTMLElement, lines: readonly Line[], axis: Axis): void {
+  const { idx, left = -1, top = -1 } = plot.cursor
+  if (idx === null || idx === undefined || left < 0 || !plot.over.matches(':hover')) {
+    box.hidden = true
+    return
+  }
+  const rows: [string, string, number][] = []
+  for (const [index, line] of lines.entries()) {
+    if (line.faint) continue
+    const near = nearest(plot.data[index + 1] ?? [], idx)
+    if (near !== undefined) rows.push([line.label, line.colour, near])
+  }
+  rows.sort((a, b) => b[2] - a[2])
+  const head = document.createElement('div')
+  head.className = 'tip-head'
+  head.textContent = xText(axis, plot.data[0][idx] ?? 0)
+  const items = rows.slice(0, TIPS).map(([label, ink, value]) => {
+    const row = document.createElement('div')
+    const dot = document.createElement('i')
+    dot.style.background = ink
+    const name = document.createElement('span')
+    name.textContent = label
+    const number = document.createElement('b')
+    number.textContent = numberText(value)
+    row.append(dot, name, number)
+    return row
+  })
+  if (rows.length > TIPS) {
+    const more = document.createElement('div')
+    more.textContent = `and ${rows.length - TIPS} more`
+    items.push(more)
+  }
+  box.replaceChildren(head, ...items)
+  box.hidden = false
+  const right = left > plot.over.clientWidth / 2
+  box.style.left = `${plot.over.offsetLeft + left + (right ? -12 : 12)}px`
+  box.style.top = `${plot.over.offsetTop + Math.min(top, plot.over.clientHeight / 2)}px`
+  box.style.transform = right ? 'translateX(-100%)' : ''
+}
+
+/** The value at a place, or the next one to either side when the place is another line's. */
+function nearest(values: ArrayLike<number | null | undefined>, index: number): number | undefined {
+  for (let away = 0; away < values.length; away++) {
+    for (const at of [index - away, index + away]) {
+      const value = values[at]
+      if (value !== undefined && value !== null) return value
+      if (value === null && away === 0) return undefined
+    }
+    if (away > 5000) return undefined
+  }
+  return undefined
+}
+
+function said(title: string, lines: readonly Line[]): string {
+  const shown = lines.filter((line) => !line.faint)
+  const [line] = shown
+  if (!line) return `${title}: nothing yet`
+  const numbers = line.y.filter((value): value is number => value !== null)
+  if (shown.length > 1) return `${title}: curves of ${shown.map(({ label }) => label).join(', ')}`
+  const [low, high] = [
+    numbers.reduce((a, b) => Math.min(a, b), Infinity),
+    numbers.reduce((a, b) => Math.max(a, b), -Infinity),
+  ]
+  return `${title}: ${numbers.length} points drawn, last ${numberText(numbers.at(-1))}, lowest ${numberText(low)}, highest ${numberText(high)}`
+}
+
+/** Curves over one axis: dragging zooms in, a double click back out; new points come in without a new drawing. */
+export function Chart({ title, lines, axis, log, height }: ChartProps) {
+  const box = useRef<HTMLDivElement>(null)
+  const tipBox = useRef<HTMLDivElement>(null)
+  const plot = useRef<uPlot | undefined>(undefined)
+  const latest = useRef({ lines, axis })
+  latest.current = { lines, axis }
+  const theme = useTheme()
+  const shape = lines.map(({ label, colour: ink, faint }) => `${label}\n${ink}\n${faint}`).join('\n\n')
+
+  // Points alone come in by setData below.
+  useLayoutEffect(() => {
+    const parent = box.current
+    if (!parent) return
+    const ink = colour('ink-2')
+    const grid = { stroke: colour('line'), width: 1 }
+    const common = { stroke: ink, grid, ticks: { ...grid, size: 4 }, font: '11px system-ui, sans-serif' }
+    const values = (_: uPlot, splits: number[]) => splits.map((at) => numberText(at))
+    const xValues =
+      axis === 'relative'
+        ? { values: (_: uPlot, at: number[]) => at.map((ms) => durationText(ms)) }
+        : axis === 'step'
+          ? { values }
+          : {}
+    const options: uPlot.Options = {
+      width: parent.clientWidth || 300,
+      height,
+      ms: 1,
+      legend: { show: false },
+      padding: [8, 10, 0, 0],
+      scales: { x: { time: axis === 'time' }, y: log ? { distr: 3 } : {} },
+      axes: [
+        { ...common, ...xValues, size: 28, space: 60 },
+        {
+          ...common,
+          size: (_, labels) => 14 + 6.5 * Math.max(3, ...(labels ?? []).map((label) => String(label ?? '').length)),
+          values: (_, splits) => splits.map((at) => (at === null || at === undefined ? '' : numberText(at))),
+        },
+      ],
+      series: [
+        {},
+        ...lines.map((line) => ({
+          label: line.label,
+          stroke: line.faint ? `${line.colour}44` : line.colour,
+          width: line.faint ? 1 : 1.75,
+          points: { show: line.y.length < 2, size: 6 },
+        })),
+      ],
+      cursor: { sync: { key: `cairn-${axis}` }, drag: { x: true, y: false }, points: { size: 6 }, y: false },
+      hooks: {
+        setCursor: [(made) => tipBox.current && tip(made, tipBox.current, latest.current.lines, latest.current.axis)],
+      },
+    }
+    const made = new uPlot(options, dataOf(lines, log), parent)
+    plot.current = made
+    const sized = new ResizeObserver(() => made.setSize({ width: parent.clientWidth || 300, height }))
+    sized.observe(parent)
+    return () => {
+      sized.disconnect()
+      made.destroy()
+      plot.current = undefined
+    }
+  }, [shape, axis, log, height, theme])
+
+  useEffect(() => {
+    const made = plot.current
+    if (!made) return
+    const data = dataOf(lines, log)
+    const { min, max } = made.scales.x ?? {}
+    const [x] = made.data
+    const zoomed =
+      x.length > 1 && min !== undefined && max !== undefined && (min > (x[0] ?? 0) || max < (x.at(-1) ?? 0))
+    made.setData(data, !zoomed)
+    if (zoomed) made.redraw()
+  }, [lines, log])
+
+  return (
+    <div class="chart" role="img" aria-label={said(title, lines)}>
+      <div ref={box} class="chart-box" />
+      <div ref={tipBox} class="tip" hidden />
+    </div>
+  )
+}

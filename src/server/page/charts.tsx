@@ -1,0 +1,117 @@
+import { useMemo, useState } from 'preact/hooks'
+import { nameOf, type Run } from './api.js'
+import { Chart, type Line } from './chart.js'
+import type { Drawing } from './chart-controls.js'
+import { curveName, type Known, useCurves } from './curves.js'
+import { numberText } from './format.js'
+import { Failure, Waiting } from './parts.js'
+import { smoothed } from './smooth.js'
+import { runColour, useTheme } from './theme.js'
+
+interface ChartsProps {
+  readonly runs: readonly Run[]
+  readonly keys: readonly string[]
+  readonly drawing: Drawing
+}
+
+const MORE = 24
+
+/** One chart for each metric, with a curve for each run that has it. */
+export function Charts({ runs, keys, drawing }: ChartsProps) {
+  const [most, setMost] = useState(MORE)
+  const [large, setLarge] = useState<string>()
+  const shown = keys.slice(0, most)
+  const having = (run: Run, key: string) => run.data.metrics?.some((metric) => metric.key === key) === true
+  const wanted = shown.flatMap((key) =>
+    runs.filter((run) => having(run, key)).map(({ info }) => ({ run_id: info.run_id, key })),
+  )
+  const live = runs.some(({ info }) => info.status === 'RUNNING')
+  const { curves, error } = useCurves(wanted, live)
+  return (
+    <>
+      <Failure error={error} />
+      <div class="charts">
+        {shown.map((key) => (
+          <Card
+            key={key}
+            name={key}
+            runs={runs}
+            curves={curves}
+            drawing={drawing}
+            large={large === key}
+            onLarge={() => setLarge(large === key ? undefined : key)}
+          />
+        ))}
+      </div>
+      {keys.length > most && (
+        <button type="button" class="more" onClick={() => setMost(most + MORE)}>
+          {keys.length - most} more metrics
+        </button>
+      )}
+    </>
+  )
+}
+
+interface CardProps {
+  readonly name: string
+  readonly runs: readonly Run[]
+  readonly curves: ReadonlyMap<string, Known>
+  readonly drawing: Drawing
+  readonly large: boolean
+  readonly onLarge: () => void
+}
+
+function xOf(curve: Known, run: Run, axis: Drawing['axis']): readonly number[] {
+  if (axis === 'step') return curve.step
+  if (axis === 'time') return curve.time
+  const start = run.info.start_time ?? curve.time[0] ?? 0
+  return curve.time.map((at) => at - start)
+}
+
+function Card({ name, runs, curves, drawing, large, onLarge }: CardProps) {
+  const theme = useTheme()
+  const found = runs.map((run) => curves.get(curveName({ run_id: run.info.run_id, key: name })))
+  const { axis, smooth, log } = drawing
+  // Colours follow the theme, curves are compared one by one.
+  const lines = useMemo(
+    () =>
+      runs.flatMap((run, index): Line[] => {
+        const curve = found[index]
+        if (!curve) return []
+        const line = { label: nameOf(run), colour: runColour(index), x: xOf(curve, run, axis) }
+        if (smooth === 0) return [{ ...line, y: curve.value }]
+        return [
+          { ...line, y: curve.value, faint: true },
+          { ...line, y: smoothed(curve.value, smooth) },
+        ]
+      }),
+    [axis, smooth, theme, name, ...found],
+  )
+  const only = runs.length === 1 ? found[0] : undefined
+  const total = found.reduce((sum, curve) => sum + (curve?.total ?? 0), 0)
+  return (
+    <figure class={large ? 'card large' : 'card'}>
+      <figcaption>
+        <h3 title={name}>{name}</h3>
+        {only && <b>{numberText(only.value.at(-1) ?? undefined)}</b>}
+        <small title="Points logged">{total > 1 ? `${total.toLocaleString('en')} points` : ''}</small>
+        <button
+          type="button"
+          class="quiet"
+          onClick={onLarge}
+          aria-label={large ? `Make ${name} small` : `Make ${name} large`}
+          title={large ? 'Small' : 'Large'}
+        >
+          {large ? '▾' : '▴'}
+        </button>
+      </figcaption>
+      {lines.length > 0 ? (
+        <Chart title={name} lines={lines} axis={axis} log={log} height={large ? 420 : 190} />
+      ) : (
+        <div class="chart-none">
+          <Waiting />
+        </div>
+      )}
+    </figure>
+  )
+}

@@ -1,0 +1,91 @@
+import { useState } from 'preact/hooks'
+import { api, type Model } from './api.js'
+import { useLoaded } from './hooks.js'
+import { Ago, Empty, Failure, Stage, Waiting } from './parts.js'
+import { hrefOf } from './route.js'
+
+const filterOf = (text: string): string | undefined =>
+  text === '' ? undefined : `name ILIKE '%${text.replaceAll("'", '_').replaceAll('\\', '_')}%'`
+
+/** All registered models, and which of their versions is where. */
+export function Models() {
+  const [search, setSearch] = useState('')
+  const { data, error, loading } = useLoaded(
+    (signal) => api.models(filterOf(search), undefined, signal),
+    ['models', search],
+  )
+  const models = data?.registered_models ?? []
+  return (
+    <section>
+      <div class="head">
+        <h1>Models</h1>
+        <span class="count">{data ? `${models.length}${data.next_page_token ? '+' : ''}` : ''}</span>
+        <span class="gap" />
+        <input
+          type="search"
+          aria-label="Search models"
+          placeholder="Search"
+          value={search}
+          onInput={(event) => setSearch(event.currentTarget.value)}
+        />
+      </div>
+      <Failure error={error} />
+      {!data && loading ? (
+        <Waiting />
+      ) : models.length === 0 && !error ? (
+        <Empty>
+          {search
+            ? 'No model of that name.'
+            : 'No models are registered yet: logModel with registeredModelName makes one.'}
+        </Empty>
+      ) : (
+        <table class="list">
+          <thead>
+            <tr>
+              <th scope="col">Name</th>
+              <th scope="col">In production</th>
+              <th scope="col">In staging</th>
+              <th scope="col">Aliases</th>
+              <th scope="col">Changed</th>
+            </tr>
+          </thead>
+          <tbody>
+            {models.map((model) => (
+              <tr key={model.name}>
+                <th scope="row">
+                  <a href={hrefOf(['models', model.name])}>{model.name}</a>
+                </th>
+                <td>{inStage(model, 'Production')}</td>
+                <td>{inStage(model, 'Staging')}</td>
+                <td>
+                  {(model.aliases ?? []).map(({ alias, version }) => (
+                    <span class="chip" key={alias}>
+                      @{alias} → {version}
+                    </span>
+                  ))}
+                </td>
+                <td>
+                  <Ago ms={model.last_updated_timestamp} />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </section>
+  )
+}
+
+function inStage({ latest_versions = [] }: Model, stage: string) {
+  const found = latest_versions.filter((version) => version.current_stage === stage)
+  if (found.length === 0) return <span class="dim">–</span>
+  return (
+    <>
+      {found.map(({ version }) => (
+        <span key={version}>
+          version {version} <Stage stage={stage} />
+        </span>
+      ))}
+    </>
+  )
+}

@@ -1,0 +1,179 @@
+import { useState } from 'preact/hooks'
+import { api, type Version } from './api.js'
+import { Dialog, Failure } from './parts.js'
+
+/** The version that is about to move, to a stage or to an alias. */
+export interface Moving {
+  readonly version: string
+  readonly to: 'stage' | 'alias'
+}
+
+const STAGES = ['Production', 'Staging', 'Archived', 'None'] as const
+
+interface AskProps {
+  readonly title: string
+  readonly action: string
+  readonly ready: boolean
+  readonly act: (comment: string) => Promise<unknown>
+  readonly onClose: () => void
+  readonly children: preact.ComponentChildren
+}
+
+/** Nothing moves before it is confirmed here; a refusal is said and can be put right. */
+function Ask({ title, action, ready, act, onClose, children }: AskProps) {
+  const [comment, setComment] = useState('')
+  const [busy, setBusy] = useState(false)
+  const [error, setError] = useState<Error>()
+  const confirm = (event: Event) => {
+    event.preventDefault()
+    setBusy(true)
+    setError(undefined)
+    act(comment.trim())
+      .catch(setError)
+      .finally(() => setBusy(false))
+  }
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <form onSubmit={confirm}>
+        {children}
+        <label class="field">
+          Why (kept in the history)
+          <textarea
+            rows={2}
+            maxLength={4000}
+            value={comment}
+            onInput={(event) => setComment(event.currentTarget.value)}
+          />
+        </label>
+        <Failure error={error} />
+        <footer>
+          <button type="button" onClick={onClose}>
+            Cancel
+          </button>
+          <button type="submit" class="primary" disabled={busy || !ready}>
+            {action}
+          </button>
+        </footer>
+      </form>
+    </Dialog>
+  )
+}
+
+interface MoveProps {
+  readonly name: string
+  readonly moving: Moving
+  readonly versions: readonly Version[]
+  readonly onDone: (told: string) => void
+  readonly onClose: () => void
+}
+
+export const Move = (props: MoveProps) =>
+  props.moving.to === 'stage' ? <ToStage {...props} /> : <ToAlias {...props} />
+
+function ToStage({ name, moving: { version }, versions, onDone, onClose }: MoveProps) {
+  const now = versions.find((one) => one.version === version)?.current_stage ?? 'None'
+  const [stage, setStage] = useState<string>(STAGES.find((one) => one !== now) ?? 'Production')
+  const [archive, setArchive] = useState(true)
+  const others = versions.filter((one) => one.current_stage === stage && one.version !== version)
+  const exclusive = stage === 'Production' || stage === 'Staging'
+  const act = async (comment: string) => {
+    await api.transition({
+      name,
+      version,
+      stage,
+      ...(exclusive && archive ? { archiveExisting: true } : {}),
+      ...(comment ? { comment } : {}),
+    })
+    onDone(`Version ${version} is in ${stage} now.`)
+  }
+  return (
+    <Ask
+      title={`Move version ${version}`}
+      action={`Move to ${stage}`}
+      ready={stage !== now}
+      act={act}
+      onClose={onClose}
+    >
+      <fieldset class="choices">
+        <legend>To</legend>
+        {STAGES.map((one) => (
+          <label key={one} class="check">
+            <input
+              type="radio"
+              name="stage"
+              value={one}
+              checked={stage === one}
+              disabled={one === now}
+              onChange={() => setStage(one)}
+            />
+            {one}
+            {one === now ? ' (where it is)' : ''}
+          </label>
+        ))}
+      </fieldset>
+      {exclusive && others.length > 0 && (
+        <label class="check">
+          <input type="checkbox" checked={archive} onChange={(event) => setArchive(event.currentTarget.checked)} />
+          Archive {others.map((one) => `version ${one.version}`).join(', ')}, which {others.length === 1 ? 'is' : 'are'}{' '}
+          in {stage} now
+        </label>
+      )}
+    </Ask>
+  )
+}
+
+function ToAlias({ name, moving: { version }, onDone, onClose }: MoveProps) {
+  const [alias, setAlias] = useState('')
+  const act = async (comment: string) => {
+    await api.transition({ name, version, stage: { alias: alias.trim() }, ...(comment ? { comment } : {}) })
+    onDone(`@${alias.trim()} is version ${version} now.`)
+  }
+  return (
+    <Ask
+      title={`An alias for version ${version}`}
+      action="Set alias"
+      ready={alias.trim() !== ''}
+      act={act}
+      onClose={onClose}
+    >
+      <label class="field">
+        Alias
+        <input
+          type="text"
+          value={alias}
+          placeholder="champion"
+          spellcheck={false}
+          onInput={(event) => setAlias(event.currentTarget.value)}
+        />
+      </label>
+      <p class="dim">A version that has the alias now loses it.</p>
+    </Ask>
+  )
+}
+
+interface RollbackProps {
+  readonly name: string
+  readonly stage: string
+  readonly versions: readonly Version[]
+  readonly onDone: (told: string) => void
+  readonly onClose: () => void
+}
+
+export function Rollback({ name, stage, versions, onDone, onClose }: RollbackProps) {
+  const holders = versions.filter((one) => one.current_stage === stage)
+  const act = async (comment: string) => {
+    const { version } = await api.rollback({ name, stage, ...(comment ? { comment } : {}) })
+    onDone(`Version ${version} is back in ${stage}.`)
+  }
+  return (
+    <Ask title={`Roll ${stage} back`} action="Roll back" ready act={act} onClose={onClose}>
+      <p>
+        The version that was in {stage} before gets it back
+        {holders.length > 0
+          ? `; ${holders.map(({ version }) => `version ${version}`).join(', ')} will be archived`
+          : ''}
+        .
+      </p>
+    </Ask>
+  )
+}
