@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Client, createClient } from './client.js'
 import type { Step } from './core/entities.js'
+import { checkRunStatus } from './core/names.js'
 import { InvalidParameterError, NoActiveRunError } from './errors.js'
 import type { EndStatus, LiveRun, Run } from './run/run.js'
 import type { StartRunOptions } from './run/start.js'
@@ -75,7 +76,12 @@ export async function startRun<T>(
   second?: (run: Run) => T | Promise<T>,
 ): Promise<Run | T> {
   const [options, body] = typeof first === 'function' ? [{}, first] : [first, second]
-  return body ? scoped(options, body) : unscoped(options)
+  if (typeof options !== 'object' || options === null)
+    throw new InvalidParameterError("startRun takes options, like { runName: 'first' }, and a function to run")
+  if (body === undefined) return unscoped(options)
+  if (typeof body !== 'function')
+    throw new InvalidParameterError(`startRun calls its second argument, so it takes a function, not ${typeof body}`)
+  return scoped(options, body)
 }
 
 async function scoped<T>(options: StartRunOptions, body: (run: Run) => T | Promise<T>): Promise<T> {
@@ -113,6 +119,7 @@ async function begin(options: StartRunOptions, into: Scope): Promise<LiveRun> {
 
 /** Ends the active run, `FINISHED` by default; with none active it does nothing, as in Python. */
 export async function endRun(status?: EndStatus): Promise<void> {
+  if (status !== undefined) checkRunStatus(status)
   await activeRun()?.end(status)
 }
 
@@ -125,185 +132,185 @@ const ofRun = <K extends RunVerb>(name: K): Run[K] =>
 export function logMetric(key: string, value: number, step?: Step | PointOptions): void {
   current().logMetric(key, value, step)
 }
-/** {@inheritDoc RunVerbs.logParam} */
-export const logParam = ofRun('logParam')
-/** {@inheritDoc RunVerbs.logParams} */
-export const logParams = ofRun('logParams')
-/** {@inheritDoc RunVerbs.logMetrics} */
-export const logMetrics = ofRun('logMetrics')
-/** {@inheritDoc RunVerbs.setTag} */
-export const setTag = ofRun('setTag')
-/** {@inheritDoc RunVerbs.setTags} */
-export const setTags = ofRun('setTags')
-/** {@inheritDoc RunVerbs.deleteTag} */
-export const deleteTag = ofRun('deleteTag')
-/** {@inheritDoc RunVerbs.logArtifact} */
-export const logArtifact = ofRun('logArtifact')
-/** {@inheritDoc RunVerbs.logArtifacts} */
-export const logArtifacts = ofRun('logArtifacts')
-/** {@inheritDoc RunVerbs.logText} */
-export const logText = ofRun('logText')
-/** {@inheritDoc RunVerbs.logJson} */
-export const logJson = ofRun('logJson')
-/** {@inheritDoc RunVerbs.logDict} */
-export const logDict = ofRun('logDict')
-/** {@inheritDoc RunVerbs.logFigure} */
-export const logFigure = ofRun('logFigure')
-/** {@inheritDoc RunVerbs.logImage} */
-export const logImage = ofRun('logImage')
-/** {@inheritDoc RunVerbs.logTable} */
-export const logTable = ofRun('logTable')
-/** {@inheritDoc RunVerbs.logInput} */
-export const logInput = ofRun('logInput')
-/** {@inheritDoc RunVerbs.logOutputs} */
-export const logOutputs = ofRun('logOutputs')
-/** {@inheritDoc RunVerbs.logCode} */
-export const logCode = ofRun('logCode')
-/** {@inheritDoc RunVerbs.flush} */
-export const flush = ofRun('flush')
-/** {@inheritDoc RunVerbs.stats} */
-export const stats = ofRun('stats')
-/** {@inheritDoc Run.logModel} */
-export const logModel = ofRun('logModel')
+/** {@inheritDoc RunVerbs.logParam} @function */
+export const logParam: Run['logParam'] = ofRun('logParam')
+/** {@inheritDoc RunVerbs.logParams} @function */
+export const logParams: Run['logParams'] = ofRun('logParams')
+/** {@inheritDoc RunVerbs.logMetrics} @function */
+export const logMetrics: Run['logMetrics'] = ofRun('logMetrics')
+/** {@inheritDoc RunVerbs.setTag} @function */
+export const setTag: Run['setTag'] = ofRun('setTag')
+/** {@inheritDoc RunVerbs.setTags} @function */
+export const setTags: Run['setTags'] = ofRun('setTags')
+/** {@inheritDoc RunVerbs.deleteTag} @function */
+export const deleteTag: Run['deleteTag'] = ofRun('deleteTag')
+/** {@inheritDoc RunVerbs.logArtifact} @function */
+export const logArtifact: Run['logArtifact'] = ofRun('logArtifact')
+/** {@inheritDoc RunVerbs.logArtifacts} @function */
+export const logArtifacts: Run['logArtifacts'] = ofRun('logArtifacts')
+/** {@inheritDoc RunVerbs.logText} @function */
+export const logText: Run['logText'] = ofRun('logText')
+/** {@inheritDoc RunVerbs.logJson} @function */
+export const logJson: Run['logJson'] = ofRun('logJson')
+/** {@inheritDoc RunVerbs.logDict} @function */
+export const logDict: Run['logDict'] = ofRun('logDict')
+/** {@inheritDoc RunVerbs.logFigure} @function */
+export const logFigure: Run['logFigure'] = ofRun('logFigure')
+/** {@inheritDoc RunVerbs.logImage} @function */
+export const logImage: Run['logImage'] = ofRun('logImage')
+/** {@inheritDoc RunVerbs.logTable} @function */
+export const logTable: Run['logTable'] = ofRun('logTable')
+/** {@inheritDoc RunVerbs.logInput} @function */
+export const logInput: Run['logInput'] = ofRun('logInput')
+/** {@inheritDoc RunVerbs.logOutputs} @function */
+export const logOutputs: Run['logOutputs'] = ofRun('logOutputs')
+/** {@inheritDoc RunVerbs.logCode} @function */
+export const logCode: Run['logCode'] = ofRun('logCode')
+/** {@inheritDoc RunVerbs.flush} @function */
+export const flush: Run['flush'] = ofRun('flush')
+/** {@inheritDoc RunVerbs.stats} @function */
+export const stats: Run['stats'] = ofRun('stats')
+/** {@inheritDoc Run.logModel} @function */
+export const logModel: Run['logModel'] = ofRun('logModel')
 
 type ClientVerb = Exclude<keyof Client, 'startRun' | 'on' | 'flush' | 'close' | typeof Symbol.asyncDispose>
 /** A verb of the default client. */
 const ofClient = <K extends ClientVerb>(name: K): Client[K] =>
   ((...args: never[]) => (defaultClient()[name] as (...args: never[]) => unknown)(...args)) as Client[K]
 
-/** {@inheritDoc Client.getTrackingUri} */
-export const getTrackingUri = ofClient('getTrackingUri')
-/** {@inheritDoc Client.getRegistryUri} */
-export const getRegistryUri = ofClient('getRegistryUri')
-/** {@inheritDoc Client.setExperiment} */
-export const setExperiment = ofClient('setExperiment')
-/** {@inheritDoc Client.saveModel} */
-export const saveModel = ofClient('saveModel')
-/** {@inheritDoc Client.loadModel} */
-export const loadModel = ofClient('loadModel')
-/** {@inheritDoc Client.packModel} */
-export const packModel = ofClient('packModel')
-/** {@inheritDoc Client.listArtifacts} */
-export const listArtifacts = ofClient('listArtifacts')
-/** {@inheritDoc Client.downloadArtifacts} */
-export const downloadArtifacts = ofClient('downloadArtifacts')
-/** {@inheritDoc Client.doctor} */
-export const doctor = ofClient('doctor')
-/** {@inheritDoc Client.sync} */
-export const sync = ofClient('sync')
-/** {@inheritDoc Client.cacheInfo} */
-export const cacheInfo = ofClient('cacheInfo')
-/** {@inheritDoc Client.pruneCache} */
-export const pruneCache = ofClient('pruneCache')
-/** {@inheritDoc Experiments.createExperiment} */
-export const createExperiment = ofClient('createExperiment')
-/** {@inheritDoc Experiments.getExperiment} */
-export const getExperiment = ofClient('getExperiment')
-/** {@inheritDoc Experiments.getExperimentByName} */
-export const getExperimentByName = ofClient('getExperimentByName')
-/** {@inheritDoc Experiments.searchExperiments} */
-export const searchExperiments = ofClient('searchExperiments')
-/** {@inheritDoc Experiments.iterateExperiments} */
-export const iterateExperiments = ofClient('iterateExperiments')
-/** {@inheritDoc Experiments.renameExperiment} */
-export const renameExperiment = ofClient('renameExperiment')
-/** {@inheritDoc Experiments.deleteExperiment} */
-export const deleteExperiment = ofClient('deleteExperiment')
-/** {@inheritDoc Experiments.restoreExperiment} */
-export const restoreExperiment = ofClient('restoreExperiment')
-/** {@inheritDoc Experiments.setExperimentTag} */
-export const setExperimentTag = ofClient('setExperimentTag')
-/** {@inheritDoc Experiments.setExperimentTags} */
-export const setExperimentTags = ofClient('setExperimentTags')
-/** {@inheritDoc Experiments.deleteExperimentTag} */
-export const deleteExperimentTag = ofClient('deleteExperimentTag')
-/** {@inheritDoc Runs.getRun} */
-export const getRun = ofClient('getRun')
-/** {@inheritDoc Runs.searchRuns} */
-export const searchRuns = ofClient('searchRuns')
-/** {@inheritDoc Runs.iterateRuns} */
-export const iterateRuns = ofClient('iterateRuns')
-/** {@inheritDoc Runs.getMetricHistory} */
-export const getMetricHistory = ofClient('getMetricHistory')
-/** {@inheritDoc Runs.iterateMetricHistory} */
-export const iterateMetricHistory = ofClient('iterateMetricHistory')
-/** {@inheritDoc Runs.createRun} */
-export const createRun = ofClient('createRun')
-/** {@inheritDoc Runs.updateRun} */
-export const updateRun = ofClient('updateRun')
-/** {@inheritDoc Runs.setTerminated} */
-export const setTerminated = ofClient('setTerminated')
-/** {@inheritDoc Runs.logBatch} */
-export const logBatch = ofClient('logBatch')
-/** {@inheritDoc Runs.deleteRun} */
-export const deleteRun = ofClient('deleteRun')
-/** {@inheritDoc Runs.restoreRun} */
-export const restoreRun = ofClient('restoreRun')
-/** {@inheritDoc Runs.getLoggedModel} */
-export const getLoggedModel = ofClient('getLoggedModel')
-/** {@inheritDoc Runs.searchLoggedModels} */
-export const searchLoggedModels = ofClient('searchLoggedModels')
-/** {@inheritDoc Runs.iterateLoggedModels} */
-export const iterateLoggedModels = ofClient('iterateLoggedModels')
-/** {@inheritDoc Runs.deleteLoggedModel} */
-export const deleteLoggedModel = ofClient('deleteLoggedModel')
-/** {@inheritDoc Runs.setLoggedModelTags} */
-export const setLoggedModelTags = ofClient('setLoggedModelTags')
-/** {@inheritDoc Runs.logLoggedModelParams} */
-export const logLoggedModelParams = ofClient('logLoggedModelParams')
-/** {@inheritDoc RegisteredModels.createRegisteredModel} */
-export const createRegisteredModel = ofClient('createRegisteredModel')
-/** {@inheritDoc RegisteredModels.getRegisteredModel} */
-export const getRegisteredModel = ofClient('getRegisteredModel')
-/** {@inheritDoc RegisteredModels.renameRegisteredModel} */
-export const renameRegisteredModel = ofClient('renameRegisteredModel')
-/** {@inheritDoc RegisteredModels.updateRegisteredModel} */
-export const updateRegisteredModel = ofClient('updateRegisteredModel')
-/** {@inheritDoc RegisteredModels.deleteRegisteredModel} */
-export const deleteRegisteredModel = ofClient('deleteRegisteredModel')
-/** {@inheritDoc RegisteredModels.searchRegisteredModels} */
-export const searchRegisteredModels = ofClient('searchRegisteredModels')
-/** {@inheritDoc RegisteredModels.iterateRegisteredModels} */
-export const iterateRegisteredModels = ofClient('iterateRegisteredModels')
-/** {@inheritDoc RegisteredModels.getLatestVersions} */
-export const getLatestVersions = ofClient('getLatestVersions')
-/** {@inheritDoc RegisteredModels.setRegisteredModelTag} */
-export const setRegisteredModelTag = ofClient('setRegisteredModelTag')
-/** {@inheritDoc RegisteredModels.deleteRegisteredModelTag} */
-export const deleteRegisteredModelTag = ofClient('deleteRegisteredModelTag')
-/** {@inheritDoc RegisteredModels.setRegisteredModelAlias} */
-export const setRegisteredModelAlias = ofClient('setRegisteredModelAlias')
-/** {@inheritDoc RegisteredModels.deleteRegisteredModelAlias} */
-export const deleteRegisteredModelAlias = ofClient('deleteRegisteredModelAlias')
-/** {@inheritDoc RegisteredModels.getModelVersionByAlias} */
-export const getModelVersionByAlias = ofClient('getModelVersionByAlias')
-/** {@inheritDoc ModelVersions.registerModel} */
-export const registerModel = ofClient('registerModel')
-/** {@inheritDoc ModelVersions.createModelVersion} */
-export const createModelVersion = ofClient('createModelVersion')
-/** {@inheritDoc ModelVersions.getModelVersion} */
-export const getModelVersion = ofClient('getModelVersion')
-/** {@inheritDoc ModelVersions.updateModelVersion} */
-export const updateModelVersion = ofClient('updateModelVersion')
-/** {@inheritDoc ModelVersions.deleteModelVersion} */
-export const deleteModelVersion = ofClient('deleteModelVersion')
-/** {@inheritDoc ModelVersions.searchModelVersions} */
-export const searchModelVersions = ofClient('searchModelVersions')
-/** {@inheritDoc ModelVersions.iterateModelVersions} */
-export const iterateModelVersions = ofClient('iterateModelVersions')
-/** {@inheritDoc ModelVersions.setModelVersionTag} */
-export const setModelVersionTag = ofClient('setModelVersionTag')
-/** {@inheritDoc ModelVersions.deleteModelVersionTag} */
-export const deleteModelVersionTag = ofClient('deleteModelVersionTag')
-/** {@inheritDoc Stages.transitionStage} */
-export const transitionStage = ofClient('transitionStage')
-/** {@inheritDoc Stages.rollback} */
-export const rollback = ofClient('rollback')
-/** {@inheritDoc Stages.getStageHistory} */
-export const getStageHistory = ofClient('getStageHistory')
-/** {@inheritDoc Approvals.approveModelVersion} */
-export const approveModelVersion = ofClient('approveModelVersion')
-/** {@inheritDoc Approvals.rejectModelVersion} */
-export const rejectModelVersion = ofClient('rejectModelVersion')
-/** {@inheritDoc Approvals.getApprovals} */
-export const getApprovals = ofClient('getApprovals')
+/** {@inheritDoc Client.getTrackingUri} @function */
+export const getTrackingUri: Client['getTrackingUri'] = ofClient('getTrackingUri')
+/** {@inheritDoc Client.getRegistryUri} @function */
+export const getRegistryUri: Client['getRegistryUri'] = ofClient('getRegistryUri')
+/** {@inheritDoc Client.setExperiment} @function */
+export const setExperiment: Client['setExperiment'] = ofClient('setExperiment')
+/** {@inheritDoc Client.saveModel} @function */
+export const saveModel: Client['saveModel'] = ofClient('saveModel')
+/** {@inheritDoc Client.loadModel} @function */
+export const loadModel: Client['loadModel'] = ofClient('loadModel')
+/** {@inheritDoc Client.packModel} @function */
+export const packModel: Client['packModel'] = ofClient('packModel')
+/** {@inheritDoc Client.listArtifacts} @function */
+export const listArtifacts: Client['listArtifacts'] = ofClient('listArtifacts')
+/** {@inheritDoc Client.downloadArtifacts} @function */
+export const downloadArtifacts: Client['downloadArtifacts'] = ofClient('downloadArtifacts')
+/** {@inheritDoc Client.doctor} @function */
+export const doctor: Client['doctor'] = ofClient('doctor')
+/** {@inheritDoc Client.sync} @function */
+export const sync: Client['sync'] = ofClient('sync')
+/** {@inheritDoc Client.cacheInfo} @function */
+export const cacheInfo: Client['cacheInfo'] = ofClient('cacheInfo')
+/** {@inheritDoc Client.pruneCache} @function */
+export const pruneCache: Client['pruneCache'] = ofClient('pruneCache')
+/** {@inheritDoc Experiments.createExperiment} @function */
+export const createExperiment: Client['createExperiment'] = ofClient('createExperiment')
+/** {@inheritDoc Experiments.getExperiment} @function */
+export const getExperiment: Client['getExperiment'] = ofClient('getExperiment')
+/** {@inheritDoc Experiments.getExperimentByName} @function */
+export const getExperimentByName: Client['getExperimentByName'] = ofClient('getExperimentByName')
+/** {@inheritDoc Experiments.searchExperiments} @function */
+export const searchExperiments: Client['searchExperiments'] = ofClient('searchExperiments')
+/** {@inheritDoc Experiments.iterateExperiments} @function */
+export const iterateExperiments: Client['iterateExperiments'] = ofClient('iterateExperiments')
+/** {@inheritDoc Experiments.renameExperiment} @function */
+export const renameExperiment: Client['renameExperiment'] = ofClient('renameExperiment')
+/** {@inheritDoc Experiments.deleteExperiment} @function */
+export const deleteExperiment: Client['deleteExperiment'] = ofClient('deleteExperiment')
+/** {@inheritDoc Experiments.restoreExperiment} @function */
+export const restoreExperiment: Client['restoreExperiment'] = ofClient('restoreExperiment')
+/** {@inheritDoc Experiments.setExperimentTag} @function */
+export const setExperimentTag: Client['setExperimentTag'] = ofClient('setExperimentTag')
+/** {@inheritDoc Experiments.setExperimentTags} @function */
+export const setExperimentTags: Client['setExperimentTags'] = ofClient('setExperimentTags')
+/** {@inheritDoc Experiments.deleteExperimentTag} @function */
+export const deleteExperimentTag: Client['deleteExperimentTag'] = ofClient('deleteExperimentTag')
+/** {@inheritDoc Runs.getRun} @function */
+export const getRun: Client['getRun'] = ofClient('getRun')
+/** {@inheritDoc Runs.searchRuns} @function */
+export const searchRuns: Client['searchRuns'] = ofClient('searchRuns')
+/** {@inheritDoc Runs.iterateRuns} @function */
+export const iterateRuns: Client['iterateRuns'] = ofClient('iterateRuns')
+/** {@inheritDoc Runs.getMetricHistory} @function */
+export const getMetricHistory: Client['getMetricHistory'] = ofClient('getMetricHistory')
+/** {@inheritDoc Runs.iterateMetricHistory} @function */
+export const iterateMetricHistory: Client['iterateMetricHistory'] = ofClient('iterateMetricHistory')
+/** {@inheritDoc Runs.createRun} @function */
+export const createRun: Client['createRun'] = ofClient('createRun')
+/** {@inheritDoc Runs.updateRun} @function */
+export const updateRun: Client['updateRun'] = ofClient('updateRun')
+/** {@inheritDoc Runs.setTerminated} @function */
+export const setTerminated: Client['setTerminated'] = ofClient('setTerminated')
+/** {@inheritDoc Runs.logBatch} @function */
+export const logBatch: Client['logBatch'] = ofClient('logBatch')
+/** {@inheritDoc Runs.deleteRun} @function */
+export const deleteRun: Client['deleteRun'] = ofClient('deleteRun')
+/** {@inheritDoc Runs.restoreRun} @function */
+export const restoreRun: Client['restoreRun'] = ofClient('restoreRun')
+/** {@inheritDoc Runs.getLoggedModel} @function */
+export const getLoggedModel: Client['getLoggedModel'] = ofClient('getLoggedModel')
+/** {@inheritDoc Runs.searchLoggedModels} @function */
+export const searchLoggedModels: Client['searchLoggedModels'] = ofClient('searchLoggedModels')
+/** {@inheritDoc Runs.iterateLoggedModels} @function */
+export const iterateLoggedModels: Client['iterateLoggedModels'] = ofClient('iterateLoggedModels')
+/** {@inheritDoc Runs.deleteLoggedModel} @function */
+export const deleteLoggedModel: Client['deleteLoggedModel'] = ofClient('deleteLoggedModel')
+/** {@inheritDoc Runs.setLoggedModelTags} @function */
+export const setLoggedModelTags: Client['setLoggedModelTags'] = ofClient('setLoggedModelTags')
+/** {@inheritDoc Runs.logLoggedModelParams} @function */
+export const logLoggedModelParams: Client['logLoggedModelParams'] = ofClient('logLoggedModelParams')
+/** {@inheritDoc RegisteredModels.createRegisteredModel} @function */
+export const createRegisteredModel: Client['createRegisteredModel'] = ofClient('createRegisteredModel')
+/** {@inheritDoc RegisteredModels.getRegisteredModel} @function */
+export const getRegisteredModel: Client['getRegisteredModel'] = ofClient('getRegisteredModel')
+/** {@inheritDoc RegisteredModels.renameRegisteredModel} @function */
+export const renameRegisteredModel: Client['renameRegisteredModel'] = ofClient('renameRegisteredModel')
+/** {@inheritDoc RegisteredModels.updateRegisteredModel} @function */
+export const updateRegisteredModel: Client['updateRegisteredModel'] = ofClient('updateRegisteredModel')
+/** {@inheritDoc RegisteredModels.deleteRegisteredModel} @function */
+export const deleteRegisteredModel: Client['deleteRegisteredModel'] = ofClient('deleteRegisteredModel')
+/** {@inheritDoc RegisteredModels.searchRegisteredModels} @function */
+export const searchRegisteredModels: Client['searchRegisteredModels'] = ofClient('searchRegisteredModels')
+/** {@inheritDoc RegisteredModels.iterateRegisteredModels} @function */
+export const iterateRegisteredModels: Client['iterateRegisteredModels'] = ofClient('iterateRegisteredModels')
+/** {@inheritDoc RegisteredModels.getLatestVersions} @function */
+export const getLatestVersions: Client['getLatestVersions'] = ofClient('getLatestVersions')
+/** {@inheritDoc RegisteredModels.setRegisteredModelTag} @function */
+export const setRegisteredModelTag: Client['setRegisteredModelTag'] = ofClient('setRegisteredModelTag')
+/** {@inheritDoc RegisteredModels.deleteRegisteredModelTag} @function */
+export const deleteRegisteredModelTag: Client['deleteRegisteredModelTag'] = ofClient('deleteRegisteredModelTag')
+/** {@inheritDoc RegisteredModels.setRegisteredModelAlias} @function */
+export const setRegisteredModelAlias: Client['setRegisteredModelAlias'] = ofClient('setRegisteredModelAlias')
+/** {@inheritDoc RegisteredModels.deleteRegisteredModelAlias} @function */
+export const deleteRegisteredModelAlias: Client['deleteRegisteredModelAlias'] = ofClient('deleteRegisteredModelAlias')
+/** {@inheritDoc RegisteredModels.getModelVersionByAlias} @function */
+export const getModelVersionByAlias: Client['getModelVersionByAlias'] = ofClient('getModelVersionByAlias')
+/** {@inheritDoc ModelVersions.registerModel} @function */
+export const registerModel: Client['registerModel'] = ofClient('registerModel')
+/** {@inheritDoc ModelVersions.createModelVersion} @function */
+export const createModelVersion: Client['createModelVersion'] = ofClient('createModelVersion')
+/** {@inheritDoc ModelVersions.getModelVersion} @function */
+export const getModelVersion: Client['getModelVersion'] = ofClient('getModelVersion')
+/** {@inheritDoc ModelVersions.updateModelVersion} @function */
+export const updateModelVersion: Client['updateModelVersion'] = ofClient('updateModelVersion')
+/** {@inheritDoc ModelVersions.deleteModelVersion} @function */
+export const deleteModelVersion: Client['deleteModelVersion'] = ofClient('deleteModelVersion')
+/** {@inheritDoc ModelVersions.searchModelVersions} @function */
+export const searchModelVersions: Client['searchModelVersions'] = ofClient('searchModelVersions')
+/** {@inheritDoc ModelVersions.iterateModelVersions} @function */
+export const iterateModelVersions: Client['iterateModelVersions'] = ofClient('iterateModelVersions')
+/** {@inheritDoc ModelVersions.setModelVersionTag} @function */
+export const setModelVersionTag: Client['setModelVersionTag'] = ofClient('setModelVersionTag')
+/** {@inheritDoc ModelVersions.deleteModelVersionTag} @function */
+export const deleteModelVersionTag: Client['deleteModelVersionTag'] = ofClient('deleteModelVersionTag')
+/** {@inheritDoc Stages.transitionStage} @function */
+export const transitionStage: Client['transitionStage'] = ofClient('transitionStage')
+/** {@inheritDoc Stages.rollback} @function */
+export const rollback: Client['rollback'] = ofClient('rollback')
+/** {@inheritDoc Stages.getStageHistory} @function */
+export const getStageHistory: Client['getStageHistory'] = ofClient('getStageHistory')
+/** {@inheritDoc Approvals.approveModelVersion} @function */
+export const approveModelVersion: Client['approveModelVersion'] = ofClient('approveModelVersion')
+/** {@inheritDoc Approvals.rejectModelVersion} @function */
+export const rejectModelVersion: Client['rejectModelVersion'] = ofClient('rejectModelVersion')
+/** {@inheritDoc Approvals.getApprovals} @function */
+export const getApprovals: Client['getApprovals'] = ofClient('getApprovals')

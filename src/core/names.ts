@@ -1,4 +1,5 @@
 import { InvalidParameterError } from '../errors.js'
+import type { RunStatus, ViewType } from './entities.js'
 
 /** MLflow's limits (`mlflow/utils/validation.py`); lengths are in Unicode code points. */
 export const LIMITS = {
@@ -127,6 +128,21 @@ export function checkStage(stage: string): Stage {
   const known = STAGES.find((name) => name.toLowerCase() === String(stage).toLowerCase())
   return known ?? refuse(`${quote(String(stage))} is not a stage; the stages are ${STAGES.join(', ')}`)
 }
+
+const RUN_STATUSES: readonly RunStatus[] = ['RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED']
+const VIEW_TYPES: readonly ViewType[] = ['ACTIVE_ONLY', 'DELETED_ONLY', 'ALL']
+
+function oneOf<T extends string>(what: string, words: readonly T[], word: T): T {
+  return words.includes(word)
+    ? word
+    : refuse(`${what} is ${quote(String(word))}; it must be one of ${words.join(', ')}`)
+}
+
+/** Checks the status of a run. */
+export const checkRunStatus = (status: RunStatus): RunStatus => oneOf('The status of a run', RUN_STATUSES, status)
+
+/** Checks which of active and deleted things a search is to find. */
+export const checkViewType = (viewType: ViewType): ViewType => oneOf('viewType', VIEW_TYPES, viewType)
 
 /** A tag's value as text, checked for length; `null` and `undefined` are refused. */
 export function checkTagText(key: string, value: unknown, limit: number): string {

@@ -14,6 +14,15 @@ import { IntegrityError } from '../errors.js'
 /** Largest YAML text that is read, in characters; a model with 10,000 columns stays below it. */
 export const YAML_LIMIT = 1024 * 1024
 const DEPTH_LIMIT = 64
+/** Lines and entries of flow collections in one file, so that a hostile one costs tenths of a second at the most. */
+const ENTRIES_LIMIT = 20_000
+const OPENS_QUOTE = /^ *[\w.-]+: (['"])/
+const REST_OF_QUOTE = {
+  "'": /[^']*(?:''[^']*)*' *(?:\n|$)/y,
+  '"': /[^"\\]*(?:\\[\s\S][^"\\]*)*" *(?:\n|$)/y,
+}
+/** Other quotes, and the head of a block of text: what follows may look like a quoted value and be none. */
+const MAY_HIDE = /['"]|[|>][-+\d]*[ \t]*(?:#.*)?$/
 
 // PyYAML writes `y` and `n` bare and reads them as text, which is not what YAML 1.1 says of them.
 const WORDS: Readonly<Record<string, boolean>> = {
@@ -34,9 +43,39 @@ const pythonBool = defineScalarTag<boolean>('tag:yaml.org,2002:bool', {
 const TEXT = FAILSAFE_SCHEMA.withTags(nullYaml11Tag)
 const TYPED = FAILSAFE_SCHEMA.withTags(nullYaml11Tag, pythonBool, intYaml11Tag, floatYaml11Tag)
 
+const entriesIn = (text: string): number => text.match(/[\r\n,[{]/g)?.length ?? 0
+
+/**
+ * Of how many things the parser may have to make entries: it has no limit of its own for them, and reads all of a text
+ * first. A signature is one quoted value of JSON, whose commas and brackets are none of them.
+ */
+function countEntries(text: string): number {
+  let count = 0
+  for (let at = 0; at < text.length && count <= ENTRIES_LIMIT; ) {
+    const newline = text.indexOf('\n', at)
+    const next = newline < 0 ? text.length : newline + 1
+    const line = text.slice(at, next)
+    const [head = '', quote] = OPENS_QUOTE.exec(line) ?? []
+    if (quote === undefined) {
+      if (MAY_HIDE.test(line.trimEnd())) return entriesIn(text)
+      count += entriesIn(line)
+      at = next
+    } else {
+      const rest = REST_OF_QUOTE[quote as "'" | '"']
+      rest.lastIndex = at + head.length
+      if (!rest.test(text)) return entriesIn(text)
+      count++
+      at = rest.lastIndex
+    }
+  }
+  return count
+}
+
 function read(text: string, what: string, schema: typeof TEXT): unknown {
   if (text.length > YAML_LIMIT)
     throw new IntegrityError(`${what} has ${text.length} characters; YAML files over ${YAML_LIMIT} are not read`)
+  if (text.length > ENTRIES_LIMIT && countEntries(text) > ENTRIES_LIMIT)
+    throw new IntegrityError(`${what} has over ${ENTRIES_LIMIT} lines and entries, more than any file of MLflow's`)
   try {
     return load(text, { schema, maxDepth: DEPTH_LIMIT, maxAliases: 100 })
   } catch (error) {

@@ -2,7 +2,7 @@ import type { ModelVersion, RegisteredModel } from '../core/entities.js'
 import { checkAlias, checkKey, checkModelName, checkStage, checkTagText, checkVersion, LIMITS } from '../core/names.js'
 import { checkMaxResults, pageLimits } from '../core/page.js'
 import { toPairs } from '../core/pairs.js'
-import { allPages, firstOf } from '../transport/pages.js'
+import { allPages, firstOf, orderKeys } from '../transport/pages.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
 import { toModelVersion, toRegisteredModel } from './entities.js'
 
@@ -36,7 +36,7 @@ export interface RegisteredModels {
   /** Gives a registered model and all its versions another name; `AlreadyExistsError` when it is taken. */
   renameRegisteredModel(name: string, newName: string, options?: CallOptions): Promise<RegisteredModel>
   /** Changes the description of a registered model. */
-  updateRegisteredModel(name: string, options: UpdateRegisteredModelOptions): Promise<RegisteredModel>
+  updateRegisteredModel(name: string, options?: UpdateRegisteredModelOptions): Promise<RegisteredModel>
   /** Deletes a registered model with all its versions, for good. The files that versions point to stay. */
   deleteRegisteredModel(name: string, options?: CallOptions): Promise<void>
   /**
@@ -83,7 +83,7 @@ export function registeredModels(transport: () => Promise<Transport>): Registere
       const answer = await (await transport()).call('renameRegisteredModel', input, options)
       return toRegisteredModel(answer.registered_model)
     },
-    async updateRegisteredModel(name, { description, signal }) {
+    async updateRegisteredModel(name, { description, signal } = {}) {
       const input = { name: checkModelName(name), description }
       const answer = await (await transport()).call('updateRegisteredModel', input, { signal })
       return toRegisteredModel(answer.registered_model)
@@ -92,14 +92,11 @@ export function registeredModels(transport: () => Promise<Transport>): Registere
       await (await transport()).call('deleteRegisteredModel', { name: checkModelName(name) }, options)
     },
     searchRegisteredModels: (options = {}) =>
-      firstOf(
-        verbs.iterateRegisteredModels({ ...options, maxResults: Math.min(options.maxResults ?? MOST, MOST) }),
-        options.maxResults ?? MOST,
-      ),
+      firstOf(verbs.iterateRegisteredModels, options, { byDefault: MOST, most: MOST }),
     iterateRegisteredModels: ({ filter, orderBy, maxResults = PAGE, signal } = {}) =>
       allPages(async (page_token) => {
         const max_results = checkMaxResults(maxResults, MOST)
-        const input = { filter, order_by: orderBy && [...orderBy], max_results, page_token }
+        const input = { filter, order_by: orderKeys(orderBy), max_results, page_token }
         const page = await (await transport()).call('searchRegisteredModels', input, { signal })
         return { items: page.registered_models.map(toRegisteredModel), nextPageToken: page.next_page_token }
       }),

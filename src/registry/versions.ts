@@ -3,7 +3,7 @@ import { checkKey, checkModelId, checkModelName, checkRunId, checkVersion } from
 import { checkMaxResults, pageLimits } from '../core/page.js'
 import { toPairs } from '../core/pairs.js'
 import { AlreadyExistsError, InvalidParameterError } from '../errors.js'
-import { allPages, firstOf } from '../transport/pages.js'
+import { allPages, firstOf, orderKeys } from '../transport/pages.js'
 import type { CallOptions } from '../transport/transport.js'
 import type { RegistryDeps } from './deps.js'
 import { toModelVersion } from './entities.js'
@@ -58,7 +58,7 @@ export interface ModelVersions {
   updateModelVersion(
     name: string,
     version: string | number,
-    options: CallOptions & { readonly description?: string | undefined },
+    options?: CallOptions & { readonly description?: string | undefined },
   ): Promise<ModelVersion>
   /** Deletes a version for good; its number is not given again, its history goes with it, its files stay. */
   deleteModelVersion(name: string, version: string | number, options?: CallOptions): Promise<void>
@@ -131,22 +131,18 @@ export function modelVersions({ transport, tracking = transport, now = Date.now 
         (await (await transport()).call('getModelVersion', at(name, version), options)).model_version,
       )
     },
-    async updateModelVersion(name, version, { description, signal }) {
+    async updateModelVersion(name, version, { description, signal } = {}) {
       const input = { ...at(name, version), description }
       return toModelVersion((await (await transport()).call('updateModelVersion', input, { signal })).model_version)
     },
     async deleteModelVersion(name, version, options) {
       await (await transport()).call('deleteModelVersion', at(name, version), options)
     },
-    searchModelVersions: (options = {}) =>
-      firstOf(
-        verbs.iterateModelVersions({ ...options, maxResults: Math.min(options.maxResults ?? PAGE, MOST) }),
-        options.maxResults ?? PAGE,
-      ),
+    searchModelVersions: (options = {}) => firstOf(verbs.iterateModelVersions, options, pageLimits.modelVersions),
     iterateModelVersions: ({ filter, orderBy, maxResults = PAGE, signal } = {}) =>
       allPages(async (page_token) => {
         const max_results = checkMaxResults(maxResults, MOST)
-        const input = { filter, order_by: orderBy && [...orderBy], max_results, page_token }
+        const input = { filter, order_by: orderKeys(orderBy), max_results, page_token }
         const page = await (await transport()).call('searchModelVersions', input, { signal })
         return { items: page.model_versions.map(toModelVersion), nextPageToken: page.next_page_token }
       }),

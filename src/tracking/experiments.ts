@@ -1,9 +1,9 @@
 import type { Experiment, ViewType } from '../core/entities.js'
-import { checkExperimentId, checkExperimentName, checkTagText, LIMITS } from '../core/names.js'
+import { checkExperimentId, checkExperimentName, checkTagText, checkViewType, LIMITS } from '../core/names.js'
 import { checkMaxResults } from '../core/page.js'
 import { toPairs } from '../core/pairs.js'
 import { AlreadyExistsError, InvalidParameterError, NotFoundError } from '../errors.js'
-import { allPages, firstOf } from '../transport/pages.js'
+import { allPages, firstOf, orderKeys } from '../transport/pages.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
 import { toExperiment } from './entities.js'
 
@@ -80,18 +80,14 @@ export function experiments(transport: () => Promise<Transport>): Experiments {
         throw error
       }
     },
-    searchExperiments: (options = {}) =>
-      firstOf(
-        verbs.iterateExperiments({ ...options, maxResults: Math.min(options.maxResults ?? PAGE, PAGE) }),
-        options.maxResults ?? PAGE,
-      ),
+    searchExperiments: (options = {}) => firstOf(verbs.iterateExperiments, options, { byDefault: PAGE, most: PAGE }),
     iterateExperiments: ({ filter, orderBy, maxResults = PAGE, viewType = 'ACTIVE_ONLY', signal } = {}) =>
       allPages(async (page_token) => {
         const input = {
           filter,
-          order_by: orderBy && [...orderBy],
+          order_by: orderKeys(orderBy),
           max_results: checkMaxResults(maxResults),
-          view_type: viewType,
+          view_type: checkViewType(viewType),
           page_token,
         }
         const page = await (await transport()).call('searchExperiments', input, { signal })

@@ -1,11 +1,11 @@
 import type { Batch } from '../core/batch.js'
 import { cutBatch } from '../core/batch.js'
 import type { LoggedModelInfo, Metric, RunData, RunInfo, RunStatus, Step, ViewType } from '../core/entities.js'
-import { checkExperimentId, checkModelId, checkRunId } from '../core/names.js'
-import { checkMaxResults } from '../core/page.js'
+import { checkExperimentId, checkModelId, checkRunId, checkRunStatus, checkViewType } from '../core/names.js'
+import { checkMaxResults, pageLimits } from '../core/page.js'
 import { toPairs } from '../core/pairs.js'
 import { InvalidParameterError } from '../errors.js'
-import { allPages, firstOf } from '../transport/pages.js'
+import { allPages, firstOf, orderKeys } from '../transport/pages.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
 import { toLoggedModel, toMetric, toRunData, toRunInfo } from './entities.js'
 import type { Experiments } from './experiments.js'
@@ -30,6 +30,7 @@ export interface CreateRunOptions extends CallOptions {
   /** Epoch milliseconds; now by default. */
   readonly startTime?: number | undefined
   readonly tags?: Readonly<Record<string, string>> | undefined
+  /** Whose run it is; what the tag `mlflow.user` says by default, else `unknown`. */
   readonly userId?: string | undefined
 }
 
@@ -72,7 +73,7 @@ export interface Runs {
   /** Makes a run without making it active; resolves to it. `startRun` is what a training script wants. */
   createRun(experimentId: string, options?: CreateRunOptions): Promise<RunData>
   /** Changes status, name or end of a run. */
-  updateRun(runId: string, options: UpdateRunOptions): Promise<RunInfo>
+  updateRun(runId: string, options?: UpdateRunOptions): Promise<RunInfo>
   /** Ends a run: sets its status (`FINISHED` by default) and its end to now. */
   setTerminated(runId: string, status?: RunStatus, options?: CallOptions & { endTime?: number }): Promise<void>
   /** Writes points, parameters and tags of any number to a run and waits until they are there. */
@@ -95,7 +96,8 @@ export interface Runs {
   logLoggedModelParams(modelId: string, params: Readonly<Record<string, unknown>>, options?: CallOptions): Promise<void>
 }
 
-const PAGE = 1000
+const { byDefault: PAGE } = pageLimits.runs
+const { byDefault: MODELS_PAGE } = pageLimits.loggedModels
 const HISTORY_PAGE = 25_000
 const PARAMS_PER_CALL = 100
 
@@ -127,21 +129,18 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
     async getRun(runId, options) {
       return toRunData((await (await transport()).call('getRun', { run_id: checkRunId(runId) }, options)).run)
     },
-    searchRuns: (options = {}) =>
-      firstOf(
-        verbs.iterateRuns({ ...options, maxResults: Math.min(options.maxResults ?? PAGE, 50_000) }),
-        options.maxResults ?? PAGE,
-      ),
+    searchRuns: (options = {}) => firstOf(verbs.iterateRuns, options, pageLimits.runs),
     async *iterateRuns(options = {}) {
       const { filter, orderBy, maxResults = PAGE, viewType = 'ACTIVE_ONLY', signal } = options
       checkMaxResults(maxResults)
+      checkViewType(viewType)
       const experiment_ids = await experimentIds(options)
       if (experiment_ids.length === 0) return
       yield* allPages(async (page_token) => {
         const input = {
           experiment_ids,
           filter,
-          order_by: orderBy && [...orderBy],
+          order_by: orderKeys(orderBy),
           max_results: maxResults,
           run_view_type: viewType,
           page_token,
@@ -167,11 +166,13 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
         run_name: runName,
         start_time: startTime,
         tags: toPairs(tags),
-        user_id: userId,
+        // Python's client does the same.
+        user_id: userId ?? tags?.['mlflow.user'] ?? 'unknown',
       }
       return toRunData((await (await transport()).call('createRun', input, { signal })).run)
     },
-    async updateRun(runId, { status, runName, endTime, signal }) {
+    async updateRun(runId, { status, runName, endTime, signal } = {}) {
+      if (status !== undefined) checkRunStatus(status)
       const input = { run_id: checkRunId(runId), status, run_name: runName, end_time: endTime }
       const { run_info } = await (await transport()).call('updateRun', input, { signal })
       return run_info ? toRunInfo(run_info) : (await verbs.getRun(runId, { signal })).info
@@ -208,8 +209,9 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
         (await (await transport()).call('getLoggedModel', { model_id: checkModelId(modelId) }, options)).model,
       )
     },
-    searchLoggedModels: (options) => firstOf(verbs.iterateLoggedModels(options), options.maxResults ?? 100),
-    iterateLoggedModels: ({ experimentIds: ids, filter, orderBy, maxResults = 100, signal }) =>
+    searchLoggedModels: (options) =>
+      firstOf(verbs.iterateLoggedModels, options, { byDefault: MODELS_PAGE, most: MODELS_PAGE }),
+    iterateLoggedModels: ({ experimentIds: ids, filter, orderBy, maxResults = MODELS_PAGE, signal }) =>
       allPages(async (page_token) => {
         if (ids.length === 0) throw new InvalidParameterError('searchLoggedModels needs at least one experiment id')
         const input = {

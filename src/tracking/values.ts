@@ -1,6 +1,6 @@
 import type { BatchMetric } from '../core/batch.js'
 import type { Dataset, Step } from '../core/entities.js'
-import { checkKey, cutTo, LIMITS, lengthOf } from '../core/names.js'
+import { checkKey, checkModelId, cutTo, LIMITS, lengthOf } from '../core/names.js'
 import { InvalidParameterError } from '../errors.js'
 
 /** How over-long texts are treated: cut, with one word about each key, or refused. */
@@ -58,10 +58,20 @@ export function checkTimestamp(key: string, timestamp: unknown): number {
   )
 }
 
+function checkDataset(key: string, dataset: unknown): void {
+  const { name, digest } = (dataset ?? {}) as Record<string, unknown>
+  if (typeof name !== 'string' || typeof digest !== 'string' || name === '' || digest === '')
+    throw new InvalidParameterError(
+      `The dataset of metric ${JSON.stringify(key)} is named by both its texts: { name, digest }`,
+    )
+}
+
 /** A point as the caller gives it, checked and its time fixed. */
 export function pointOf(key: string, value: unknown, options: PointOptions): Point {
   if (typeof value !== 'number') refuseValue(key, value)
   const { step, timestamp, modelId, dataset } = options
+  if (modelId !== undefined) checkModelId(modelId)
+  if (dataset !== undefined) checkDataset(key, dataset)
   return {
     value: value as number,
     step: step === undefined ? 0 : checkStep(key, step),
@@ -116,5 +126,9 @@ export const tagText = (key: string, value: unknown, rules: TextRules): string =
   limited('tag', checkKey('tag', key), textOf('tag', key, value), LIMITS.tagValue, rules)
 
 /** The entries of a record that have a value; `null` and `undefined` are left out. */
-export const present = (record: Readonly<Record<string, unknown>>): [string, unknown][] =>
-  Object.entries(record).filter(([, value]) => value !== undefined && value !== null)
+export function present(record: Readonly<Record<string, unknown>>): [string, unknown][] {
+  // A list of pairs, as Python's client takes, would be kept under the keys "0", "1", ….
+  if (typeof record !== 'object' || record === null || Array.isArray(record))
+    throw new InvalidParameterError('Several metrics, params or tags are given as one object: { key: value, … }')
+  return Object.entries(record).filter(([, value]) => value !== undefined && value !== null)
+}

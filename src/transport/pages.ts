@@ -1,3 +1,5 @@
+import { InvalidParameterError } from '../errors.js'
+
 /** One page of a search: what was found, and the token of the next page, when there is one. */
 export interface Page<T> {
   readonly items: readonly T[]
@@ -14,10 +16,28 @@ export async function* allPages<T>(fetch: (token: string | undefined) => Promise
   } while (token !== undefined)
 }
 
-/** The first `limit` items, joined. */
-export async function firstOf<T>(items: AsyncIterable<T>, limit: number): Promise<T[]> {
+/**
+ * The first `maxResults` items of a search, joined: `byDefault` unless said, all of them for `Infinity`, asked for in
+ * pages of at most `most`.
+ */
+export async function firstOf<T, O extends { readonly maxResults?: number | undefined }>(
+  search: (options: O) => AsyncIterable<T>,
+  options: O,
+  { byDefault, most }: { readonly byDefault: number; readonly most: number },
+): Promise<T[]> {
+  const { maxResults = byDefault } = options
+  if (!(Number.isInteger(maxResults) || maxResults === Number.POSITIVE_INFINITY) || maxResults < 1)
+    throw new InvalidParameterError(
+      `maxResults is ${String(maxResults)}; it must be a whole number from 1, or Infinity for all`,
+    )
   const found: T[] = []
-  if (limit <= 0) return found
-  for await (const item of items) if (found.push(item) >= limit) break
+  for await (const item of search({ ...options, maxResults: Math.min(maxResults, most) }))
+    if (found.push(item) >= maxResults) break
   return found
+}
+
+/** The keys to order by as a list of their own; one text alone would be taken letter by letter. */
+export function orderKeys(orderBy: readonly string[] | undefined): string[] | undefined {
+  if (orderBy === undefined || Array.isArray(orderBy)) return orderBy && [...orderBy]
+  throw new InvalidParameterError(`orderBy is a list of texts, like ['metrics.auc DESC'], not ${typeof orderBy}`)
 }

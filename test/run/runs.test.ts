@@ -146,6 +146,10 @@ describe('what is logged', () => {
       ['no value', () => logParam('p', undefined)],
       ['no value', () => setTag('t', null)],
       ['JSON cannot hold', () => logParam('p', circular())],
+      ['one object', () => logParams(null as never)],
+      ['one object', () => logParams([{ key: 'a', value: '1' }] as never)],
+      ['not a model id', () => logMetric('loss', 1, { modelId: '../x' })],
+      ['{ name, digest }', () => logMetric('loss', 1, { dataset: { name: 'iris' } as never })],
     ]
     for (const [text, act] of bad) {
       expect(act, text).toThrow(InvalidParameterError)
@@ -224,6 +228,47 @@ describe('a run that is resumed', () => {
     const { runId } = await startRun({}, (run) => run)
     await client.deleteRun(runId)
     await expect(startRun({ runId })).rejects.toThrow(/restoreRun/)
+  })
+
+  it('starts and ends as it may, or not at all', async () => {
+    await expect(startRun('first' as never)).rejects.toThrow(/takes options, like/)
+    await expect(startRun(null as never)).rejects.toThrow(InvalidParameterError)
+    await expect(startRun({}, 'body' as never)).rejects.toThrow(/takes a function/)
+    expect(activeRun()).toBeUndefined()
+    const { runId } = await startRun()
+    await expect(endRun('DONE' as never)).rejects.toThrow(/one of RUNNING, SCHEDULED, FINISHED, FAILED, KILLED/)
+    expect(activeRun()?.runId).toBe(runId)
+    await expect(client.updateRun(runId, { status: 'DONE' as never })).rejects.toThrow(InvalidParameterError)
+    await expect(client.setTerminated(runId, '5' as never)).rejects.toThrow(InvalidParameterError)
+    expect((await client.updateRun(runId)).status).toBe('RUNNING')
+  })
+
+  it('is made by a client for whom its tag names, as in Python', async () => {
+    expect((await client.createRun('0')).info.userId).toBe('unknown')
+    expect((await client.createRun('0', { tags: { 'mlflow.user': 'ada' } })).info.userId).toBe('ada')
+  })
+})
+
+describe('searches', () => {
+  it.each([0, -1, 1.5, Number.NaN, '5'])('find no %j things at the most', async (maxResults) => {
+    const options = { maxResults: maxResults as number }
+    await expect(client.searchRuns(options)).rejects.toThrow(InvalidParameterError)
+    await expect(client.searchExperiments(options)).rejects.toThrow(InvalidParameterError)
+    await expect(client.searchRegisteredModels(options)).rejects.toThrow(InvalidParameterError)
+    await expect(client.searchModelVersions(options)).rejects.toThrow(InvalidParameterError)
+    await expect(client.searchLoggedModels({ ...options, experimentIds: ['0'] })).rejects.toThrow(/from 1/)
+  })
+
+  it('find all, when asked for any number', async () => {
+    for (let i = 0; i < 3; i++) await client.createRun('0')
+    expect(await client.searchRuns({ maxResults: Number.POSITIVE_INFINITY })).toHaveLength(3)
+    expect(await client.searchRuns({ maxResults: 2 })).toHaveLength(2)
+  })
+
+  it('take a list of keys and a known view', async () => {
+    await expect(client.searchRuns({ orderBy: 'metrics.loss' as never })).rejects.toThrow(/orderBy is a list/)
+    await expect(client.searchRuns({ viewType: 'EVERY' as never })).rejects.toThrow(/viewType is "EVERY"/)
+    await expect(client.searchExperiments({ viewType: 'EVERY' as never })).rejects.toThrow(/viewType/)
   })
 })
 

@@ -6,7 +6,8 @@ import {
   TimeoutError,
   UnavailableError,
 } from '../../src/errors.js'
-import { type BufferOptions, type Delivery, type Drain, metricBuffer } from '../../src/tracking/metric-buffer.js'
+import type { Delivery } from '../../src/tracking/delivery.js'
+import { type BufferOptions, type Drain, metricBuffer } from '../../src/tracking/metric-buffer.js'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
@@ -136,6 +137,23 @@ describe('failures', () => {
     expect(batches().flatMap(({ params }) => params.map(({ key }) => key))).toEqual(['a', 'b'])
     expect(buffer.stats()).toMatchObject({ refused: 1, delivered: 502, queued: 0 })
     await expect(buffer.flush()).resolves.toBeUndefined()
+  })
+
+  it('sets aside the points of a logged model that is not there, and nothing else', async () => {
+    const { buffer, batches, failWith } = backend({}, 'later')
+    failWith((delivery) =>
+      'batch' in delivery && delivery.batch.metrics.some((point) => point.model_id === 'm-gone')
+        ? new NotFoundError('no logged model m-gone')
+        : undefined,
+    )
+    buffer.param('a', '1')
+    buffer.metric('loss', 1, 0, 1)
+    buffer.metric('loss', 2, 1, 1, { modelId: 'm-gone' })
+    buffer.metric('loss', 3, 2, 1, { modelId: 'm-here' })
+    await expect(buffer.flush()).rejects.toThrow('no logged model m-gone')
+    expect(batches().flatMap(({ metrics }) => metrics.map(({ value }) => value))).toEqual([1, 3])
+    expect(batches().flatMap(({ params }) => params)).toEqual([{ key: 'a', value: '1' }])
+    expect(buffer.stats()).toMatchObject({ delivered: 3, refused: 1, queued: 0 })
   })
 
   it('does not cut up a batch that is refused as a whole', async () => {
