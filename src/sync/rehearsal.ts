@@ -8,7 +8,7 @@ import type { Side } from './side.js'
 const MADE_UP = 'rehearsal'
 
 /** Whether an id or a place is made up by a rehearsal. */
-export const isMadeUp = (id: string): boolean => /^rehearsal(?:-\d+$|:)/.test(id)
+export const isMadeUp = (id: string): boolean => /^rehearsal(?:-\d+$|:|$)/.test(id)
 
 type Answers = { readonly [O in Operation]?: (input: Input<O>, id: string) => Output<O> }
 
@@ -56,6 +56,8 @@ const answers: Answers = {
   }),
 }
 
+const newDefault = { experiment_id: MADE_UP, name: 'Default', lifecycle_stage: 'active', tags: [] }
+
 const nowhere: ArtifactStore = {
   list: async () => [],
   read: async (path) => {
@@ -78,6 +80,9 @@ export function rehearsal(side: Side, empty: boolean): Side {
     if (!empty && !ids?.some(isMadeUp)) return side.transport.call(operation, input, options)
     const nothing = { experiments: [], runs: [], models: [], registered_models: [], model_versions: [] }
     if (operation.startsWith('search')) return nothing as unknown as Output<O>
+    // The one thing that a new store has.
+    if (empty && (input as { experiment_name?: string }).experiment_name === 'Default')
+      return { experiment: newDefault } as unknown as Output<O>
     throw new NotFoundError(`${side.uri} is not there yet`)
   }
 

@@ -1,5 +1,6 @@
+import { join } from 'node:path'
 import { eachLimited } from '../artifacts/limited.js'
-import { factsBehind } from '../disk/files.js'
+import { factsBehind, namesIn } from '../disk/files.js'
 import { InvalidParameterError, NotFoundError } from '../errors.js'
 import type { WireRegisteredModel } from '../transport/protocol.js'
 import { copyRun } from './copy-run.js'
@@ -26,8 +27,7 @@ const RUNS_AT_ONCE = 4
 export async function sync(from: Side, to: Side, options: CopyRules = {}): Promise<SyncResult> {
   if (from.uri === to.uri) throw new InvalidParameterError(`${from.uri} cannot be copied into itself; say where to`)
   options.signal?.throwIfAborted()
-  if (from.local && (await factsBehind(from.uri))?.kind !== 'directory')
-    throw new NotFoundError(`There is no local store ${from.uri}; give the path of a folder like ./mlruns`)
+  if (from.local) await checkStore(from.uri)
   const isNew = to.local && !(await factsBehind(to.uri))
   const one = job(from, options.dryRun ? rehearsal(to, isNew) : to, options)
 
@@ -52,6 +52,16 @@ export async function sync(from: Side, to: Side, options: CopyRules = {}): Promi
     one.done(model.name)
   }
   return one.result
+}
+
+/** A local store begins with an experiment when it is opened, which nobody wants in a folder named by mistake. */
+async function checkStore(path: string): Promise<void> {
+  if ((await factsBehind(path))?.kind !== 'directory')
+    throw new NotFoundError(`There is no local store ${path}; give the path of a folder like ./mlruns`)
+  for (const name of await namesIn(path)) if (await factsBehind(join(path, name, 'meta.yaml'))) return
+  throw new NotFoundError(
+    `${path} is no store: no experiment lies in it; give the folder that holds them, like ./mlruns`,
+  )
 }
 
 /** Source id → target id of the experiments that are copied. */

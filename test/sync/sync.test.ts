@@ -1,0 +1,355 @@
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { Client } from '../../src/client.js'
+import { InvalidParameterError, NetworkError, NotFoundError, ParamConflictError } from '../../src/errors.js'
+import { startTestServer, type TestServer } from '../../src/testing/index.js'
+import { rejection } from '../support/answering.js'
+import { tempDir } from '../support/temp-dir.js'
+import { allOf, bySteps, clientOf, fill, writes } from './stand.js'
+
+// One store with everything in it, made once; tests that change it work on a copy.
+const home = tempDir()
+const store = join(home, 'mlruns')
+let source: Client
+let ids: Awaited<ReturnType<typeof fill>>
+
+beforeAll(async () => {
+  source = clientOf(store, home)
+  ids = await fill(source)
+})
+
+const SERVER = 'a server'
+const targets: [string, (use: (uri: string, server: TestServer | undefined) => Promise<void>) => Promise<void>][] = [
+  [
+    SERVER,
+    async (use) => {
+      await using server = await startTestServer()
+      await use(server.url, server)
+    },
+  ],
+  ['another local store', async (use) => use(join(tempDir(), 'copy'), undefined)],
+]
+
+describe.each(targets)('a local store copied to %s', (_, withTarget) => {
+  it('is there with all it holds, under ids that are known', () =>
+    withTarget(async (to) => {
+      const result = await source.sync(store, { to })
+      expect(result).toMatchObject({
+        dryRun: false,
+        experiments: { added: 1, changed: 0, same: 1 },
+        runs: { added: 3, changed: 0, same: 0 },
+        loggedModels: { added: 1 },
+        registeredModels: { added: 1 },
+        modelVersions: { added: 2 },
+        points: 9,
+        failed: [],
+        kept: [],
+      })
+      await using target = clientOf(to, tempDir())
+      expect(await allOf(target)).toEqual(await allOf(source, result))
+
+      const child = await target.getRun(result.runIds[ids.child] ?? '')
+      expect(child.data.tags['mlflow.parentRunId']).toBe(result.runIds[ids.parent])
+      expect(child.data.tags['cairn.sync.source']).toBe(ids.child)
+      const points = (await target.getMetricHistory(child.info.runId, 'loss')).sort(bySteps)
+      expect(points.map(({ value }) => value)).toEqual([1, NaN, Infinity, -Infinity, 1e-308, 0.1, NaN])
+      expect(points.map(({ timestamp, step }) => [timestamp - 1_700_000_000_000, step])).toEqual(
+        points.map((_point, index) => [index, index * 10]),
+      )
+      const [auc] = await target.getMetricHistory(child.info.runId, 'auc')
+      expect(auc).toEqual({ key: 'auc', value: 0.5, step: 2n ** 60n, timestamp: 1_600_000_000_000 })
+    }))
+
+  it('serves its models, by stage, alias and number, and their history', () =>
+    withTarget(async (to) => {
+      const { runIds, modelIds } = await source.sync(store, { to })
+      await using target = clientOf(to, tempDir())
+      for (const place of ['/Production', '@champion', '/1']) {
+        const model = await target.loadModel(`models:/churn${place}`)
+        expect(await model.predict([{ age: 4 }])).toEqual([{ sum: 8 }])
+        expect(model.info.runId).toBe(runIds[ids.child])
+        await model.dispose()
+      }
+      const history = await target.getStageHistory('churn')
+      expect(history.map(({ version, to: stage, by, comment }) => [version, stage, by, comment])).toEqual([
+        ['1', 'Production', 'ada', 'first'],
+      ])
+      const text = readFileSync(join(await target.downloadArtifacts('models:/churn/1'), 'MLmodel'), 'utf8')
+      expect(text).toContain(`model_id: '${modelIds[ids.model]}'`)
+      expect(text).toContain(`run_id: '${runIds[ids.child]}'`)
+      expect(text).not.toContain(store)
+      const logged = await target.getLoggedModel(modelIds[ids.model] ?? '')
+      expect(logged).toMatchObject({
+        status: 'READY',
+        sourceRunId: runIds[ids.child],
+        params: { own: '1', depth: '3' },
+      })
+      expect(logged.metrics).toMatchObject([{ key: 'f1', value: 0.75, step: 1, runId: runIds[ids.child] }])
+      expect((await target.getModelVersion('churn', 2)).runId).toBe(runIds[ids.failed])
+    }))
+
+  it('is copied once: again adds and writes nothing', () =>
+    withTarget(async (to, server) => {
+      await source.sync(store, { to })
+      await using target = clientOf(to, tempDir())
+      const before = await allOf(target)
+      const sent = server?.requests.length ?? 0
+      const again = await source.sync(store, { to })
+      expect(again).toMatchObject({
+        experiments: { added: 0, changed: 0, same: 2 },
+        runs: { added: 0, changed: 0, same: 3 },
+        loggedModels: { added: 0, changed: 0, same: 1 },
+        registeredModels: { added: 0, changed: 0, same: 1 },
+        modelVersions: { added: 0, changed: 0, same: 2 },
+        points: 0,
+        files: 0,
+      })
+      expect(await allOf(target)).toEqual(before)
+      if (server) expect(writes(server.requests.slice(sent))).toEqual([])
+    }))
+
+  it('gets what came later, and nothing else', () =>
+    withTarget(async (to) => {
+      const dir = tempDir()
+      const moved = join(dir, 'mlruns')
+      cpSync(store, moved, { recursive: true })
+      await using client = clientOf(moved, dir)
+      const { runIds } = await client.sync(moved, { to })
+      await client.logBatch(ids.child, { metrics: [{ key: 'loss', value: 9, step: 99, timestamp: 1_700_000_000_099 }] })
+      await client.setModelVersionTag('churn', 2, 'later', 'yes')
+      const result = await client.sync(moved, { to })
+      expect(result).toMatchObject({
+        runs: { added: 0, changed: 1, same: 2 },
+        modelVersions: { added: 0, changed: 1, same: 1 },
+        points: 1,
+        files: 0,
+      })
+      await using target = clientOf(to, tempDir())
+      const points = (await target.getMetricHistory(runIds[ids.child] ?? '', 'loss')).sort(bySteps)
+      expect(points.map(({ step }) => step)).toEqual([0, 10, 20, 30, 40, 50, 60, 99])
+    }))
+
+  it('is rehearsed without a trace', () =>
+    withTarget(async (to, server) => {
+      const result = await source.sync(store, { to, dryRun: true })
+      expect(result).toMatchObject({
+        dryRun: true,
+        experiments: { added: 1, same: 1 },
+        runs: { added: 3 },
+        loggedModels: { added: 1 },
+        modelVersions: { added: 2 },
+        points: 9,
+        failed: [],
+        runIds: {},
+      })
+      if (server) expect(writes(server.requests)).toEqual([])
+      else expect(() => readdirSync(to)).toThrow('ENOENT')
+      const { files } = await source.sync(store, { to })
+      expect(files).toBe(result.files)
+    }))
+})
+
+it('what people did to a copy stays while nothing happens in the source', async () => {
+  await using server = await startTestServer()
+  await source.sync(store, { to: server.url })
+  await using target = clientOf(server.url, tempDir())
+  await target.transitionStage('churn', 1, 'Archived')
+  await target.setRegisteredModelAlias('churn', 'champion', 2)
+  await source.sync(store, { to: server.url })
+  expect((await target.getModelVersion('churn', 1)).currentStage).toBe('Archived')
+  expect((await target.getModelVersionByAlias('churn', 'champion')).version).toBe('2')
+})
+
+it('what serves at the target is not replaced: stage and alias of others stay, and the result says so', async () => {
+  await using server = await startTestServer()
+  await using target = clientOf(server.url, tempDir())
+  const run = await target.startRun({})
+  await run.logModel(
+    { weights: { age: 7 } },
+    { name: 'model', registeredModelName: 'churn', stage: 'Production', alias: 'champion' },
+  )
+  await run.end()
+  const { kept, modelVersions } = await source.sync(store, { to: server.url })
+  expect(modelVersions.added).toBe(2)
+  expect(kept).toHaveLength(2)
+  const model = await target.loadModel('models:/churn/Production')
+  expect(await model.predict([{ age: 1 }])).toEqual([{ sum: 7 }])
+  expect((await target.getModelVersionByAlias('churn', 'champion')).version).toBe('1')
+})
+
+it('a copy that is copied back finds its originals', async () => {
+  const there = join(tempDir(), 'there')
+  const dir = tempDir()
+  const here = join(dir, 'mlruns')
+  cpSync(store, here, { recursive: true })
+  await source.sync(store, { to: there })
+  await using client = clientOf(here, dir)
+  const before = await client.searchRuns({ experimentNames: ['churn'] })
+  const result = await client.sync(there, { to: here })
+  expect([result.runs.added, result.modelVersions.added, result.points, result.failed]).toEqual([0, 0, 0, []])
+  expect(await client.searchRuns({ experimentNames: ['churn'] })).toHaveLength(before.length)
+})
+
+it('a store that was moved to another folder brings its artifacts along', async () => {
+  const dir = tempDir()
+  const [first, second] = [join(dir, 'first'), join(dir, 'second')]
+  await using made = clientOf(first, dir)
+  const run = await made.startRun({})
+  await run.logText('here', 'a.txt')
+  await run.logModel({ weights: { age: 3 } }, { name: 'model', registeredModelName: 'moved', stage: 'Staging' })
+  await run.end()
+  renameSync(first, second)
+  await using server = await startTestServer()
+  const { runIds, failed } = await source.sync(second, { to: server.url })
+  expect(failed).toEqual([])
+  await using target = clientOf(server.url, tempDir())
+  expect(await target.listArtifacts(runIds[run.runId] ?? '')).toMatchObject([{ path: 'a.txt' }, { path: 'model' }])
+  const model = await target.loadModel('models:/moved/Staging')
+  expect(await model.predict([{ age: 2 }])).toEqual([{ sum: 6 }])
+})
+
+it('a run that goes on is followed: still running there, with what it has so far', async () => {
+  const dir = tempDir()
+  const path = join(dir, 'mlruns')
+  await using client = clientOf(path, dir)
+  const run = await client.startRun({ runName: 'long' })
+  run.logMetric('loss', 1, { step: 1, timestamp: 1 })
+  await run.flush()
+  await using server = await startTestServer()
+  const first = await source.sync(path, { to: server.url })
+  await using target = clientOf(server.url, tempDir())
+  const id = first.runIds[run.runId] ?? ''
+  expect((await target.getRun(id)).info.status).toBe('RUNNING')
+  // An earlier step: the latest value stays what it was.
+  run.logMetric('loss', 2, { step: 0, timestamp: 2 })
+  await run.flush()
+  expect(await source.sync(path, { to: server.url })).toMatchObject({ runs: { changed: 1 }, points: 1 })
+  expect(await source.sync(path, { to: server.url })).toMatchObject({ runs: { same: 1 }, points: 0 })
+  await run.end()
+  await source.sync(path, { to: server.url })
+  const [here, there] = [await client.getRun(run.runId), await target.getRun(id)]
+  expect([there.info.status, there.info.startTime, there.info.endTime]).toEqual([
+    'FINISHED',
+    here.info.startTime,
+    here.info.endTime,
+  ])
+})
+
+it('deleted runs stay behind, or come as deleted', async () => {
+  const dir = tempDir()
+  const path = join(dir, 'mlruns')
+  cpSync(store, path, { recursive: true })
+  await using client = clientOf(path, dir)
+  await client.deleteRun(ids.parent)
+  await using server = await startTestServer()
+  const without = await source.sync(path, { to: server.url })
+  expect(without.runs.added).toBe(2)
+  for (const added of [1, 0]) {
+    const result = await source.sync(path, { to: server.url, deleted: true })
+    expect([result.runs, result.failed]).toEqual([{ added, changed: 0, same: 3 - added }, []])
+    await using target = clientOf(server.url, tempDir())
+    expect((await target.getRun(result.runIds[ids.parent] ?? '')).info.lifecycleStage).toBe('deleted')
+  }
+})
+
+it('only what is asked for is copied, with the versions that come from it', async () => {
+  await using server = await startTestServer()
+  const { runs, modelVersions, loggedModels } = await source.sync(store, { to: server.url, runIds: [ids.failed] })
+  expect([runs.added, modelVersions.added, loggedModels.added]).toEqual([1, 1, 0])
+  expect(await rejection(source.sync(store, { to: server.url, runIds: ['f'.repeat(32)] }))).toBeInstanceOf(
+    NotFoundError,
+  )
+  expect(await rejection(source.sync(store, { to: server.url, experimentNames: ['no'] }))).toBeInstanceOf(NotFoundError)
+  const named = await source.sync(store, { to: server.url, experimentNames: ['Default'] })
+  expect([named.runs.added, named.experiments.same]).toEqual([0, 1])
+})
+
+it('a run that fails stops no other, and is told', async () => {
+  const dir = tempDir()
+  const path = join(dir, 'mlruns')
+  cpSync(store, path, { recursive: true })
+  await using server = await startTestServer()
+  const { runIds } = await source.sync(path, { to: server.url })
+  await using client = clientOf(path, dir)
+  await using target = clientOf(server.url, tempDir())
+  await target.logBatch(runIds[ids.child] ?? '', { params: { lr: 'theirs' } })
+  await client.logBatch(ids.child, { params: { lr: 'ours' } })
+  await client.logBatch(ids.parent, { tags: { more: 'yes' } })
+  const { failed, runs } = await source.sync(path, { to: server.url })
+  expect(failed).toMatchObject([{ what: 'run', id: ids.child }])
+  expect(failed[0]?.error).toBeInstanceOf(ParamConflictError)
+  expect(runs.same + runs.changed).toBe(2)
+})
+
+it('a run with a file that no server takes is copied but for its files, and told', async () => {
+  const dir = tempDir()
+  const path = join(dir, 'mlruns')
+  await using client = clientOf(path, dir)
+  const run = await client.startRun({ params: { a: 1 } })
+  run.logMetric('loss', 1)
+  await run.logText('x', 'fine.txt')
+  await run.end()
+  writeFileSync(join(path, '0', run.runId, 'artifacts', 'not#fine.txt'), 'x')
+  await using server = await startTestServer()
+  for (const points of [1, 0]) {
+    const result = await source.sync(path, { to: server.url })
+    expect(result).toMatchObject({ points, failed: [{ what: 'run', id: run.runId }] })
+    expect(result.failed[0]?.error.message).toContain('not#fine.txt')
+    await using target = clientOf(server.url, tempDir())
+    expect((await target.getRun(result.runIds[run.runId] ?? '')).data.params).toEqual({ a: '1' })
+  }
+  rmSync(join(path, '0', run.runId, 'artifacts', 'not#fine.txt'))
+  expect(await source.sync(path, { to: server.url })).toMatchObject({ files: 1, failed: [] })
+})
+
+it('a source that is not there, and a store into itself, are errors', async () => {
+  const absent = join(tempDir(), 'absent')
+  expect(await rejection(source.sync(absent, { to: store }))).toBeInstanceOf(NotFoundError)
+  expect(() => readdirSync(absent)).toThrow('ENOENT')
+  expect(await rejection(source.sync(store, { to: store }))).toBeInstanceOf(InvalidParameterError)
+  expect(await rejection(source.sync(store))).toBeInstanceOf(InvalidParameterError)
+})
+
+it('a server that is not there is thrown, not a thousand failures', async () => {
+  const server = await startTestServer()
+  const { url } = server
+  await server.close()
+  expect(await rejection(source.sync(store, { to: url }))).toBeInstanceOf(NetworkError)
+})
+
+it('ends with the reason of its signal', async () => {
+  await using server = await startTestServer()
+  const stop = new AbortController()
+  const stopped = source.sync(store, { to: server.url, signal: stop.signal, onProgress: () => stop.abort('enough') })
+  expect(await stopped.catch((reason: unknown) => reason)).toBe('enough')
+})
+
+it('says how far it is', async () => {
+  const told: number[][] = []
+  await source.sync(store, {
+    to: join(tempDir(), 'copy'),
+    onProgress: ({ loaded, total = 0, points, bytes }) => void told.push([loaded, total, points, bytes]),
+  })
+  expect(told.at(-1)?.slice(0, 3)).toEqual([5, 5, 9])
+  for (const [index, now] of told.slice(1).entries())
+    for (const [at, value] of now.entries()) expect(value).toBeGreaterThanOrEqual(told[index]?.[at] ?? 0)
+})
+
+it('leaves the source as it was', async () => {
+  const dir = tempDir()
+  const path = join(dir, 'mlruns')
+  cpSync(store, path, { recursive: true })
+  const look = () => readdirSync(path, { recursive: true, encoding: 'utf8' }).sort()
+  const before = look()
+  await source.sync(path, { to: join(dir, 'copy') })
+  expect(look()).toEqual(before)
+})
+
+it('a folder that is no store is an error and stays as it is', async () => {
+  const dir = tempDir()
+  mkdirSync(join(dir, 'mlruns'))
+  for (const path of [dir, join(dir, 'mlruns')])
+    expect((await rejection(source.sync(path, { to: join(dir, 'copy') }))).message).toContain('is no store')
+  expect(readdirSync(dir, { recursive: true })).toEqual(['mlruns'])
+})
