@@ -28,7 +28,7 @@ import {
 } from './tracking/experiments.js'
 import type { BufferOptions } from './tracking/metric-buffer.js'
 import { type Runs, runs } from './tracking/runs.js'
-import { type ClientOptions, type Parts, wire } from './wire.js'
+import { type ClientOptions, type Parts, type SpoolDelivery, type SpoolDeliveryOptions, wire } from './wire.js'
 
 /** What a client tells its listeners. */
 export interface ClientEvents {
@@ -94,6 +94,12 @@ export interface Client extends Experiments, Runs, Registry, AsyncDisposable {
   on<E extends keyof ClientEvents>(event: E, listener: (detail: ClientEvents[E]) => void): () => void
   /** Resolves when all that the open runs logged has arrived; rejects with what was refused. */
   flush(options?: { readonly timeoutMs?: number }): Promise<void>
+  /**
+   * Delivers what processes that are gone have left in the spool, each run to the server it was logged to, with the
+   * environment's credentials; what a living process delivers is left to it. A server that takes nothing is given up, and
+   * the rest stays: see `complete` of each run.
+   */
+  deliverSpool(options?: SpoolDeliveryOptions): Promise<SpoolDelivery[]>
   /** Ends the runs that are open and lets go of connections. */
   close(): Promise<void>
 }
@@ -342,6 +348,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
     async flush(options) {
       await Promise.all([...open].map((run) => run.flush(options)))
     },
+    deliverSpool: (options = {}) => parts.deliverSpool(options),
     async close() {
       await Promise.all([...open].map((run) => run.finish('FINISHED')))
       await parts.close()

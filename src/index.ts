@@ -226,5 +226,7 @@ export {
   registerArtifactStore,
   registerFlavor,
   registerTransport,
+  type SpoolDelivery,
+  type SpoolDeliveryOptions,
   type TransportFactory,
 } from './wire.js'

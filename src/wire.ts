@@ -6,16 +6,18 @@ import type { Flavor } from './models/flavor.js'
 import type { Backends } from './resolve/backends.js'
 import { readSettings, type Settings } from './settings.js'
 import type { Courier } from './spool/deliver.js'
+import { serverPlaces } from './spool/place.js'
 import { courier } from './tracking/courier.js'
 import type { BufferOptions } from './tracking/metric-buffer.js'
 import type { TextRules } from './tracking/values.js'
 import type { Transport } from './transport/transport.js'
 import { type Logger, lazyLogger } from './wire/logger.js'
 import { openRemote, type Remote, type RemoteOptions } from './wire/remote.js'
-import { openSpool, type Spool } from './wire/spool.js'
+import { deliverAll, openSpool, type Spool, type SpoolDelivery, type SpoolDeliveryOptions } from './wire/spool.js'
 
 export type { Logger } from './wire/logger.js'
 export type { RemoteOptions } from './wire/remote.js'
+export type { SpoolDelivery, SpoolDeliveryOptions } from './wire/spool.js'
 
 /** What the maker of a transport or an artifact store is given. */
 export interface PluginContext {
@@ -69,6 +71,8 @@ export interface Parts {
   readonly flavors: () => Promise<readonly Flavor[]>
   /** What is kept on disk on its way to the tracking server; undefined for a store of this machine. */
   readonly spool: Spool | undefined
+  /** Delivers what waits on disk, for any server. */
+  readonly deliverSpool: (options: SpoolDeliveryOptions) => Promise<SpoolDelivery[]>
   /** The tracking transport for a start that can go on without its server. */
   readonly impatient: () => Promise<Transport>
   readonly logger: Logger
@@ -189,34 +193,45 @@ export function wire(options: ClientOptions): Parts {
     return transport
   }
 
+  /** The opener of artifacts behind a server. */
+  function artifactsAt(server: string): OpenArtifacts {
+    const at = { ...context, trackingUri: server }
+    return (uri) => {
+      const own = Object.entries({ ...Object.fromEntries(artifactStores), ...options.artifactStores })
+      return artifactOpener(Object.fromEntries(own.map(([scheme, make]) => [scheme, (of) => make(of, at)])))(uri)
+    }
+  }
   function openArtifacts(uri: string): ArtifactStore | Promise<ArtifactStore> {
-    const own = Object.entries({ ...Object.fromEntries(artifactStores), ...options.artifactStores })
-    return artifactOpener(Object.fromEntries(own.map(([scheme, make]) => [scheme, (of) => make(of, context)])))(uri)
+    return artifactsAt(trackingUri)(uri)
   }
 
   /** Whether the tracking backend is not an MLflow server as we speak to it. */
   const ownTransport =
     !/^(https?|databricks):/i.test(trackingUri) ||
     (options.transports?.[schemeOf(trackingUri)] ?? transports.get(schemeOf(trackingUri))) !== remote
-  const carrier = async () => {
-    const transport = ownTransport ? await openTransport(trackingUri) : (await remoteAt(trackingUri)).once
-    return courier({ transport, openArtifacts, serverRunId: (runId) => spool?.serverRunId(runId) })
+  const spoolDir = options.spoolDir ?? settings.spoolDir
+  const spoolOf = (uri: string): Spool => {
+    let carrying: Promise<Courier> | undefined
+    const carrier = async (): Promise<Courier> => {
+      const isOwn = uri === trackingUri && ownTransport
+      const transport = isOwn ? await openTransport(uri) : (await remoteAt(uri)).once
+      return courier({ transport, openArtifacts: artifactsAt(uri), serverRunId: (runId) => made.serverRunId(runId) })
+    }
+    const made: Spool = openSpool({
+      spoolDir,
+      trackingUri: uri,
+      warn: (message) => logger.warn(message),
+      courier() {
+        carrying ??= carrier().catch((error: unknown) => {
+          carrying = undefined
+          throw error
+        })
+        return carrying
+      },
+    })
+    return made
   }
-  let carrying: Promise<Courier> | undefined
-  const spool = isLocal(trackingUri)
-    ? undefined
-    : openSpool({
-        spoolDir: options.spoolDir ?? settings.spoolDir,
-        trackingUri,
-        warn: (message) => logger.warn(message),
-        courier: () => {
-          carrying ??= carrier().catch((error: unknown) => {
-            carrying = undefined
-            throw error
-          })
-          return carrying
-        },
-      })
+  const spool = isLocal(trackingUri) ? undefined : spoolOf(trackingUri)
 
   const backend = (uri: string) => ({ uri, local: isLocal(uri), transport: async () => openTransport(uri) })
   return {
@@ -236,6 +251,11 @@ export function wire(options: ClientOptions): Parts {
     openServer: /^(https?|databricks):/i.test(trackingUri) ? () => remoteAt(trackingUri) : undefined,
     flavors: async () => [...(options.flavors ?? []), ...(await Promise.all(flavors.map((load) => load())))],
     spool,
+    deliverSpool: (how) =>
+      deliverAll(
+        serverPlaces(spoolDir).map(({ uri }) => (spool?.uri === uri ? spool : spoolOf(uri))),
+        how,
+      ),
     impatient: async () => (ownTransport ? openTransport(trackingUri) : (await remoteAt(trackingUri)).impatient),
     logger,
     rules: { truncate: settings.truncateLongValues, warn: warnOnce },

@@ -75,6 +75,8 @@ export interface Deliverer {
   readonly progress: Progress
   /** Why things were refused since this was last asked; at most 100. */
   refusals(): CairnError[]
+  /** The run's id on its server, once it has one. */
+  runId(): string | undefined
   /** Why the last request that failed did. */
   readonly lastError: CairnError | undefined
   /** Whether all that the log has taken is done with, delivered or refused. */
@@ -405,6 +407,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
     get lastError() {
       return lastError
     },
+    runId: () => runId,
     isDone,
     finished,
     until,

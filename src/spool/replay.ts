@@ -9,8 +9,12 @@ import { type ServerState, serverState } from './server.js'
 export interface Replayed {
   /** The id that the script knew. */
   readonly runId: string
-  /** Whether everything is done with; false when it was stopped before. */
+  /** The run's id on its server; undefined when it was not made. */
+  readonly serverRunId: string | undefined
+  /** Whether everything is done with; false when it was stopped before, or belongs to a process that lives. */
   readonly complete: boolean
+  /** Whether a process that lives delivers it; nothing was done here. */
+  readonly busy: boolean
   readonly delivered: number
   readonly refused: number
   readonly refusals: readonly CairnError[]
@@ -26,7 +30,7 @@ export interface ReplayOptions {
   /** Whether to send at once and keep the process alive until all is done, as a command does. */
   readonly hurry?: boolean | undefined
   readonly watch?: ((runId: string) => Watch) | undefined
-  /** Told after every request how far one run is. */
+  /** Told now and then how far one run is. */
   readonly onProgress?: ((progress: { readonly runId: string; readonly delivered: number }) => void) | undefined
 }
 
@@ -72,8 +76,11 @@ type One = ReplayOptions & { readonly server: ServerState }
 
 async function replayRun(place: ServerPlace, dir: string, options: One): Promise<Replayed | undefined> {
   const owned = claim(dir)
-  if (!owned) return undefined
   const run = runOf(dir)
+  if (!owned) {
+    const nothing = { serverRunId: undefined, complete: false, busy: true, delivered: 0, refused: 0, refusals: [] }
+    return run && { runId: run.runId, ...nothing }
+  }
   if (!run) {
     // Killed before it said whose it is: nothing was logged yet.
     dropRunDir(dir)
@@ -95,7 +102,8 @@ async function replayRun(place: ServerPlace, dir: string, options: One): Promise
   delivery.stop()
   if (!complete) owned.release()
   const { delivered, refused } = delivery.progress
-  return { runId, complete, delivered, refused, refusals: delivery.refusals() }
+  const serverRunId = delivery.runId()
+  return { runId, serverRunId, complete, busy: false, delivered, refused, refusals: delivery.refusals() }
 }
 
 /** Waits until a log is done with, or the signal says stop; answers which. */

@@ -10,6 +10,8 @@ import { serverState } from '../spool/server.js'
 export interface Spool {
   /** Opens the way of one run through the disk; throws what the disk says when there is no way. */
   open(run: SpooledRun, watch: Watch): SpooledOutlet
+  /** The server's address, without credentials. */
+  readonly uri: string
   /** Delivers what processes that are gone have left for this server. */
   replay(options?: Omit<ReplayOptions, 'courier' | 'server' | 'limits'>): Promise<Replayed[]>
   /** The runs that wait for this server. */
@@ -98,6 +100,7 @@ export function openSpool({ spoolDir, trackingUri, courier, warn }: SpoolOptions
       lookForLeft()
       return outlet
     },
+    uri: place.uri,
     replay: deliverLeft,
     waiting: () => waitingRuns(place),
     serverRunId: (runId) => serverRunId(place, runId),
@@ -108,4 +111,50 @@ export function openSpool({ spoolDir, trackingUri, courier, warn }: SpoolOptions
       outlets.clear()
     },
   }
+}
+
+/** What became of one run that waited in the spool. */
+export interface SpoolDelivery extends Replayed {
+  /** The address of its server. */
+  readonly server: string
+}
+
+/** How the spool is delivered. */
+export interface SpoolDeliveryOptions {
+  /** Stops where it stands; what is left stays in the spool. */
+  readonly signal?: AbortSignal | undefined
+  /** Gives up on a server that has taken nothing for this long, in milliseconds; 30,000 by default. */
+  readonly patienceMs?: number | undefined
+  readonly onProgress?: ReplayOptions['onProgress']
+}
+
+const PATIENCE_MS = 30_000
+
+/** Delivers what waits on disk, each to the server that it was logged to. */
+export async function deliverAll(
+  spools: readonly Spool[],
+  { signal, patienceMs = PATIENCE_MS, onProgress }: SpoolDeliveryOptions,
+): Promise<SpoolDelivery[]> {
+  const all = await Promise.all(
+    spools.map(async (spool) => {
+      const given = new AbortController()
+      const moved = new Map<string, number>()
+      let timer = setTimeout(() => given.abort(), patienceMs)
+      const watched = (progress: { readonly runId: string; readonly delivered: number }) => {
+        onProgress?.(progress)
+        if (moved.get(progress.runId) === progress.delivered) return
+        moved.set(progress.runId, progress.delivered)
+        clearTimeout(timer)
+        timer = setTimeout(() => given.abort(), patienceMs)
+      }
+      try {
+        const both = signal ? AbortSignal.any([signal, given.signal]) : given.signal
+        const done = await spool.replay({ signal: both, hurry: true, onProgress: watched })
+        return done.map((one) => ({ ...one, server: spool.uri }))
+      } finally {
+        clearTimeout(timer)
+      }
+    }),
+  )
+  return all.flat()
 }

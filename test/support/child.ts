@@ -16,8 +16,8 @@ export interface ChildOptions {
   readonly nodeOptions?: readonly string[]
   /** The user to run as. */
   readonly uid?: number
-  /** Told each time the child has said something more. */
-  readonly onStdout?: (all: string, kill: (signal: NodeJS.Signals) => void) => void
+  /** Told each time the child has said something more; `write` goes to its standard input. */
+  readonly onStdout?: (all: string, kill: (signal: NodeJS.Signals) => void, write: (text: string) => void) => void
 }
 
 const source = new URL('../../src/index.ts', import.meta.url).pathname
@@ -44,7 +44,11 @@ export async function child(script: string, options: ChildOptions): Promise<Ende
   let stderr = ''
   process_.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text
-    options.onStdout?.(stdout, (signal) => void process_.kill(signal))
+    options.onStdout?.(
+      stdout,
+      (signal) => void process_.kill(signal),
+      (line) => void process_.stdin.write(line),
+    )
   })
   process_.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest'
+import { killWhen, stand } from '../support/spool-child.js'
+
+const LOG =
+  "await startRun({ runName: 'r' }); for (let i = 0; i < 2500; i++) logMetric('loss', i, i); logParam('p', 1); setTag('t', 'x');"
+const WAIT = 'setInterval(() => {}, 1000)'
+const range = (count: number) => Array.from({ length: count }, (_, i) => i)
+const whole = { steps: range(2500), twice: 0, params: { p: '1' }, runs: 1 }
+
+describe('a process that logs to a server and ends with its run open', () => {
+  it.each([
+    ['at its natural end', LOG, {}, 'FINISHED', 0],
+    ['after endRun', `${LOG} await endRun()`, {}, 'FINISHED', 0],
+  ])('%s has delivered all', async (_, body, options, status, code) => {
+    const at = await stand()
+    const ended = await at.outcome(await at.run(body, options))
+    expect(ended).toMatchObject({ ...whole, status, code })
+    expect(at.left()).toEqual([])
+    await at.stop()
+  })
+
+  it.each(['SIGTERM', 'SIGINT'] as const)('by %s has delivered all, and died of it', async (signal) => {
+    const at = await stand()
+    const ended = await at.outcome(await at.run(`${LOG} console.log('ready'); ${WAIT}`, killWhen('ready', signal)))
+    expect(ended).toMatchObject({ ...whole, status: 'KILLED', signal })
+    expect(at.left()).toEqual([])
+    await at.stop()
+  })
+
+  it.each([
+    ['by process.exit(0)', `${LOG} process.exit(0)`, 'FINISHED', 0],
+    ['by process.exit(3)', `${LOG} process.exit(3)`, 'FAILED', 3],
+    ['by an uncaught error', `${LOG} throw new Error('boom')`, 'FAILED', 1],
+    ['by an unhandled rejection', `${LOG} void Promise.reject(new Error('boom'))`, 'FAILED', 1],
+  ])('%s has delivered all, at the latest with the next process', async (_, body, status, code) => {
+    const at = await stand()
+    const ended = await at.run(body)
+    expect(ended.code).toBe(code)
+    await at.replay()
+    expect(await at.outcome(ended)).toMatchObject({ ...whole, status })
+    expect(at.left()).toEqual([])
+    await at.stop()
+  })
+
+  it.each([
+    ['at its natural end', LOG, {}, 'FINISHED'],
+    ['by process.exit(0)', `${LOG} process.exit(0)`, {}, 'FINISHED'],
+    ['by SIGTERM', `${LOG} console.log('ready'); ${WAIT}`, killWhen('ready', 'SIGTERM'), 'KILLED'],
+  ])('%s while the server is away keeps all on disk and says so', async (_, body, options, status) => {
+    const at = await stand()
+    const script = `await startRun({ runName: 'r' }); console.log('started');
+      await new Promise((go) => process.stdin.once('data', go)); process.stdin.destroy();`
+    const ended = await at.run(body.replace("await startRun({ runName: 'r' });", script), {
+      ...options,
+      onStdout: (all, kill, write) => {
+        if (all.includes('started') && at.server) void at.stop().then(() => write('go\n'))
+        options.onStdout?.(all, kill, write)
+      },
+    })
+    expect(ended.stderr).toMatch(/2502 not delivered/)
+    expect(ended.stderr).toMatch(/npx cairn-ml sync/)
+    expect(at.left()).toHaveLength(1)
+    await at.start()
+    await at.replay()
+    expect(await at.outcome(ended)).toMatchObject({ ...whole, status })
+    expect(at.left()).toEqual([])
+    await at.stop()
+  })
+})

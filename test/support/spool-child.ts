@@ -1,0 +1,105 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { createClient } from '../../src/index.js'
+import { startTestServer, type TestServer } from '../../src/testing/index.js'
+import { type ChildOptions, child, type Ended } from './child.js'
+import { tempDir } from './temp-dir.js'
+
+/** What a child logged, and what of it its server has. */
+export interface Outcome extends Ended {
+  readonly status: string | undefined
+  /** Steps of the metric `loss`, as the server has them. */
+  readonly steps: number[]
+  /** Points beyond the first with their step. */
+  readonly twice: number
+  readonly params: Readonly<Record<string, string>>
+  readonly tags: Readonly<Record<string, string>>
+  readonly runs: number
+}
+
+/** A folder and a server for children that log. */
+export async function stand(options: { readonly port?: number } = {}) {
+  const cwd = tempDir()
+  const dir = join(cwd, 'server')
+  let server: TestServer | undefined = await startTestServer({ dir, ...options })
+  const port = Number(new URL(server.url).port)
+  const { url } = server
+
+  const stop = async (): Promise<void> => {
+    await server?.close()
+    server = undefined
+  }
+  return {
+    cwd,
+    url,
+    port,
+    spoolDir: join(cwd, 'spool'),
+    get server() {
+      return server
+    },
+    stop,
+    async start() {
+      server ??= await startTestServer({ dir, port })
+    },
+    /** Runs a script that logs to the server. */
+    run: (body: string, more: Partial<ChildOptions> = {}) =>
+      child(
+        `import { startRun, endRun, logMetric, logMetrics, logParam, logParams, setTag, logText, createClient, activeRun } from 'CAIRN'\n${body}`,
+        {
+          cwd,
+          ...more,
+          env: { MLFLOW_TRACKING_URI: url, MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT: 'true', ...more.env },
+        },
+      ),
+    /** What the server has of the newest run. */
+    async outcome(ended: Ended): Promise<Outcome> {
+      const client = createClient({ trackingUri: join(dir, 'mlruns') })
+      const found = await client.searchRuns({ viewType: 'ALL' })
+      const run = found[0]
+      const points = run ? await client.getMetricHistory(run.info.runId, 'loss').catch(() => []) : []
+      await client.close()
+      const steps = points.map(({ step }) => Number(step)).sort((a, b) => a - b)
+      return {
+        ...ended,
+        status: run?.info.status,
+        steps,
+        twice: steps.length - new Set(steps).size,
+        params: run?.data.params ?? {},
+        tags: run?.data.tags ?? {},
+        runs: found.length,
+      }
+    },
+    /** The files that wait in the spool. */
+    left: () => leftIn(join(cwd, 'spool')),
+    /** Delivers what is left, as the next process of Cairn does. */
+    replay: (): Promise<Ended> => child(REPLAY, { cwd, env: { MLFLOW_TRACKING_URI: url } }),
+  }
+}
+
+export type Stand = Awaited<ReturnType<typeof stand>>
+
+/** A process that waits until what is left in the spool is delivered. */
+const REPLAY = `
+import { createClient } from 'CAIRN'
+const client = createClient()
+const done = await client.deliverSpool()
+console.log(JSON.stringify(done.map(({ runId, complete, delivered, refused }) => ({ runId, complete, delivered, refused }))))
+await client.close()
+`
+
+/** The folders of runs that wait. */
+export function leftIn(spool: string): string[] {
+  const servers = join(spool, 'v1')
+  if (!existsSync(servers)) return []
+  return readdirSync(servers).flatMap((server) => {
+    const runs = join(servers, server, 'runs')
+    return existsSync(runs) ? readdirSync(runs) : []
+  })
+}
+
+/** Kills the child when it has said a word. */
+export const killWhen = (word: string, signal: NodeJS.Signals): Partial<ChildOptions> => ({
+  onStdout: (all, kill) => {
+    if (all.includes(word)) kill(signal)
+  },
+})
