@@ -1,7 +1,7 @@
 import { isAbsolute, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { CONTROL } from '../core/relative-path.js'
 import { InvalidParameterError, UnsafePathError } from '../errors.js'
-import { CONTROL } from './paths.js'
 
 const SCHEME = /^([a-z][a-z0-9+.-]+):/i
 const DRIVE = /^[a-z]:(?:[\\/]|$)/i
@@ -17,7 +17,8 @@ export function localPath(uri: string, platform: string = process.platform): str
   const refuse = (reason: string): never => {
     throw new InvalidParameterError(`${JSON.stringify(uri)} is not a place on this machine: ${reason}`)
   }
-  if (typeof uri !== 'string' || uri === '') return refuse('it is empty')
+  if (typeof uri !== 'string') return refuse(`it is no text but ${typeof uri}`)
+  if (uri === '') return refuse('it is empty')
   if (uri.includes('\0')) return refuse('it contains a NUL character')
   const scheme = schemeOf(uri)
   if (scheme !== 'file') return refuse(`its scheme is ${scheme}:`)

@@ -14,6 +14,8 @@ it.each([
   'a..b',
   '.hidden',
   'a ',
+  'model-12:30.txt',
+  'x;v=1',
   'CON',
 ])('%j is a path inside', (path) => {
   expect(checkRelativePath(path, 'The path')).toBe(path)
@@ -45,6 +47,11 @@ it.each([
   'file:c:/x',
   '//evil.com/x',
   'http://x',
+  'http:/x',
+  'a/.;v',
+  'a/ ../b',
+  'a#b',
+  'a%23b',
   'a//b',
   'a/',
   `${'a/'.repeat(3000)}b`,
