@@ -17,6 +17,9 @@ export interface StagedDir {
 /** Name of the folder in a store's root for what is in the making; MLflow skips folders whose name ends so. */
 export const STAGING = '.cairn.trash'
 
+/** Name of the folder for locks in the staging folder. */
+export const LOCKS = 'locks'
+
 /** Opens an empty staging folder in `<root>/.cairn.trash/`; it becomes visible whole, by `place`, or not at all. */
 export function stageDir(root: string): StagedDir {
   const dir = freshPath(join(root, STAGING))
@@ -64,8 +67,12 @@ const OLD_MS = 24 * 60 * 60 * 1000
 
 /** Removes what killed processes left in the staging of a store a day ago or longer; what cannot be removed stays. */
 export function sweepStaging(root: string): void {
-  for (const { name } of listEntries(join(root, STAGING))) {
-    const path = join(root, STAGING, name)
+  for (const dir of [join(root, STAGING), join(root, STAGING, LOCKS)]) sweep(dir)
+}
+
+function sweep(dir: string): void {
+  for (const { name } of listEntries(dir)) {
+    const path = join(dir, name)
     const state = name.startsWith('.cairn-') ? stateOf(path) : undefined
     if (!state || Date.now() - state.mtimeMs < OLD_MS) continue
     try {

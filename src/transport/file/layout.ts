@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { checkExperimentId, checkModelId, checkRunId } from '../../core/names.js'
-import { STAGING } from '../../disk/stage-dir.js'
+import { LOCKS, STAGING } from '../../disk/stage-dir.js'
 import { isRealDir, listDirs } from '../../disk/walk.js'
 import { type FileState, stateOf } from '../../disk/write.js'
 import { NotFoundError } from '../../errors.js'
@@ -47,7 +47,7 @@ const RESERVED = new Set(['tags', 'datasets', 'traces', MODELS])
 export const fileUri = (path: string): string => pathToFileURL(path).href
 
 /** A lock file of the store; what it guards is in its name. */
-export const lockFile = (store: Store, name: string): string => join(store.root, STAGING, 'locks', `${name}.lock`)
+export const lockFile = (store: Store, name: string): string => join(store.root, STAGING, LOCKS, `${name}.lock`)
 
 /** Where an active experiment lies. */
 export const experimentDir = (store: Store, id: string): string => join(store.root, id)
