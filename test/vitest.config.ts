@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
-    exclude: ['test/interop/**', '**/node_modules/**'],
+    exclude: ['test/interop/**', 'test/page/**', '**/node_modules/**'],
     testTimeout: 30_000,
     hookTimeout: 30_000,
     env: {

@@ -63,7 +63,8 @@ function Folder({ run, base, path, chosen }: FolderProps) {
 }
 
 function Branch({ run, base, file, chosen }: Omit<FolderProps, 'path'> & { readonly file: FileEntry }) {
-  const [open, setOpen] = useState(chosen.startsWith(`${file.path}/`))
+  const [chosenOpen, setOpen] = useState<boolean>()
+  const open = chosenOpen ?? chosen.startsWith(`${file.path}/`)
   return (
     <>
       <button type="button" class="quiet branch" aria-expanded={open} onClick={() => setOpen(!open)}>

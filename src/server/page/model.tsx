@@ -88,7 +88,7 @@ function Holder({ stage, versions, events, onBack }: HolderProps) {
           <strong>{holders.map(({ version }) => `Version ${version}`).join(', ')}</strong>
           <small class="dim">
             {' '}
-            since <Ago ms={latest.last_updated_timestamp} />
+            moved <Ago ms={latest.last_updated_timestamp} />
           </small>
         </p>
       ) : (

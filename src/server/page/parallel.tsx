@@ -14,7 +14,7 @@ interface ViewProps {
   readonly onChange: (query: Record<string, string | undefined>) => void
 }
 
-const WIDTH = 150
+const [NARROW, WIDE] = [120, 220]
 const HEIGHT = 320
 const TOP = 34
 const SIDE = 70
@@ -28,8 +28,10 @@ export function ParallelView({ runs, place, onChange }: ViewProps) {
   const toggle = (id: string) =>
     onChange({ axes: writeList(ids.includes(id) ? ids.filter((one) => one !== id) : [...ids, id]) })
   const scales = ids.map((id) => scaleOf(runs.map((run) => cellOf(run, id))))
-  const width = 2 * SIDE + WIDTH * Math.max(1, ids.length - 1)
-  const x = (index: number) => SIDE + index * WIDTH
+  const gaps = Math.max(1, ids.length - 1)
+  const gap = Math.min(WIDE, Math.max(NARROW, (innerWidth - 100 - 2 * SIDE) / gaps))
+  const width = 2 * SIDE + gap * gaps
+  const x = (index: number) => SIDE + index * gap
   const y = (share: number) => TOP + (1 - share) * HEIGHT
   const pointed = runs.find(({ info }) => info.run_id === at)
   return (

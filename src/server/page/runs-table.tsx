@@ -152,7 +152,7 @@ export function RunsTable({ runs, columns, order, onSort, selected, onSelect, on
 
 function widthOf({ kind, key }: Column): string {
   if (kind === 'metrics') return 'minmax(88px, 1fr)'
-  if (key === 'start_time') return '136px'
+  if (key === 'start_time') return '158px'
   if (key === 'run_id') return '270px'
   return 'minmax(88px, 1fr)'
 }

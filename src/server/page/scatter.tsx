@@ -25,7 +25,8 @@ export function ScatterView({ runs, place, onChange }: ViewProps) {
   const usual = telling(runs, 12)
   const pick = (given: string | undefined, or: string | undefined) =>
     given && ids.includes(given) ? given : (or ?? ids[0] ?? '')
-  const across = pick(place.query.sx, usual[0])
+  const spread = (id: string) => new Set(runs.map((run) => cellOf(run, id))).size
+  const across = pick(place.query.sx, usual.find((id) => spread(id) > 2) ?? usual[0])
   const up = pick(
     place.query.sy,
     usual.findLast((id) => id !== across),
@@ -45,7 +46,7 @@ export function ScatterView({ runs, place, onChange }: ViewProps) {
         <svg
           viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
           class="scatter"
-          role="img"
+          role="group"
           aria-label={`${titleOf(up)} over ${titleOf(across)}, a point for each run`}
         >
           {TICKS.map((share) => (

@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config'
+
+/** The page in a real browser: started by `npm run test:page`, apart from the tests that need none. */
+export default defineConfig({
+  test: {
+    root: new URL('../..', import.meta.url).pathname,
+    include: ['test/page/**/*.test.ts'],
+    globalSetup: ['test/page/build.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    fileParallelism: false,
+    env: { MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT: 'true' },
+  },
+})
