@@ -1,8 +1,8 @@
-import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createClient } from '../../src/index.js'
 import { startTestServer, type TestServer } from '../../src/testing/index.js'
 import { type ChildOptions, child, type Ended } from './child.js'
+import { leftIn } from './left.js'
 import { tempDir } from './temp-dir.js'
 
 /** What a child logged, and what of it its server has. */
@@ -86,16 +86,6 @@ const done = await client.deliverSpool()
 console.log(JSON.stringify(done.map(({ runId, complete, delivered, refused }) => ({ runId, complete, delivered, refused }))))
 await client.close()
 `
-
-/** The folders of runs that wait. */
-export function leftIn(spool: string): string[] {
-  const servers = join(spool, 'v1')
-  if (!existsSync(servers)) return []
-  return readdirSync(servers).flatMap((server) => {
-    const runs = join(servers, server, 'runs')
-    return existsSync(runs) ? readdirSync(runs) : []
-  })
-}
 
 /** Kills the child when it has said a word. */
 export const killWhen = (word: string, signal: NodeJS.Signals): Partial<ChildOptions> => ({

@@ -1,0 +1,25 @@
+/** What takes too long for every change. `npm run soak [-- part …]`, all parts by default; exits with 1 when one fails. */
+import { killChildren } from './spool-kills.js'
+
+/** Each part says in lines what it saw, and whether that is well. */
+const parts: Record<string, () => Promise<{ readonly ok: boolean; readonly lines: readonly string[] }>> = {
+  async kills() {
+    const seen = await killChildren(Number(process.env.CAIRN_SOAK_KILLS ?? 1000))
+    const { kills, logged, due, arrived, lost, twice, left, warnings } = seen
+    return {
+      ok: lost === 0 && twice === 0 && left === 0,
+      lines: [
+        `${kills} kills, ${logged} points logged, ${due} more than 10 ms before the kill, ${arrived} arrived`,
+        `${lost} lost, ${twice} twice, ${left} runs left in the spool`,
+        ...warnings.slice(0, 5),
+      ],
+    }
+  },
+}
+
+const chosen = process.argv.slice(2).filter((arg) => arg in parts)
+for (const name of chosen.length > 0 ? chosen : Object.keys(parts)) {
+  const { ok, lines } = await parts[name]!()
+  for (const line of lines) console.log(`${name}: ${line}`)
+  if (!ok) process.exitCode = 1
+}

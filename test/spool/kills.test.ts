@@ -1,0 +1,11 @@
+import { expect, it } from 'vitest'
+import { killChildren } from '../soak/spool-kills.js'
+
+/** A thousand are killed by `npm run soak`. */
+const KILLS = 50
+
+it('loses nothing that was logged more than 10 ms before a kill, and delivers nothing twice', async () => {
+  const seen = await killChildren(KILLS)
+  expect(seen).toMatchObject({ kills: KILLS, lost: 0, twice: 0, left: 0, warnings: [] })
+  expect(seen.due).toBeGreaterThan(KILLS)
+}, 180_000)
