@@ -1,6 +1,7 @@
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
 import { durationText, numberText, timeText } from './format.js'
+import { joined } from './join.js'
 import { colour, useTheme } from './theme.js'
 
 /** What lies on the x axis: steps, the time of day, or the time since the run began. */
@@ -51,7 +52,7 @@ function dataOf(lines: readonly Line[], log: boolean): uPlot.AlignedData {
   const [first] = tables
   if (first && tables.every(([x]) => x.length === first[0].length && x.every((at, i) => at === first[0][i])))
     return [first[0], ...tables.map(([, y]) => y)]
-  return uPlot.join(tables)
+  return joined(tables) as uPlot.AlignedData
 }
 
 function tip(plot: uPlot, box: HTMLElement, lines: readonly Line[], axis: Axis): void {

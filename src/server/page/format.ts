@@ -36,9 +36,10 @@ export function agoText(ms: number | undefined, now: number): string {
   return timeText(ms).slice(0, 10)
 }
 
-/** How long something took: `0.4 s`, `12 s`, `3 min 05 s`, `2 h 10 min`. */
+/** How long something took: `400 ms`, `1.4 s`, `12 s`, `3 min 05 s`, `2 h 10 min`. */
 export function durationText(ms: number | undefined): string {
   if (ms === undefined || !(ms >= 0)) return ''
+  if (ms < 1000) return `${Math.round(ms)} ms`
   if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`
   const seconds = Math.round(ms / 1000)
   if (seconds < 60) return `${seconds} s`
