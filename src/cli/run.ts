@@ -38,7 +38,7 @@ function program(terminal: Terminal, unwell: () => void): Command {
   cacheWords(all, terminal)
   serveWords(all, terminal)
   doctorWord(all, terminal, unwell)
-  syncWord(all, terminal, { unwell })
+  syncWord(all, terminal, unwell)
   return all
 }
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Client, SyncOptions, SyncResult, SyncTally } from '../index.js'
+import type { SpoolDelivery, SyncOptions, SyncResult, SyncTally } from '../index.js'
 import { bytesText } from './format.js'
 import { fields } from './sections.js'
 import { plain, type Terminal } from './terminal.js'
@@ -13,30 +13,14 @@ interface Options {
   readonly deleted?: true
 }
 
-/** What delivering the spool came to. */
-export interface Delivery {
-  readonly value: unknown
-  readonly text: string
-  readonly whole: boolean
-}
-
-export interface SyncWordOptions {
-  /** Called when something was not copied or delivered; the exit code is then 1. */
-  readonly unwell: () => void
-  /** Delivers what waits in the spool to where it was logged to; done when no path is given. */
-  readonly deliver?: ((client: Client) => Promise<Delivery>) | undefined
-}
-
 const DEFAULT_PATH = './mlruns'
 
-/** The word that copies a store into another, and delivers what waits. */
-export function syncWord(program: Command, terminal: Terminal, { unwell, deliver }: SyncWordOptions): void {
+/** The word that copies a store into another, and delivers what waits; exit code 1 when something did not arrive. */
+export function syncWord(program: Command, terminal: Terminal, unwell: () => void): void {
   const sync = program
     .command('sync')
-    .description(
-      'Copy runs and models of a store to a server, or to another store; what is there already is not sent again',
-    )
-    .argument('[path]', `the store to copy, a folder or an address (default with --to: ${DEFAULT_PATH})`)
+    .description('Deliver what waits on this machine for its servers; or copy a store, runs and models, to another')
+    .argument('[path]', `the store to copy, a folder or an address (with --to alone: ${DEFAULT_PATH})`)
     .option('-t, --to <uri>', 'where to; default: the tracking URI')
     .option('--dry-run', 'only say what would be copied')
     .option('-e, --experiment <name>', 'only this experiment (may be repeated)', several)
@@ -44,21 +28,49 @@ export function syncWord(program: Command, terminal: Terminal, { unwell, deliver
     .option('--deleted', 'deleted runs, too')
   examples(
     sync,
+    'cairn-ml sync',
     'cairn-ml sync ./mlruns --to http://127.0.0.1:5000 --dry-run',
     'cairn-ml sync ./mlruns --to http://127.0.0.1:5000',
     'cairn-ml sync http://old:5000 --to http://new:5000 -e churn',
   )
   word<Options>(sync, terminal, async (work, path) => {
-    const { client, options, answer } = work
+    const { options, answer } = work
     const source = path ?? (options.to === undefined ? undefined : DEFAULT_PATH)
-    const delivery = path === undefined ? await deliver?.(client) : undefined
-    const result = source === undefined && deliver ? undefined : await copy(work, source ?? DEFAULT_PATH)
-    const value = delivery === undefined ? result : { ...result, spool: delivery.value }
-    answer(value, () =>
-      [delivery?.text, result && text(result, source ?? DEFAULT_PATH)].filter((part) => part).join('\n\n'),
+    const delivered = path === undefined && !options.dryRun ? await deliver(work) : undefined
+    const result = source === undefined && delivered ? undefined : await copy(work, source ?? DEFAULT_PATH)
+    answer({ ...result, ...(delivered ? { spool: delivered } : {}) }, () =>
+      [delivered && deliveredText(delivered), result && copiedText(result, source ?? DEFAULT_PATH)]
+        .filter((part) => part !== undefined)
+        .join('\n\n'),
     )
-    if (result?.failed.length || delivery?.whole === false) unwell()
+    if (result?.failed.length || delivered?.some((one) => !isDone(one))) unwell()
   })
+}
+
+const isDone = ({ complete, busy, refused }: SpoolDelivery): boolean => (complete || busy) && refused === 0
+
+/** Sends what processes that are gone have left in the spool, each run to its server. */
+async function deliver({ client, terminal }: Work<Options>): Promise<SpoolDelivery[]> {
+  try {
+    return await client.deliverSpool({
+      onProgress: ({ runId, delivered }) => terminal.progress(`Delivering ${plain(runId)}: ${delivered}`),
+    })
+  } finally {
+    terminal.progress('')
+  }
+}
+
+function deliveredText(all: readonly SpoolDelivery[]): string {
+  if (all.length === 0) return 'Nothing waits to be delivered.'
+  return all
+    .map(({ runId, serverRunId, server, complete, busy, delivered, refused, refusals }) => {
+      const run = `run ${plain(serverRunId ?? runId)} at ${plain(server)}`
+      if (busy) return `left alone   ${run}: a process that lives delivers it`
+      const why = refusals.map((error) => `; ${plain(error.message)}`).join('')
+      const rest = refused > 0 ? `, ${refused} refused${why}` : ''
+      return `${complete ? 'delivered   ' : 'NOT FINISHED'} ${run}: ${delivered} entries${rest}`
+    })
+    .join('\n')
 }
 
 async function copy({ client, options, terminal }: Work<Options>, source: string): Promise<SyncResult> {
@@ -83,7 +95,7 @@ async function copy({ client, options, terminal }: Work<Options>, source: string
   }
 }
 
-function text(result: SyncResult, source: string): string {
+function copiedText(result: SyncResult, source: string): string {
   const { failed, kept, points, files, bytes, dryRun } = result
   const lines = [
     `${dryRun ? 'Would copy from' : 'Copied from'} ${plain(source)}`,

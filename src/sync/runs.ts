@@ -1,4 +1,4 @@
-import { NotFoundError } from '../errors.js'
+import { InvalidParameterError, NotFoundError } from '../errors.js'
 import type { WireRun } from '../transport/protocol.js'
 import type { Job } from './job.js'
 import { runsOf } from './list.js'
@@ -44,24 +44,32 @@ async function originalAt(job: Job, id: string): Promise<WireRun | undefined> {
   }
 }
 
+/** The runs of the source that are to be copied, those of one experiment together. */
+async function* chosenRuns(job: Job, experiments: Iterable<string>): AsyncGenerator<WireRun> {
+  const { runIds, deleted = false } = job.options
+  if (!runIds) for (const id of experiments) yield* runsOf(job.from, id, { deleted, signal: job.signal })
+  for (const run_id of new Set(runIds)) {
+    const { run } = await job.from.transport.call('getRun', { run_id }, { signal: job.signal })
+    if (run.info.lifecycle_stage === 'deleted' && !deleted)
+      throw new InvalidParameterError(`The run ${run_id} is deleted; restore it, or ask for deleted runs as well`)
+    yield run
+  }
+}
+
 /** Looks through experiments (source id → target id) for what is to be copied. */
 export async function planRuns(job: Job, experiments: ReadonlyMap<string, string>): Promise<RunPlan> {
-  const { runIds, deleted = false } = job.options
-  const wanted = runIds && new Set(runIds)
   const runs = new Map<string, PlannedRun>()
-  for (const [from, experimentId] of experiments) {
-    let copies: Map<string, WireRun> | undefined
-    for await (const { info, data } of runsOf(job.from, from, { deleted, signal: job.signal })) {
-      const id = info.run_id
-      if (wanted && !wanted.has(id)) continue
-      copies ??= await copiesIn(job, experimentId)
-      const identity = identityOf(id, data.tags)
-      const known = copies.get(identity) ?? (identity === id ? undefined : await originalAt(job, identity))
-      runs.set(id, { id, identity, experimentId, info, known })
-    }
+  const there = new Map<string, Map<string, WireRun>>()
+  for await (const { info, data } of chosenRuns(job, experiments.keys())) {
+    const id = info.run_id
+    const experimentId = experiments.get(info.experiment_id)
+    if (experimentId === undefined) continue
+    const copies = there.get(experimentId) ?? (await copiesIn(job, experimentId))
+    there.set(experimentId, copies)
+    const identity = identityOf(id, data.tags)
+    const known = copies.get(identity) ?? (identity === id ? undefined : await originalAt(job, identity))
+    runs.set(id, { id, identity, experimentId, info, known })
   }
-  for (const id of wanted ?? [])
-    if (!runs.has(id)) throw new NotFoundError(`There is no run ${id} among those to copy from ${job.from.uri}`)
   return plan(job, runs)
 }
 

@@ -66,13 +66,15 @@ async function checkStore(path: string): Promise<void> {
 
 /** Source id → target id of the experiments that are copied. */
 async function copyExperiments(one: Job): Promise<Map<string, string>> {
-  const { experimentNames, signal } = one.options
+  const { experimentNames, runIds, signal } = one.options
   const wanted = experimentNames && new Set(experimentNames)
+  const holding = runIds && (await experimentsHolding(one, runIds))
   const ids = new Map<string, string>()
   const seen = new Set<string>()
   for await (const experiment of experimentsOf(one.from, { signal })) {
     if (wanted && !wanted.has(experiment.name)) continue
     seen.add(experiment.name)
+    if (holding && !holding.has(experiment.experiment_id)) continue
     await one.guard('experiment', experiment.name, async () => {
       ids.set(experiment.experiment_id, await copyExperiment(one, experiment))
     })
@@ -80,4 +82,12 @@ async function copyExperiments(one: Job): Promise<Map<string, string>> {
   for (const name of wanted ?? [])
     if (!seen.has(name)) throw new NotFoundError(`There is no experiment ${JSON.stringify(name)} in ${one.from.uri}`)
   return ids
+}
+
+/** The experiments of some runs; `NotFoundError` when one of them is not there. */
+async function experimentsHolding({ from, signal }: Job, runIds: readonly string[]): Promise<Set<string>> {
+  const found = new Set<string>()
+  for (const run_id of runIds)
+    found.add((await from.transport.call('getRun', { run_id }, { signal })).run.info.experiment_id)
+  return found
 }

@@ -71,4 +71,14 @@ describe('cairn-ml sync', () => {
     expect(code).toBe(1)
     expect(err).toMatch(/^error: There is no local store /)
   })
+
+  it('without a path delivers what waits, and says that nothing does', async () => {
+    process.env.CAIRN_SPOOL_DIR = tempDir()
+    try {
+      expect(await cairn('sync')).toMatchObject({ code: 0, out: 'Nothing waits to be delivered.' })
+      expect(JSON.parse((await cairn('sync', '--json')).out)).toEqual({ spool: [] })
+    } finally {
+      delete process.env.CAIRN_SPOOL_DIR
+    }
+  })
 })

@@ -93,6 +93,24 @@ describe('a copy that is cut', () => {
   })
 })
 
+it('a server that takes fewer points at once gets them in halves', async () => {
+  const dir = tempDir()
+  const path = join(dir, 'mlruns')
+  await using source = clientOf(path, dir)
+  const run = await source.startRun({})
+  for (let step = 0; step < 900; step++) run.logMetric('loss', step, { step, timestamp: step })
+  await run.end()
+  await using server = await startTestServer()
+  const body = '{"error_code":"INVALID_PARAMETER_VALUE","message":"at most 200 metrics"}'
+  // Tags first; then 900, 450, 225 are too many.
+  server.faults.add({ on: 'logBatch', skip: 1, times: 3, status: 400, body })
+  const { points, runIds, failed } = await source.sync(path, { to: server.url })
+  expect([points, failed]).toEqual([900, []])
+  await using target = clientOf(server.url, tempDir())
+  const there = await target.getMetricHistory(runIds[run.runId] ?? '', 'loss')
+  expect(there.map(({ step }) => step)).toEqual(steps(900))
+})
+
 /** Runs a script in a process of its own that is killed as soon as a condition holds. */
 async function killedWhen(script: string, cwd: string, isTime: () => boolean) {
   let stop: ReturnType<typeof setInterval> | undefined

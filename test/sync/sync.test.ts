@@ -255,8 +255,12 @@ it('deleted runs stay behind, or come as deleted', async () => {
 
 it('only what is asked for is copied, with the versions that come from it', async () => {
   await using server = await startTestServer()
-  const { runs, modelVersions, loggedModels } = await source.sync(store, { to: server.url, runIds: [ids.failed] })
+  const { experiments, runs, modelVersions, loggedModels } = await source.sync(store, {
+    to: server.url,
+    runIds: [ids.failed],
+  })
   expect([runs.added, modelVersions.added, loggedModels.added]).toEqual([1, 1, 0])
+  expect(experiments).toEqual({ added: 1, changed: 0, same: 0 })
   expect(await rejection(source.sync(store, { to: server.url, runIds: ['f'.repeat(32)] }))).toBeInstanceOf(
     NotFoundError,
   )
