@@ -3,12 +3,15 @@ import { InvalidParameterError } from '../errors.js'
 import type { ColumnType, DataType, Property, Schema, TensorSpec } from './schema.js'
 import type { Row } from './tensor.js'
 
+/** Any number, those that JSON has no word for included. */
+const float = () => z.union([z.number(), z.nan(), z.literal([Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])])
+
 const SCALARS: Readonly<Record<DataType | 'any', () => z.ZodType>> = {
   boolean: () => z.boolean(),
   integer: () => z.int32(),
   long: () => z.union([z.int(), z.int64()]),
-  float: () => z.union([z.number(), z.nan()]),
-  double: () => z.union([z.number(), z.nan()]),
+  float,
+  double: float,
   string: () => z.string(),
   binary: () => z.instanceof(Uint8Array),
   datetime: () => z.union([z.date(), z.iso.datetime({ local: true, offset: true })]),
@@ -31,7 +34,7 @@ function element(dtype: string): z.ZodType {
   if (dtype === 'bool') return z.boolean()
   if (/^u?int64$/.test(dtype)) return z.union([z.int(), z.bigint()])
   if (/^u?int/.test(dtype)) return z.int()
-  return dtype.startsWith('float') ? z.union([z.number(), z.nan()]) : z.string()
+  return dtype.startsWith('float') ? float() : z.string()
 }
 
 const tensor = ({ dtype, shape: dims }: TensorSpec): z.ZodType =>

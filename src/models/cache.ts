@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { factsOf, makeDirs, move, namesIn, readText, removeAll, saveFile, touch } from '../disk/files.js'
 import { isStage, once, sweepStages } from '../disk/stage.js'
 import { tree } from '../disk/tree.js'
-import { CairnError, IntegrityError, NotFoundError } from '../errors.js'
+import { CairnError, IntegrityError, InvalidParameterError, NotFoundError } from '../errors.js'
 import { prepareRoot } from './cache-root.js'
 import { verifyManifest, writeManifest } from './manifest.js'
 import { sharedWork } from './shared-work.js'
@@ -205,6 +205,9 @@ export function modelCache({ dir, warn = () => {} }: ModelCacheOptions): ModelCa
       return { dir, entries: all, bytes: all.reduce((sum, { bytes }) => sum + bytes, 0) }
     },
     async prune({ maxBytes = Number.POSITIVE_INFINITY, olderThanMs = Number.POSITIVE_INFINITY } = {}) {
+      for (const [name, limit] of Object.entries({ maxBytes, olderThanMs }))
+        if (typeof limit !== 'number' || !(limit >= 0))
+          throw new InvalidParameterError(`${name} is a number from 0, not ${String(limit)}`)
       for (const group of await namesIn(root)) await sweepStages(join(root, group))
       let [kept, removed, bytes] = [0, 0, 0]
       for (const entry of await entries()) {

@@ -7,7 +7,7 @@ import type { ModelInput, ModelOutput, NamedTensors, Row, Tensor, TensorLike } f
 import { isRows } from '../core/tensor-data.js'
 import { readYamlText, YAML_LIMIT } from '../core/yaml.js'
 import { factsOf, readText } from '../disk/files.js'
-import { InvalidParameterError, NotFoundError } from '../errors.js'
+import { IntegrityError, InvalidParameterError, NotFoundError } from '../errors.js'
 import { type BatchOptions, batching } from './batching.js'
 import { readExample } from './example.js'
 import type { Flavor, LoadedFlavor, LoadOptions } from './flavor.js'
@@ -79,7 +79,14 @@ export async function loadModel(deps: LoadDeps, uri: string, options: LoadModelO
   const { allowCode, lib, sessionOptions, signal } = options
   signal?.throwIfAborted()
   const { signature } = described
-  const loaded = lifetime(await flavor.load(folder.dir, config, { allowCode, lib, sessionOptions, signature }))
+  const loaded = lifetime(
+    await flavor.load(folder.dir, config, { allowCode, lib, sessionOptions, signature }).catch((error: unknown) => {
+      if (!(error instanceof NotFoundError)) throw error
+      throw new IntegrityError(`The model ${uri} lacks a file that its MLmodel names: ${error.message}`, {
+        cause: error,
+      })
+    }),
+  )
   try {
     signal?.throwIfAborted()
     if (options.replay) await replay(folder.dir, described, loaded, options.replay)

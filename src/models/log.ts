@@ -3,11 +3,11 @@ import { upload } from '../artifacts/copy.js'
 import type { OpenArtifacts } from '../artifacts/store.js'
 import type { Progress } from '../core/entities.js'
 import { type MlModel, writeMlModel } from '../core/mlmodel.js'
-import { checkLoggedModelName } from '../core/names.js'
+import { checkAlias, checkLoggedModelName, checkModelName, checkStage } from '../core/names.js'
 import type { Signature } from '../core/signature.js'
 import { readYaml } from '../core/yaml.js'
 import { inStage } from '../disk/stage.js'
-import { IntegrityError, NotFoundError } from '../errors.js'
+import { IntegrityError, InvalidParameterError, NotFoundError } from '../errors.js'
 import type { Transport } from '../transport/transport.js'
 import { type ModelOptions, type PackageDeps, type Packaged, packageModel } from './package.js'
 
@@ -95,7 +95,7 @@ export async function logModel(
   model: unknown,
   options: LogModelOptions,
 ): Promise<ModelInfo> {
-  checkLoggedModelName(options.name)
+  checkOptions(options)
   options.signal?.throwIfAborted()
   const work = async (stage: string): Promise<ModelInfo> => {
     const packaged = await packageModel(deps, stage, model, options)
@@ -117,6 +117,17 @@ export async function logModel(
     signal: options.signal,
   })
   return { ...info, registeredModelName: options.registeredModelName, registeredModelVersion: version }
+}
+
+/** All that can be wrong with the options, before anything is made known: a version in no stage would stay behind. */
+function checkOptions({ name, registeredModelName, stage, alias, step = 0 }: LogModelOptions): void {
+  checkLoggedModelName(name)
+  if (!Number.isSafeInteger(step)) throw new InvalidParameterError(`The step of a model is a whole number, not ${step}`)
+  if (stage !== undefined) checkStage(stage)
+  if (alias !== undefined) checkAlias(alias)
+  if (registeredModelName !== undefined) checkModelName(registeredModelName)
+  else if (stage !== undefined || alias !== undefined)
+    throw new InvalidParameterError('A stage or an alias is given to a version, so say registeredModelName too')
 }
 
 const pairs = (record: Readonly<Record<string, unknown>>): { key: string; value: string }[] =>

@@ -2,7 +2,7 @@ import type { ModelVersion, RegisteredModel } from '../core/entities.js'
 import { checkAlias, checkKey, checkModelName, checkStage, checkTagText, checkVersion, LIMITS } from '../core/names.js'
 import { checkMaxResults, pageLimits } from '../core/page.js'
 import { toPairs } from '../core/pairs.js'
-import { allPages, firstOf, orderKeys } from '../transport/pages.js'
+import { allPages, firstOf, listOf } from '../transport/pages.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
 import { toModelVersion, toRegisteredModel } from './entities.js'
 
@@ -96,12 +96,12 @@ export function registeredModels(transport: () => Promise<Transport>): Registere
     iterateRegisteredModels: ({ filter, orderBy, maxResults = PAGE, signal } = {}) =>
       allPages(async (page_token) => {
         const max_results = checkMaxResults(maxResults, MOST)
-        const input = { filter, order_by: orderKeys(orderBy), max_results, page_token }
+        const input = { filter, order_by: listOf('orderBy', orderBy), max_results, page_token }
         const page = await (await transport()).call('searchRegisteredModels', input, { signal })
         return { items: page.registered_models.map(toRegisteredModel), nextPageToken: page.next_page_token }
       }),
     async getLatestVersions(name, stages, options) {
-      const input = { name: checkModelName(name), stages: stages?.map(checkStage) }
+      const input = { name: checkModelName(name), stages: listOf('stages', stages)?.map(checkStage) }
       const { model_versions } = await (await transport()).call('getLatestVersions', input, options)
       return model_versions.map(toModelVersion)
     },

@@ -3,7 +3,7 @@ import { checkKey, checkModelId, checkModelName, checkRunId, checkVersion } from
 import { checkMaxResults, pageLimits } from '../core/page.js'
 import { toPairs } from '../core/pairs.js'
 import { AlreadyExistsError, InvalidParameterError } from '../errors.js'
-import { allPages, firstOf, orderKeys } from '../transport/pages.js'
+import { allPages, firstOf, listOf } from '../transport/pages.js'
 import type { CallOptions } from '../transport/transport.js'
 import type { RegistryDeps } from './deps.js'
 import { toModelVersion } from './entities.js'
@@ -142,7 +142,7 @@ export function modelVersions({ transport, tracking = transport, now = Date.now 
     iterateModelVersions: ({ filter, orderBy, maxResults = PAGE, signal } = {}) =>
       allPages(async (page_token) => {
         const max_results = checkMaxResults(maxResults, MOST)
-        const input = { filter, order_by: orderKeys(orderBy), max_results, page_token }
+        const input = { filter, order_by: listOf('orderBy', orderBy), max_results, page_token }
         const page = await (await transport()).call('searchModelVersions', input, { signal })
         return { items: page.model_versions.map(toModelVersion), nextPageToken: page.next_page_token }
       }),

@@ -36,6 +36,8 @@ export async function resolveArtifacts(
   options: ResolveOptions = {},
 ): Promise<Located> {
   if (typeof target !== 'string') {
+    if (typeof target !== 'object' || target === null)
+      throw new InvalidParameterError('Artifacts are named by a URI, like runs:/<run id>/<path>, or by { runId, path }')
     const path = checkArtifactPath(target.path ?? '')
     const { place } = await placeInRun(backends, { runId: checkRunId(target.runId), path }, options)
     return { ...place, as: path }

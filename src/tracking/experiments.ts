@@ -3,7 +3,7 @@ import { checkExperimentId, checkExperimentName, checkTagText, checkViewType, LI
 import { checkMaxResults } from '../core/page.js'
 import { toPairs } from '../core/pairs.js'
 import { AlreadyExistsError, InvalidParameterError, NotFoundError } from '../errors.js'
-import { allPages, firstOf, orderKeys } from '../transport/pages.js'
+import { allPages, firstOf, listOf } from '../transport/pages.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
 import { toExperiment } from './entities.js'
 
@@ -85,7 +85,7 @@ export function experiments(transport: () => Promise<Transport>): Experiments {
       allPages(async (page_token) => {
         const input = {
           filter,
-          order_by: orderKeys(orderBy),
+          order_by: listOf('orderBy', orderBy),
           max_results: checkMaxResults(maxResults),
           view_type: checkViewType(viewType),
           page_token,

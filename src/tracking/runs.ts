@@ -5,7 +5,7 @@ import { checkExperimentId, checkModelId, checkRunId, checkRunStatus, checkViewT
 import { checkMaxResults, pageLimits } from '../core/page.js'
 import { toPairs } from '../core/pairs.js'
 import { InvalidParameterError } from '../errors.js'
-import { allPages, firstOf, orderKeys } from '../transport/pages.js'
+import { allPages, firstOf, listOf } from '../transport/pages.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
 import { toLoggedModel, toMetric, toRunData, toRunInfo } from './entities.js'
 import type { Experiments } from './experiments.js'
@@ -112,8 +112,8 @@ export interface RunsDeps {
 /** The verbs on runs and logged models, over a transport that is made when the first of them is called. */
 export function runs({ transport, experiments, defaultExperimentIds, rules }: RunsDeps): Runs {
   async function experimentIds(options: SearchRunsOptions): Promise<string[]> {
-    const ids = (options.experimentIds ?? []).map(checkExperimentId)
-    for (const name of options.experimentNames ?? []) {
+    const ids = (listOf('experimentIds', options.experimentIds) ?? []).map(checkExperimentId)
+    for (const name of listOf('experimentNames', options.experimentNames) ?? []) {
       const experiment = await experiments.getExperimentByName(name, options)
       if (experiment) ids.push(experiment.experimentId)
     }
@@ -140,7 +140,7 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
         const input = {
           experiment_ids,
           filter,
-          order_by: orderKeys(orderBy),
+          order_by: listOf('orderBy', orderBy),
           max_results: maxResults,
           run_view_type: viewType,
           page_token,
@@ -211,8 +211,9 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
     },
     searchLoggedModels: (options) =>
       firstOf(verbs.iterateLoggedModels, options, { byDefault: MODELS_PAGE, most: MODELS_PAGE }),
-    iterateLoggedModels: ({ experimentIds: ids, filter, orderBy, maxResults = MODELS_PAGE, signal }) =>
+    iterateLoggedModels: ({ experimentIds, filter, orderBy, maxResults = MODELS_PAGE, signal }) =>
       allPages(async (page_token) => {
+        const ids = listOf('experimentIds', experimentIds) ?? []
         if (ids.length === 0) throw new InvalidParameterError('searchLoggedModels needs at least one experiment id')
         const input = {
           experiment_ids: ids.map(checkExperimentId),

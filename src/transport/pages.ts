@@ -36,8 +36,8 @@ export async function firstOf<T, O extends { readonly maxResults?: number | unde
   return found
 }
 
-/** The keys to order by as a list of their own; one text alone would be taken letter by letter. */
-export function orderKeys(orderBy: readonly string[] | undefined): string[] | undefined {
-  if (orderBy === undefined || Array.isArray(orderBy)) return orderBy && [...orderBy]
-  throw new InvalidParameterError(`orderBy is a list of texts, like ['metrics.auc DESC'], not ${typeof orderBy}`)
+/** Texts of an option as a list of their own; one text alone would be taken letter by letter. */
+export function listOf(what: string, texts: readonly string[] | undefined): string[] | undefined {
+  if (texts === undefined || Array.isArray(texts)) return texts && [...texts]
+  throw new InvalidParameterError(`${what} is a list of texts, like ['…'], not ${typeof texts}`)
 }

@@ -14,12 +14,21 @@ export interface Logger {
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
-/** Pino on standard error, loaded with the first line that is written. */
+/** A line of pino's as a person reads it: `cairn: warning: …`. */
+export function inWords(line: string): string {
+  const { level, msg } = JSON.parse(line) as { level: number; msg: string }
+  const kind = level >= 50 ? 'error: ' : level >= 40 ? 'warning: ' : ''
+  return `cairn: ${kind}${msg}\n`
+}
+
+/** Pino on standard error, loaded with the first line that is written: words on a terminal, JSON lines elsewhere. */
 export function lazyLogger(level: string): Logger {
   let pino: Logger | undefined
   const load = () => {
     const make = createRequire(import.meta.url)('pino') as typeof import('pino').default
-    return make({ name: 'cairn', level }, make.destination({ dest: 2, sync: true }))
+    const { stderr } = process
+    const terminal = { write: (line: string) => void stderr.write(inWords(line)) }
+    return make({ name: 'cairn', level }, stderr.isTTY ? terminal : make.destination({ dest: 2, sync: true }))
   }
   const at = (of: keyof Logger) => (message: string) => {
     if (LEVELS.indexOf(of) < LEVELS.indexOf(level)) return

@@ -191,6 +191,8 @@ describe('the model cache', () => {
     expect(await cache.prune({ olderThanMs: 90_000 })).toMatchObject({ removed: 1 })
     expect((await cache.info()).entries.map(({ name }) => name)).toEqual(['churn/3'])
     expect(await cache.prune()).toEqual({ removed: 0, bytes: 0 })
+    await expect(cache.prune({ maxBytes: -1 })).rejects.toThrow(/maxBytes is a number from 0/)
+    await expect(cache.prune({ olderThanMs: Number.NaN })).rejects.toThrow(/olderThanMs/)
   })
 
   it('keeps what a reference meant last', async () => {

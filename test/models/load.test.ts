@@ -226,6 +226,14 @@ describe('loadModel', () => {
     await expect(load('')).rejects.toThrow(InvalidParameterError)
   })
 
+  it('a model whose file is gone is not whole', async () => {
+    const { load } = modelHouse()
+    const dir = await savedModel()
+    rmSync(join(dir, 'weights.json'))
+    await expect(load(dir)).rejects.toThrow(IntegrityError)
+    await expect(load(dir)).rejects.toThrow(/lacks a file.*weights are gone/)
+  })
+
   it('a model written anew under the same runs:/ path is fetched anew', async () => {
     const { newRun, load } = modelHouse()
     const run = await newRun()

@@ -119,6 +119,12 @@ describe('logModel', () => {
     await expect(log(model, { metadata: 'x' as never })).rejects.toThrow(InvalidParameterError)
     await expect(log(model, { inputExample: [] })).rejects.toThrow(InvalidParameterError)
     await expect(log(model, { code: '/no/such/code' })).rejects.toThrow(NotFoundError)
+    const registered = { registeredModelName: 'churn' }
+    await expect(log(model, { ...registered, stage: 'Prod' })).rejects.toThrow(/"Prod" is not a stage/)
+    await expect(log(model, { ...registered, alias: 'latest' })).rejects.toThrow(/reserved/)
+    await expect(log(model, { registeredModelName: 'a/b' })).rejects.toThrow(InvalidParameterError)
+    await expect(log(model, { stage: 'Staging' })).rejects.toThrow(/registeredModelName/)
+    await expect(log(model, { step: 0.5 })).rejects.toThrow(/whole number/)
     const signature = inferSignature([{ a: 1.5 }])
     await expect(log(model, { signature, inputExample: [{ a: 'text' }] })).rejects.toThrow(SignatureMismatchError)
     expect(calls).not.toContain('createLoggedModel')
