@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { fileTransport } from '../../../src/transport/file/file.js'
+import { nodeWriter, writeTogether } from '../../soak/writers.js'
 import { tempDir } from '../../support/temp-dir.js'
 
 /** Runs a script over the store at `root` in its own process; answers what it printed. */
@@ -49,4 +50,11 @@ describe('processes on one store', () => {
       expect(new Set(metrics.map(({ step }) => step)).size).toBe(7500)
     }
   })
+})
+
+it('8 processes of 50 runs each leave 400 runs, with every metric, and versions from 1 to N', {
+  timeout: 300_000,
+}, async () => {
+  const root = join(tempDir(), 'mlruns')
+  await writeTogether(root, Array(8).fill(nodeWriter), { runs: 50, points: 5, versions: 5 })
 })
