@@ -131,6 +131,8 @@ export function errorFromCode(code: string | undefined, message: string, options
 export const isRetryable = (error: unknown): boolean => error instanceof CairnError && error.retryable
 
 const DENIED = new Set(['EACCES', 'EPERM', 'EROFS'])
+/** A name in the way, or one that no file can have: no later try fares better. */
+const UNFIT = new Set(['EEXIST', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG', 'ELOOP'])
 
 /** A file system error as one of ours: it names the file, what could not be done, and why. */
 export function diskError(error: unknown, doing: string): CairnError {
@@ -141,5 +143,6 @@ export function diskError(error: unknown, doing: string): CairnError {
     return new PermissionDeniedError(`Cannot ${doing}: the file system refuses it (${code}); check owner and mode`, {
       cause: error,
     })
+  if (UNFIT.has(code)) return new InvalidParameterError(`Cannot ${doing}: ${message}`, { cause: error })
   return new UnavailableError(`Cannot ${doing}: ${message}`, { cause: error })
 }

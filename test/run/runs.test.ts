@@ -423,6 +423,15 @@ describe('where things go', () => {
     expect(client.getTrackingUri()).toBe(root)
   })
 
+  it('is no file, and no later try makes it one', async () => {
+    const file = join(tempDir(), 'taken')
+    writeFileSync(file, '')
+    const refused = createClient({ trackingUri: file }).startRun()
+    await expect(refused).rejects.toThrow(InvalidParameterError)
+    await expect(refused).rejects.toMatchObject({ retryable: false, cause: { code: 'EEXIST' } })
+    await expect(refused).rejects.toThrow(file)
+  })
+
   it('says which folder it may not write', async () => {
     const dir = tempDir()
     mkdirSync(join(dir, 'ro'), { mode: 0o555 })
