@@ -60,6 +60,7 @@ export interface CopyRules {
   /** Also deleted runs; they are deleted at the target, too. */
   readonly deleted?: boolean | undefined
   readonly signal?: AbortSignal | undefined
+  /** Told how far the copy is. */
   readonly onProgress?: ((progress: SyncProgress) => void) | undefined
 }
 

@@ -36,12 +36,12 @@ export interface BufferOptions {
   readonly intervalMs?: number
   /** Points that may wait while the backend is slow; one more is refused and counted. 4,194,304 (120 MB) by default. */
   readonly maxQueued?: number
-  /** Hears what the backend turned down for good, and how many points, parameters and tags that were. */
   /**
    * For a drain that is quick and at hand (a log on disk): what is put goes on in the very call, as long as that is not
    * asked for more than about once a millisecond, and else with the next call a millisecond later.
    */
   readonly prompt?: boolean
+  /** Hears what the backend turned down for good, and how many points, parameters and tags that were. */
   readonly onRefused?: (error: CairnError, count: number) => void
   /** After an outage: batches are taken again. */
   readonly onRecovered?: () => void
