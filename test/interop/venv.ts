@@ -6,10 +6,12 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
+const ONNX = ['onnx', 'onnxruntime', 'skl2onnx'] as const
+
 /** What is installed into each environment; the first two are always made, the others with `--all`. */
 export const ENVIRONMENTS = {
-  latest: ['mlflow[auth]', 'psycopg2-binary', 'boto3', 'moto[server]'],
-  'latest-2': ['mlflow<3'],
+  latest: ['mlflow[auth]', 'psycopg2-binary', 'boto3', 'moto[server]', ...ONNX],
+  'latest-2': ['mlflow<3', ...ONNX],
   '2.9': ['mlflow==2.9.*', 'setuptools<81'],
   '3.1': ['mlflow==3.1.*', 'sqlalchemy<2.1'],
   '3.12': ['mlflow==3.12.*'],

@@ -26,12 +26,15 @@ async function goOn(call: Call): Promise<void> {
   }
 }
 
+/** Half-way through a rename Python goes by the name in a model's file, we by that of its folder: either will do. */
+const either = (name: string): string => name.replace(/ renamed(?= \d+$|$)/, '')
+
 const sorted = (seen: Seen): Seen => ({
   ...seen,
   experiments: seen.experiments.toSorted(),
   runs: seen.runs.toSorted(),
-  registered: seen.registered.toSorted(),
-  versions: seen.versions.toSorted(),
+  registered: seen.registered.map(either).toSorted(),
+  versions: seen.versions.map(either).toSorted(),
 })
 
 /** As watch.py looks. */
