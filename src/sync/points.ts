@@ -1,10 +1,12 @@
 import type { BatchMetric } from '../core/batch.js'
 import { CairnError } from '../errors.js'
-import { history, missingPoints, pointIdentity } from '../transport/history.js'
-import type { WireLoggedModel, WireMetric } from '../transport/protocol.js'
+import { history, type Point, pointIdentity } from '../transport/history.js'
+import type { WireLoggedModel } from '../transport/protocol.js'
 import type { Job } from './job.js'
+import type { Side } from './side.js'
 
 const BATCH = 1000
+const LOCAL_PAGE = 250_000
 
 /** A model and, where it was measured on one, a dataset that a point belongs to. */
 type Owner = Pick<BatchMetric, 'model_id' | 'dataset_name' | 'dataset_digest'>
@@ -44,29 +46,34 @@ interface Histories {
  * has are not sent again, and points that are the same in all are one.
  */
 export async function copyPoints(job: Job, { from, to, keys, known, owners }: Histories): Promise<number> {
-  const call = { signal: job.signal }
+  // A file is read anew for each page.
+  const read = ({ local }: Side) => ({ signal: job.signal, page: local ? LOCAL_PAGE : undefined })
   let waiting: BatchMetric[] = []
   let sent = 0
-  const send = async (most: number): Promise<void> => {
-    while (waiting.length > most) {
-      const metrics = waiting.slice(0, BATCH)
-      waiting = waiting.slice(BATCH)
-      await sendBatch(job, to, metrics)
-      sent += metrics.length
-      job.points(metrics.length)
-    }
+  const send = async (): Promise<void> => {
+    const metrics = waiting
+    waiting = []
+    if (metrics.length === 0) return
+    await sendBatch(job, to, metrics)
+    sent += metrics.length
+    job.points(metrics.length)
   }
   for (const key of keys) {
-    const points = await historyOf(job, from, key)
-    const missing = known.has(key) ? await missingPoints(job.to.transport, to, points, call) : points
-    for (const point of missing) {
-      const { value, timestamp, step } = point as WireMetric
+    const seen = new Set<string>()
+    const see = (point: Point) => seen.add(pointIdentity({ ...point, key }))
+    if (known.has(key)) for await (const point of history(job.to.transport, to, key, read(job.to))) see(point)
+    // A page at a time: a long training has millions of points.
+    for await (const point of history(job.from.transport, from, key, read(job.from))) {
+      const before = seen.size
+      see(point)
+      if (seen.size === before) continue
+      const { value, timestamp, step } = point
       const bare = { key, value, timestamp, step }
       for (const owner of owners.get(pointIdentity(bare)) ?? [{}]) waiting.push({ ...bare, ...owner })
+      if (waiting.length >= BATCH) await send()
     }
-    await send(BATCH)
   }
-  await send(0)
+  await send()
   return sent
 }
 
@@ -81,13 +88,4 @@ async function sendBatch(job: Job, runId: string, metrics: readonly BatchMetric[
     await sendBatch(job, runId, metrics.slice(0, half))
     await sendBatch(job, runId, metrics.slice(half))
   }
-}
-
-async function historyOf(job: Job, runId: string, key: string): Promise<WireMetric[]> {
-  const points = new Map<string, WireMetric>()
-  for await (const point of history(job.from.transport, runId, key, { signal: job.signal })) {
-    const named = { ...point, key }
-    points.set(pointIdentity(named), named)
-  }
-  return [...points.values()]
 }

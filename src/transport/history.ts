@@ -7,6 +7,9 @@ export type Point = NonNullable<Input<'logBatch'>['metrics']>[number]
 export const isNaNPoint = (point: Point): boolean =>
   typeof point.value === 'number' ? Number.isNaN(point.value) : point.value === 'NaN'
 
+/** No server gives more at once. */
+const PAGE = 25_000
+
 /** The points of a run that its server does not have yet, read from the histories of their keys. */
 export async function missingPoints(
   transport: Transport,
@@ -20,11 +23,16 @@ export async function missingPoints(
   return points.filter((point) => !stored.has(pointIdentity(point)))
 }
 
-/** Every point of one metric of a run, in the store's order. */
-export async function* history(transport: Transport, run_id: string, metric_key: string, options: CallOptions) {
+/** Every point of one metric of a run, in the store's order; `page` points are asked for at once. */
+export async function* history(
+  transport: Transport,
+  run_id: string,
+  metric_key: string,
+  { page: max_results = PAGE, ...options }: CallOptions & { readonly page?: number | undefined },
+) {
   let page_token: string | undefined
   do {
-    const input = { run_id, metric_key, max_results: 25_000, ...(page_token ? { page_token } : {}) }
+    const input = { run_id, metric_key, max_results, ...(page_token ? { page_token } : {}) }
     const page = await transport.call('getMetricHistory', input, options)
     yield* page.metrics
     page_token = page.next_page_token === page_token ? undefined : page.next_page_token
