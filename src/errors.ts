@@ -143,6 +143,8 @@ export function diskError(error: unknown, doing: string): CairnError {
     return new PermissionDeniedError(`Cannot ${doing}: the file system refuses it (${code}); check owner and mode`, {
       cause: error,
     })
-  if (UNFIT.has(code)) return new InvalidParameterError(`Cannot ${doing}: ${message}`, { cause: error })
+  // Node says so of a path that is no text, or holds a NUL.
+  if (UNFIT.has(code) || error instanceof TypeError)
+    return new InvalidParameterError(`Cannot ${doing}: ${message}`, { cause: error })
   return new UnavailableError(`Cannot ${doing}: ${message}`, { cause: error })
 }

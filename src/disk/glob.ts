@@ -11,6 +11,7 @@ const slashes = (path: string): string => (process.platform === 'win32' ? path.r
 
 /** The files that a glob finds, by fast-glob, dot files included; none is an `InvalidParameterError`. */
 export async function globFiles(pattern: string, cwd = process.cwd()): Promise<Found[]> {
+  if (typeof pattern !== 'string' || pattern === '') throw new InvalidParameterError('A glob is a text, not empty')
   const { default: glob } = await import('fast-glob')
   const options = { cwd, absolute: true, dot: true, onlyFiles: true, followSymbolicLinks: false }
   const found: Found[] = []

@@ -36,7 +36,8 @@ export function artifactVerbs({ store, setTag, tagOf }: ArtifactDeps): ArtifactV
     { signal }: ArtifactOptions = {},
   ): Promise<void> {
     const path = checkArtifactPath(file)
-    if (path === '') throw new InvalidParameterError('The file has no name; give a path like "plots/loss.svg"')
+    if (path === '' || file.endsWith('/'))
+      throw new InvalidParameterError('The file has no name; give a path like "plots/loss.svg"')
     const type = TYPES[path.slice(path.lastIndexOf('.') + 1)] ?? 'application/octet-stream'
     await (await store()).write(path, new Blob([data], { type }), { signal })
   }
@@ -63,7 +64,7 @@ export function artifactVerbs({ store, setTag, tagOf }: ArtifactDeps): ArtifactV
       await write(file, text, options)
     },
     async logJson(value, file, options) {
-      await write(file, /\.ya?ml$/i.test(file) ? await yaml(value) : json(value, file), options)
+      await write(file, /\.ya?ml$/i.test(file) ? await yaml(value, file) : json(value, file), options)
     },
     logDict: (value, file, options) => verbs.logJson(value, file, options),
     async logFigure(svgOrHtml, file, options) {
@@ -76,6 +77,8 @@ export function artifactVerbs({ store, setTag, tagOf }: ArtifactDeps): ArtifactV
     async logImage(image, where, options) {
       const bytes = pictureBytes(image)
       if (typeof where === 'string') return write(where, bytes, options)
+      if (typeof where !== 'object' || where === null)
+        throw new InvalidParameterError('A picture goes to a file, like "plots/loss.png", or to { key, step }')
       const name = imageName(where)
       await write(`${name}.${pictureKind(bytes) ?? 'png'}`, bytes, options)
       const small = await smallCopy(bytes)
@@ -118,12 +121,18 @@ function json(value: unknown, file: string): string {
   throw new InvalidParameterError(`The value for ${JSON.stringify(file)} is ${typeof value}, which JSON does not have`)
 }
 
-async function yaml(value: unknown): Promise<string> {
+async function yaml(value: unknown, file: string): Promise<string> {
   const { writeYaml } = await import('../core/yaml.js')
-  return writeYaml(value)
+  try {
+    return writeYaml(value)
+  } catch (cause) {
+    throw new InvalidParameterError(`The value for ${JSON.stringify(file)} cannot be written as YAML`, { cause })
+  }
 }
 
 function pictureBytes(image: ImageInput): Uint8Array<ArrayBuffer> {
+  if (typeof image !== 'object' || image === null || !('length' in image || 'data' in image))
+    throw new InvalidParameterError('logImage takes the bytes of a picture, or { data, width, height, channels }')
   if (!(image instanceof Uint8Array)) return encodePng({ channels: 3, ...image }) as Uint8Array<ArrayBuffer>
   if (pictureKind(image)) return image as Uint8Array<ArrayBuffer>
   throw new InvalidParameterError(

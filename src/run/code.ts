@@ -1,7 +1,8 @@
 import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join, relative, resolve, sep } from 'node:path'
 import { upload } from '../artifacts/copy.js'
 import type { ArtifactStore } from '../artifacts/store.js'
+import { checkRelativePath } from '../core/relative-path.js'
 import { saveFile } from '../disk/files.js'
 import { globFiles } from '../disk/glob.js'
 import { inStage } from '../disk/stage.js'
@@ -45,7 +46,9 @@ const mainFolder = (): string => (process.argv[1] === undefined ? process.cwd() 
 
 async function filesOf(patterns: readonly string[], dir: string): Promise<string[]> {
   const found = await Promise.all(patterns.map((pattern) => globFiles(pattern, dir)))
-  return [...new Set(found.flat().map(({ file }) => file.slice(dir.length).replace(/^[\\/]+/, '')))].sort()
+  const paths = found.flat().map(({ file }) => relative(dir, file).split(sep).join('/'))
+  for (const path of paths) checkRelativePath(path, 'A file to keep as code')
+  return [...new Set(paths)].sort()
 }
 
 /** MLflow's tags for the state of the code (`mlflow/utils/mlflow_tags.py`). */

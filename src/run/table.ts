@@ -16,8 +16,10 @@ export function splitTable(table: TableInput): SplitTable {
     const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))]
     return { columns, data: rows.map((row) => columns.map((column) => row[column] ?? null)) }
   }
+  if (typeof table !== 'object' || table === null)
+    throw new InvalidParameterError('A table is a list of rows, or lists by column')
   const lists = Object.entries(table as Readonly<Record<string, readonly unknown[]>>)
-  const length = lists[0]?.[1].length ?? 0
+  const length = lists[0]?.[1]?.length ?? 0
   for (const [column, values] of lists)
     if (!Array.isArray(values) || values.length !== length)
       throw new InvalidParameterError(

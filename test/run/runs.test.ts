@@ -391,6 +391,38 @@ describe('artifacts', () => {
       await expect(run.logImage(new Uint8Array(3), 'x.png')).rejects.toThrow(/PNG/)
     })
   })
+
+  it('that are nothing of the kind are bad input, each of them', async () => {
+    const odd = null as never
+    const picture = { data: new Uint8Array(3), width: 1, height: 1 }
+    const outside = tempDir()
+    mkdirSync(join(outside, 'in'))
+    writeFileSync(join(outside, 'secret.txt'), '')
+    await inRun(async (run) => {
+      const attempts: (() => Promise<void>)[] = [
+        () => run.logArtifact(odd),
+        () => run.logArtifact('a\0b'),
+        () => run.logArtifacts(odd),
+        () => run.logArtifacts(''),
+        () => run.logText('text', 'folder/'),
+        () => run.logText('text', odd),
+        () => run.logJson(circular(), 'a.yaml'),
+        () => run.logJson({ call: () => 1 }, 'a.yaml'),
+        () => run.logJson(circular(), 'a.json'),
+        () => run.logFigure(odd, 'a.svg'),
+        () => run.logImage(odd, 'a.png'),
+        () => run.logImage(picture, odd),
+        () => run.logTable(odd, 'a.json'),
+        () => run.logTable({ a: odd }, 'a.json'),
+        () => run.logInput(odd),
+        () => run.logOutputs(odd),
+        () => run.logOutputs('m-1' as never),
+        () => run.logCode({ dir: join(outside, 'in'), include: '../*.txt' }),
+      ]
+      for (const attempt of attempts)
+        await expect(attempt(), String(attempt)).rejects.toMatchObject({ code: 'INVALID_PARAMETER_VALUE' })
+    })
+  })
 })
 
 describe('inputs and code', () => {
