@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { isLocal } from './artifacts/location.js'
 import type { Experiment, FileInfo, RunData } from './core/entities.js'
 import type { Check } from './doctor.js'
@@ -83,7 +83,8 @@ export interface Client extends Experiments, Runs, Registry, AsyncDisposable {
   /**
    * Copies a store (a path or an address) into another: experiments by name, runs with their metric histories, times and
    * artifacts, logged models, registered models. A second copy adds nothing and one that was cut goes on. What fails is in
-   * the result; throws `NetworkError` and the like when a store is out of reach, `NotFoundError` when there is no source.
+   * the result; throws `NetworkError` and the like when a store is out of reach, `NotFoundError` when there is no source,
+   * `UnavailableError` while another process of this machine copies to the same target.
    */
   sync(source: string, options?: SyncOptions): Promise<SyncResult>
   /** What the model cache holds: `{ dir, bytes, entries }`. */
@@ -325,7 +326,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
       })
     },
     async sync(source, { to = backends.tracking.uri, ...rules } = {}) {
-      const { sync } = await import('./sync/sync.js')
+      const [{ sync }, { alone }] = await Promise.all([import('./sync/sync.js'), import('./sync/alone.js')])
       const stores = [partsAt(source), partsAt(to)] as const
       const side = async ({ backends: { tracking: store }, openArtifacts }: Parts) => ({
         uri: store.uri,
@@ -334,7 +335,9 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
         openArtifacts,
       })
       try {
-        return await sync(await side(stores[0]), await side(stores[1]), rules)
+        const copy = async () => sync(await side(stores[0]), await side(stores[1]), rules)
+        const target = stores[1].backends.tracking.uri
+        return rules.dryRun ? await copy() : await alone(join(settings.spoolDir, 'sync'), target, copy)
       } finally {
         await Promise.all(stores.map((store) => store.close()))
       }

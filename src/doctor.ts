@@ -173,7 +173,9 @@ async function cache({ cache: info }: DoctorDeps): Promise<Found> {
 }
 
 async function spool({ spoolDir }: DoctorDeps): Promise<Found> {
-  const waiting = (await factsBehind(spoolDir)) ? await tree(spoolDir) : []
+  const found = (await factsBehind(spoolDir)) ? await tree(spoolDir) : []
+  // Who copies a store right now is kept there as well.
+  const waiting = found.filter(({ path }) => !path.startsWith('sync/'))
   const bytes = waiting.reduce((sum, { size }) => sum + size, 0)
   if (bytes === 0) return { status: 'ok', detail: 'nothing waits' }
   return { status: 'warn', detail: `${bytes} bytes wait in ${spoolDir}`, fix: SPOOL_FIX }

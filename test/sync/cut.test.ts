@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { NetworkError } from '../../src/errors.js'
+import { NetworkError, UnavailableError } from '../../src/errors.js'
 import { startTestServer } from '../../src/testing/index.js'
 import { child } from '../support/child.js'
 import { tempDir } from '../support/temp-dir.js'
@@ -109,6 +109,21 @@ it('a server that takes fewer points at once gets them in halves', async () => {
   await using target = clientOf(server.url, tempDir())
   const there = await target.getMetricHistory(runIds[run.runId] ?? '', 'loss')
   expect(there.map(({ step }) => step)).toEqual(steps(900))
+})
+
+it('two copies to one target at once: one copies, the other is told so, and everything is there once', async () => {
+  const dir = tempDir()
+  const path = join(dir, 'mlruns')
+  await using source = clientOf(path, dir)
+  await fill(source)
+  await using server = await startTestServer()
+  const both = await Promise.allSettled([1, 2].map(() => source.sync(path, { to: server.url })))
+  const [reason] = both.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))
+  expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+  expect(reason).toBeInstanceOf(UnavailableError)
+  expect(await source.sync(path, { to: server.url })).toMatchObject({ runs: { added: 0, same: 3 } })
+  await using target = clientOf(server.url, tempDir())
+  expect(await target.searchRuns({ experimentNames: ['churn'] })).toHaveLength(3)
 })
 
 /** Runs a script in a process of its own that is killed as soon as a condition holds. */
