@@ -1,10 +1,10 @@
 import { basename, dirname, join } from 'node:path'
-import { exists } from '../../disk/write.js'
 import { IntegrityError } from '../../errors.js'
 import type { WireExperiment } from '../protocol.js'
 import { type Meta, numberField, readMeta, textField } from './codec.js'
 import { META, type Store, TRASH } from './layout.js'
 import { metaText } from './meta-file.js'
+import { ifReadable } from './readable.js'
 import { readValues } from './values.js'
 
 function parse(meta: Meta, dir: string) {
@@ -28,18 +28,16 @@ function parse(meta: Meta, dir: string) {
  * than the folder does, is an `IntegrityError` naming the file, or with `skip` as good as absent.
  */
 export function readExperiment(store: Store, dir: string, broken: 'throw' | 'skip'): WireExperiment | undefined {
+  return broken === 'throw' ? read(store, dir) : ifReadable(store, () => read(store, dir))
+}
+
+function read(store: Store, dir: string): WireExperiment | undefined {
   const file = join(dir, META)
-  try {
-    const known = store.memo.read(file, (text) => {
-      // Empty while Python rewrites it: read again, with patience.
-      const parsed = parse(readMeta(text === '' ? (metaText(dir) ?? '') : text, file), dir)
-      if (!parsed)
-        throw new IntegrityError(`${file} does not name the experiment ${basename(dir)} whose folder it is in`)
-      return parsed
-    })
-    return known && { ...known, tags: readValues(join(dir, 'tags')) }
-  } catch (error) {
-    if (broken === 'throw' || !(error instanceof IntegrityError) || !exists(dir)) throw error
-    return undefined
-  }
+  const known = store.memo.read(file, (text) => {
+    // Empty while Python rewrites it: read again, with patience.
+    const parsed = parse(readMeta(text === '' ? (metaText(dir) ?? '') : text, file), dir)
+    if (!parsed) throw new IntegrityError(`${file} does not name the experiment ${basename(dir)} whose folder it is in`)
+    return parsed
+  })
+  return known && { ...known, tags: readValues(join(dir, 'tags')) }
 }

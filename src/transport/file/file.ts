@@ -14,6 +14,7 @@ import { logBatchNow, logging } from './log-batch.js'
 import { loggedModels } from './logged-models.js'
 import { memo } from './memo.js'
 import { metrics } from './metrics.js'
+import { once } from './readable.js'
 import { registry } from './registry.js'
 import { deleteTagNow, runs } from './runs.js'
 import { runSearch } from './search-runs.js'
@@ -28,6 +29,8 @@ export interface FileTransportOptions {
   readonly truncate?: boolean | undefined
   /** Epoch milliseconds; the system's clock by default. */
   readonly now?: (() => number) | undefined
+  /** Told, once for each, what a search leaves out because it cannot be read; nobody is by default. */
+  readonly warn?: ((message: string) => void) | undefined
   /** Lists an artifact URI that is not on this machine's disk; without it such runs cannot be listed. */
   readonly listArtifacts?: ((uri: string, path: string | undefined) => Promise<readonly WireFile[]>) | undefined
 }
@@ -64,6 +67,7 @@ export function fileTransport(options: FileTransportOptions): FileTransport {
     now: options.now ?? Date.now,
     memo: memo(),
     openRuns: new Map(),
+    warn: once((message) => options.warn?.(`${message}; left out of what is listed`)),
     listElsewhere: options.listArtifacts,
   }
   const handlers = {

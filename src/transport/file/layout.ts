@@ -32,6 +32,8 @@ export interface Store {
   readonly memo: Memo
   /** Runs that batches were logged to, as last seen; checked on each use. */
   readonly openRuns: Map<string, OpenRun>
+  /** Told once of each thing that a listing leaves out because it cannot be read. */
+  readonly warn: (message: string) => void
   /** Lists what lies at an artifact URI that is not on this machine's disk; paths relative to it. */
   readonly listElsewhere?: ((uri: string, path: string | undefined) => Promise<readonly WireFile[]>) | undefined
 }

@@ -2,13 +2,14 @@ import { join } from 'node:path'
 import { checkModelId } from '../../core/names.js'
 import { withLock } from '../../disk/lock.js'
 import { stateOf } from '../../disk/write.js'
-import { CairnError, IntegrityError, NotFoundError } from '../../errors.js'
+import { IntegrityError, NotFoundError } from '../../errors.js'
 import type { WireLoggedModel } from '../protocol.js'
 import { type Meta, numberField, textField } from './codec.js'
 import { fileUri, listExperimentDirs, lockFile, MODELS, type Store } from './layout.js'
 import { idsOf } from './meta-file.js'
 import { metaOf } from './model-meta.js'
 import { readModelMetrics } from './model-metrics.js'
+import { ifReadable } from './readable.js'
 import { readValue, readValues, setTag } from './values.js'
 
 /** A logged model as it lies on disk. */
@@ -68,7 +69,7 @@ export function readLoggedModel(store: Store, id: string, deleted = false): Logg
 
 /** As `readModelFolder`, but undefined for a deleted one and for what cannot be read. */
 export function modelFolderIfReadable(store: Store, dir: string): LoggedModelOnDisk | undefined {
-  return orUndefined(() => {
+  return ifReadable(store, () => {
     const model = readModelFolder(store, dir)
     return isDeleted(model.meta) ? undefined : model
   })
@@ -76,16 +77,7 @@ export function modelFolderIfReadable(store: Store, dir: string): LoggedModelOnD
 
 /** As `readLoggedModel`, but undefined for what is not there or cannot be read. */
 export const loggedModelIfReadable = (store: Store, id: string): LoggedModelOnDisk | undefined =>
-  orUndefined(() => readLoggedModel(store, id))
-
-function orUndefined<T>(read: () => T | undefined): T | undefined {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof CairnError) return undefined
-    throw error
-  }
-}
+  ifReadable(store, () => readLoggedModel(store, id))
 
 /** Where the files of a logged model lie, as a URI. */
 export const locationOf = ({ dir, meta }: LoggedModelOnDisk): string =>

@@ -1,8 +1,9 @@
 import { join } from 'node:path'
-import { CairnError, IntegrityError } from '../../errors.js'
+import { IntegrityError } from '../../errors.js'
 import { type Meta, readMeta } from './codec.js'
 import { META, type Store } from './layout.js'
 import { metaText } from './meta-file.js'
+import { ifReadable } from './readable.js'
 
 /** The `meta.yaml` of a model's or version's folder; throws `IntegrityError` naming the file when it is missing or broken. */
 export function metaOf(store: Store, dir: string): Meta {
@@ -14,11 +15,5 @@ export function metaOf(store: Store, dir: string): Meta {
 }
 
 /** As `metaOf`, but undefined for what cannot be read: one bad folder must not fail a whole listing. */
-export function metaIfReadable(store: Store, dir: string): Meta | undefined {
-  try {
-    return metaOf(store, dir)
-  } catch (error) {
-    if (error instanceof CairnError) return undefined
-    throw error
-  }
-}
+export const metaIfReadable = (store: Store, dir: string): Meta | undefined =>
+  ifReadable(store, () => metaOf(store, dir))

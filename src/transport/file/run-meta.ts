@@ -7,6 +7,7 @@ import { type Meta, numberField, readMeta, textField } from './codec.js'
 import { listRunIds, lockFile, META, type OpenRun, runDir, type Store } from './layout.js'
 import { isSame, isSettled } from './memo.js'
 import { changeMetaFile, metaText } from './meta-file.js'
+import { ifReadable } from './readable.js'
 import { readValue } from './values.js'
 
 const STATUSES = ['RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED'] as const
@@ -72,14 +73,8 @@ export function* listRunsIn(store: Store, experiment: string): Generator<{ dir: 
 }
 
 /** As `readRunInfo`, but undefined for what cannot be read. */
-export function runInfoIfReadable(store: Store, dir: string): WireRunInfo | undefined {
-  try {
-    return readRunInfo(store, dir)
-  } catch (error) {
-    if (error instanceof IntegrityError) return undefined
-    throw error
-  }
-}
+export const runInfoIfReadable = (store: Store, dir: string): WireRunInfo | undefined =>
+  ifReadable(store, () => readRunInfo(store, dir))
 
 function checkActive(info: WireRunInfo): void {
   if (info.lifecycle_stage !== 'active')

@@ -7,6 +7,7 @@ import { contextOf, readInputs } from './datasets.js'
 import type { HandlersOf } from './handlers.js'
 import { findExperimentDir, listRunIds, type Store } from './layout.js'
 import { latestMetric } from './metrics.js'
+import { ifReadable } from './readable.js'
 import { runInfoIfReadable } from './run-meta.js'
 import { readRun } from './runs.js'
 import { readValue } from './values.js'
@@ -77,7 +78,10 @@ async function fitting(
       if (++seen % STRETCH === 0) await breathe()
       const run = candidate(store, `${experiment}/${runId}`, stage)
       const look = subject(store, run)
-      if (fits(look) && (first.length > 0 || run.info())) found.push(sortRow(run, look, first))
+      const row = ifReadable(store, () =>
+        fits(look) && (first.length > 0 || run.info()) ? sortRow(run, look, first) : undefined,
+      )
+      if (row) found.push(row)
     }
   }
   return found
@@ -108,7 +112,9 @@ async function search(store: Store, input: Input<'searchRuns'>): Promise<Output<
   const { items, ...rest } = page(sorted, size, input.page_token)
   const runs: Output<'searchRuns'>['runs'] = []
   for (const { dir } of items) {
-    runs.push(readRun(store, dir))
+    // One that others remove or spoil meanwhile is left out.
+    const run = ifReadable(store, () => readRun(store, dir))
+    if (run) runs.push(run)
     if (runs.length % STRETCH === 0) await breathe()
   }
   return { runs, ...rest }

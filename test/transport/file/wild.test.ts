@@ -1,4 +1,14 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { IntegrityError, InvalidParameterError, NotFoundError, UnsafePathError } from '../../../src/errors.js'
@@ -27,8 +37,8 @@ function pythonStore(): { root: string; experiment: string; run: string } {
   return { root, experiment, run }
 }
 
-const open = (root: string) => {
-  const { call } = fileTransport({ root })
+const open = (root: string, warn?: (message: string) => void) => {
+  const { call } = fileTransport({ root, warn })
   const find = async () => (await call('searchRuns', { experiment_ids: ['838586532880322906'] })).runs
   return { call, find }
 }
@@ -71,6 +81,59 @@ describe('a store that others wrote', () => {
     const [found] = await open(root).find()
     expect(found?.info).toMatchObject({ run_id: RUN, run_name: 'r1', status: 'FAILED', lifecycle_stage: 'active' })
   })
+  it('of MLflow 1 is read: an experiment without times, relative places, numbers unquoted', async () => {
+    const root = join(tempDir(), 'mlruns')
+    const run = join(root, '0', RUN)
+    for (const dir of ['metrics', 'params', 'artifacts/model']) mkdirSync(join(run, dir), { recursive: true })
+    writeFileSync(
+      join(root, '0/meta.yaml'),
+      'artifact_location: ./mlruns/0\nexperiment_id: 0\nlifecycle_stage: active\nname: Default\n',
+    )
+    writeFileSync(
+      join(run, 'meta.yaml'),
+      `artifact_uri: ./mlruns/0/${RUN}/artifacts\nend_time: 1570000001000\nentry_point_name: train.py\nexperiment_id: 0\nlifecycle_stage: active\nname: ''\nrun_id: ${RUN}\nrun_uuid: ${RUN}\nsource_name: train.py\nsource_type: 3\nsource_version: 0a1b\nstart_time: 1570000000000\nstatus: 3\ntags: []\nuser_id: ann\n`,
+    )
+    // Two fields: the step came with MLflow 1.0.
+    writeFileSync(join(run, 'metrics/loss'), '1570000000 0.5\n1570000001 0.25\n')
+    writeFileSync(join(run, 'params/lr'), '0.1')
+    const { call } = open(root)
+    const { experiments } = await call('searchExperiments', {})
+    expect(experiments).toEqual([
+      { experiment_id: '0', name: 'Default', artifact_location: './mlruns/0', lifecycle_stage: 'active', tags: [] },
+    ])
+    const [found] = (await call('searchRuns', { experiment_ids: ['0'], filter: 'metrics.loss < 0.3' })).runs
+    expect(found?.info).toMatchObject({ status: 'FINISHED', user_id: 'ann', end_time: 1570000001000 })
+    expect(found?.data).toEqual({
+      metrics: [{ key: 'loss', value: 0.25, timestamp: 1570000001, step: 0 }],
+      params: [{ key: 'lr', value: '0.1' }],
+      tags: [],
+    })
+  })
+  it('with runs half deleted (no meta.yaml, no folders, nothing) lists the others and takes no new points for them', async () => {
+    const { root, experiment, run } = pythonStore()
+    const gone = second(run, (dir) => rmSync(join(dir, 'meta.yaml')))
+    mkdirSync(join(experiment, 'f'.repeat(32)))
+    const bare = 'd'.repeat(32)
+    mkdirSync(join(experiment, bare))
+    writeFileSync(
+      join(experiment, bare, 'meta.yaml'),
+      readFileSync(join(run, 'meta.yaml'), 'utf8').replaceAll(RUN, bare),
+    )
+    const { call, find } = open(root)
+    const found = await find()
+    expect(found.map(({ info }) => info.run_id).sort()).toEqual([RUN, bare].sort())
+    expect(found.find(({ info }) => info.run_id === bare)?.data).toEqual({ metrics: [], params: [], tags: [] })
+    for (const run_id of [gone, bare, 'f'.repeat(32)])
+      await expect(call('logMetric', { run_id, key: 'a', value: 1, timestamp: 1 })).rejects.toThrow(NotFoundError)
+  })
+  it.skipIf(process.getuid?.() === 0)('with a run that may not be read lists the others, and names it', async () => {
+    const { root, run } = pythonStore()
+    const id = second(run, (dir) => chmodSync(join(dir, 'params/lr'), 0))
+    const warned: string[] = []
+    const { find } = open(root, (message) => warned.push(message))
+    expect((await find()).map(({ info }) => info.run_id)).toEqual([RUN])
+    expect(warned).toEqual([expect.stringContaining(join(id, 'params/lr'))])
+  })
   it('shows every change that others make, also within the same size', async () => {
     const { root, run } = pythonStore()
     const { find } = open(root)
@@ -100,8 +163,10 @@ describe('a store that others wrote', () => {
   ])('with %s lists its other runs, and names that file when asked for', async (_, text, kind) => {
     const { root, run } = pythonStore()
     const id = second(run, (dir) => writeFileSync(join(dir, 'meta.yaml'), text))
-    const { call, find } = open(root)
-    expect((await find()).map(({ info }) => info.run_id)).toEqual([RUN])
+    const warned: string[] = []
+    const { call, find } = open(root, (message) => warned.push(message))
+    for (let time = 0; time < 3; time++) expect((await find()).map(({ info }) => info.run_id)).toEqual([RUN])
+    expect(warned).toEqual([expect.stringContaining(join(id, 'meta.yaml'))])
     await expect(call('getRun', { run_id: id })).rejects.toThrow(kind)
     await expect(call('getRun', { run_id: id })).rejects.toThrow(join(id, 'meta.yaml'))
     await expect(call('logParam', { run_id: id, key: 'a', value: '1' })).rejects.toThrow(kind)
@@ -114,8 +179,10 @@ describe('a store that others wrote', () => {
     mkdirSync(join(root, '79'))
     writeFileSync(join(root, '79/meta.yaml'), "experiment_id: '80'\nname: moved\n")
     writeFileSync(join(root, 'stray'), 'file')
-    const { call } = open(root)
+    const warned: string[] = []
+    const { call } = open(root, (message) => warned.push(message))
     expect((await call('searchExperiments', {})).experiments.map(({ name }) => name)).toEqual(['exp-b'])
+    expect(warned.sort()).toEqual([expect.stringMatching(/78.meta\.yaml/), expect.stringMatching(/79.meta\.yaml/)])
     await expect(call('getExperiment', { experiment_id: '77' })).rejects.toThrow(NotFoundError)
     await expect(call('getExperiment', { experiment_id: '78' })).rejects.toThrow(/78.meta\.yaml/)
     await expect(call('createRun', { experiment_id: '79' })).rejects.toThrow(IntegrityError)
