@@ -20,7 +20,7 @@ export interface SearchRegisteredModelsOptions extends CallOptions {
   readonly filter?: string | undefined
   /** E.g. `['last_updated_timestamp DESC']`; by name by default. */
   readonly orderBy?: readonly string[] | undefined
-  /** How many at the most; 1,000 by default. For `iterateRegisteredModels`, the size of a page: 100 by default, at most 1,000. */
+  /** How many at the most: 1,000 by default, all for `Infinity`. For `iterateRegisteredModels`, the size of a page: 100 by default, at most 1,000. */
   readonly maxResults?: number | undefined
 }
 

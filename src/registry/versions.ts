@@ -34,7 +34,7 @@ export interface SearchModelVersionsOptions extends CallOptions {
   readonly filter?: string | undefined
   /** E.g. `['version_number DESC']`; the last updated first by default. */
   readonly orderBy?: readonly string[] | undefined
-  /** How many at the most; 10,000 by default. For `iterateModelVersions`, the size of a page, at most 200,000. */
+  /** How many at the most: 10,000 by default, all for `Infinity`. For `iterateModelVersions`, the size of a page, at most 200,000. */
   readonly maxResults?: number | undefined
 }
 

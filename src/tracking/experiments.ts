@@ -20,7 +20,7 @@ export interface SearchExperimentsOptions extends CallOptions {
   readonly filter?: string | undefined
   /** E.g. `['creation_time DESC']`, which is the default. */
   readonly orderBy?: readonly string[] | undefined
-  /** How many at the most; 1,000 by default. For `iterateExperiments`, the size of a page. */
+  /** How many at the most: 1,000 by default, all for `Infinity`. For `iterateExperiments`, the size of a page. */
   readonly maxResults?: number | undefined
   /** `ACTIVE_ONLY` by default. */
   readonly viewType?: ViewType | undefined

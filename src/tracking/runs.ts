@@ -19,7 +19,7 @@ export interface SearchRunsOptions extends CallOptions {
   readonly filter?: string | undefined
   /** E.g. `['metrics.auc DESC']`; the newest first by default. */
   readonly orderBy?: readonly string[] | undefined
-  /** How many at the most; 1,000 by default. For `iterateRuns`, the size of a page. */
+  /** How many at the most: 1,000 by default, all for `Infinity`. For `iterateRuns`, the size of a page, at most 50,000. */
   readonly maxResults?: number | undefined
   /** `ACTIVE_ONLY` by default. */
   readonly viewType?: ViewType | undefined
@@ -49,15 +49,22 @@ export interface LogBatchInput {
 }
 
 export interface SearchLoggedModelsOptions extends CallOptions {
+  /** At least one. */
   readonly experimentIds: readonly string[]
+  /** MLflow's grammar, e.g. `metrics.auc > 0.8 AND name = 'model'`. */
   readonly filter?: string | undefined
+  /** The newest first by default; the first of several that differs decides. `ascending` is true by default. */
   readonly orderBy?: readonly { readonly fieldName: string; readonly ascending?: boolean }[] | undefined
+  /** How many at the most: 100 by default, all for `Infinity`. For `iterateLoggedModels`, the size of a page. */
   readonly maxResults?: number | undefined
 }
 
 /** Runs and logged models, read and administered by id. */
 export interface Runs {
-  /** A run as it stands; `NotFoundError` when there is none with this id. */
+  /**
+   * A run as it stands: `info`, `data` with params, the latest value of each metric and tags, what went in and came out.
+   * `NotFoundError` when there is none with this id.
+   */
   getRun(runId: string, options?: CallOptions): Promise<RunData>
   /**
    * The runs that a filter describes, at most `maxResults` (1,000), all pages joined. A bad filter is an
@@ -72,17 +79,21 @@ export interface Runs {
   iterateMetricHistory(runId: string, key: string, options?: CallOptions): AsyncIterable<Metric>
   /** Makes a run without making it active; resolves to it. `startRun` is what a training script wants. */
   createRun(experimentId: string, options?: CreateRunOptions): Promise<RunData>
-  /** Changes status, name or end of a run. */
+  /** Changes status, name or end of a run, and nothing that is left out; `NotFoundError` when there is none with this id. */
   updateRun(runId: string, options?: UpdateRunOptions): Promise<RunInfo>
   /** Ends a run: sets its status (`FINISHED` by default) and its end to now. */
   setTerminated(runId: string, status?: RunStatus, options?: CallOptions & { endTime?: number }): Promise<void>
-  /** Writes points, parameters and tags of any number to a run and waits until they are there. */
+  /**
+   * Writes points, parameters and tags of any number to a run and waits until they are there. A point without `timestamp`
+   * (epoch milliseconds) is of now, without `step` of step 0. `InvalidParameterError` for what is wrong, before anything
+   * is sent; `ParamConflictError` for a parameter that has another value.
+   */
   logBatch(runId: string, batch: LogBatchInput, options?: CallOptions): Promise<void>
-  /** Marks a run as deleted; `restoreRun` brings it back. */
+  /** Marks a run as deleted; `restoreRun` brings it back. `NotFoundError` when there is none with this id. */
   deleteRun(runId: string, options?: CallOptions): Promise<void>
-  /** Brings a deleted run back. */
+  /** Brings a deleted run back; one that is not deleted stays as it is. */
   restoreRun(runId: string, options?: CallOptions): Promise<void>
-  /** A logged model (MLflow 3) by its id, `m-…`. */
+  /** A logged model (MLflow 3) by its id, `m-…`; `NotFoundError` when there is none. */
   getLoggedModel(modelId: string, options?: CallOptions): Promise<LoggedModelInfo>
   /** The logged models of experiments that a filter describes, at most `maxResults` (100). */
   searchLoggedModels(options: SearchLoggedModelsOptions): Promise<LoggedModelInfo[]>
@@ -180,11 +191,11 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
     async setTerminated(runId, status = 'FINISHED', { endTime = Date.now(), signal } = {}) {
       await verbs.updateRun(runId, { status, endTime, signal })
     },
-    async logBatch(runId, { metrics = [], params = {}, tags = {} }, options) {
+    async logBatch(runId, { metrics, params = {}, tags = {} }, options) {
       checkRunId(runId)
       const now = Date.now()
       const whole: Batch = {
-        metrics: metrics.map(({ key, value, timestamp = now, step }) =>
+        metrics: (listOf('metrics', metrics) ?? []).map(({ key, value, timestamp = now, step }) =>
           metricInput(key, pointOf(key, value, { step, timestamp })),
         ),
         params: present(params).map(([key, value]) => ({ key, value: paramText(key, value, rules) })),
@@ -209,7 +220,7 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
         (await (await transport()).call('getLoggedModel', { model_id: checkModelId(modelId) }, options)).model,
       )
     },
-    searchLoggedModels: (options) =>
+    searchLoggedModels: async (options) =>
       firstOf(verbs.iterateLoggedModels, options, { byDefault: MODELS_PAGE, most: MODELS_PAGE }),
     iterateLoggedModels: ({ experimentIds, filter, orderBy, maxResults = MODELS_PAGE, signal }) =>
       allPages(async (page_token) => {
@@ -218,7 +229,10 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
         const input = {
           experiment_ids: ids.map(checkExperimentId),
           filter,
-          order_by: orderBy?.map(({ fieldName, ascending }) => ({ field_name: fieldName, ascending })),
+          order_by: listOf('orderBy', orderBy)?.map(({ fieldName, ascending }) => ({
+            field_name: fieldName,
+            ascending,
+          })),
           max_results: checkMaxResults(maxResults),
           page_token,
         }

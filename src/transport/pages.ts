@@ -36,8 +36,8 @@ export async function firstOf<T, O extends { readonly maxResults?: number | unde
   return found
 }
 
-/** Texts of an option as a list of their own; one text alone would be taken letter by letter. */
-export function listOf(what: string, texts: readonly string[] | undefined): string[] | undefined {
-  if (texts === undefined || Array.isArray(texts)) return texts && [...texts]
-  throw new InvalidParameterError(`${what} is a list of texts, like ['…'], not ${typeof texts}`)
+/** What an option lists, as a list of its own; one text alone would be taken letter by letter. */
+export function listOf<T>(what: string, items: readonly T[] | undefined): T[] | undefined {
+  if (items === undefined || Array.isArray(items)) return items && [...items]
+  throw new InvalidParameterError(`${what} is a list, like ['…'], not ${items === null ? 'null' : typeof items}`)
 }
