@@ -12,7 +12,8 @@ export default defineConfig(() => {
   rmSync('dist', { recursive: true, force: true })
   return [
     {
-      entry: { ...doors, cli: 'src/cli/main.ts' },
+      // Beside the doors: the command, and the thread that delivers what is logged.
+      entry: { ...doors, cli: 'src/cli/main.ts', 'spool-worker': 'src/wire/spool-worker.ts' },
       format: 'esm',
       target: 'node20.19',
       // Chunks keep what a room imports lazily lazy, and shared by all doors.

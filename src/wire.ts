@@ -6,14 +6,16 @@ import type { Flavor } from './models/flavor.js'
 import type { Backends } from './resolve/backends.js'
 import { readSettings, type Settings } from './settings.js'
 import type { Courier } from './spool/deliver.js'
-import { serverPlaces } from './spool/place.js'
+import { serverPlace, serverPlaces } from './spool/place.js'
 import { courier } from './tracking/courier.js'
 import type { BufferOptions } from './tracking/metric-buffer.js'
 import type { TextRules } from './tracking/values.js'
 import type { Transport } from './transport/transport.js'
+import { ownHands } from './wire/hands.js'
 import { type Logger, lazyLogger } from './wire/logger.js'
 import { openRemote, type Remote, type RemoteOptions } from './wire/remote.js'
 import { deliverAll, openSpool, type Spool, type SpoolDelivery, type SpoolDeliveryOptions } from './wire/spool.js'
+import { workerFile, workerHands } from './wire/worker-hands.js'
 
 export type { Logger } from './wire/logger.js'
 export type { RemoteOptions } from './wire/remote.js'
@@ -88,7 +90,7 @@ const DEFAULT_TRACKING_URI = './mlruns'
 /** Schemes of tracking and registry URIs; what is registered later stands in the same table. */
 const remote: TransportFactory = async (uri, context) => (await context.openRemote(uri)).transport
 const transports = new Map<string, TransportFactory>([
-  ['file', async (uri, { settings, openArtifacts }) => openFileStore(uri, settings, openArtifacts)],
+  ['file', openFileStore],
   ['http', remote],
   ['https', remote],
   ['databricks', remote],
@@ -143,10 +145,12 @@ export function registerFlavor(flavor: Flavor): void {
   flavors.unshift(async () => flavor)
 }
 
-async function openFileStore(uri: string, settings: Settings, openArtifacts: OpenArtifacts): Promise<Transport> {
+async function openFileStore(uri: string, context: PluginContext): Promise<Transport> {
+  const { settings, logger, openArtifacts } = context
   const { fileTransport } = await import('./transport/file/file.js')
   return fileTransport({
     root: localPath(uri),
+    warn: (message) => logger.warn(message),
     truncate: settings.truncateLongValues,
     listArtifacts: async (artifactUri, path) => {
       const { listChecked } = await import('./artifacts/copy.js')
@@ -217,18 +221,24 @@ export function wire(options: ClientOptions): Parts {
       const transport = isOwn ? await openTransport(uri) : (await remoteAt(uri)).once
       return courier({ transport, openArtifacts: artifactsAt(uri), serverRunId: (runId) => made.serverRunId(runId) })
     }
-    const made: Spool = openSpool({
-      spoolDir,
-      trackingUri: uri,
-      warn: (message) => logger.warn(message),
-      courier() {
-        carrying ??= carrier().catch((error: unknown) => {
-          carrying = undefined
-          throw error
-        })
-        return carrying
-      },
-    })
+    const place = serverPlace(spoolDir, uri)
+    const carried = () => {
+      carrying ??= carrier().catch((error: unknown) => {
+        carrying = undefined
+        throw error
+      })
+      return carrying
+    }
+    const warn = (message: string) => logger.warn(message)
+    const own = ownHands({ place, courier: carried, warn })
+    // What is a user's own cannot go to another thread.
+    const file = ownTransport || options.dispatcher || typeof options.auth === 'function' ? undefined : workerFile()
+    if (!file) logger.info('What is logged is delivered from the main thread, whenever its event loop turns')
+    const { auth, headers, timeoutMs } = options
+    const start = { place, uri, http: settings.http, remote: { auth, headers, timeoutMs } }
+    const renew = () => readSettings().http
+    const hands = file ? workerHands(file, { place, courier: carried, warn, start, renew, fallback: own }) : own
+    const made: Spool = openSpool({ place, hands, courier: carried, warn })
     return made
   }
   const spool = isLocal(trackingUri) ? undefined : spoolOf(trackingUri)
@@ -262,7 +272,7 @@ export function wire(options: ClientOptions): Parts {
     buffer: options.buffer ?? {},
     say: (line) => void process.stderr.write(`${line}\n`),
     close: async () => {
-      spool?.close()
+      await spool?.close()
       const all = await Promise.allSettled(opened.values())
       await Promise.all(all.map((made) => made.status === 'fulfilled' && made.value.close()))
     },

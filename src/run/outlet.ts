@@ -16,14 +16,18 @@ export interface Outlet {
   finish(status: EndStatus, endTime: number): Promise<void>
   /** As `finish`, begun and not waited for: in the exit of the process. */
   finishNow(status: EndStatus, endTime: number): void
+  /** Waits for what is on its way, and blocks the thread: in the exit of the process, where nothing else runs. */
+  flushNow(): void
   /** What became of all that was logged, given what the buffer knows. */
   stats(buffer: BufferStats): BufferStats
   /** Whether the run's making and its end, where they were noted, have arrived. */
   readonly isSettled: boolean
   /** What to do about what has not arrived, for the line at the end; undefined when it is lost with the process. */
   readonly remedy: string | undefined
-  /** Nothing more comes; what waits is still delivered where that is possible. */
-  close(): void
+  /** Nothing more comes; what waits is still delivered where that is possible. Resolves when what is done is cleared away. */
+  close(): Promise<void>
+  /** As `close`, in the exit of the process. */
+  closeNow(): void
 }
 
 /** The outlet of a run whose transport is called directly: what has not arrived is the buffer's. */
@@ -39,10 +43,12 @@ export function directOutlet(transport: Transport, runId: string): Outlet {
     flush: async () => {},
     finish,
     finishNow: (status, endTime) => void finish(status, endTime).catch(() => {}),
+    flushNow: () => {},
     stats: (buffer) => buffer,
     isSettled: true,
     remedy: undefined,
-    close: () => {},
+    close: async () => {},
+    closeNow: () => {},
   }
 }
 

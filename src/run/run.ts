@@ -138,7 +138,6 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     if (over) return
     over = true
     if (deps.whereToLook) say(deps.whereToLook)
-    outlet.close()
     deps.onEnded()
   }
 
@@ -164,6 +163,8 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     } catch (error) {
       reason = error
     }
+    if (over) return
+    await outlet.close()
     if (!over) sayWhatIsLeft(reason)
     leave()
   }
@@ -263,6 +264,8 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
         isNoted = true
         outlet.finishNow(known, Date.now())
       }
+      outlet.flushNow()
+      outlet.closeNow()
       sayWhatIsLeft()
       leave()
     },

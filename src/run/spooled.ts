@@ -11,6 +11,8 @@ import { notArrived, type Outlet } from './outlet.js'
 export interface SpooledFolder {
   readonly dir: string
   readonly claim: Claim
+  /** Removes it: all that was in it is done with. */
+  drop(): void
   /** Begins the delivery; `written` answers undefined once the log is closed. */
   deliver(written: () => Written | undefined, watch: Watch): Deliverer
   /** Takes what could not be written to disk straight to the server, one try. */
@@ -25,7 +27,7 @@ export interface SpooledOutlet extends Outlet {
   steps(steps: readonly Step[]): void
   readonly folder: SpooledFolder
   /** Stops delivering; what is left can be taken over by anybody. */
-  stop(): void
+  stop(): Promise<void>
 }
 
 export interface SpooledOptions {
@@ -35,6 +37,12 @@ export interface SpooledOptions {
 }
 
 const DIRECT_MS = 10_000
+/** How long the exit of a process waits for a server that takes what it is sent. */
+const EXIT_MS = 10_000
+const CLEAR_MS = 1_000
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+/** All runs of a process that exits share that time. */
+let exitBy: number | undefined
 const BEAT_MS = 15_000
 
 /** Opens the outlet over a folder that is ours. */
@@ -132,6 +140,13 @@ export function spooledOutlet(folder: SpooledFolder, { watch, warn }: SpooledOpt
     await straight({ metrics: [], params: [], tags: [] }, [step])
   }
 
+  function shut(): void {
+    if (!open) return
+    open = false
+    log.close()
+    deliverer.look()
+  }
+
   const outlet: SpooledOutlet = {
     folder,
     prompt: true,
@@ -139,6 +154,10 @@ export function spooledOutlet(folder: SpooledFolder, { watch, warn }: SpooledOpt
     flush,
     finish,
     finishNow: (status, endTime) => void finish(status, endTime).catch(() => {}),
+    flushNow() {
+      exitBy ??= performance.now() + EXIT_MS
+      deliverer.untilNow(log.written, Math.max(0, exitBy - performance.now()))
+    },
     stats(buffer) {
       const { logged, inFlight, delivered, refused, retried, lastDeliveredAt } = deliverer.progress
       const times = [lastDeliveredAt, directAt].filter((time) => time !== undefined)
@@ -162,16 +181,19 @@ export function spooledOutlet(folder: SpooledFolder, { watch, warn }: SpooledOpt
       if (failure) throw failure
       for (const [index, step] of steps.entries()) if ('create' in step) chores.push(from + index)
     },
-    close() {
-      if (!open) return
-      open = false
-      log.close()
-      deliverer.look()
+    async close() {
+      shut()
+      // What is done with is cleared away in a moment; who is in another thread has to hear of it first.
+      if (deliverer.isDone(log.written)) await Promise.race([deliverer.finished, pause(CLEAR_MS)])
     },
-    stop() {
+    closeNow() {
+      shut()
+      if (deliverer.isDone(log.written)) folder.drop()
+    },
+    async stop() {
       open = false
       log.close()
-      deliverer.stop()
+      await deliverer.stop()
       folder.claim.release()
     },
   }

@@ -62,6 +62,8 @@ export interface DeliverOptions {
   /** How much the log has taken, while it is written to; undefined once nothing more comes. */
   readonly written: () => Written | undefined
   readonly watch?: Watch | undefined
+  /** Told whenever the progress may have changed. */
+  readonly onMoved?: (() => void) | undefined
 }
 
 /** The delivery of one log, from disk to server, as long as it takes. */
@@ -72,12 +74,18 @@ export interface Deliverer {
   look(): void
   /** From now on everything at hand goes out without waiting for company, and the process stays for it. */
   hurry(): void
+  /** As it was before a `hurry`. */
+  calm(): void
+  /** Waits as `until`, and blocks this thread: for the exit of the process, where nothing else runs. False when it cannot. */
+  untilNow(target: Written, timeoutMs: number): boolean
   readonly progress: Progress
   /** Why things were refused since this was last asked; at most 100. */
   refusals(): CairnError[]
   /** The run's id on its server, once it has one. */
   runId(): string | undefined
-  /** Why the last request that failed did. */
+  /** Up to where all is done with. */
+  readonly done: Written
+  /** Why the last request that failed did; undefined once one went through. */
   readonly lastError: CairnError | undefined
   /** Whether all that the log has taken is done with, delivered or refused. */
   isDone(written: Written): boolean
@@ -89,7 +97,7 @@ export interface Deliverer {
   /** Resolves to true when the whole log is done with and its folder removed, to false when it was stopped before. */
   readonly finished: Promise<boolean>
   /** Stops where it stands; what is on its way is given up and counts as perhaps arrived. */
-  stop(): void
+  stop(): void | Promise<void>
 }
 
 /** A request that is not full leaves at the latest after this. */
@@ -140,6 +148,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
     acks.refuse(stretch)
     if (refusals.length < MOST_REFUSALS) refusals.push(error)
     watch.onRefused?.(error, stretch.count)
+    options.onMoved?.()
   }
 
   function lost(stretch: Stretch): void {
@@ -360,6 +369,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
 
   /** Whoever waits for what is done goes on; all of them when nothing more will be. */
   function tellWaiters(): void {
+    options.onMoved?.()
     for (const waiter of waiters) if (over || isDone(waiter.target)) waiter.resolve(isDone(waiter.target))
   }
 
@@ -394,6 +404,9 @@ export function deliverer(options: DeliverOptions): Deliverer {
     },
     look: pump,
     hurry,
+    calm,
+    // Requests of this thread do not go on while it is blocked.
+    untilNow: (target) => isDone(target),
     get progress() {
       const { points, steps } = options.written() ?? work.read
       const delivered = done() - acks.refused
@@ -408,6 +421,9 @@ export function deliverer(options: DeliverOptions): Deliverer {
       return lastError
     },
     runId: () => runId,
+    get done() {
+      return { points: acks.done.points.watermark, steps: acks.done.steps.watermark }
+    },
     isDone,
     finished,
     until,

@@ -35,8 +35,8 @@ const held = (dir: string, generation: number): Claim => ({
 /** Writes this process down as the first owner of a folder that nobody else knows yet. */
 export const signFirst = (dir: string): void => void sign(dir, 0)
 
-/** The claim on a folder that was signed so. */
-export const firstClaim = (dir: string): Claim => held(dir, 0)
+/** The claim of this process on a folder that it has signed, as the owner of that number; 0 is the first. */
+export const claimOf = (dir: string, generation: number): Claim => held(dir, generation)
 
 /** Takes a folder whose owner is dead or has given it up; undefined when it is somebody's. */
 export function claim(dir: string, now = Date.now()): Claim | undefined {

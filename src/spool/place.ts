@@ -81,9 +81,12 @@ export function runOf(dir: string): SpooledRun | undefined {
 
 /** Removes a run's folder; it is out of the way at once, so that half of it is never taken for a whole. */
 export function dropRunDir(dir: string): void {
-  if (!exists(dir)) return
-  move(dir, dir + GONE)
-  removeDir(dir + GONE)
+  try {
+    if (exists(dir)) move(dir, dir + GONE)
+    removeDir(dir + GONE)
+  } catch {
+    // Somebody else of this process was quicker, or the disk refuses; whoever finds it done with removes it.
+  }
 }
 
 /** Remembers which run of the server a run of ours has become. */

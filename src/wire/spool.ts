@@ -1,10 +1,9 @@
-import type { CairnError } from '../errors.js'
-import { type SpooledOutlet, spooledOutlet } from '../run/spooled.js'
-import { type Courier, deliverer, type Watch } from '../spool/deliver.js'
-import { firstClaim } from '../spool/owner.js'
-import { newRunDir, type SpooledRun, serverPlace, serverRunId } from '../spool/place.js'
-import { type Replayed, type ReplayOptions, replay, type Waiting, waitingRuns } from '../spool/replay.js'
-import { serverState } from '../spool/server.js'
+import { type SpooledFolder, type SpooledOutlet, spooledOutlet } from '../run/spooled.js'
+import type { Courier, Watch } from '../spool/deliver.js'
+import { claimOf } from '../spool/owner.js'
+import { dropRunDir, newRunDir, type ServerPlace, type SpooledRun, serverRunId } from '../spool/place.js'
+import { type Replayed, type ReplayOptions, type Waiting, waitingRuns } from '../spool/replay.js'
+import type { Hands } from './hands.js'
 
 /** What a client keeps on disk for its server. */
 export interface Spool {
@@ -19,96 +18,53 @@ export interface Spool {
   /** The server's id for a run, also for one that was made away from it; undefined while that has none. */
   serverRunId(runId: string): string | undefined
   /** Stops delivering; what is left stays for the next one. */
-  close(): void
+  close(): Promise<void>
 }
 
 export interface SpoolOptions {
-  readonly spoolDir: string
-  readonly trackingUri: string
+  readonly place: ServerPlace
+  readonly hands: Hands
   readonly courier: () => Promise<Courier>
   readonly warn: (message: string) => void
 }
 
-const LOOK_AGAIN_MS = 60_000
-
 /** Opens the spool of one server; nothing is made on disk before the first run. */
-export function openSpool({ spoolDir, trackingUri, courier, warn }: SpoolOptions): Spool {
-  const place = serverPlace(spoolDir, trackingUri)
+export function openSpool({ place, hands, courier, warn }: SpoolOptions): Spool {
   const outlets = new Set<SpooledOutlet>()
-  const closing = new AbortController()
-  const server = serverState({
-    onDown: (error) =>
-      warn(`${place.uri} does not take what is logged; it is kept on disk until it does: ${error.message}`),
-    onUp: () => warn(`${place.uri} takes what is logged again; what waited on disk is on its way`),
-  })
-  let looking: NodeJS.Timeout | undefined
-  /** Made once, at the first request; one that fails to be made is one that fails to send. */
-  const later: Courier = {
-    create: async (...of) => (await courier()).create(...of),
-    batch: async (...of) => (await courier()).batch(...of),
-    call: async (...of) => (await courier()).call(...of),
-    artifact: async (...of) => (await courier()).artifact(...of),
-  }
-
-  const deliverLeft: Spool['replay'] = (options = {}) => replay(place, { ...options, courier: later, server })
-
-  /** What processes that are gone have left is taken along, now and from time to time. */
-  function lookForLeft(): void {
-    if (looking) return
-    const look = () =>
-      void deliverLeft({ signal: closing.signal }).catch((error: unknown) =>
-        warn(`What waits on disk for ${place.uri} cannot be looked at: ${(error as CairnError).message}`),
-      )
-    look()
-    looking = setInterval(look, LOOK_AGAIN_MS)
-    looking.unref()
-  }
-
   return {
     open(run, watch) {
       const dir = newRunDir(place, run)
-      const owned = firstClaim(dir)
+      const claim = claimOf(dir, 0)
       let runId = run.local ? undefined : run.runId
-      const outlet = spooledOutlet(
-        {
-          dir,
-          claim: owned,
-          courier,
-          runId: () => runId,
-          deliver(written, more) {
-            const onMapped = (id: string) => {
-              runId = id
-              more.onMapped?.(id)
-            }
-            const delivery = deliverer({
-              dir,
-              place,
-              run,
-              courier: later,
-              server,
-              held: owned.held,
-              written,
-              watch: { ...more, onMapped },
-            })
-            void delivery.finished.then(() => outlets.delete(outlet))
-            return delivery
-          },
+      const onMapped = (id: string) => {
+        runId = id
+        watch.onMapped?.(id)
+      }
+      const folder: SpooledFolder = {
+        dir,
+        claim,
+        drop: () => dropRunDir(dir),
+        courier,
+        runId: () => runId,
+        deliver(written, more) {
+          const delivery = hands.deliver({ dir, run, claim, written, watch: { ...more, onMapped } })
+          void delivery.finished.then(() => outlets.delete(outlet))
+          return delivery
         },
-        { watch, warn },
-      )
+      }
+      const outlet: SpooledOutlet = spooledOutlet(folder, { watch, warn })
       outlets.add(outlet)
-      lookForLeft()
+      hands.lookForLeft()
       return outlet
     },
     uri: place.uri,
-    replay: deliverLeft,
+    replay: (options = {}) => hands.replay(options),
     waiting: () => waitingRuns(place),
     serverRunId: (runId) => serverRunId(place, runId),
-    close() {
-      clearInterval(looking)
-      closing.abort()
-      for (const outlet of outlets) outlet.stop()
+    async close() {
+      await Promise.all([...outlets].map((outlet) => outlet.stop()))
       outlets.clear()
+      await hands.close()
     },
   }
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from '../../src/index.js'
 import { startTestServer } from '../../src/testing/index.js'
+import { built } from '../support/built.js'
 import { leftIn } from '../support/left.js'
 
 /** What came of a number of kills. */
@@ -19,16 +20,13 @@ export interface Kills {
   readonly warnings: readonly string[]
 }
 
-const source = new URL('../../src/index.ts', import.meta.url).pathname
-const tsx = import.meta.resolve('tsx')
-
 /**
  * A child that logs 2,000 points a second until it is killed. It notes what it has logged, with the time, in a file that
  * is written without any buffer: what stands there with a time 10 ms before the kill has to arrive.
  */
 const CHILD = `
 import { openSync, writeSync } from 'node:fs'
-import { createClient } from ${JSON.stringify(source)}
+import { createClient } from 'CAIRN'
 const [, , yields, notes, url, spoolDir] = process.argv
 const client = createClient({ trackingUri: url, spoolDir })
 const run = await client.startRun()
@@ -48,15 +46,15 @@ else for (;;) { const until = performance.now() + 0.5; log(); while (performance
 /** Kills so many children at random moments, half of them in a loop that never yields, and delivers what they left. */
 export async function killChildren(count: number, sideBySide = 2): Promise<Kills> {
   const cwd = mkdtempSync(join(tmpdir(), 'cairn-kills-'))
-  const script = join(cwd, 'child.mts')
-  writeFileSync(script, CHILD)
+  const script = join(cwd, 'child.mjs')
+  writeFileSync(script, CHILD.replace("'CAIRN'", JSON.stringify(await built())))
   const server = await startTestServer({ dir: join(cwd, 'server') })
   const spoolDir = join(cwd, 'spool')
   const runs: { runId: string; due: number; logged: number }[] = []
 
   async function one(index: number): Promise<void> {
     const notes = join(cwd, `notes-${index}`)
-    const args = ['--import', tsx, script, String(index % 2 === 0), notes, server.url, spoolDir]
+    const args = [script, String(index % 2 === 0), notes, server.url, spoolDir]
     const process_ = spawn(process.execPath, args, {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...process.env, MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT: 'true', CAIRN_LOG_LEVEL: 'silent' },

@@ -14,6 +14,8 @@ export interface ChildOptions {
   readonly cwd: string
   readonly env?: Readonly<Record<string, string>>
   readonly nodeOptions?: readonly string[]
+  /** The index of a built library to run instead of the source. */
+  readonly built?: string
   /** The user to run as. */
   readonly uid?: number
   /** Told each time the child has said something more; `write` goes to its standard input. */
@@ -27,19 +29,23 @@ const tsx = import.meta.resolve('tsx')
 export async function child(script: string, options: ChildOptions): Promise<Ended> {
   const dir = mkdtempSync(join(options.cwd, '.script-'))
   chmodSync(dir, 0o755)
-  const file = join(dir, 'script.mts')
-  writeFileSync(file, script.replaceAll("'CAIRN'", JSON.stringify(source)))
+  const file = join(dir, options.built ? 'script.mjs' : 'script.mts')
+  writeFileSync(file, script.replaceAll("'CAIRN'", JSON.stringify(options.built ?? source)))
   const inherited = Object.entries(process.env).filter(([name]) => !/^(MLFLOW|CAIRN|VITEST|NODE_)/.test(name))
-  const process_ = spawn(process.execPath, [...(options.nodeOptions ?? []), '--import', tsx, file], {
-    cwd: options.cwd,
-    ...(options.uid === undefined ? {} : { uid: options.uid }),
-    env: {
-      ...Object.fromEntries(inherited),
-      CAIRN_CACHE_DIR: join(options.cwd, 'cache'),
-      CAIRN_SPOOL_DIR: join(options.cwd, 'spool'),
-      ...options.env,
+  const process_ = spawn(
+    process.execPath,
+    [...(options.nodeOptions ?? []), ...(options.built ? [] : ['--import', tsx]), file],
+    {
+      cwd: options.cwd,
+      ...(options.uid === undefined ? {} : { uid: options.uid }),
+      env: {
+        ...Object.fromEntries(inherited),
+        CAIRN_CACHE_DIR: join(options.cwd, 'cache'),
+        CAIRN_SPOOL_DIR: join(options.cwd, 'spool'),
+        ...options.env,
+      },
     },
-  })
+  )
   let stdout = ''
   let stderr = ''
   process_.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { createClient } from '../../src/index.js'
 import { startTestServer, type TestServer } from '../../src/testing/index.js'
+import { built } from './built.js'
 import { type ChildOptions, child, type Ended } from './child.js'
 import { leftIn } from './left.js'
 import { tempDir } from './temp-dir.js'
@@ -42,11 +43,12 @@ export async function stand(options: { readonly port?: number } = {}) {
       server ??= await startTestServer({ dir, port })
     },
     /** Runs a script that logs to the server. */
-    run: (body: string, more: Partial<ChildOptions> = {}) =>
+    run: async (body: string, more: Partial<ChildOptions> = {}) =>
       child(
         `import { startRun, endRun, logMetric, logMetrics, logParam, logParams, setTag, logText, createClient, activeRun } from 'CAIRN'\n${body}`,
         {
           cwd,
+          built: await built(),
           ...more,
           env: { MLFLOW_TRACKING_URI: url, MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT: 'true', ...more.env },
         },
@@ -72,7 +74,7 @@ export async function stand(options: { readonly port?: number } = {}) {
     /** The files that wait in the spool. */
     left: () => leftIn(join(cwd, 'spool')),
     /** Delivers what is left, as the next process of Cairn does. */
-    replay: (): Promise<Ended> => child(REPLAY, { cwd, env: { MLFLOW_TRACKING_URI: url } }),
+    replay: async (): Promise<Ended> => child(REPLAY, { cwd, built: await built(), env: { MLFLOW_TRACKING_URI: url } }),
   }
 }
 

@@ -1,0 +1,90 @@
+import type { CairnError } from '../errors.js'
+import { type Courier, type Deliverer, deliverer, type Watch } from '../spool/deliver.js'
+import type { Written } from '../spool/log.js'
+import type { Claim } from '../spool/owner.js'
+import type { ServerPlace, SpooledRun } from '../spool/place.js'
+import { type Replayed, type ReplayOptions, replay } from '../spool/replay.js'
+import { serverState } from '../spool/server.js'
+
+/** The delivery of one run's folder. */
+export interface Job {
+  readonly dir: string
+  readonly run: SpooledRun
+  readonly claim: Claim
+  /** How much the log has taken; undefined once nothing more comes. */
+  readonly written: () => Written | undefined
+  readonly watch: Watch
+  /** Told whenever the progress may have changed. */
+  readonly onMoved?: (() => void) | undefined
+}
+
+/** Who delivers what is in the spool of one server: this thread, or another. */
+export interface Hands {
+  deliver(job: Job): Deliverer
+  /** Delivers what processes that are gone have left, now and from time to time. */
+  lookForLeft(): void
+  /** Delivers it now, and tells what came of it. */
+  replay(options: Omit<ReplayOptions, 'courier' | 'server' | 'limits'>): Promise<Replayed[]>
+  /** Stops looking; jobs are stopped one by one. */
+  close(): Promise<void>
+}
+
+export interface HandsOptions {
+  readonly place: ServerPlace
+  readonly courier: () => Promise<Courier>
+  readonly warn: (message: string) => void
+}
+
+const LOOK_AGAIN_MS = 60_000
+const BEAT_MS = 15_000
+
+/** Delivers in this thread, whenever its event loop turns. */
+export function ownHands({ place, courier, warn }: HandsOptions): Hands {
+  const closing = new AbortController()
+  const server = serverState({
+    onDown: (error) =>
+      warn(`${place.uri} does not take what is logged; it is kept on disk until it does: ${error.message}`),
+    onUp: () => warn(`${place.uri} takes what is logged again; what waited on disk is on its way`),
+  })
+  const claims = new Set<Claim>()
+  let looking: NodeJS.Timeout | undefined
+  let beating: NodeJS.Timeout | undefined
+  /** Made once, at the first request; one that fails to be made is one that fails to send. */
+  const later: Courier = {
+    create: async (...of) => (await courier()).create(...of),
+    batch: async (...of) => (await courier()).batch(...of),
+    call: async (...of) => (await courier()).call(...of),
+    artifact: async (...of) => (await courier()).artifact(...of),
+  }
+
+  const deliverLeft: Hands['replay'] = (options) => replay(place, { ...options, courier: later, server })
+
+  function beat(): void {
+    for (const claim of claims) claim.beat()
+  }
+
+  return {
+    deliver({ claim, ...job }) {
+      const delivery = deliverer({ ...job, held: claim.held, place, courier: later, server })
+      claims.add(claim)
+      beating ??= setInterval(beat, BEAT_MS).unref()
+      void delivery.finished.then(() => claims.delete(claim))
+      return delivery
+    },
+    lookForLeft() {
+      if (looking) return
+      const look = () =>
+        void deliverLeft({ signal: closing.signal }).catch((error: unknown) =>
+          warn(`What waits on disk for ${place.uri} cannot be looked at: ${(error as CairnError).message}`),
+        )
+      look()
+      looking = setInterval(look, LOOK_AGAIN_MS).unref()
+    },
+    replay: deliverLeft,
+    async close() {
+      clearInterval(looking)
+      clearInterval(beating)
+      closing.abort()
+    },
+  }
+}

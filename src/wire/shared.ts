@@ -1,0 +1,141 @@
+import * as errors from '../errors.js'
+import { CairnError, type CairnErrorOptions } from '../errors.js'
+import type { HttpSettings } from '../settings.js'
+import type { Progress } from '../spool/deliver.js'
+import type { Written } from '../spool/log.js'
+import type { ServerPlace, SpooledRun } from '../spool/place.js'
+import type { RemoteOptions } from './remote.js'
+
+/** What a delivering thread is given when it starts. */
+export interface WorkerStart {
+  readonly place: ServerPlace
+  /** The server's address as it was given. */
+  readonly uri: string
+  readonly http: HttpSettings
+  readonly remote: Pick<RemoteOptions, 'headers' | 'timeoutMs'> & { readonly auth: unknown }
+}
+
+/** What the thread that logs tells the one that delivers. */
+export type ToWorker =
+  | {
+      readonly deliver: number
+      readonly dir: string
+      readonly run: SpooledRun
+      readonly generation: number
+      readonly shared: SharedArrayBuffer
+    }
+  | { readonly look: number }
+  | { readonly hurry: number; readonly on: boolean }
+  /** Asks for `told` when all that happened before is told. */
+  | { readonly tell: number }
+  | { readonly stop: number }
+  | { readonly lookForLeft: true }
+  /** The settings as they are now, for a server that takes the old credentials no more. */
+  | { readonly renew: HttpSettings }
+  | { readonly uploaded: number; readonly error?: Told | undefined }
+
+/** What the delivering thread tells. */
+export type FromWorker =
+  | { readonly event: 'retry'; readonly job: number; readonly error: Told; readonly ms: number }
+  | { readonly event: 'refused'; readonly job: number; readonly error: Told; readonly count: number }
+  | { readonly event: 'spooled'; readonly job: number; readonly error: Told }
+  | { readonly event: 'recovered'; readonly job: number }
+  | { readonly event: 'damaged'; readonly job: number; readonly stretches: number }
+  | { readonly event: 'mapped'; readonly job: number; readonly runId: string }
+  | { readonly event: 'finished'; readonly job: number; readonly complete: boolean }
+  | { readonly event: 'told'; readonly job: number }
+  | { readonly event: 'warn'; readonly message: string }
+  | { readonly event: 'unauthenticated' }
+  | {
+      readonly event: 'upload'
+      readonly upload: number
+      readonly runId: string
+      readonly artifact: { readonly path: string; readonly file: string; readonly type: string }
+    }
+
+/** An error as it goes between threads. */
+export interface Told {
+  readonly name: string
+  readonly message: string
+  readonly options: CairnErrorOptions
+}
+
+/** An error as plain data; its cause stays behind. */
+export function told(error: CairnError): Told {
+  const { name, message, code, retryable, status, requestId, url, retryAfterMs, notSent } = error
+  const all = { code, retryable, status, requestId, url, retryAfterMs, notSent }
+  const options = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
+  return { name, message, options }
+}
+
+/** The error again. */
+export function heard({ name, message, options }: Told): CairnError {
+  const Kind = (errors as unknown as Record<string, new (text: string, of: CairnErrorOptions) => CairnError>)[name]
+  return Kind === undefined ? new CairnError(message, options) : new Kind(message, options)
+}
+
+/** Numbers that both threads see, also while one of them is busy. */
+export interface SharedNumbers {
+  /** What the log has taken; undefined once it is closed. Written by the thread that logs. */
+  setWritten(written: Written | undefined): void
+  written(): Written | undefined
+  /** How often that was set; for who waits for more. */
+  version(): number
+  setProgress(progress: Progress, done: Written, away: boolean): void
+  progress(): Progress
+  done(): Written
+  /** Whether the server is known not to take anything. */
+  away(): boolean
+  /** Blocks this thread until there is progress, at most so long, in milliseconds. */
+  waitForProgress(ms: number): void
+}
+
+const FIELDS = 10
+const VERSION = 0
+const CLOSED = 1
+const MOVED = 2
+const AWAY = 3
+
+/** Memory for the numbers of one job. */
+export const newShared = (): SharedArrayBuffer => new SharedArrayBuffer(16 + FIELDS * 8)
+
+/** The numbers in shared memory. */
+export function sharedNumbers(memory: SharedArrayBuffer): SharedNumbers {
+  const flags = new Int32Array(memory, 0, 4)
+  const numbers = new Float64Array(memory, 16, FIELDS)
+  const at = (index: number) => numbers[index] ?? 0
+  return {
+    setWritten(written) {
+      if (written) {
+        numbers[0] = written.points
+        numbers[1] = written.steps
+      } else Atomics.store(flags, CLOSED, 1)
+      Atomics.add(flags, VERSION, 1)
+    },
+    written: () => (Atomics.load(flags, CLOSED) === 1 ? undefined : { points: at(0), steps: at(1) }),
+    version: () => Atomics.load(flags, VERSION),
+    setProgress({ inFlight, delivered, refused, retried, lastDeliveredAt }, done, away) {
+      numbers[2] = done.points
+      numbers[3] = done.steps
+      numbers[4] = inFlight
+      numbers[5] = delivered
+      numbers[6] = refused
+      numbers[7] = retried
+      numbers[8] = lastDeliveredAt ?? 0
+      Atomics.store(flags, AWAY, away ? 1 : 0)
+      Atomics.add(flags, MOVED, 1)
+      Atomics.notify(flags, MOVED)
+    },
+    progress: () => ({
+      logged: at(0) + at(1),
+      inFlight: at(4),
+      delivered: at(5),
+      refused: at(6),
+      retried: at(7),
+      lastDeliveredAt: at(8) === 0 ? undefined : at(8),
+    }),
+    done: () => ({ points: at(2), steps: at(3) }),
+    away: () => Atomics.load(flags, AWAY) === 1,
+    waitForProgress: (ms) => void Atomics.wait(flags, MOVED, Atomics.load(flags, MOVED), ms),
+  }
+}

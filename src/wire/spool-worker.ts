@@ -1,0 +1,128 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import type { CairnError } from '../errors.js'
+import type { HttpSettings } from '../settings.js'
+import type { CarryOptions, Courier, Deliverer, Watch } from '../spool/deliver.js'
+import { claimOf } from '../spool/owner.js'
+import { serverRunId } from '../spool/place.js'
+import { courier } from '../tracking/courier.js'
+import { ownHands } from './hands.js'
+import { openRemote, type RemoteOptions } from './remote.js'
+import {
+  type FromWorker,
+  heard,
+  type SharedNumbers,
+  sharedNumbers,
+  type ToWorker,
+  told,
+  type WorkerStart,
+} from './shared.js'
+
+/** How often the logs are looked at: that costs next to nothing while they do not grow. */
+const LOOK_MS = 25
+
+interface Task {
+  readonly delivery: Deliverer
+  readonly shared: SharedNumbers
+  version: number
+}
+
+/** The thread that delivers: it reads the spool from disk, so that it goes on while the other one is busy. */
+function work(start: WorkerStart): void {
+  const { place, uri } = start
+  const tasks = new Map<number, Task>()
+  const uploads = new Map<number, { resolve: () => void; reject: (error: unknown) => void }>()
+  let uploadSerial = 0
+  const tell = (message: FromWorker) => parentPort?.postMessage(message)
+  const warn = (message: string) => tell({ event: 'warn', message })
+
+  /** Files go by the stores that the other thread knows, which may be a user's own. */
+  const upload: Courier['artifact'] = (runId, artifact) =>
+    new Promise((resolve, reject) => {
+      const serial = uploadSerial++
+      uploads.set(serial, { resolve, reject })
+      tell({ event: 'upload', upload: serial, runId, artifact })
+    })
+
+  async function carrier(http: HttpSettings): Promise<Courier> {
+    const options = { ...start.remote, auth: start.remote.auth as RemoteOptions['auth'], warn }
+    const { once } = await openRemote(uri, http, options)
+    const made = courier({
+      transport: once,
+      openArtifacts: () => Promise.reject(new Error('files go by the other thread')),
+      serverRunId: (runId) => serverRunId(place, runId),
+    })
+    return { ...made, artifact: (runId, artifact, how: CarryOptions) => upload(runId, artifact, how) }
+  }
+
+  let carrying = carrier(start.http)
+  carrying.catch(() => {})
+  const hands = ownHands({ place, courier: () => carrying, warn })
+
+  const watch = (job: number): Watch => ({
+    onRetry(error: CairnError, ms) {
+      tell({ event: 'retry', job, error: told(error), ms })
+      if (error.status === 401) tell({ event: 'unauthenticated' })
+    },
+    onRefused: (error, count) => tell({ event: 'refused', job, error: told(error), count }),
+    onSpooled: (error) => tell({ event: 'spooled', job, error: told(error) }),
+    onRecovered: () => tell({ event: 'recovered', job }),
+    onDamaged: (stretches) => tell({ event: 'damaged', job, stretches }),
+    onMapped: (runId) => tell({ event: 'mapped', job, runId }),
+  })
+
+  function deliver(message: Extract<ToWorker, { deliver: number }>): void {
+    const { deliver: job, dir, run, generation } = message
+    const shared = sharedNumbers(message.shared)
+    const claim = claimOf(dir, generation)
+    const delivery: Deliverer = hands.deliver({
+      dir,
+      run,
+      claim,
+      written: shared.written,
+      watch: watch(job),
+      onMoved: () => moved(),
+    })
+    const moved = () => shared.setProgress(delivery.progress, delivery.done, delivery.lastError !== undefined)
+    tasks.set(job, { delivery, shared, version: -1 })
+    void delivery.finished.then((complete) => {
+      moved()
+      tasks.delete(job)
+      tell({ event: 'finished', job, complete })
+    })
+  }
+
+  function hear(message: ToWorker): void {
+    if ('deliver' in message) deliver(message)
+    else if ('look' in message) tasks.get(message.look)?.delivery.look()
+    else if ('hurry' in message) {
+      const delivery = tasks.get(message.hurry)?.delivery
+      if (message.on) delivery?.hurry()
+      else delivery?.calm()
+    } else if ('tell' in message) tell({ event: 'told', job: message.tell })
+    else if ('stop' in message) {
+      void tasks.get(message.stop)?.delivery.stop()
+      tell({ event: 'told', job: message.stop })
+    } else if ('lookForLeft' in message) hands.lookForLeft()
+    else if ('renew' in message) {
+      carrying = carrier(message.renew)
+      carrying.catch(() => {})
+    } else {
+      const upload = uploads.get(message.uploaded)
+      uploads.delete(message.uploaded)
+      if (message.error) upload?.reject(heard(message.error))
+      else upload?.resolve()
+    }
+  }
+
+  parentPort?.on('message', hear)
+  setInterval(() => {
+    for (const task of tasks.values()) {
+      const version = task.shared.version()
+      if (version === task.version) continue
+      task.version = version
+      task.delivery.wake()
+    }
+  }, LOOK_MS)
+}
+
+work(workerData as WorkerStart)

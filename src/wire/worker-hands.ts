@@ -1,0 +1,250 @@
+import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import { exists } from '../disk/write.js'
+import { CairnError } from '../errors.js'
+import type { HttpSettings } from '../settings.js'
+import type { Deliverer } from '../spool/deliver.js'
+import type { Written } from '../spool/log.js'
+import type { Hands, HandsOptions, Job } from './hands.js'
+import { type FromWorker, heard, newShared, sharedNumbers, type ToWorker, told, type WorkerStart } from './shared.js'
+
+export interface WorkerHandsOptions extends HandsOptions {
+  readonly start: WorkerStart
+  /** The settings as they are now, when the server takes the old credentials no more. */
+  readonly renew: () => HttpSettings
+  /** Who delivers when the thread is gone, and what it cannot do. */
+  readonly fallback: Hands
+}
+
+const POLL_MS = 10
+const TELL_MS = 1_000
+const STOP_MS = 1_000
+
+/** The file that the delivering thread runs; undefined where it is not to be had, as behind a bundler that left it out. */
+export function workerFile(): URL | undefined {
+  try {
+    // A thread of its own has no loader for TypeScript.
+    if (import.meta.url.endsWith('.ts')) return undefined
+    const url = new URL('./spool-worker.js', import.meta.url)
+    return url.protocol === 'file:' && exists(fileURLToPath(url)) ? url : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Delivers in a thread of its own, also while the event loop of this one stands still. It never keeps the process alive. */
+export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
+  const { start, fallback, warn, courier, place } = options
+  const jobs = new Map<number, ReturnType<typeof proxied>>()
+  let serial = 0
+  let worker: Worker | undefined
+  let isLost = false
+  let renewedAt = Number.NEGATIVE_INFINITY
+
+  function post(message: ToWorker): void {
+    if (isLost) return
+    if (!worker) {
+      worker = new Worker(file, { workerData: start, name: 'cairn-spool' })
+      worker.on('message', hear)
+      worker.on('error', (error) => lose(error))
+      worker.on('exit', () => lose(undefined))
+      worker.unref()
+    }
+    worker.postMessage(message)
+  }
+
+  /** The thread is gone: what it had in hand goes on here. */
+  function lose(error: Error | undefined): void {
+    if (isLost) return
+    isLost = true
+    worker = undefined
+    warn(
+      `The thread that delivers to ${place.uri} has ended${error ? ` (${error.message})` : ''}; what is logged is delivered from the main thread`,
+    )
+    for (const job of jobs.values()) job.fallBack()
+  }
+
+  function hear(message: FromWorker): void {
+    if (message.event === 'warn') warn(message.message)
+    else if (message.event === 'unauthenticated') renew()
+    else if (message.event === 'upload') upload(message)
+    else jobs.get(message.job)?.hear(message)
+  }
+
+  function renew(): void {
+    // Once in a while: the same credentials are refused again.
+    if (performance.now() - renewedAt < 1000) return
+    renewedAt = performance.now()
+    try {
+      post({ renew: options.renew() })
+    } catch (error) {
+      warn(`The settings cannot be read again: ${(error as Error).message}`)
+    }
+  }
+
+  function upload({ upload: uploaded, runId, artifact }: Extract<FromWorker, { event: 'upload' }>): void {
+    const how = { again: true, signal: new AbortController().signal }
+    void (async () => (await courier()).artifact(runId, artifact, how))().then(
+      () => post({ uploaded }),
+      (error: unknown) => {
+        const failure = error instanceof CairnError ? error : new CairnError(String(error))
+        post({ uploaded, error: told(failure) })
+      },
+    )
+  }
+
+  function proxied(id: number, job: Job) {
+    const memory = newShared()
+    const shared = sharedNumbers(memory)
+    const { watch, run } = job
+    let runId = run.local ? undefined : run.runId
+    let refusals: CairnError[] = []
+    let lastError: CairnError | undefined
+    let inner: Deliverer | undefined
+    let hurried = 0
+    let onTold: (() => void) | undefined
+    let finish: (complete: boolean) => void = () => {}
+    const finished = new Promise<boolean>((resolve) => {
+      finish = resolve
+    })
+    const successor = (): Deliverer | undefined => inner
+    const done = () => inner?.done ?? shared.done()
+    const isDone = ({ points, steps }: Written) => done().points >= points && done().steps >= steps
+
+    function notify(): void {
+      if (inner) inner.wake()
+      else shared.setWritten(job.written())
+    }
+
+    /** All that happened before is known when this resolves: numbers are seen at once, reasons come as messages. */
+    function whenTold(message: ToWorker, ms: number): Promise<void> {
+      return new Promise((resolve) => {
+        const limit = setTimeout(resolve, ms)
+        onTold = () => {
+          clearTimeout(limit)
+          resolve()
+        }
+        post(message)
+      })
+    }
+
+    async function until(target: Written, timeoutMs: number): Promise<boolean> {
+      if (inner) return inner.until(target, timeoutMs)
+      const begun = performance.now()
+      if (!isDone(target)) {
+        deliverer.hurry()
+        notify()
+        while (!isDone(target) && !inner && performance.now() - begun < timeoutMs)
+          await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+        deliverer.calm()
+      }
+      const taken = successor()
+      if (taken) return taken.until(target, Math.max(0, timeoutMs - (performance.now() - begun)))
+      await whenTold({ tell: id }, TELL_MS)
+      return isDone(target)
+    }
+
+    const deliverer: Deliverer = {
+      wake: notify,
+      look() {
+        notify()
+        if (inner) inner.look()
+        else post({ look: id })
+      },
+      hurry() {
+        hurried++
+        if (inner) inner.hurry()
+        else post({ hurry: id, on: true })
+      },
+      calm() {
+        hurried--
+        if (inner) inner.calm()
+        else post({ hurry: id, on: false })
+      },
+      untilNow(target, timeoutMs) {
+        if (inner) return inner.untilNow(target, timeoutMs)
+        const begun = performance.now()
+        notify()
+        deliverer.hurry()
+        // A server that is away is not waited for: what is left is on disk.
+        while (!isDone(target) && !shared.away() && performance.now() - begun < timeoutMs)
+          shared.waitForProgress(POLL_MS)
+        return isDone(target)
+      },
+      get progress() {
+        return inner?.progress ?? shared.progress()
+      },
+      runId: () => inner?.runId() ?? runId,
+      refusals() {
+        const all = [...refusals, ...(inner?.refusals() ?? [])]
+        refusals = []
+        return all
+      },
+      get done() {
+        return done()
+      },
+      get lastError() {
+        return inner?.lastError ?? lastError
+      },
+      isDone,
+      until,
+      finished,
+      async stop() {
+        if (inner) await inner.stop()
+        else if (jobs.has(id)) await whenTold({ stop: id }, STOP_MS)
+      },
+    }
+
+    return {
+      deliverer,
+      begin: () => post({ deliver: id, dir: job.dir, run, generation: 0, shared: memory }),
+      fallBack() {
+        inner = fallback.deliver(job)
+        for (let n = 0; n < hurried; n++) inner.hurry()
+        inner.look()
+        void inner.finished.then(finish)
+        onTold?.()
+      },
+      hear(message: Extract<FromWorker, { job: number }>) {
+        if (message.event === 'retry') {
+          lastError = heard(message.error)
+          watch.onRetry?.(lastError, message.ms)
+        } else if (message.event === 'refused') {
+          const error = heard(message.error)
+          if (refusals.length < 100) refusals.push(error)
+          watch.onRefused?.(error, message.count)
+        } else if (message.event === 'spooled') watch.onSpooled?.(heard(message.error))
+        else if (message.event === 'recovered') {
+          lastError = undefined
+          watch.onRecovered?.()
+        } else if (message.event === 'damaged') watch.onDamaged?.(message.stretches)
+        else if (message.event === 'mapped') {
+          runId = message.runId
+          watch.onMapped?.(message.runId)
+        } else if (message.event === 'told') onTold?.()
+        else {
+          jobs.delete(id)
+          finish(message.complete)
+        }
+      },
+    }
+  }
+
+  return {
+    deliver(job) {
+      if (isLost) return fallback.deliver(job)
+      const id = serial++
+      const made = proxied(id, job)
+      jobs.set(id, made)
+      made.begin()
+      return made.deliverer
+    },
+    lookForLeft: () => post({ lookForLeft: true }),
+    replay: (how) => fallback.replay(how),
+    async close() {
+      isLost = true
+      await worker?.terminate()
+      await fallback.close()
+    },
+  }
+}
