@@ -36,8 +36,6 @@ const holders: Record<string, string[]> = {
   commander: ['cli'],
   hono: ['server'],
   '@hono/node-server': ['server'],
-  hono: ['server'],
-  '@hono/node-server': ['server'],
   preact: ['server'],
   uplot: ['server'],
 }
