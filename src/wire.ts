@@ -146,11 +146,13 @@ export function registerFlavor(flavor: Flavor): void {
 }
 
 async function openFileStore(uri: string, context: PluginContext): Promise<Transport> {
-  const { settings, logger, openArtifacts } = context
+  const { settings, logger, openArtifacts, trackingUri, openTransport } = context
   const { fileTransport } = await import('./transport/file/file.js')
   return fileTransport({
     root: localPath(uri),
     warn: (message) => logger.warn(message),
+    // A registry apart asks for runs and logged models where they are.
+    tracking: uri === trackingUri ? undefined : () => openTransport(trackingUri),
     truncate: settings.truncateLongValues,
     listArtifacts: async (artifactUri, path) => {
       const { listChecked } = await import('./artifacts/copy.js')

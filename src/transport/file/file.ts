@@ -29,6 +29,8 @@ export interface FileTransportOptions {
   readonly truncate?: boolean | undefined
   /** Epoch milliseconds; the system's clock by default. */
   readonly now?: (() => number) | undefined
+  /** Where the runs and logged models are that this store's registry is about; in the store itself by default. */
+  readonly tracking?: (() => Promise<Pick<Transport, 'call'>>) | undefined
   /** Told, once for each, what a search leaves out because it cannot be read; nobody is by default. */
   readonly warn?: ((message: string) => void) | undefined
   /** Lists an artifact URI that is not on this machine's disk; without it such runs cannot be listed. */
@@ -67,7 +69,8 @@ export function fileTransport(options: FileTransportOptions): FileTransport {
     now: options.now ?? Date.now,
     memo: memo(),
     openRuns: new Map(),
-    warn: once((message) => options.warn?.(`${message}; left out of what is listed`)),
+    warn: once((message) => options.warn?.(message)),
+    tracking: options.tracking,
     listElsewhere: options.listArtifacts,
   }
   const handlers = {

@@ -6,6 +6,7 @@ import { isRealDir, listDirs } from '../../disk/walk.js'
 import { type FileState, stateOf } from '../../disk/write.js'
 import { NotFoundError } from '../../errors.js'
 import type { WireFile, WireRunInfo } from '../protocol.js'
+import type { Transport } from '../transport.js'
 import type { Memo } from './memo.js'
 
 /** A run that is being logged to. */
@@ -34,6 +35,8 @@ export interface Store {
   readonly openRuns: Map<string, OpenRun>
   /** Told once of each thing that a listing leaves out because it cannot be read. */
   readonly warn: (message: string) => void
+  /** Where the runs and logged models are that the registry is about; in this store itself when left out. */
+  readonly tracking?: (() => Promise<Pick<Transport, 'call'>>) | undefined
   /** Lists what lies at an artifact URI that is not on this machine's disk; paths relative to it. */
   readonly listElsewhere?: ((uri: string, path: string | undefined) => Promise<readonly WireFile[]>) | undefined
 }

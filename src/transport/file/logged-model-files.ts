@@ -108,9 +108,10 @@ export function wireLoggedModel(store: Store, model: LoggedModelOnDisk): WireLog
 }
 
 /** The tag in which a logged model remembers the versions made of it. */
-const VERSIONS = 'mlflow.modelVersions'
+export const VERSIONS = 'mlflow.modelVersions'
 
-function listIn(text: string | undefined): unknown[] {
+/** The list that a tag holds as JSON; empty for what is none. */
+export function listIn(text: string | undefined): unknown[] {
   try {
     const list: unknown = JSON.parse(text ?? '[]')
     return Array.isArray(list) ? list : []

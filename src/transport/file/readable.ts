@@ -10,7 +10,8 @@ export function ifReadable<T>(store: Store, read: () => T): T | undefined {
     return read()
   } catch (error) {
     if (!(error instanceof CairnError)) throw error
-    if (!(error instanceof NotFoundError || error instanceof InvalidParameterError)) store.warn(error.message)
+    if (!(error instanceof NotFoundError || error instanceof InvalidParameterError))
+      store.warn(`Left out of what is listed: ${error.message}`)
     return undefined
   }
 }

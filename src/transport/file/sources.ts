@@ -7,12 +7,10 @@ import { versionOfAlias } from './aliases.js'
 import { localPath } from './artifacts.js'
 import { textField } from './codec.js'
 import { fileUri, type Store } from './layout.js'
-import { locationOf, readLoggedModel } from './logged-model-files.js'
 import { appendToUri } from './meta-file.js'
 import { existingModel } from './model-folder.js'
 import { latestOf, readVersion, readVersions } from './registry-files.js'
-import { findRun } from './run-meta.js'
-import { outputNamed } from './run-outputs.js'
+import { outputNamed, trackedArtifacts, trackedModel } from './tracked.js'
 
 /** What a version is made of: the source as given, where its files lie, and the run and logged model it comes from. */
 export interface Lineage {
@@ -63,16 +61,11 @@ async function settled(path: string): Promise<string> {
 const isWithin = (root: string, path: string): boolean => path === root || path.startsWith(root + sep)
 
 /** Where the files of the run and the logged model named lie. */
-function homesOf(store: Store, { runId, modelId }: Given): string[] {
+async function homesOf(store: Store, { runId, modelId }: Given): Promise<string[]> {
   const homes: string[] = []
-  if (modelId !== undefined) homes.push(locationOf(readLoggedModel(store, modelId)))
-  if (runId !== undefined) homes.push(runArtifacts(store, runId))
+  if (modelId !== undefined) homes.push((await trackedModel(store, modelId)).location)
+  if (runId !== undefined) homes.push(await trackedArtifacts(store, runId))
   return homes
-}
-
-function runArtifacts(store: Store, runId: string): string {
-  const { dir, info } = findRun(store, runId)
-  return info.artifact_uri || fileUri(join(dir, 'artifacts'))
 }
 
 const OWNER =
@@ -80,7 +73,7 @@ const OWNER =
 
 async function checkLocal(store: Store, given: Given, path: string): Promise<void> {
   const real = await settled(resolve(path))
-  for (const home of homesOf(store, given)) {
+  for (const home of await homesOf(store, given)) {
     const root = localPath(home)
     if (root !== undefined && isWithin(await settled(resolve(root)), real)) return
   }
@@ -90,14 +83,14 @@ async function checkLocal(store: Store, given: Given, path: string): Promise<voi
   )
 }
 
-function fromLoggedModel(store: Store, { source, runId, modelId }: Given, id: string): Lineage {
+async function fromLoggedModel(store: Store, { source, runId, modelId }: Given, id: string): Promise<Lineage> {
   if (modelId !== undefined && modelId !== id) refuse(source, `is not of the model_id ${modelId} given with it`)
-  const model = readLoggedModel(store, id)
-  return { source, storage: locationOf(model), modelId: id, runId: runId ?? textField(model.meta, 'source_run_id') }
+  const model = await trackedModel(store, id)
+  return { source, storage: model.location, modelId: id, runId: runId ?? model.runId }
 }
 
 /** A version of this registry: named for good, since its stage or alias may move. */
-function fromVersion(store: Store, { source, runId, modelId }: Given): Lineage {
+async function fromVersion(store: Store, { source, runId, modelId }: Given): Promise<Lineage> {
   const ref = parseModelUri(source)
   if (ref.registryUri !== undefined) refuse(source, 'names another registry; only versions of this one can be copied')
   if (ref.by === 'id') return fromLoggedModel(store, { source, runId, modelId }, ref.modelId)
@@ -127,17 +120,17 @@ function below(uri: string, path: string): string {
 }
 
 /** Files of a run, or, as MLflow 3 logs them, a logged model that the run put out under that name. */
-function fromRun(store: Store, { source, runId: given, modelId }: Given): Lineage {
+async function fromRun(store: Store, { source, runId: given, modelId }: Given): Promise<Lineage> {
   const { runId, path, trackingUri } = parseRunsUri(source)
   if (trackingUri !== undefined) refuse(source, 'names another tracking server')
   if (given !== undefined && given !== runId) refuse(source, `is not of the run_id ${given} given with it`)
-  const artifacts = runArtifacts(store, runId)
+  const artifacts = await trackedArtifacts(store, runId)
   const storage = below(artifacts, path)
   const local = localPath(storage)
   const [name = '', ...rest] = path.split('/')
-  const output = local !== undefined && exists(local) ? undefined : outputNamed(store, runId, name)
+  const output = local !== undefined && exists(local) ? undefined : await outputNamed(store, runId, name)
   if (!output) return { source, storage, runId, modelId }
-  const { storage: home, modelId: id } = fromLoggedModel(store, { source, runId, modelId }, output)
+  const { storage: home, modelId: id } = await fromLoggedModel(store, { source, runId, modelId }, output)
   return { source, storage: below(home, rest.join('/')), runId, modelId: id }
 }
 
@@ -160,10 +153,9 @@ export async function lineageOf(
   if (scheme === 'javascript' || scheme === 'data') refuse(source, 'is no place where files lie')
   const path = localPath(source)
   if (path !== undefined) await checkLocal(store, given, path)
-  else if (scheme === 'mlflow-artifacts' && !homesOf(store, given).some((home) => isBelow(home, source)))
+  else if (scheme === 'mlflow-artifacts' && !(await homesOf(store, given)).some((home) => isBelow(home, source)))
     refuse(source, 'must lie in the artifacts of the run_id or model_id given with it')
-  const runId =
-    given.runId ?? (given.modelId ? textField(readLoggedModel(store, given.modelId).meta, 'source_run_id') : undefined)
+  const runId = given.runId ?? (given.modelId ? (await trackedModel(store, given.modelId)).runId : undefined)
   return { source, storage: source, runId, modelId: given.modelId }
 }
 

@@ -4,7 +4,6 @@ import { removeFile, writeAtomic } from '../../disk/write.js'
 import { textField, writeMeta } from './codec.js'
 import type { HandlersOf } from './handlers.js'
 import { META, type Store } from './layout.js'
-import { rememberVersion } from './logged-model-files.js'
 import { changeMetaFile } from './meta-file.js'
 import { existingModel } from './model-folder.js'
 import { metaOf } from './model-meta.js'
@@ -23,6 +22,7 @@ import {
   writeTags,
 } from './registry-files.js'
 import { lineageOf } from './sources.js'
+import { tellModel } from './tracked.js'
 import { deleteTag, setTag } from './values.js'
 
 type Operations =
@@ -80,7 +80,7 @@ export function modelVersions(store: Store): HandlersOf<Operations> {
         touch(dir, name, now)
         return placed
       })
-      if (modelId !== undefined) rememberVersion(store, modelId, name, number)
+      if (modelId !== undefined) await tellModel(store, modelId, name, number)
       return shown(name, number)
     },
 
