@@ -195,6 +195,7 @@ export type {
   DatasetOptions,
   ImageInput,
   ImageStep,
+  InputOptions,
   RunVerbs,
   TableInput,
 } from './run/verbs.js'

@@ -25,7 +25,6 @@ export interface LogModelOptions extends ModelOptions {
   readonly stage?: string | undefined
   /** The alias its version gets; needs `registeredModelName`. */
   readonly alias?: string | undefined
-  readonly signal?: AbortSignal | undefined
   /** Hears how far the bytes are. */
   readonly onProgress?: ((progress: Progress) => void) | undefined
 }

@@ -32,6 +32,7 @@ export interface ModelOptions {
   readonly code?: string | readonly string[] | undefined
   /** The framework's module, in place of the one that would be imported. */
   readonly lib?: unknown
+  readonly signal?: AbortSignal | undefined
 }
 
 /** What packaging needs of those around it. */
@@ -74,7 +75,7 @@ export async function packageModel(
   options: ModelOptions,
 ): Promise<Packaged> {
   const { warn = () => {}, now = () => new Date() } = deps
-  checkMetadata(options.metadata)
+  const metadata = plain(options.metadata)
   const flavor = flavorFor(deps.flavors, model, options.flavor)
   if (options.signature && options.inputExample !== undefined) checkInput(options.signature, options.inputExample)
   const saved = await flavor.save(model, dir, { signature: options.signature, lib: options.lib })
@@ -116,7 +117,7 @@ export async function packageModel(
         modelSizeBytes: files.reduce((sum, { size }) => sum + size, 0),
         utcTimeCreated: pythonTime(now()),
         savedInputExampleInfo: info,
-        metadata: options.metadata,
+        metadata,
         rest: { is_signature_from_type_hint: false, type_hint_from_example: false, prompts: null, cairn: own },
       }
       await saveFile(join(dir, 'MLmodel'), writeMlModel(described))
@@ -125,12 +126,13 @@ export async function packageModel(
   }
 }
 
-function checkMetadata(metadata: unknown): void {
-  if (metadata === undefined) return
+/** Metadata as it will be read: what JSON has no word for, a function or `undefined`, is left out. */
+function plain(metadata: ModelOptions['metadata']): ModelOptions['metadata'] {
+  if (metadata === undefined) return undefined
   if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata))
     throw new InvalidParameterError('The metadata of a model is an object, like { team: "growth" }')
   try {
-    JSON.stringify(metadata)
+    return JSON.parse(JSON.stringify(metadata)) as ModelOptions['metadata']
   } catch (error) {
     throw new InvalidParameterError(`The metadata of a model must be what JSON can hold: ${(error as Error).message}`, {
       cause: error,
@@ -153,6 +155,9 @@ export async function saveModel(
 ): Promise<string> {
   if (typeof dir !== 'string' || dir === '') throw new InvalidParameterError('saveModel needs the folder to write to')
   return only(resolve(dir), async (stage) => {
-    await (await packageModel(deps, stage, model, options)).finish({})
+    options.signal?.throwIfAborted()
+    const packaged = await packageModel(deps, stage, model, options)
+    options.signal?.throwIfAborted()
+    await packaged.finish({})
   })
 }

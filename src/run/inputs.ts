@@ -33,21 +33,21 @@ export function toDataset({ name, digest, source, sourceType = 'local', schema, 
 /** The verbs of a run that say what went in and what came out. */
 export function inputVerbs(runId: string, transport: Transport): Pick<RunVerbs, 'logInput' | 'logOutputs'> {
   return {
-    async logInput(dataset, { context, tags = {} } = {}) {
+    async logInput(dataset, { context, tags = {}, signal } = {}) {
       if (typeof dataset !== 'object' || dataset === null)
         throw new InvalidParameterError('logInput takes a dataset, like { name, source }')
       const all = { ...tags, ...(context === undefined ? {} : { 'mlflow.data.context': context }) }
       const input = { tags: toPairs(all), dataset: fromDataset(toDataset(dataset)) }
-      await transport.call('logInputs', { run_id: runId, datasets: [input] })
+      await transport.call('logInputs', { run_id: runId, datasets: [input] }, { signal })
     },
-    async logOutputs(models) {
+    async logOutputs(models, { signal } = {}) {
       if (!Array.isArray(models))
         throw new InvalidParameterError("logOutputs takes a list of logged models, like ['m-…'] or [{ modelId, step }]")
       const outputs = models.map((model) => {
         const { modelId, step = 0 } = typeof model === 'string' ? { modelId: model } : model
         return { model_id: checkModelId(modelId), step: checkStep('outputs', step) }
       })
-      await transport.call('logOutputs', { run_id: runId, models: outputs })
+      await transport.call('logOutputs', { run_id: runId, models: outputs }, { signal })
     },
   }
 }

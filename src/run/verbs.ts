@@ -44,6 +44,13 @@ export interface DatasetOptions extends Pick<Dataset, 'name'> {
   readonly profile?: unknown
 }
 
+/** How a run used a dataset. */
+export interface InputOptions extends Pick<ArtifactOptions, 'signal'> {
+  /** What for, in a word like `training`. */
+  readonly context?: string | undefined
+  readonly tags?: Readonly<Record<string, string>> | undefined
+}
+
 /** What git knows of the script, and which files of it to keep. */
 export interface CodeOptions extends ArtifactOptions {
   /** Where the code lies; the folder of the main script by default. */
@@ -97,12 +104,12 @@ export interface RunVerbs {
   /** Keeps a table as `.json` in Python's split form; a second call with the same file appends its rows. */
   logTable(table: TableInput, file: string, options?: ArtifactOptions): Promise<void>
   /** Notes what the run was trained or judged on; `context` is a word like `training`. */
-  logInput(
-    dataset: DatasetOptions,
-    options?: { readonly context?: string; readonly tags?: Record<string, string> },
-  ): Promise<void>
+  logInput(dataset: DatasetOptions, options?: InputOptions): Promise<void>
   /** Notes logged models as what the run made, each at a step (0 by default). */
-  logOutputs(models: readonly (string | { readonly modelId: string; readonly step?: Step })[]): Promise<void>
+  logOutputs(
+    models: readonly (string | { readonly modelId: string; readonly step?: Step })[],
+    options?: Pick<ArtifactOptions, 'signal'>,
+  ): Promise<void>
   /** Keeps the code: git's commit as a tag, the changes since as `git.diff`, and a `code.tgz` of the files. */
   logCode(options?: CodeOptions): Promise<void>
   /**

@@ -183,7 +183,23 @@ describe('saveModel', () => {
     await expect(saveModel({ flavors: [plain] }, model, other, { code: '/no/such/code' })).rejects.toThrow(
       NotFoundError,
     )
+    const stopped = AbortSignal.abort(new Error('stop'))
+    await expect(saveModel({ flavors: [plain] }, model, other, { signal: stopped })).rejects.toThrow('stop')
     expect(existsSync(other)).toBe(false)
+  })
+
+  it('keeps of the metadata what JSON can hold', async () => {
+    const dir = join(tempDir(), 'saved')
+    const metadata = { team: 'growth', since: new Date(0), none: undefined, call: () => 1 }
+    await saveModel({ flavors: [plain] }, model, dir, { metadata })
+    const { metadata: kept } = readMlModel(readFileSync(join(dir, 'MLmodel'), 'utf8'))
+    expect(kept).toEqual({ team: 'growth', since: '1970-01-01T00:00:00.000Z' })
+    const around: Record<string, unknown> = {}
+    around.self = around
+    const other = join(tempDir(), 'other')
+    await expect(saveModel({ flavors: [plain] }, model, other, { metadata: around })).rejects.toThrow(
+      InvalidParameterError,
+    )
   })
 })
 
