@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import type { RunningServer, ServerOptions } from '../server/index.js'
+import type { ServerOptions } from '../server/index.js'
 import type { Terminal } from './terminal.js'
 import { examples, several } from './word.js'
 
@@ -66,6 +66,8 @@ async function serve(
   const { store, host, port, allowedHosts, registryUri, token, open } = options
   const given: ServerOptions = { trackingUri: store, host, port, allowedHosts, registryUri, token }
   const server = await startServer(given)
+  // Before anybody can know that there is something to stop.
+  const told = toldToStop()
   terminal.out(server.url)
   if (server.token !== undefined)
     terminal.err(
@@ -75,13 +77,12 @@ async function serve(
     const { openInBrowser } = await import('../host/browser.js')
     await openInBrowser(server.url)
   }
-  await untilToldToStop(server)
-}
-
-/** A second signal ends the process as signals do. */
-async function untilToldToStop(server: RunningServer): Promise<void> {
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
-  })
+  await told
   await server.close()
 }
+
+/** Resolves when somebody wants the process to stop; a second signal ends it as signals do. */
+const toldToStop = (): Promise<void> =>
+  new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
+  })

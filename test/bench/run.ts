@@ -5,12 +5,14 @@ import { join } from 'node:path'
 import { callerRows } from './caller.js'
 import { pythonRows } from './python.js'
 import { type Row, table } from './rows.js'
+import { serverRows } from './server.js'
 import { startRows } from './start.js'
 import { storeRows } from './store.js'
 
 const groups: Record<string, (dir: string) => Promise<Row[]>> = {
   caller: callerRows,
   start: startRows,
+  server: serverRows,
   store: storeRows,
   ...(process.env.CAIRN_BENCH_PYTHON ? { python: pythonRows } : {}),
 }
