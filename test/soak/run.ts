@@ -1,4 +1,6 @@
 /** What takes too long for every change. `npm run soak [-- part …]`, all parts by default; exits with 1 when one fails. */
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { killChildren } from './spool-kills.js'
 
 /** Each part says in lines what it saw, and whether that is well. */
@@ -13,6 +15,16 @@ const parts: Record<string, () => Promise<{ readonly ok: boolean; readonly lines
         `${lost} lost, ${twice} twice, ${left} runs left in the spool`,
         ...warnings.slice(0, 5),
       ],
+    }
+  },
+  /** A local store's writers, killed at every write, with MLflow looking on; needs Python and strace. */
+  async store() {
+    const script = fileURLToPath(new URL('../interop/run.ts', import.meta.url))
+    const args = ['--import', 'tsx', script, 'test/interop/store/kills', 'test/interop/store/together']
+    const { status } = spawnSync(process.execPath, args, { stdio: 'inherit', env: { ...process.env, CAIRN_SOAK: '1' } })
+    return {
+      ok: status === 0,
+      lines: [status === 0 ? 'Python and the next writer went on after every kill' : 'see above'],
     }
   },
 }

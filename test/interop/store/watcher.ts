@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import type { Environment } from '../venv.js'
-import { pythonOf } from '../venv.js'
+import { tempDir } from '../../support/temp-dir.js'
+import { type Environment, pythonOf } from '../venv.js'
 import { ENV, scriptPath } from './python.js'
 
 /** What Python's searches of a whole store find. */
@@ -24,6 +24,8 @@ export interface Watcher {
 /** A Python that stays, so that looking at many stores is not as many starts. */
 export function watcher(environment: Environment): Watcher {
   const child: ChildProcess = spawn(pythonOf(environment), [scriptPath('watch.py')], {
+    // It leaves a database where it is started.
+    cwd: tempDir(),
     env: { ...process.env, ...ENV },
     stdio: ['pipe', 'pipe', 'ignore'],
   })
