@@ -18,6 +18,7 @@ export interface Listening {
   close(graceMs?: number): Promise<void>
 }
 
+/** Where a server listens, and how much patience it has with connections. */
 export interface ListenOptions {
   /** An address of this machine; default 127.0.0.1. */
   readonly host?: string | undefined

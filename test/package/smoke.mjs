@@ -5,7 +5,10 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
 
+/** Script and style of the page, by gzip. */
+const PAGE_BYTES = 75_000
 const nodes = ['20.19.0', '20.20.2', '22.23.3', '24.21.0']
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const here = fileURLToPath(new URL('.', import.meta.url))
@@ -37,8 +40,25 @@ function pack() {
   check('the tarball holds what is built and what is read, nothing else', () => {
     const strays = tarball.files.map((file) => file.path).filter((path) => !allowed.test(path))
     if (strays.length > 0) throw new Error(`not to be packed: ${strays.join(', ')}`)
-    for (const path of ['LICENSE', 'README.md', 'dist/index.js', 'dist/index.cjs', 'dist/cli.js'])
+    for (const path of [
+      'LICENSE',
+      'README.md',
+      'dist/index.js',
+      'dist/index.cjs',
+      'dist/cli.js',
+      'dist/server.js',
+      'dist/page.js',
+    ])
       if (!tarball.files.some((file) => file.path === path)) throw new Error(`missing: ${path}`)
+  })
+  check('the page is small', () => {
+    const sizes = ['page.js', 'page.css'].map((file) => [
+      file,
+      gzipSync(readFileSync(join(root, 'dist', file)), { level: 9 }).length,
+    ])
+    const whole = sizes.reduce((sum, [, size]) => sum + size, 0)
+    console.log(`      ${sizes.map(([file, size]) => `${file} ${size} bytes`).join(', ')} by gzip`)
+    if (whole > PAGE_BYTES) throw new Error(`the page has ${whole} bytes by gzip; at most ${PAGE_BYTES} are meant`)
   })
   return join(room, tarball.filename)
 }
