@@ -162,11 +162,21 @@ async function openFileStore(uri: string, context: PluginContext): Promise<Trans
   })
 }
 
+/** Python's client keeps its runs in a database by default since MLflow 3.7: someone may look for them, or for ours, in vain. */
+async function tellOfDatabase(warn: (message: string) => void): Promise<void> {
+  const { factsBehind } = await import('./disk/files.js')
+  if (await factsBehind('mlflow.db').catch(() => undefined))
+    warn(
+      'Runs go to ./mlruns, the default, and not into the mlflow.db beside it, which is where those of Python go; to share that one, start mlflow server --backend-store-uri sqlite:///mlflow.db and set MLFLOW_TRACKING_URI to its address',
+    )
+}
+
 /** Joins the parts of a client: environment, options, transports, stores, flavors, logger. Nothing is opened yet. */
 export function wire(options: ClientOptions): Parts {
   const settings = readSettings()
   const trackingUri = checkUri(options.trackingUri ?? settings.trackingUri ?? DEFAULT_TRACKING_URI)
   const registryUri = checkUri(options.registryUri ?? settings.registryUri ?? trackingUri)
+  const chosen = (options.trackingUri ?? settings.trackingUri) !== undefined
   const logger = options.logger ?? lazyLogger(settings.logLevel)
   const opened = new Map<string, Promise<Transport>>()
   const warned = new Set<string>()
@@ -196,6 +206,7 @@ export function wire(options: ClientOptions): Parts {
     opened.set(uri, transport)
     // A failure is not remembered: the next call may find the disk writable, the server up.
     transport.catch(() => opened.delete(uri))
+    if (!chosen && uri === trackingUri) void tellOfDatabase(warnOnce)
     return transport
   }
 
@@ -259,7 +270,7 @@ export function wire(options: ClientOptions): Parts {
       allowLocalSources: options.allowLocalSources,
     },
     openArtifacts,
-    chosen: (options.trackingUri ?? settings.trackingUri) !== undefined,
+    chosen,
     openServer: /^(https?|databricks):/i.test(trackingUri) ? () => remoteAt(trackingUri) : undefined,
     flavors: async () => [...(options.flavors ?? []), ...(await Promise.all(flavors.map((load) => load())))],
     spool,

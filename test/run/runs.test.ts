@@ -456,6 +456,20 @@ describe('where things go', () => {
     expect(client.getTrackingUri()).toBe(root)
   })
 
+  it('is said once when it is the default, beside a database of Python’s', async () => {
+    const dir = tempDir()
+    writeFileSync(join(dir, 'mlflow.db'), '')
+    const script = `import { createClient, endRun, startRun } from 'CAIRN'
+      await startRun()
+      await endRun()
+      await startRun()
+      await endRun()`
+    const count = async (env = {}) =>
+      (await child(script, { cwd: dir, env })).stderr.split('mlflow.db beside').length - 1
+    expect(await count()).toBe(1)
+    expect(await count({ MLFLOW_TRACKING_URI: join(dir, 'mlruns') })).toBe(0)
+  })
+
   it('is no file, and no later try makes it one', async () => {
     const file = join(tempDir(), 'taken')
     writeFileSync(file, '')
