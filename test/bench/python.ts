@@ -23,6 +23,8 @@ interface Searched {
   readonly againMs: number
   readonly beforeMb: number
   readonly moreMb: number
+  readonly walkMs: number
+  readonly walkMb: number
   readonly runIds: readonly string[]
 }
 
@@ -108,10 +110,16 @@ async function searches({ createClient }: Cairn, dir: string): Promise<Row[]> {
       ratio: middle('moreMb') / middle('beforeMb'),
     },
     {
-      what: `open an experiment of ${RUNS.toLocaleString('en')} runs`,
+      what: `open an experiment of ${RUNS.toLocaleString('en')} runs: the newest 100`,
       ours: ms(middle('openMs')),
       beside: ms(theirs, "a search by Python's file store "),
       ratio: theirs / middle('openMs'),
+    },
+    {
+      what: `walk through its ${RUNS.toLocaleString('en')} runs, whole, page by page`,
+      ours: `${ms(middle('walkMs'))}, ${Math.round(middle('walkMb'))} MB more`,
+      beside: `before it ${Math.round(middle('beforeMb'))} MB`,
+      ratio: middle('walkMb') / middle('beforeMb'),
     },
   ]
 }

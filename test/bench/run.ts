@@ -1,7 +1,11 @@
-/** Ratios taken in one run on one machine. `npm run bench [-- --json] [-- caller start store …]` (all by default; CAIRN_BENCH_PYTHON=a Python with mlflow adds python). */
-import { mkdtempSync, rmSync } from 'node:fs'
+/**
+ * Ratios taken in one run on one machine. `npm run bench [-- --json] [-- caller start store …]`, all by default. Rows
+ * beside Python need one with mlflow: CAIRN_BENCH_PYTHON, or that of the interop suite once it has been made.
+ */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pythonOf } from '../interop/venv.js'
 import { callerRows } from './caller.js'
 import { pythonRows } from './python.js'
 import { type Row, table } from './rows.js'
@@ -9,12 +13,20 @@ import { serverRows } from './server.js'
 import { startRows } from './start.js'
 import { storeRows } from './store.js'
 
+if (!process.env.CAIRN_BENCH_PYTHON && existsSync(pythonOf('latest')))
+  process.env.CAIRN_BENCH_PYTHON = pythonOf('latest')
+const hasPython = Boolean(process.env.CAIRN_BENCH_PYTHON)
+if (!hasPython)
+  console.warn(
+    'SKIPPED: all beside Python; set CAIRN_BENCH_PYTHON to a Python with mlflow, or run npm run test:interop once',
+  )
+
 const groups: Record<string, (dir: string) => Promise<Row[]>> = {
   caller: callerRows,
   start: startRows,
   server: serverRows,
   store: storeRows,
-  ...(process.env.CAIRN_BENCH_PYTHON ? { python: pythonRows } : {}),
+  ...(hasPython ? { python: pythonRows } : {}),
 }
 
 const args = process.argv.slice(2)

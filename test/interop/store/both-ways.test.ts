@@ -46,6 +46,26 @@ describe.each(GENERATIONS)('one store, MLflow "%s" and Cairn:', (environment) =>
     expect(Object.keys(byUs.runs)).toHaveLength(things.runs.length)
     expect(await readBy(environment, ours)).toEqual(byUs)
   })
+  it('what a training script of Python leaves, we read as Python does', async () => {
+    const root = join(tempDir(), 'mlruns')
+    await python(environment, 'fluent.py', root)
+    const found = await readByUs(root)
+    expect(found).toEqual(await readBy(environment, root))
+    expect(
+      Object.values(found.runs)
+        .map(({ run_name, status }) => `${run_name} ${status}`)
+        .sort(),
+    ).toEqual([
+      ...[
+        'fails FAILED',
+        'fold 0 FINISHED',
+        'fold 1 FINISHED',
+        'fold 2 FINISHED',
+        'left open KILLED',
+        'parent FINISHED',
+      ],
+    ])
+  })
   it('both wrote the same', () => {
     expect(anonymous(byUs, ours)).toEqual(anonymous(byThem, theirs))
   })
