@@ -40,6 +40,8 @@ describe.skipIf(!hasChromium)('the page', () => {
     await page.goto(`${server.url}${hash}`)
     await page.locator('h1').waitFor()
   }
+  // Asked again and again from outside: the page's own policy lets nothing be evaluated inside it.
+  const until = (expression: string) => expect.poll(() => page.evaluate(expression)).toBe(true)
   const experiment = () => `#/experiments/${seeded.experimentId}`
   const names = () => page.locator('.grid-row .name a').allInnerTexts()
   const drawn = () => page.locator('.charts canvas').first().waitFor()
@@ -92,7 +94,7 @@ describe.skipIf(!hasChromium)('the page', () => {
       await keep(page, name)
       await expectAccessible(page)
       await page.emulateMedia({ colorScheme: 'dark' })
-      await page.waitForFunction(`getComputedStyle(document.body).backgroundColor === 'rgb(16, 21, 23)'`)
+      await until(`getComputedStyle(document.body).backgroundColor === 'rgb(16, 21, 23)'`)
       await keep(page, `${name}-dark`)
       await expectAccessible(page)
       await page.setViewportSize({ width: 390, height: 780 })
@@ -182,7 +184,7 @@ describe.skipIf(!hasChromium)('the page', () => {
       await page.getByText('Since start').click()
       await page.getByLabel('Log scale').check()
       await page.getByLabel('Smoothing').fill('0.8')
-      await page.waitForFunction(
+      await until(
         `location.hash.includes('x=relative') && location.hash.includes('log=1') && location.hash.includes('smooth=0.8')`,
       )
       await drawn()
@@ -372,10 +374,10 @@ describe.skipIf(!hasChromium)('the page', () => {
   it('keeps the colours that were chosen', async () => {
     await open('#/experiments')
     await page.keyboard.press('t')
-    await page.waitForFunction(`document.documentElement.dataset.theme === 'dark'`)
+    await until(`document.documentElement.dataset.theme === 'dark'`)
     await page.reload()
-    await page.waitForFunction(`document.documentElement.dataset.theme === 'dark'`)
+    await until(`document.documentElement.dataset.theme === 'dark'`)
     await page.getByRole('button', { name: 'Light colours' }).click()
-    await page.waitForFunction(`document.documentElement.dataset.theme === 'light'`)
+    await until(`document.documentElement.dataset.theme === 'light'`)
   })
 })

@@ -30,7 +30,7 @@ export function RunsTable({ runs, columns, order, onSort, selected, onSelect, on
   // Told once whenever the end is near.
   useEffect(() => {
     if (last >= runs.length - 20) onEnd()
-  }, [last, runs.length])
+  }, [last, runs, busy])
 
   const toggle = (id: string) => {
     const next = new Set(selected)
