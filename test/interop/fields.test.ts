@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { proxied } from '../../src/artifacts/proxied.js'
 import { type Send, sender } from '../../src/http/send.js'
+import { startServer } from '../../src/server/index.js'
 import { type HttpTransport, httpTransport } from '../../src/transport/http.js'
 import { bytesOf, textOf } from '../contract/artifact-store.js'
 import { byKey, fresh } from '../contract/registry/facts.js'
+import { tempDir } from '../support/temp-dir.js'
 import { python } from './python.js'
 import { available, type Running, startMlflow } from './servers.js'
 import type { Environment } from './venv.js'
@@ -27,16 +29,26 @@ const SERVERS = [
   ['2.9', 'files'],
   ['3.1', 'sqlite'],
   ['3.12', 'sqlite'],
-] as const satisfies readonly (readonly [Environment, 'sqlite' | 'files'])[]
+  // Python's clients of these versions, and our own server in the place of theirs.
+  ['latest', 'cairn'],
+  ['latest-2', 'cairn'],
+  ['2.9', 'cairn'],
+] as const satisfies readonly (readonly [Environment, 'sqlite' | 'files' | 'cairn'])[]
+
+/** `cairn-ml server` in this process, over a folder of its own. */
+async function startCairn(): Promise<Pick<Running, 'url' | 'stop'>> {
+  const server = await startServer({ trackingUri: `${tempDir()}/mlruns` })
+  return { url: server.trackingUri, stop: () => server.close() }
+}
 
 describe.each(SERVERS)('MLflow %s on %s', (environment, store) => {
   describe.skipIf(!available(environment))('field by field', () => {
-    let server: Running
+    let server: Pick<Running, 'url' | 'stop'>
     let send: Send
     let transport: HttpTransport
     const loggedModels = !environment.startsWith('2') && environment !== 'latest-2'
     beforeAll(async () => {
-      server = await startMlflow(environment, { store })
+      server = await (store === 'cairn' ? startCairn() : startMlflow(environment, { store }))
       send = sender({ url: server.url })
       transport = httpTransport({ send })
     })

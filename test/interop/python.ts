@@ -9,7 +9,7 @@ const run = promisify(execFile)
 /** Runs one of the scripts here with an environment's Python; what it prints last is JSON. */
 export async function python(
   environment: Environment,
-  script: 'dump' | 'write',
+  script: 'dump' | 'write' | 'train',
   uri: string,
   ...args: string[]
 ): Promise<unknown> {
