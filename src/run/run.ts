@@ -1,5 +1,6 @@
 import type { ArtifactStore } from '../artifacts/store.js'
 import type { RunData, RunStatus, Step } from '../core/entities.js'
+import { checkRunStatus } from '../core/names.js'
 import { InvalidParameterError, ParamConflictError } from '../errors.js'
 import type { LogModelOptions, ModelInfo } from '../models/log.js'
 import { type BufferOptions, metricBuffer } from '../tracking/metric-buffer.js'
@@ -126,12 +127,11 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       open === 0 && !outlet.isSettled && 'its status not delivered',
     ].filter((part) => part !== false)
     if (left.length === 0) return
-    const isKept = outlet.remedy !== undefined && spooled + inFlight >= open
-    const after = [
-      error !== undefined && (error as Error).message,
-      (open > 0 || !outlet.isSettled) && isKept && outlet.remedy,
-    ]
-    say([`cairn: run ${runId}: ${left.join(', ')}`, ...after.filter((part) => part !== false)].join(': '))
+    const isKept = (open > 0 || !outlet.isSettled) && spooled + inFlight >= open && outlet.remedy
+    // A wait that was too short says less than what kept it waiting.
+    const { message } = ((error as Error | undefined)?.cause ?? error ?? { message: '' }) as Error
+    const parts = [left.join(', '), isKept, message].filter((part) => part)
+    say(`cairn: run ${runId}: ${parts.join(': ')}`)
   }
 
   const leave = () => {
@@ -245,7 +245,8 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     get isOpen() {
       return ending === undefined
     },
-    end(as) {
+    async end(as) {
+      if (as !== undefined) checkRunStatus(as)
       ending ??= end(as ?? (deps.owned ? 'FINISHED' : undefined))
       return ending
     },

@@ -1,6 +1,6 @@
 import type { Batch } from '../core/batch.js'
 import { type CairnError, diskError, UnavailableError } from '../errors.js'
-import type { Courier, Deliverer, Watch } from '../spool/deliver.js'
+import { asError, type Courier, type Deliverer, type Watch } from '../spool/deliver.js'
 import { openLog, type SpoolLog, type Written } from '../spool/log.js'
 import type { Claim } from '../spool/owner.js'
 import type { Step } from '../spool/records.js'
@@ -87,10 +87,14 @@ export function spooledOutlet(folder: SpooledFolder, { watch, warn }: SpooledOpt
       throw new UnavailableError('What was logged before is still on its way')
     const runId = folder.runId()
     if (runId === undefined) throw new UnavailableError('The run is not made on its server yet')
-    const courier = await folder.courier()
     const [first] = steps
-    if (first && 'call' in first) await courier.call(runId, first.call, first.input, options)
-    else await courier.batch(runId, batch, options)
+    try {
+      const courier = await folder.courier()
+      if (first && 'call' in first) await courier.call(runId, first.call, first.input, options)
+      else await courier.batch(runId, batch, options)
+    } catch (error) {
+      throw asError(error)
+    }
     direct += batch.metrics.length + steps.length
     directAt = Date.now()
   }
@@ -174,7 +178,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, warn }: SpooledOpt
     get isSettled() {
       return choresDone() === chores.length
     },
-    remedy: 'what is left is kept on disk: the next process of Cairn here sends it, or npx cairn-ml sync',
+    remedy: 'kept on disk for the next process of Cairn here, or for npx cairn-ml sync',
     steps(steps) {
       const from = log.written.steps
       const failure = write(() => log.steps(steps))

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Batch } from '../core/batch.js'
 import { type FailureKind, failureKind } from '../core/retry.js'
-import { CairnError, IntegrityError, InvalidParameterError, NetworkError, TimeoutError } from '../errors.js'
+import { CairnError, diskError, IntegrityError, InvalidParameterError, NetworkError, TimeoutError } from '../errors.js'
 import { openAcks, type Stretch } from './acks.js'
 import { backlog, batchOf, halves, type Parcel } from './backlog.js'
 import type { Written } from './log.js'
@@ -105,10 +105,12 @@ const COMPANY_MS = 200
 /** The code of a failure that says: another run of this spool has to be made before this one. */
 export const PARENT_FIRST = 'PARENT_FIRST'
 const PARENT_MS = 500
-const FORBIDDEN_MS = 30_000
+const FORBIDDEN_MS = 500
+const FORBIDDEN_MOST_MS = 300_000
 const MOST_REFUSALS = 100
 /** After so many entries refused one by one for the same reason, the rest of a request is taken for the same. */
 const SAME_REASON = 8
+const DISK_MS = 1_000
 
 /** Begins to deliver a log; requests that failed go out again as they were, for as long as it takes. */
 export function deliverer(options: DeliverOptions): Deliverer {
@@ -127,6 +129,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
   let sameReason = { text: '', count: 0 }
   let away = false
   let lastError: CairnError | undefined
+  let forbidden = 0
   let parkedUntil = Number.NEGATIVE_INFINITY
   let hurried = 0
   const waiters = new Set<{ readonly target: Written; readonly resolve: (arrived: boolean) => void }>()
@@ -212,6 +215,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
     if (of && ++of.taken === 2 && !of.refused) server.limits.tooMany(of.count)
     lastDeliveredAt = Date.now()
     sameReason = { text: '', count: 0 }
+    forbidden = 0
     server.limits.taken()
     isBack()
     tail.forget({ points: acks.done.points.watermark, steps: acks.done.steps.watermark })
@@ -251,8 +255,9 @@ export function deliverer(options: DeliverOptions): Deliverer {
   /** A run that may not be written to waits alone; any other failure is the server's. */
   function pauseAfter(error: CairnError, kind: FailureKind): number {
     if (kind === 'throttled') return server.throttled(error)
-    const parkMs = error.code === PARENT_FIRST ? PARENT_MS : error.status === 403 ? FORBIDDEN_MS : undefined
-    if (parkMs === undefined) return server.down(error)
+    const isForbidden = error.status === 403
+    if (!isForbidden && error.code !== PARENT_FIRST) return server.down(error)
+    const parkMs = isForbidden ? Math.min(FORBIDDEN_MOST_MS, FORBIDDEN_MS * 2 ** forbidden++) : PARENT_MS
     if (error.code === PARENT_FIRST) server.givenUp()
     else server.answered()
     parkedUntil = performance.now() + parkMs
@@ -288,6 +293,17 @@ export function deliverer(options: DeliverOptions): Deliverer {
 
   function pump(): void {
     if (over) return
+    try {
+      step()
+    } catch (error) {
+      // The disk cannot be read now: too many open files, say.
+      lastError = diskError(error, `read ${dir}`)
+      clearTimeout(timer)
+      later(DISK_MS)
+    }
+  }
+
+  function step(): void {
     if (!options.held()) {
       stop()
       return
@@ -432,7 +448,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
 }
 
 /** What a courier threw, as an error of ours; what is no such error (a user's own function failed) may pass. */
-function asError(reason: unknown): CairnError {
+export function asError(reason: unknown): CairnError {
   if (reason instanceof CairnError) return reason
   return new NetworkError(`Delivery failed: ${(reason as Error | undefined)?.message ?? String(reason)}`, {
     cause: reason,

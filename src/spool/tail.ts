@@ -29,6 +29,7 @@ export function openTail(dir: string, writing: () => boolean): Tail {
   let current: Segment = { n: numbers[0] ?? 0, points: 0, steps: 0 }
   const read: Segment[] = []
   let offset = 0
+  let inode: number | bigint | undefined
   let wanted = CHUNK
   let damaged = 0
   const queue: SpoolRecord[] = []
@@ -46,14 +47,15 @@ export function openTail(dir: string, writing: () => boolean): Tail {
     const later = laterSegment()
     const closed = later !== undefined || !writing()
     const file = segmentFile(dir, current.n)
+    const { inode: seen } = stateOf(file) ?? {}
+    if (seen !== undefined && seen !== inode) {
+      // The next file, or one that was removed and begun anew.
+      inode = seen
+      offset = 0
+    }
     const bytes = readRange(file, offset, wanted)
     const chunk = Buffer.from(bytes?.buffer ?? new ArrayBuffer(0), bytes?.byteOffset, bytes?.length)
     if (chunk.length === 0) {
-      if (bytes && (stateOf(file)?.size ?? 0) < offset) {
-        // Removed and begun anew.
-        offset = 0
-        return true
-      }
       if (later === undefined) return false
       read.push(current)
       current = { n: later, points: 0, steps: 0 }

@@ -74,7 +74,7 @@ const RETRY_FIRST_MS = 100
 const RETRY_MOST_MS = 30_000
 const FLUSH_MS = 60_000
 /** Calls in a row that a prompt buffer passes on one by one; it earns one more each millisecond. */
-const PROMPT_CALLS = 200
+const PROMPT_CALLS = 1000
 
 /** A flush that waits until this many points and entries are done with, in the order they came. */
 interface Waiter {

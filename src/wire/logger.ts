@@ -32,8 +32,13 @@ export function lazyLogger(level: string): Logger {
   }
   const at = (of: keyof Logger) => (message: string) => {
     if (LEVELS.indexOf(of) < LEVELS.indexOf(level)) return
-    pino ??= load()
-    pino[of](message)
+    try {
+      pino ??= load()
+      pino[of](message)
+    } catch {
+      // No file can be opened any more, say: a line must not be what ends a training.
+      process.stderr.write(`cairn: ${message}\n`)
+    }
   }
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }

@@ -1,0 +1,157 @@
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import {
+  type Client,
+  type ClientOptions,
+  createClient,
+  NetworkError,
+  UnauthenticatedError,
+  UnavailableError,
+} from '../../src/index.js'
+import { startTestServer, type TestServer } from '../../src/testing/index.js'
+import { leftIn } from '../support/left.js'
+import { tempDir } from '../support/temp-dir.js'
+
+const closers: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close()
+  delete process.env.CAIRN_OFFLINE
+})
+
+/** A port where nothing listens, and later a server. */
+async function away(options: ClientOptions = {}) {
+  const first = await startTestServer()
+  const port = Number(new URL(first.url).port)
+  await first.close()
+  const dir = tempDir()
+  const lines: string[] = []
+  const line = (text: string) => void lines.push(text)
+  const spoolDir = join(dir, 'spool')
+  const logger = { debug: () => {}, info: () => {}, warn: line, error: line }
+  const connect = (): Client => {
+    const client = createClient({ trackingUri: first.url, spoolDir, logger, ...options })
+    closers.push(() => client.close())
+    return client
+  }
+  let server: TestServer | undefined
+  const comeBack = async (): Promise<TestServer> => {
+    server ??= await startTestServer({ port, dir: join(dir, 'server') })
+    closers.push(() => server!.close())
+    return server
+  }
+  return { connect, comeBack, lines, spoolDir, url: first.url }
+}
+
+describe('a run that starts while its server is away', () => {
+  it('is made when the server is back, once, with all that was logged', async () => {
+    const { connect, comeBack, lines, spoolDir } = await away()
+    const client = connect()
+    const run = await client.startRun({ runName: 'brave', experimentName: 'far', params: { a: 1 }, tags: { t: 'x' } })
+    expect(run.runId).toMatch(/^[0-9a-f]{32}$/)
+    expect(lines.filter((line) => line.includes(run.runId))).toHaveLength(1)
+    for (let i = 0; i < 1500; i++) run.logMetric('loss', i, i)
+    await run.logText('hello', 'notes/hello.txt')
+    await run.logTable([{ a: 1 }], 'table.json')
+    await run.logTable([{ a: 2 }], 'table.json')
+    await run.logInput({ name: 'iris', source: 'file:iris.csv' }, { context: 'training' })
+    await expect(run.logModel(new Uint8Array(), { name: 'm' })).rejects.toThrow(UnavailableError)
+    await comeBack()
+    await run.end()
+
+    const [found, ...others] = await client.searchRuns({ experimentNames: ['far'] })
+    expect(others).toEqual([])
+    expect(found?.info).toMatchObject({ runName: 'brave', status: 'FINISHED' })
+    expect(found?.data.params).toEqual({ a: '1' })
+    expect(found?.data.tags.t).toBe('x')
+    expect(found?.inputs?.datasetInputs).toHaveLength(1)
+    const runId = found?.info.runId ?? ''
+    expect(runId).not.toBe(run.runId)
+    expect(await client.getMetricHistory(runId, 'loss')).toHaveLength(1500)
+    expect((await client.listArtifacts(runId)).map(({ path }) => path)).toEqual(['notes', 'table.json'])
+    expect(leftIn(spoolDir)).toEqual([])
+    // The id that the script knows still leads to the run.
+    const again = await client.startRun({ runId: run.runId })
+    expect(again.runId).toBe(runId)
+    await again.end()
+  })
+
+  it('is made once though its start had reached the server', async () => {
+    const server = await startTestServer({ faults: [{ on: 'createRun', break: 'swallow', times: 3 }] })
+    closers.push(() => server.close())
+    server.faults.add({ on: 'searchRuns', status: 503, times: 2 })
+    const client = createClient({ trackingUri: server.url, spoolDir: join(tempDir(), 'spool') })
+    closers.push(() => client.close())
+    const run = await client.startRun()
+    run.logMetric('loss', 1)
+    server.faults.clear()
+    await run.end()
+    const runs = await client.searchRuns()
+    expect(runs).toHaveLength(1)
+    expect(runs[0]?.data.metrics).toEqual({ loss: 1 })
+  })
+
+  it('is a child of a run that started so too', async () => {
+    const { connect, comeBack } = await away()
+    const client = connect()
+    const parent = await client.startRun({ runName: 'parent' })
+    const child = await client.startRun({ runName: 'child', parentRunId: parent.runId })
+    child.logMetric('loss', 1)
+    await comeBack()
+    await Promise.all([child.end(), parent.end()])
+    const runs = await client.searchRuns()
+    const [up, down] = ['parent', 'child'].map((name) => runs.find(({ info }) => info.runName === name))
+    expect(down?.data.tags['mlflow.parentRunId']).toBe(up?.info.runId)
+  })
+
+  it('takes an experiment that was set meanwhile', async () => {
+    const { connect, comeBack } = await away()
+    const client = connect()
+    expect(await client.setExperiment('later')).toMatchObject({ name: 'later' })
+    const run = await client.startRun()
+    run.logMetric('loss', 1)
+    await comeBack()
+    await run.end()
+    expect(await client.searchRuns({ experimentNames: ['later'] })).toHaveLength(1)
+  })
+
+  it('is delivered by another process of Cairn after this one', async () => {
+    const { connect, comeBack, spoolDir } = await away()
+    const first = connect()
+    const run = await first.startRun()
+    run.logMetric('loss', 1)
+    const ending = run.end()
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    await first.close().catch(() => {})
+    await ending
+    expect(leftIn(spoolDir)).toHaveLength(1)
+    await comeBack()
+    const second = connect()
+    const [delivered] = await second.deliverSpool()
+    expect(delivered).toMatchObject({ runId: run.runId, complete: true, busy: false, refused: 0 })
+    const [found] = await second.searchRuns()
+    expect(found?.info).toMatchObject({ runId: delivered?.serverRunId, status: 'FINISHED' })
+    expect(leftIn(spoolDir)).toEqual([])
+  }, 40_000)
+})
+
+describe('a start that must not go on alone', () => {
+  it('throws when CAIRN_OFFLINE is never', async () => {
+    process.env.CAIRN_OFFLINE = 'never'
+    const { connect, spoolDir } = await away({ retry: { maxRetries: 0 } })
+    await expect(connect().startRun()).rejects.toThrow(NetworkError)
+    expect(leftIn(spoolDir)).toEqual([])
+  })
+
+  it('throws for credentials that are missing and for a host that does not resolve', async () => {
+    const server = await startTestServer({ credentials: { token: 'secret' } })
+    closers.push(() => server.close())
+    const spoolDir = join(tempDir(), 'spool')
+    for (const trackingUri of [server.url, 'http://no-such-host.invalid:5000']) {
+      const client = createClient({ trackingUri, spoolDir })
+      closers.push(() => client.close())
+      const kind = trackingUri === server.url ? UnauthenticatedError : NetworkError
+      await expect(client.startRun()).rejects.toThrow(kind)
+    }
+    expect(leftIn(spoolDir)).toEqual([])
+  })
+})
