@@ -169,6 +169,8 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
   }
 
   async function logModel(run: Run, model: unknown, options: Parameters<Run['logModel']>[1]): Promise<ModelInfo> {
+    if (typeof options !== 'object' || options === null)
+      throw new InvalidParameterError("logModel takes options with the model's name, like { name: 'model' }")
     const log = await import('./models/log.js')
     const deps = {
       ...(await packageDeps()),
@@ -230,6 +232,8 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
     async setExperiment(experiment, options) {
       wanted = undefined
       if (typeof experiment !== 'string') {
+        if (typeof experiment !== 'object' || experiment === null)
+          throw new InvalidParameterError('setExperiment takes a name, or { experimentId }')
         current = requireActive(await experimentVerbs.getExperiment(experiment.experimentId, options))
         return current
       }

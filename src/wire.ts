@@ -128,20 +128,27 @@ function checkScheme(scheme: string): string {
   )
 }
 
+function callable<T>(what: string, given: T): T {
+  if (typeof given === 'function') return given
+  throw new InvalidParameterError(`${what} is a function, not ${given === null ? 'null' : typeof given}`)
+}
+
 /** Makes tracking and registry URIs of a scheme known; one that is known already is replaced. */
 export function registerTransport(scheme: string, factory: TransportFactory): void {
-  transports.set(checkScheme(scheme), factory)
+  transports.set(checkScheme(scheme), callable('The factory of a transport', factory))
 }
 
 /** Makes artifact URIs of a scheme known; one that is known already is replaced. */
 export function registerArtifactStore(scheme: string, factory: ArtifactStoreFactory): void {
-  artifactStores.set(checkScheme(scheme), factory)
+  artifactStores.set(checkScheme(scheme), callable('The factory of an artifact store', factory))
 }
 
 /** Makes a flavor known; it goes before those known so far, also before one of the same name. */
 export function registerFlavor(flavor: Flavor): void {
   if (typeof flavor?.name !== 'string' || flavor.name === '')
     throw new InvalidParameterError('A flavor has a name, accepts, save and load')
+  for (const part of ['accepts', 'save', 'load'] as const)
+    callable(`${part} of the flavor ${JSON.stringify(flavor.name)}`, flavor[part])
   flavors.unshift(async () => flavor)
 }
 
@@ -176,6 +183,7 @@ export function wire(options: ClientOptions): Parts {
   const settings = readSettings()
   const trackingUri = checkUri(options.trackingUri ?? settings.trackingUri ?? DEFAULT_TRACKING_URI)
   const registryUri = checkUri(options.registryUri ?? settings.registryUri ?? trackingUri)
+  for (const uri of [trackingUri, registryUri]) factoryOf(uri)
   const chosen = (options.trackingUri ?? settings.trackingUri) !== undefined
   const logger = options.logger ?? lazyLogger(settings.logLevel)
   const opened = new Map<string, Promise<Transport>>()
@@ -193,16 +201,18 @@ export function wire(options: ClientOptions): Parts {
   }
   const context: PluginContext = { settings, trackingUri, logger, openTransport, openArtifacts, openRemote: remoteAt }
 
+  function factoryOf(uri: string): TransportFactory {
+    const scheme = schemeOf(uri)
+    const factory = options.transports?.[scheme] ?? transports.get(scheme)
+    if (factory) return factory
+    const schemes = [...transports.keys(), ...Object.keys(options.transports ?? {})].join(', ')
+    throw new InvalidParameterError(`There is no transport for ${scheme}: URIs; known are ${schemes}`)
+  }
+
   function openTransport(uri: string): Promise<Transport> {
     const known = opened.get(uri)
     if (known) return known
-    const scheme = schemeOf(uri)
-    const factory = options.transports?.[scheme] ?? transports.get(scheme)
-    if (!factory) {
-      const schemes = [...transports.keys(), ...Object.keys(options.transports ?? {})].join(', ')
-      throw new InvalidParameterError(`There is no transport for ${scheme}: URIs; known are ${schemes}`)
-    }
-    const transport = Promise.resolve(factory(uri, context))
+    const transport = Promise.resolve(factoryOf(uri)(uri, context))
     opened.set(uri, transport)
     // A failure is not remembered: the next call may find the disk writable, the server up.
     transport.catch(() => opened.delete(uri))
@@ -301,5 +311,8 @@ function checkUri(uri: string): string {
       `Cairn does not open ${database}: databases itself; start a server on it (mlflow server --backend-store-uri ${database}:…) and use its http:// address`,
     )
   if (uri === 'databricks') return 'databricks://'
+  if (/^https?$/.test(scheme) && !URL.canParse(uri))
+    // Not shown: there may be a password in it.
+    throw new InvalidParameterError('The URI of the server is no address; write it like http://localhost:5000')
   return isLocal(uri) ? localPath(uri) : uri
 }

@@ -456,6 +456,15 @@ describe('where things go', () => {
     expect(client.getTrackingUri()).toBe(root)
   })
 
+  it.each(['ftp://host/x', 'http://', 'https://user:secret@'])(
+    '%s is none, and a password in it is not shown',
+    (uri) => {
+      expect(() => createClient({ trackingUri: uri })).toThrow(InvalidParameterError)
+      expect(() => createClient({ registryUri: uri })).toThrow(InvalidParameterError)
+      expect(() => setTrackingUri(uri)).toThrow(/^(?!.*secret)/)
+    },
+  )
+
   it('is said once when it is the default, beside a database of Python’s', async () => {
     const dir = tempDir()
     writeFileSync(join(dir, 'mlflow.db'), '')
