@@ -1,19 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { networkInterfaces } from 'node:os'
-import { fileArtifacts } from '../artifacts/file.js'
-import { isLocal, localPath } from '../artifacts/location.js'
-import type { ArtifactStore, OpenArtifacts } from '../artifacts/store.js'
 import { InvalidParameterError } from '../errors.js'
 import { registry } from '../registry/registry.js'
 import type { Transport } from '../transport/transport.js'
-import { type ClientOptions, wire } from '../wire.js'
+import type { ClientOptions } from '../wire.js'
 import { serverApp } from './app.js'
 import { assetRoutes } from './assets.js'
+import { openBackend } from './backend.js'
 import { type BodyLimits, defaultLimits } from './body.js'
 import { downloadRoutes } from './downloads.js'
 import { type ListenOptions, listen } from './listen.js'
 import { pageRoutes } from './page-routes.js'
-import { homesOf, servedPlaces } from './places.js'
 
 /** What is served, where and to whom. */
 export interface ServerOptions
@@ -62,11 +59,11 @@ const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|::1|localhost)$/i
  * make no sense.
  */
 export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
-  const { host = '127.0.0.1', allowedHosts = [] } = options
+  const { host = '127.0.0.1', allowedHosts = [], auth, headers, dispatcher, logger, trackingUri, registryUri } = options
   const token = tokenFor(host, options.token)
   for (const name of allowedHosts) checkHost(name)
   const limits = { ...defaultLimits, ...options.limits }
-  const backend = await backendOf(options)
+  const backend = await openBackend({ auth, headers, dispatcher, logger, trackingUri, registryUri })
   const verbs = registry({
     transport: async () => backend.models,
     tracking: async () => backend.inner,
@@ -93,14 +90,14 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
     throw error
   })
   port = listening.port
-  const trackingUri = `http://${visible(host)}:${port}`
+  const address = `http://${visible(host)}:${port}`
   async function close(): Promise<void> {
     await listening.close(GRACE_MS)
     await backend.close()
   }
   if (backend.local) warmUp(backend.inner)
-  const url = token === undefined ? `${trackingUri}/` : `${trackingUri}/?token=${token}`
-  return { url, trackingUri, host, port, token, close, [Symbol.asyncDispose]: close }
+  const url = token === undefined ? `${address}/` : `${address}/?token=${token}`
+  return { url, trackingUri: address, host, port, token, close, [Symbol.asyncDispose]: close }
 }
 
 /** Has the store look through its runs once while nobody asks yet: what it then knows makes the first table quick. */
@@ -117,37 +114,6 @@ function warmUp(store: Transport): void {
   }
   // Whoever asks for what is broken is told then.
   setTimeout(() => look().catch(() => undefined), 20).unref()
-}
-
-interface Backend {
-  readonly local: boolean
-  readonly title: string
-  readonly user: string | undefined
-  /** The store with places as they are. */
-  readonly inner: Transport
-  /** The store with places as clients elsewhere can use them. */
-  readonly shown: Transport
-  readonly models: Transport
-  readonly artifacts: ArtifactStore | undefined
-  readonly openArtifacts: OpenArtifacts
-  close(): Promise<void>
-}
-
-async function backendOf(options: ServerOptions): Promise<Backend> {
-  const { auth, headers, dispatcher, logger, trackingUri, registryUri } = options
-  const parts = wire({ auth, headers, dispatcher, logger, trackingUri, registryUri })
-  const { tracking, registry: models } = parts.backends
-  const inner = await tracking.transport()
-  const common = { title: tracking.uri, user: parts.settings.user, inner, close: parts.close }
-  if (!isLocal(tracking.uri)) {
-    const artifacts = await parts.openArtifacts('mlflow-artifacts:/')
-    const rest = { shown: inner, models: await models.transport(), artifacts, openArtifacts: parts.openArtifacts }
-    return { ...common, ...rest, local: false }
-  }
-  const root = localPath(tracking.uri)
-  const shown = servedPlaces(inner, root)
-  const openArtifacts: OpenArtifacts = (uri) => (isLocal(uri) ? fileArtifacts(uri) : parts.openArtifacts(uri))
-  return { ...common, local: true, shown, models: await models.transport(), artifacts: homesOf(root), openArtifacts }
 }
 
 function tokenFor(host: string, given: string | undefined): string | undefined {

@@ -9,7 +9,7 @@ import { createClient } from '../../src/client.js'
 import { InvalidParameterError, NetworkError } from '../../src/errors.js'
 import { type RunningServer, type ServerOptions, startServer } from '../../src/server/index.js'
 import { startTestServer } from '../../src/testing/index.js'
-import { rejection } from '../support/answering.js'
+import { answering, asJson as asAnswer, rejection } from '../support/answering.js'
 import { tempDir } from '../support/temp-dir.js'
 
 const servers: RunningServer[] = []
@@ -402,6 +402,30 @@ describe('a server in front of another one', () => {
     expect((await ask(server, 'GET', `/get-artifact?run_id=${runId}&path=digits.txt`)).text).toBe('0123456789')
     const { text } = await ask(server, 'POST', '/cairn/curves', asJson({ curves: [{ run_id: runId, key: 'loss' }] }))
     expect(JSON.parse(text).curves[0]).toMatchObject({ total: 1, step: [1], value: [0.5] })
+  })
+
+  it('reads nothing of its own disk because the other one calls it by that name', async () => {
+    const dir = tempDir()
+    writeFileSync(join(dir, 'key'), 'secret')
+    const run = { info: { run_id: 'r', experiment_id: '0', artifact_uri: `file://${dir}` }, data: {} }
+    const remote = await answering((_, response) => asAnswer(response, { run }))
+    const { server } = await started({ trackingUri: remote.url })
+    const { status, text } = await ask(server, 'GET', '/get-artifact?run_id=r&path=key')
+    expect(status).toBe(400)
+    expect(text).not.toContain('secret')
+  })
+})
+
+describe('a server with models in another place', () => {
+  it('asks each of the two for its own', async () => {
+    const models = join(tempDir(), 'registry')
+    const { store, server } = await started({ registryUri: models })
+    await using client = createClient({ trackingUri: server.trackingUri })
+    await client.createRegisteredModel('apart')
+    await using there = createClient({ trackingUri: models })
+    expect(await there.searchRegisteredModels()).toMatchObject([{ name: 'apart' }])
+    await using here = createClient({ trackingUri: store })
+    expect(await here.searchRegisteredModels()).toEqual([])
   })
 })
 

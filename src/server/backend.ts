@@ -1,0 +1,67 @@
+import { fileArtifacts } from '../artifacts/file.js'
+import { isLocal, localPath } from '../artifacts/location.js'
+import type { ArtifactStore, OpenArtifacts } from '../artifacts/store.js'
+import { UnsafePathError } from '../errors.js'
+import { protocol } from '../transport/protocol.js'
+import type { Transport } from '../transport/transport.js'
+import { type ClientOptions, wire } from '../wire.js'
+import { homesOf, servedPlaces } from './places.js'
+
+/** What a server stands on. */
+export interface Backend {
+  readonly local: boolean
+  readonly title: string
+  /** Who moves versions where nobody says so. */
+  readonly user: string | undefined
+  /** The store with places as they are. */
+  readonly inner: Transport
+  /** The store with places as clients elsewhere can use them. */
+  readonly shown: Transport
+  /** Where models are registered, with places as they are. */
+  readonly models: Transport
+  readonly artifacts: ArtifactStore
+  /** Opens what a run or version names. */
+  readonly openArtifacts: OpenArtifacts
+  close(): Promise<void>
+}
+
+/** Opens what is served: a folder of this machine or another server. */
+export async function openBackend(
+  options: Pick<ClientOptions, 'trackingUri' | 'registryUri' | 'auth' | 'headers' | 'dispatcher' | 'logger'>,
+): Promise<Backend> {
+  const parts = wire(options)
+  const { tracking, registry } = parts.backends
+  const [runs, models] = await Promise.all([tracking.transport(), registry.transport()])
+  const inner = registry.uri === tracking.uri ? runs : apart(runs, models)
+  const common = { title: tracking.uri, user: parts.settings.user, inner, models, close: parts.close }
+  if (isLocal(tracking.uri)) {
+    const root = localPath(tracking.uri)
+    const openArtifacts: OpenArtifacts = (uri) => (isLocal(uri) ? fileArtifacts(uri) : parts.openArtifacts(uri))
+    return { ...common, local: true, shown: servedPlaces(inner, root), artifacts: homesOf(root), openArtifacts }
+  }
+  return {
+    ...common,
+    local: false,
+    shown: inner,
+    artifacts: await parts.openArtifacts('mlflow-artifacts:/'),
+    openArtifacts(uri) {
+      // What another machine calls its disk would be read from ours.
+      if (isLocal(uri))
+        throw new UnsafePathError(`The files lie on the disk of ${tracking.uri}, which does not serve them`)
+      return parts.openArtifacts(uri)
+    },
+  }
+}
+
+const isRegistry = /\/mlflow\/(?:registered-models|model-versions)\//
+
+/** Runs in one place, registered models in another. */
+function apart(runs: Transport, models: Transport): Transport {
+  return {
+    call: (operation, input, options) =>
+      (isRegistry.test(protocol[operation].path) ? models : runs).call(operation, input, options),
+    async close() {
+      await Promise.all([runs.close(), models.close()])
+    },
+  }
+}
