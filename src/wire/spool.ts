@@ -81,6 +81,7 @@ export interface SpoolDeliveryOptions {
   readonly signal?: AbortSignal | undefined
   /** Gives up on a server that has taken nothing for this long, in milliseconds; 30,000 by default. */
   readonly patienceMs?: number | undefined
+  /** Told of each run as its records arrive. */
   readonly onProgress?: ReplayOptions['onProgress']
 }
 
