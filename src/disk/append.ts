@@ -12,20 +12,22 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { diskError } from '../errors.js'
+import { clearOfEdges } from './edges.js'
 import { createOnce, errno, isAbsent } from './write.js'
 
 const { O_WRONLY, O_RDWR, O_APPEND, O_CREAT } = constants
 // Undefined where the platform has none.
 const NOFOLLOW = constants.O_NOFOLLOW ?? 0
 
-/** The file opened for appending; undefined when it was missing and has been made of the lines. */
-function openOrCreate(file: string, lines: string, temp: string | undefined): number | undefined {
+/** The file opened for appending; what it was made of when it was missing and `temp` is there for that. */
+function openOrCreate(file: string, lines: string, temp: string | undefined): number | string {
   const flags = O_WRONLY | O_APPEND | NOFOLLOW
   try {
     return openSync(file, temp === undefined ? flags | O_CREAT : flags, 0o666)
   } catch (error) {
     if (errno(error) !== 'ENOENT') throw error
-    if (temp !== undefined && createOnce(file, lines, temp)) return undefined
+    const text = clearOfEdges(lines, 0)
+    if (temp !== undefined && createOnce(file, text, temp)) return text
     mkdirSync(dirname(file), { recursive: true })
     return openSync(file, flags | O_CREAT, 0o666)
   }
@@ -34,16 +36,19 @@ function openOrCreate(file: string, lines: string, temp: string | undefined): nu
 /**
  * Appends whole lines (each with its line end) in one write; the file and its folders are made when missing, and with a
  * folder `temp` for it on the same file system a new file appears with its lines, never empty. When the disk takes only a
- * part (full, over a quota), that part is taken back and the error thrown.
+ * part (full, over a quota), that part is taken back and the error thrown. Answers what was appended: some lines get blanks
+ * at their end, so that a kill in the middle of the write leaves whole lines.
  */
-export function appendLines(file: string, lines: string, temp?: string): void {
+export function appendLines(file: string, lines: string, temp?: string): string {
   try {
     const fd = openOrCreate(file, lines, temp)
-    if (fd === undefined) return
+    if (typeof fd === 'string') return fd
     try {
-      const written = writeSync(fd, lines)
+      const text = clearOfEdges(lines, fstatSync(fd).size)
+      const written = writeSync(fd, text)
       // A short write of text cannot be continued by characters: the slow way counts bytes.
-      if (written < lines.length || written < Buffer.byteLength(lines)) writeRest(file, fd, Buffer.from(lines), written)
+      if (written < text.length || written < Buffer.byteLength(text)) writeRest(file, fd, Buffer.from(text), written)
+      return text
     } finally {
       closeSync(fd)
     }
@@ -62,7 +67,7 @@ function writeRest(file: string, fd: number, bytes: Buffer, from: number): void 
   }
 }
 
-/** Takes back lines just appended, if they still are the end of the file; what others wrote behind them keeps them there. */
+/** Takes back what `appendLines` answered, if they still are the end of the file; what others wrote behind them keeps them there. */
 export const undoAppend = (file: string, lines: string): void => takeBack(file, Buffer.from(lines))
 
 function takeBack(file: string, ours: Buffer): void {

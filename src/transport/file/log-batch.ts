@@ -144,14 +144,12 @@ interface Append {
 
 /** Appends to each file, or to none: a batch that a full disk cut can be sent again without points coming twice. */
 function appendAll(home: string, appends: readonly Append[]): void {
-  let done = 0
+  const done: { readonly file: string; readonly text: string }[] = []
   try {
-    for (const { key, file, lines } of appends) {
-      writingKey('metric', key, () => appendLines(file, lines, home))
-      done++
-    }
+    for (const { key, file, lines } of appends)
+      done.push({ file, text: writingKey('metric', key, () => appendLines(file, lines, home)) })
   } catch (error) {
-    for (const { file, lines } of appends.slice(0, done)) undoAppend(file, lines)
+    for (const { file, text } of done) undoAppend(file, text)
     throw error
   }
 }

@@ -212,6 +212,8 @@ const bigRun: Omit<RunSpec, 'fate'> = {
     ...ODD.map((value, index) => ['odd', value, T + index, String(index)] as const),
     ...ODD.map((value, index) => [`odd${index}`, value, T, '0'] as const),
     ...STEPS.map((step, index) => ['steps', '1.0', T + index, step] as const),
+    // Longer than some pages of a disk.
+    ...Array.from({ length: 700 }, (_, index) => ['long', `${index}.25`, T + index, `${index}`] as const),
     ...KEYS.map((key, index) => [key, `${index}.5`, T, '3'] as const),
     // The same step and time twice, and an earlier one last: the latest is by step, time, value.
     ...(
