@@ -126,7 +126,7 @@ describe.skipIf(!hasChromium)('the page', () => {
       await page.keyboard.press('Enter')
       const alert = page.getByRole('alert')
       await alert.waitFor()
-      const [, line = '', caret = ''] = (await alert.textContent()).split('\n')
+      const [, line = '', caret = ''] = ((await alert.textContent()) ?? '').split('\n')
       expect(line.slice(caret.indexOf('^'))).toBe('cnn')
       expect(await page.getByLabel('Filter runs').getAttribute('aria-invalid')).toBe('true')
       await keep(page, 'filter-error')
@@ -267,10 +267,11 @@ describe.skipIf(!hasChromium)('the page', () => {
       for (let step = 0; step < 50; step++) run.logMetric('loss', 1 / (step + 1), step)
       await run.flush()
       const asked: { from: number; count: number }[] = []
-      page.on('response', async (response) => {
-        if (!response.url().endsWith('/cairn/curves')) return
+      await page.route('**/cairn/curves', async (route) => {
+        const response = await route.fetch()
         const { curves } = (await response.json()) as { curves: { from: number; value: unknown[] }[] }
         for (const { from, value } of curves) asked.push({ from, count: value.length })
+        await route.fulfill({ response })
       })
       let loads = 0
       page.on('load', () => loads++)
@@ -290,6 +291,7 @@ describe.skipIf(!hasChromium)('the page', () => {
       expect(later.reduce((sum, { count }) => sum + count, 0)).toBe(3)
       await run.end()
       await page.getByText('finished').waitFor()
+      await page.unrouteAll({ behavior: 'ignoreErrors' })
     })
 
     it('new runs and their metrics come into the table', async () => {
@@ -359,6 +361,48 @@ describe.skipIf(!hasChromium)('the page', () => {
         expect(await pwned(), hash).toBe(false)
       }
       faults.length = 0
+    })
+  })
+
+  describe('what is large', () => {
+    it('a thousand runs are a table of which few rows are in the page, and scrolling brings the others', async () => {
+      await using client = createClient({ trackingUri: store })
+      const experimentId = await client.createExperiment('thousand')
+      for (let i = 0; i < 1000; i++) {
+        const { info } = await client.createRun(experimentId, { runName: `run ${i}`, startTime: 1_700_000_000_000 + i })
+        await client.logBatch(info.runId, {
+          metrics: [{ key: 'loss', value: i / 1000, timestamp: 1_700_000_000_000, step: 0 }],
+        })
+        await client.setTerminated(info.runId, 'FINISHED')
+      }
+      await open(`#/experiments/${experimentId}`)
+      await page.getByText('100+ runs').waitFor()
+      // Sorted while it is scrolled: the end that is in sight is the new order's.
+      await page.getByRole('columnheader', { name: 'loss' }).getByRole('button').click()
+      await page.getByRole('link', { name: 'run 0', exact: true }).waitFor()
+      await page.mouse.move(600, 500)
+      for (let scrolled = 0; scrolled < 100 && !(await page.getByText('1000 runs').isVisible()); scrolled++) {
+        await page.mouse.wheel(0, 6000)
+        await page.waitForTimeout(60)
+      }
+      await page.mouse.wheel(0, 100_000)
+      await page.getByRole('link', { name: 'run 999' }).waitFor()
+      expect(await page.locator('.grid-row').count()).toBeLessThan(60)
+      await keep(page, 'thousand')
+    })
+
+    it('a curve of 100,000 points is drawn with its extremes', async () => {
+      await using client = createClient({ trackingUri: store })
+      await client.setExperiment('long')
+      const run = await client.startRun({ runName: 'long' })
+      for (let step = 0; step < 100_000; step++)
+        run.logMetric('loss', step === 77_777 ? 50 : step === 33_333 ? -40 : Math.cos(step / 500), step)
+      await run.end()
+      await open(`#/experiments/${run.experimentId}/runs/${run.runId}`)
+      await page.getByText('100,000 points').waitFor()
+      const told = await page.locator('.chart').getAttribute('aria-label')
+      expect(told).toContain('lowest -40, highest 50')
+      await keep(page, 'long')
     })
   })
 
