@@ -44,12 +44,15 @@ export async function seed(trackingUri: string): Promise<Seeded> {
       tags: { team: i % 3 === 0 ? 'growth' : 'core' },
     })
     const steps = 120
+    const began = Date.now()
     for (let step = 0; step < steps; step++) {
+      // As if each step took some seconds.
+      const when = { step, timestamp: began + step * (2_000 + 500 * layers) }
       const speed = 6 + layers + 20 * lr
       const loss = 1.1 * Math.exp((-step / steps) * speed * 0.35) + 0.09 * random() + 0.12 - layers * 0.01
-      run.logMetrics({ loss, val_loss: loss + 0.05 + 0.05 * random() + (step > 80 ? (step - 80) * 0.0012 : 0) }, step)
-      run.logMetric('auc', 0.97 - loss * 0.4 + 0.01 * random(), step)
-      if (step % 10 === 0) run.logMetric('lr_now', lr * 0.97 ** (step / 10), step)
+      run.logMetrics({ loss, val_loss: loss + 0.05 + 0.05 * random() + (step > 80 ? (step - 80) * 0.0012 : 0) }, when)
+      run.logMetric('auc', 0.97 - loss * 0.4 + 0.01 * random(), when)
+      if (step % 10 === 0) run.logMetric('lr_now', lr * 0.97 ** (step / 10), when)
     }
     await run.end(i === 3 ? 'FAILED' : i === 7 ? 'KILLED' : 'FINISHED')
     runIds.unshift(run.runId)

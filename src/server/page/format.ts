@@ -36,7 +36,7 @@ export function agoText(ms: number | undefined, now: number): string {
   return timeText(ms).slice(0, 10)
 }
 
-/** How long something took: `400 ms`, `1.4 s`, `12 s`, `3 min 05 s`, `2 h 10 min`. */
+/** How long something took: `400 ms`, `1.4 s`, `12 s`, `3 min 05 s`, `2 h 10 min`, `3 d 4 h`. */
 export function durationText(ms: number | undefined): string {
   if (ms === undefined || !(ms >= 0)) return ''
   if (ms < 1000) return `${Math.round(ms)} ms`
@@ -45,7 +45,8 @@ export function durationText(ms: number | undefined): string {
   if (seconds < 60) return `${seconds} s`
   const minutes = Math.floor(seconds / 60)
   if (minutes < 60) return `${minutes} min ${two(seconds % 60)} s`
-  return `${Math.floor(minutes / 60)} h ${two(minutes % 60)} min`
+  const hours = Math.floor(minutes / 60)
+  return hours < 48 ? `${hours} h ${two(minutes % 60)} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`
 }
 
 /** Bytes in powers of 1,000. */

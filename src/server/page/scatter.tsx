@@ -2,7 +2,7 @@ import { nameOf, type Run } from './api.js'
 import { cellOf, dimensionsOf, Pick, telling, titleOf } from './dimensions.js'
 import { numberText } from './format.js'
 import { go } from './hooks.js'
-import { Empty } from './parts.js'
+import { Empty, Scrolled } from './parts.js'
 import { hrefOf, type Place } from './route.js'
 import { scaleOf } from './smooth.js'
 import { runColour } from './theme.js'
@@ -42,7 +42,7 @@ export function ScatterView({ runs, place, onChange }: ViewProps) {
         <Pick label="Across" ids={ids} value={across} onChange={(id) => onChange({ sx: id })} />
         <Pick label="Up" ids={ids} value={up} onChange={(id) => onChange({ sy: id })} />
       </div>
-      <div class="plot">
+      <Scrolled label="Scatter" class="table-box plot">
         <svg
           viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
           class="scatter"
@@ -88,7 +88,7 @@ export function ScatterView({ runs, place, onChange }: ViewProps) {
             )
           })}
         </svg>
-      </div>
+      </Scrolled>
     </>
   )
 }
