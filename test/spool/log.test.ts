@@ -1,0 +1,191 @@
+import { appendFileSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { BatchMetric } from '../../src/core/batch.js'
+import { openAcks } from '../../src/spool/acks.js'
+import { framed, unframe } from '../../src/spool/frame.js'
+import { openLog, segmentFile } from '../../src/spool/log.js'
+import { ranges } from '../../src/spool/ranges.js'
+import { decode, encodePoints, encodeSteps, type SpoolRecord } from '../../src/spool/records.js'
+import { openTail } from '../../src/spool/tail.js'
+import { tempDir } from '../support/temp-dir.js'
+
+const point = (step: number, key = 'loss'): BatchMetric => ({
+  key,
+  value: step / 3,
+  timestamp: 1_700_000_000_000,
+  step,
+})
+const points = (count: number, from = 0) => Array.from({ length: count }, (_, i) => point(from + i))
+
+/** All records of a log that nobody writes to any more. */
+function readAll(dir: string): { records: SpoolRecord[]; damaged: number } {
+  const tail = openTail(dir, () => false)
+  const records: SpoolRecord[] = []
+  for (let record = tail.next(); record; record = tail.next()) records.push(record)
+  return { records, damaged: tail.damaged }
+}
+
+describe('a record', () => {
+  it('keeps every number, key, model and dataset as it is', () => {
+    const all = fc.array(
+      fc.record(
+        {
+          key: fc.string({ minLength: 1 }),
+          value: fc.oneof(fc.double(), fc.constantFrom(Number.NaN, -0, Number.POSITIVE_INFINITY)),
+          timestamp: fc.nat({ max: Number.MAX_SAFE_INTEGER }),
+          step: fc.oneof(fc.integer(), fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })),
+          model_id: fc.string(),
+          dataset_name: fc.string(),
+          dataset_digest: fc.string(),
+        },
+        { requiredKeys: ['key', 'value', 'timestamp', 'step'] },
+      ),
+    )
+    fc.assert(
+      fc.property(all, fc.nat(), (list, first) => {
+        // A dataset's digest comes with its name.
+        const whole = list.map(({ dataset_digest, ...rest }) =>
+          rest.dataset_name === undefined ? rest : { ...rest, dataset_digest },
+        )
+        const read = decode(encodePoints(first, whole as BatchMetric[]))
+        expect(read).toEqual({ kind: 'points', first, points: whole })
+      }),
+    )
+  })
+
+  it('of steps keeps them in order', () => {
+    const steps = [{ param: { key: 'a', value: '1' } }, { call: 'deleteTag', input: { key: 'ü' } }]
+    expect(decode(encodeSteps(7, steps))).toEqual({ kind: 'steps', first: 7, steps })
+  })
+})
+
+describe('a log', () => {
+  it('is read in the order in which it was written, over all its files, also while it grows', () => {
+    const dir = tempDir()
+    const log = openLog(dir, 2000)
+    const tail = openTail(dir, () => true)
+    let expected = 0
+    for (let round = 0; round < 200; round++) {
+      log.points(points(1 + (round % 7), expected))
+      const record = tail.next()
+      expect(record).toMatchObject({ kind: 'points', first: expected })
+      expected += 1 + (round % 7)
+      expect(tail.next()).toBeUndefined()
+      tail.forget({ points: expected, steps: 0 })
+    }
+    expect(log.written).toEqual({ points: expected, steps: 0 })
+    expect(readdirSync(dir).length).toBeLessThan(3)
+    log.close()
+  })
+
+  it('cut at any byte keeps every record that is whole', () => {
+    const dir = tempDir()
+    const log = openLog(dir)
+    for (let i = 0; i < 5; i++) log.points(points(3, i * 3))
+    log.close()
+    const whole = readFileSync(segmentFile(dir, 0))
+    const size = whole.length / 5
+    for (let length = whole.length; length >= 0; length--) {
+      truncateSync(segmentFile(dir, 0), length)
+      const { records, damaged } = readAll(dir)
+      expect(records).toHaveLength(Math.floor(length / size))
+      expect(damaged).toBe(0)
+    }
+  })
+
+  it('with a damaged byte loses that record alone, and counts it', () => {
+    const dir = tempDir()
+    const log = openLog(dir)
+    for (let i = 0; i < 5; i++) log.points(points(3, i * 3))
+    log.close()
+    const whole = readFileSync(segmentFile(dir, 0))
+    const size = whole.length / 5
+    for (let at = 0; at < whole.length; at++) {
+      const bad = Buffer.from(whole)
+      bad[at] = bad[at]! ^ 0x40
+      writeFileSync(segmentFile(dir, 0), bad)
+      const { records, damaged } = readAll(dir)
+      const hit = Math.floor(at / size)
+      expect(records.map(({ first }) => first / 3)).toEqual([0, 1, 2, 3, 4].filter((n) => n !== hit))
+      // A damaged length at the very end looks like a record that was cut.
+      if (hit < 4) expect(damaged).toBeGreaterThan(0)
+    }
+  })
+
+  it('never makes its reader throw, whatever stands there', () => {
+    const good = framed(encodePoints(0, points(4)))
+    const piece = fc.oneof(
+      fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
+      fc.constant(good),
+      fc.constant(Buffer.alloc(64)),
+      fc.nat({ max: good.length }).map((cut) => good.subarray(0, cut)),
+    )
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
+        const bytes = Buffer.concat(pieces)
+        for (const last of [true, false]) for (const payload of unframe(bytes, last).payloads) decode(payload)
+        expect(unframe(bytes, true).used).toBe(bytes.length)
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  it('with something else in a file between goes on behind it', () => {
+    const dir = tempDir()
+    const log = openLog(dir, 1)
+    log.points(points(2))
+    log.points(points(2, 2))
+    log.points(points(2, 4))
+    log.close()
+    writeFileSync(segmentFile(dir, 1), Buffer.alloc(300_000))
+    const { records, damaged } = readAll(dir)
+    expect(records.map(({ first }) => first)).toEqual([0, 4])
+    expect(damaged).toBe(1)
+  })
+})
+
+describe('the notes of a delivery', () => {
+  it('are there again, also behind a line that was cut', () => {
+    const dir = tempDir()
+    const acks = openAcks(dir)
+    acks.trying({ lane: 'points', first: 0, count: 10 })
+    acks.arrived({ lane: 'points', first: 0, count: 10 })
+    acks.trying({ lane: 'points', first: 10, count: 5 })
+    acks.mapped('abc')
+    acks.close()
+    appendFileSync(join(dir, 'delivered'), '12345678 d p 10')
+    const again = openAcks(dir)
+    expect(again.done.points.watermark).toBe(10)
+    expect(again.tried).toEqual([{ lane: 'points', first: 10, count: 5 }])
+    expect(again.runId).toBe('abc')
+    again.refuse({ lane: 'points', first: 10, count: 5 })
+    again.close()
+    const last = openAcks(dir)
+    expect(last).toMatchObject({ refused: 5, tried: [] })
+    expect(last.done.points.watermark).toBe(15)
+  })
+
+  it('know which numbers are missing', () => {
+    const stretch = fc.record({ first: fc.nat({ max: 60 }), count: fc.nat({ max: 20 }) })
+    fc.assert(
+      fc.property(fc.array(stretch), stretch, (stretches, { first, count }) => {
+        const set = ranges()
+        const model = new Set<number>()
+        for (const { first: from, count: many } of stretches) {
+          set.add(from, many)
+          for (let i = from; i < from + many; i++) model.add(i)
+        }
+        const missing = set
+          .missing(first, count)
+          .flatMap((gap) => Array.from({ length: gap.count }, (_, i) => gap.first + i))
+        expect(missing).toEqual(Array.from({ length: count }, (_, i) => first + i).filter((n) => !model.has(n)))
+        expect(set.size).toBe(model.size)
+        let watermark = 0
+        while (model.has(watermark)) watermark++
+        expect(set.watermark).toBe(watermark)
+      }),
+    )
+  })
+})
