@@ -75,6 +75,8 @@ const RETRY_MOST_MS = 30_000
 const FLUSH_MS = 60_000
 /** Calls in a row that a prompt buffer passes on one by one; it earns one more each millisecond. */
 const PROMPT_CALLS = 1000
+/** Points that a prompt buffer passes on together when they come too fast: few, so that no call takes long. */
+const PROMPT_CAPACITY = 250
 
 /** A flush that waits until this many points and entries are done with, in the order they came. */
 interface Waiter {
@@ -88,7 +90,7 @@ export function metricBuffer(drain: Drain, options: BufferOptions = {}): MetricB
   const { limits = BATCH_LIMITS, intervalMs = 1000, maxQueued = 1 << 22 } = options
   const perBatch = Math.min(limits.metrics, limits.total)
   const prompt = options.prompt === true
-  const ring = metricRing(Math.min(prompt ? perBatch : INITIAL_CAPACITY, maxQueued))
+  const ring = metricRing(Math.min(prompt ? Math.min(perBatch, PROMPT_CAPACITY) : INITIAL_CAPACITY, maxQueued))
   const entries: Entry[] = []
   /** What was taken from the queue and goes first: to be sent again, or the halves of a batch that was refused. */
   const waiting: Delivery[] = []

@@ -10,6 +10,7 @@ import { callerRows } from './caller.js'
 import { pythonRows } from './python.js'
 import { type Row, table } from './rows.js'
 import { serverRows } from './server.js'
+import { spoolRows } from './spool.js'
 import { startRows } from './start.js'
 import { storeRows } from './store.js'
 
@@ -25,6 +26,7 @@ const groups: Record<string, (dir: string) => Promise<Row[]>> = {
   caller: callerRows,
   start: startRows,
   server: serverRows,
+  spool: spoolRows,
   store: storeRows,
   ...(hasPython ? { python: pythonRows } : {}),
 }
