@@ -1,12 +1,12 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { InvalidParameterError, NotFoundError } from '../errors.js'
+import { CairnError, InvalidParameterError, NotFoundError } from '../errors.js'
 import type { Registry } from '../registry/registry.js'
 import { parseJson } from '../transport/json.js'
 import type { Transport } from '../transport/transport.js'
 import type { Asked, Env } from './asked.js'
 import { type BodyLimits, textOf } from './body.js'
-import { type CurvesOptions, curves } from './curves.js'
+import { type CurveAnswer, type CurveAsked, type CurvesOptions, curves } from './curves.js'
 import { json } from './reply.js'
 import { isJson, notJson } from './table.js'
 
@@ -35,6 +35,11 @@ const inputs = {
   history: z.object({ name }),
 }
 
+function broken({ run_id, key }: CurveAsked, error: unknown): CurveAnswer & { readonly error: string } {
+  if (!(error instanceof CairnError)) throw error
+  return { run_id, key, total: 0, from: 0, step: [], time: [], value: [], error: error.message }
+}
+
 async function read<T extends z.ZodType>(asked: Asked, input: T, limits: BodyLimits): Promise<z.output<T>> {
   let body: unknown
   try {
@@ -58,13 +63,14 @@ export function pageRoutes({ transport, registry, title, limits, ...options }: P
 
   app.get('/cairn/about', () => json({ title }))
   post('/cairn/curves', inputs.curves, async ({ curves: wanted, points }) => ({
-    curves: await Promise.all(wanted.map((one) => curveOf(one, points))),
+    // One curve that cannot be read leaves the others to be drawn.
+    curves: await Promise.all(wanted.map((one) => curveOf(one, points).catch((error) => broken(one, error)))),
   }))
   post('/cairn/runs', inputs.runs, async ({ run_ids }) => {
     const found = await Promise.all(
       run_ids.map((run_id) =>
         transport.call('getRun', { run_id }).catch((error: unknown) => {
-          if (error instanceof NotFoundError) return undefined
+          if (error instanceof NotFoundError || (run_ids.length > 1 && error instanceof CairnError)) return undefined
           throw error
         }),
       ),

@@ -415,6 +415,18 @@ describe.skipIf(!hasChromium)('the page', () => {
     faults.length = 0
   })
 
+  it('says when the server is gone, and no more when it is back', async () => {
+    const first = await startServer({ trackingUri: store })
+    await page.goto(first.url)
+    await page.getByRole('link', { name: 'churn', exact: true }).waitFor()
+    await first.close()
+    await page.getByRole('link', { name: 'Models' }).click()
+    await page.getByRole('status').getByText('The server does not answer').waitFor()
+    await using _second = await startServer({ trackingUri: store, port: first.port })
+    await page.getByRole('status').getByText('The server does not answer').waitFor({ state: 'detached' })
+    faults.length = 0
+  })
+
   it('keeps the colours that were chosen', async () => {
     await open('#/experiments')
     await page.keyboard.press('t')

@@ -219,6 +219,42 @@ describe('a server over a local store', () => {
   })
 })
 
+describe('what the page asks', () => {
+  const curvesOf = async (server: RunningServer, curves: object[]) =>
+    JSON.parse((await ask(server, 'POST', '/cairn/curves', asJson({ curves }))).text).curves
+
+  it('a curve that is broken leaves the others to be drawn', async () => {
+    const { store, server } = await started()
+    const { client, runId } = await runIn(server)
+    await client.close()
+    writeFileSync(join(store, '0', runId, 'metrics', 'bad'), 'no line of a metric\n')
+    const [good, bad] = await curvesOf(server, [
+      { run_id: runId, key: 'loss' },
+      { run_id: runId, key: 'bad' },
+    ])
+    expect(good).toMatchObject({ total: 1, value: [0.5] })
+    expect(bad).toMatchObject({ total: 0, error: expect.stringContaining('bad') })
+  })
+
+  it('what is new of a curve, all of it when the file was written anew', async () => {
+    const { store, server } = await started()
+    const { client, runId } = await runIn(server)
+    await client.close()
+    const file = join(store, '0', runId, 'metrics', 'grows')
+    const lines = (count: number, value: number) =>
+      Array.from({ length: count }, (_, step) => `${1000 + step} ${value} ${step}\n`).join('')
+    const told = (since: number) => curvesOf(server, [{ run_id: runId, key: 'grows', since }])
+    writeFileSync(file, lines(3, 1))
+    expect((await told(0))[0]).toMatchObject({ total: 3, from: 0, step: [0, 1, 2] })
+    writeFileSync(file, lines(5, 1))
+    await expect.poll(() => told(3)).toMatchObject([{ total: 5, from: 3, step: [3, 4] }])
+    writeFileSync(file, lines(2, 7))
+    await expect.poll(() => told(5)).toMatchObject([{ total: 2, from: 0, value: [7, 7] }])
+    writeFileSync(file, lines(4, 8))
+    await expect.poll(() => told(0)).toMatchObject([{ total: 4, from: 0, value: [8, 8, 8, 8] }])
+  })
+})
+
 describe('who is answered', () => {
   it('on loopback, only who calls the server by its own names', async () => {
     const { server } = await started({ allowedHosts: ['runs.example.com', 'proxy:8443'] })

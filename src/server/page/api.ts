@@ -102,6 +102,17 @@ export interface Curve {
   readonly step: readonly number[]
   readonly time: readonly number[]
   readonly value: readonly (number | string)[]
+  /** Why it cannot be drawn. */
+  readonly error?: string
+}
+
+/** Told when the server stops answering, and when it does again. */
+export const reach = new EventTarget()
+let reached = true
+function note(now: boolean): void {
+  if (now === reached) return
+  reached = now
+  reach.dispatchEvent(new Event(now ? 'found' : 'lost'))
 }
 
 const MLFLOW = '/ajax-api/2.0/mlflow/'
@@ -109,8 +120,10 @@ const MLFLOW = '/ajax-api/2.0/mlflow/'
 async function ask<T>(path: string, init: RequestInit): Promise<T> {
   const response = await fetch(path, init).catch((error: unknown) => {
     if (error instanceof DOMException && error.name === 'AbortError') throw error
+    note(false)
     throw new ApiError('The server does not answer', 0, 'UNREACHABLE')
   })
+  note(true)
   const text = await response.text()
   let body: unknown
   try {

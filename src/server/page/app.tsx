@@ -1,8 +1,8 @@
 import { useEffect, useState } from 'preact/hooks'
-import { api } from './api.js'
+import { api, reach } from './api.js'
 import { Compare } from './compare.js'
 import { Experiments } from './experiments.js'
-import { go, useKeys, useLoaded, usePlace } from './hooks.js'
+import { go, useKeys, useLoaded, usePlace, useRepeated } from './hooks.js'
 import { ModelView } from './model.js'
 import { Models } from './models.js'
 import { Dialog, Empty, Failure, Waiting } from './parts.js'
@@ -30,6 +30,7 @@ export function App() {
   const [help, setHelp] = useState(false)
   const about = useLoaded(() => api.about(), ['about'])
   const [first] = place.path
+  const lost = useLost()
   useKeys({
     g: () => go(hrefOf(['experiments'])),
     m: () => go(hrefOf(['models'])),
@@ -68,6 +69,11 @@ export function App() {
           </a>
         </nav>
         <span class="gap" />
+        {lost && (
+          <span class="lost" role="status">
+            The server does not answer
+          </span>
+        )}
         <span class="store" title={about.data?.title}>
           {about.data?.title}
         </span>
@@ -104,6 +110,22 @@ export function App() {
       )}
     </>
   )
+}
+
+/** Whether the server has stopped answering; while it has, it is asked now and then. */
+function useLost(): boolean {
+  const [lost, setLost] = useState(false)
+  useEffect(() => {
+    const [gone, back] = [() => setLost(true), () => setLost(false)]
+    reach.addEventListener('lost', gone)
+    reach.addEventListener('found', back)
+    return () => {
+      reach.removeEventListener('lost', gone)
+      reach.removeEventListener('found', back)
+    }
+  }, [])
+  useRepeated(async () => void (await api.about()), lost ? 2_000 : 10_000, true)
+  return lost
 }
 
 function View({ place }: { readonly place: Place }) {

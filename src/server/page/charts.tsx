@@ -87,6 +87,7 @@ function Card({ name, runs, curves, drawing, large, onLarge }: CardProps) {
       }),
     [axis, smooth, theme, name, ...found],
   )
+  const failure = found.find((curve) => curve?.error !== undefined)?.error
   const only = runs.length === 1 ? found[0] : undefined
   const total = found.reduce((sum, curve) => sum + (curve?.total ?? 0), 0)
   return (
@@ -105,7 +106,9 @@ function Card({ name, runs, curves, drawing, large, onLarge }: CardProps) {
           {large ? '▾' : '▴'}
         </button>
       </figcaption>
-      {lines.length > 0 ? (
+      {failure !== undefined ? (
+        <Failure error={new Error(failure)} />
+      ) : lines.length > 0 ? (
         <Chart title={name} lines={lines} axis={axis} log={log} height={large ? 420 : 190} />
       ) : (
         <div class="chart-none">

@@ -9,6 +9,7 @@ export interface Known {
   readonly value: readonly (number | null)[]
   /** How many points it has in all, drawn or not. */
   readonly total: number
+  readonly error?: string | undefined
 }
 
 export interface Wanted {
@@ -29,7 +30,8 @@ const toValue = (value: number | string): number | null => {
 }
 
 function merged(before: Known | undefined, curve: Curve): Known {
-  const fresh = { step: curve.step, time: curve.time, value: curve.value.map(toValue), total: curve.total }
+  const { step, time, total, error } = curve
+  const fresh = { step, time, value: curve.value.map(toValue), total, error }
   if (!before || curve.from === 0 || curve.from !== before.total) return fresh
   return {
     step: [...before.step, ...fresh.step],
