@@ -38,6 +38,16 @@ export function listDirs(dir: string, options: { readonly links?: boolean } = {}
   return names
 }
 
+/** The names of the folders and of the regular files in a folder, in no order; links are neither. */
+export function listNames(dir: string): { readonly dirs: string[]; readonly files: string[] } {
+  const dirs: string[] = []
+  const files: string[] = []
+  for (const entry of read(dir))
+    if (entry.isFile()) files.push(entry.name)
+    else if (entry.isDirectory()) dirs.push(entry.name)
+  return { dirs, files }
+}
+
 /** Whether a folder, and no link to one, is there. */
 export function isRealDir(path: string): boolean {
   try {

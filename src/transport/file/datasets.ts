@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { checkModelId, lengthOf } from '../../core/names.js'
 import { createDir } from '../../disk/stage-dir.js'
-import { listDirs } from '../../disk/walk.js'
 import { exists, writeAtomic } from '../../disk/write.js'
 import { IntegrityError, InvalidParameterError, NotFoundError } from '../../errors.js'
 import type { Input, Output, WireDatasetInput } from '../protocol.js'
@@ -89,18 +88,16 @@ function logOutputs(store: Store, input: Input<'logOutputs'>): void {
 
 /** The readable `meta.yaml` of each folder in a folder, sorted by the folder's name. */
 function metasIn(store: Store, dir: string): Meta[] {
-  return listDirs(dir)
-    .sort()
-    .flatMap<Meta>((name) => {
-      try {
-        const file = join(dir, name, META)
-        return store.memo.read(file, (text) => readMeta(text, file)) ?? []
-      } catch (error) {
-        // One torn file must not make its run unreadable.
-        if (error instanceof IntegrityError) return []
-        throw error
-      }
-    })
+  return [...store.memo.dirs(dir)].sort().flatMap<Meta>((name) => {
+    try {
+      const file = join(dir, name, META)
+      return store.memo.read(file, (text) => readMeta(text, file)) ?? []
+    } catch (error) {
+      // One torn file must not make its run unreadable.
+      if (error instanceof IntegrityError) return []
+      throw error
+    }
+  })
 }
 
 const tagsOf = (meta: Meta): { key: string; value: string }[] =>

@@ -87,7 +87,8 @@ export function listExperimentDirs(
 }
 
 /** The ids of an experiment's runs, as its folder names them; what they hold is not looked at. */
-export const listRunIds = (experiment: string): string[] => listDirs(experiment).filter((name) => !RESERVED.has(name))
+export const listRunIds = (store: Store, experiment: string): string[] =>
+  store.memo.dirs(experiment).filter((name) => !RESERVED.has(name))
 
 /** The folder of a run; throws `NotFoundError` when there is none. The id is checked. */
 export function runDir(store: Store, id: string): string {

@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import { page } from '../../core/page.js'
-import { walkFiles } from '../../disk/walk.js'
 import { readText } from '../../disk/write.js'
 import { IntegrityError, InvalidParameterError } from '../../errors.js'
 import type { Input, WireMetric } from '../protocol.js'
@@ -42,7 +41,7 @@ export const latestMetric = (store: Store, dir: string, key: string): MetricPoin
 /** The latest point of each metric of a run, sorted by key; files without a readable point are left out. */
 export function latestMetrics(store: Store, dir: string): WireMetric[] {
   const found: WireMetric[] = []
-  for (const key of walkFiles(join(dir, 'metrics')).sort()) {
+  for (const key of store.memo.files(`${dir}/metrics`)) {
     const latest = store.memo.read(`${dir}/metrics/${key}`, latestPoint)
     if (latest) found.push(toWire(key, latest))
   }

@@ -65,7 +65,7 @@ export function findRun(store: Store, id: string): { dir: string; info: WireRunI
 
 /** The runs of an experiment that can be read, in no order; folders that are no runs and broken runs are left out. */
 export function* listRunsIn(store: Store, experiment: string): Generator<{ dir: string; info: WireRunInfo }> {
-  for (const id of listRunIds(experiment)) {
+  for (const id of listRunIds(store, experiment)) {
     const dir = `${experiment}/${id}`
     const info = runInfoIfReadable(store, dir)
     if (info) yield { dir, info }

@@ -74,7 +74,7 @@ async function fitting(
   for (const id of new Set(input.experiment_ids)) {
     const experiment = findExperimentDir(store, id)
     if (experiment === undefined) continue
-    for (const runId of listRunIds(experiment)) {
+    for (const runId of listRunIds(store, experiment)) {
       if (++seen % STRETCH === 0) await breathe()
       const run = candidate(store, `${experiment}/${runId}`, stage)
       const look = subject(store, run)

@@ -19,7 +19,7 @@ const same = (text: string): string => text
 /** All parameters or tags of a folder, sorted by key; a file that goes away meanwhile is left out. */
 export function readValues(dir: string, memo?: Memo): KeyValue[] {
   const values: KeyValue[] = []
-  for (const key of walkFiles(dir).sort()) {
+  for (const key of memo ? memo.files(dir) : walkFiles(dir).sort()) {
     const file = `${dir}/${key}`
     const value = memo ? memo.read(file, same) : readText(file)
     if (value !== undefined) values.push({ key, value })

@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
@@ -67,6 +67,36 @@ describe('what small files said', () => {
     expect(read(join(dir, 'a'))).toBe('one')
     renameSync(join(dir, 'a'), join(dir, 'b'))
     expect(read(join(dir, 'a'))).toBeUndefined()
+  })
+  it('holds what folders hold, until something is made, renamed or removed in one of them', async () => {
+    const dir = tempDir()
+    const known = memo()
+    const look = () => [known.files(dir), [...known.dirs(dir)].sort()]
+    mkdirSync(join(dir, 'b/c'), { recursive: true })
+    for (const file of ['a', 'b/x', 'b/c/y']) writeFileSync(join(dir, file), '')
+    symlinkSync(join(dir, 'a'), join(dir, 'link'))
+    symlinkSync(join(dir, 'b'), join(dir, 'folder'))
+    for (const change of [
+      () => {},
+      () => {},
+      () => writeFileSync(join(dir, 'b/c/z'), ''),
+      () => renameSync(join(dir, 'b/x'), join(dir, 'b/w')),
+      () => renameSync(join(dir, 'b/c'), join(dir, 'c')),
+      () => rmSync(join(dir, 'a')),
+      () => mkdirSync(join(dir, 'a')),
+      () => rmSync(join(dir, 'b'), { recursive: true }),
+    ]) {
+      await wait(SETTLED_MS)
+      look()
+      change()
+      const fresh = memo()
+      expect(look()).toEqual([fresh.files(dir), [...fresh.dirs(dir)].sort()])
+    }
+    expect(look()).toEqual([
+      ['c/y', 'c/z'],
+      ['a', 'c'],
+    ])
+    expect([known.files(join(dir, 'none')), known.dirs(join(dir, 'c/y'))]).toEqual([[], []])
   })
   it('is whole, however long', () => {
     const file = join(tempDir(), 'a')
