@@ -26,6 +26,7 @@ export interface PluginContext {
   readonly settings: Settings
   /** The client's own tracking URI; the absolute path of a local store. */
   readonly trackingUri: string
+  readonly registryUri: string
   readonly logger: Logger
   /** Opens the transport of another URI, for transports around transports. */
   readonly openTransport: (uri: string) => Promise<Transport>
@@ -153,13 +154,14 @@ export function registerFlavor(flavor: Flavor): void {
 }
 
 async function openFileStore(uri: string, context: PluginContext): Promise<Transport> {
-  const { settings, logger, openArtifacts, trackingUri, openTransport } = context
+  const { settings, logger, openArtifacts, trackingUri, registryUri, openTransport } = context
+  const isApart = uri === registryUri && uri !== trackingUri
   const { fileTransport } = await import('./transport/file/file.js')
   return fileTransport({
     root: localPath(uri),
     warn: (message) => logger.warn(message),
     // A registry apart asks for runs and logged models where they are.
-    tracking: uri === trackingUri ? undefined : () => openTransport(trackingUri),
+    tracking: isApart ? () => openTransport(trackingUri) : undefined,
     truncate: settings.truncateLongValues,
     listArtifacts: async (artifactUri, path) => {
       const { listChecked } = await import('./artifacts/copy.js')
@@ -199,7 +201,10 @@ export function wire(options: ClientOptions): Parts {
     remotes.set(uri, known)
     return known
   }
-  const context: PluginContext = { settings, trackingUri, logger, openTransport, openArtifacts, openRemote: remoteAt }
+  const context: PluginContext = {
+    ...{ settings, trackingUri, registryUri, logger, openTransport, openArtifacts },
+    openRemote: remoteAt,
+  }
 
   function factoryOf(uri: string): TransportFactory {
     const scheme = schemeOf(uri)
