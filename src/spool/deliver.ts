@@ -456,12 +456,14 @@ export function asError(reason: unknown): CairnError {
   })
 }
 
+/** What a server says of the entries themselves. */
+const ENTRY_STATUS = new Set([400, 404, 409, 413, 422])
+
 /** Not the entry is wrong but the way there: other credentials, or the right server behind the address, may take it. */
 function isParking(error: CairnError, { stretch, steps }: Parcel): boolean {
   if (error.code === 'PROTOCOL_ERROR' || error.code === 'NETWORK_ERROR') return true
-  const { status = 0 } = error
-  if (status === 401 || status === 403 || status === 407 || status >= 500) return true
   // An older server lacks calls of later versions; it never lacks batches.
   const isBatch = stretch.lane === 'points' || steps.some((step) => 'param' in step || 'tag' in step)
-  return error.code === 'ENDPOINT_NOT_FOUND' && isBatch
+  if (error.code === 'ENDPOINT_NOT_FOUND') return isBatch
+  return error.status !== undefined && !ENTRY_STATUS.has(error.status) && !(error instanceof InvalidParameterError)
 }

@@ -21,7 +21,7 @@ export interface BufferStats {
   readonly delivered: number
   /** Sent again after a failure that may pass. */
   readonly retried: number
-  /** Waiting on disk for a server that cannot be reached. */
+  /** Waiting on disk, on the way to a server. */
   readonly spooled: number
   /** Turned down for good; `flush()` says why. */
   readonly refused: number

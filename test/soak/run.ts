@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { killChildren } from './spool-kills.js'
+import { hasStrace, killAtMoments } from './spool-moments.js'
 
 /** Each part says in lines what it saw, and whether that is well. */
 const parts: Record<string, () => Promise<{ readonly ok: boolean; readonly lines: readonly string[] }>> = {
@@ -14,6 +15,17 @@ const parts: Record<string, () => Promise<{ readonly ok: boolean; readonly lines
         `${kills} kills, ${logged} points logged, ${due} more than 10 ms before the kill, ${arrived} arrived`,
         `${lost} lost, ${twice} twice, ${left} runs left in the spool`,
         ...warnings.slice(0, 5),
+      ],
+    }
+  },
+  /** A run killed at every call by which something comes to be on disk or on the wire; needs strace. */
+  async moments() {
+    if (!hasStrace()) return { ok: true, lines: ['SKIPPED: there is no strace'] }
+    const { calls, kills, noted, lost, twice, left } = await killAtMoments(Number.POSITIVE_INFINITY)
+    return {
+      ok: lost === 0 && twice === 0 && left === 0,
+      lines: [
+        `${kills} kills at ${calls} calls, ${noted} points noted: ${lost} lost, ${twice} twice, ${left} runs left`,
       ],
     }
   },

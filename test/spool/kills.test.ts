@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { killChildren } from '../soak/spool-kills.js'
+import { hasStrace, killAtMoments } from '../soak/spool-moments.js'
 
 /** A thousand are killed by `npm run soak`. */
 const KILLS = 50
@@ -9,3 +10,13 @@ it('loses nothing that was logged more than 10 ms before a kill, and delivers no
   expect(seen).toMatchObject({ kills: KILLS, lost: 0, twice: 0, left: 0, warnings: [] })
   expect(seen.due).toBeGreaterThan(KILLS)
 }, 180_000)
+
+it.skipIf(!hasStrace())(
+  'loses nothing that was logged before a kill at any write, rename or link',
+  async () => {
+    const seen = await killAtMoments(12)
+    expect(seen).toMatchObject({ kills: 12, lost: 0, twice: 0, left: 0 })
+    expect(seen.calls).toBeGreaterThan(100)
+  },
+  180_000,
+)

@@ -21,7 +21,11 @@ async function make(): Promise<string> {
   await build({
     config: false,
     silent: true,
-    entry: { index: join(root, 'src/index.ts'), 'spool-worker': join(root, 'src/wire/spool-worker.ts') },
+    entry: {
+      index: join(root, 'src/index.ts'),
+      'spool-worker': join(root, 'src/wire/spool-worker.ts'),
+      testing: join(root, 'src/testing/index.ts'),
+    },
     format: 'esm',
     target: 'node20.19',
     splitting: true,
