@@ -16,7 +16,10 @@ export interface WorkerHandsOptions extends HandsOptions {
   readonly fallback: Hands
 }
 
+/** How often a blocked thread looks whether the server is away. */
 const POLL_MS = 10
+/** How often one that waits looks by itself; it is told when all that is logged is done with. */
+const LOOK_MS = 50
 const TELL_MS = 1_000
 const STOP_MS = 1_000
 
@@ -44,7 +47,8 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
   function post(message: ToWorker): void {
     if (isLost) return
     if (!worker) {
-      worker = new Worker(file, { workerData: start, name: 'cairn-spool' })
+      // No loader of the program's own: it might wait for the main thread, which may be busy.
+      worker = new Worker(file, { workerData: start, name: 'cairn-spool', execArgv: [] })
       worker.on('message', hear)
       worker.on('error', (error) => lose(error))
       worker.on('exit', () => lose(undefined))
@@ -103,6 +107,7 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
     let inner: Deliverer | undefined
     let hurried = 0
     let onTold: (() => void) | undefined
+    const sleepers = new Set<() => void>()
     let finish: (complete: boolean) => void = () => {}
     const finished = new Promise<boolean>((resolve) => {
       finish = resolve
@@ -128,6 +133,24 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
       })
     }
 
+    const wakeAll = () => {
+      for (const wake of sleepers) wake()
+    }
+
+    /** Waits for the other thread to have got further; each look costs CPU that the training may want. */
+    async function sleep(ms: number): Promise<void> {
+      let wake: () => void = () => {}
+      await new Promise<void>((resolve) => {
+        const limit = setTimeout(resolve, ms)
+        wake = () => {
+          clearTimeout(limit)
+          resolve()
+        }
+        sleepers.add(wake)
+      })
+      sleepers.delete(wake)
+    }
+
     async function until(target: Written, timeoutMs: number): Promise<boolean> {
       if (inner) return inner.until(target, timeoutMs)
       const begun = performance.now()
@@ -135,7 +158,7 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
         deliverer.hurry()
         notify()
         while (!isDone(target) && !inner && performance.now() - begun < timeoutMs)
-          await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+          await sleep(Math.min(LOOK_MS, timeoutMs - (performance.now() - begun)))
         deliverer.calm()
       }
       const taken = successor()
@@ -204,8 +227,10 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
         inner.look()
         void inner.finished.then(finish)
         onTold?.()
+        wakeAll()
       },
       hear(message: Extract<FromWorker, { job: number }>) {
+        wakeAll()
         if (message.event === 'retry') {
           lastError = heard(message.error)
           watch.onRetry?.(lastError, message.ms)
@@ -222,7 +247,7 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
           runId = message.runId
           watch.onMapped?.(message.runId)
         } else if (message.event === 'told') onTold?.()
-        else {
+        else if (message.event === 'finished') {
           jobs.delete(id)
           finish(message.complete)
         }
