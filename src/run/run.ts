@@ -5,6 +5,7 @@ import { InvalidParameterError, ParamConflictError } from '../errors.js'
 import type { LogModelOptions, ModelInfo } from '../models/log.js'
 import { type BufferOptions, metricBuffer } from '../tracking/metric-buffer.js'
 import {
+  checkRecord,
   checkStep,
   type Point,
   type PointOptions,
@@ -106,9 +107,9 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     throw new InvalidParameterError(`The run ${runId} has ended; resume it with startRun({ runId: '${runId}' })`)
   }
 
-  function put(key: string, point: Point, moreFollows = false): void {
+  function put(key: string, point: Point): void {
     const extras = point.modelId === undefined && point.datasetName === undefined ? undefined : point
-    buffer.metric(key, point.value, point.step, point.timestamp, extras, moreFollows ? 0 : Date.now())
+    buffer.metric(key, point.value, point.step, point.timestamp, extras, Date.now())
   }
 
   async function flush(timeoutMs: number): Promise<void> {
@@ -206,15 +207,29 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       buffer.metric(key, value, step === undefined ? 0 : checkStep(key, step), now, undefined, now)
     },
     logMetrics(metrics, step) {
+      checkOpen()
+      checkRecord(metrics)
+      const keys = Object.keys(metrics)
+      const values: readonly unknown[] = Object.values(metrics)
+      // Checked before the first is taken, so that a bad one leaves none of its record behind.
+      let last = -1
+      for (let index = 0; index < keys.length; index++) {
+        const value = values[index]
+        if (value === undefined || value === null) continue
+        if (typeof value !== 'number') refuseValue(keys[index]!, value)
+        buffer.checked(keys[index]!)
+        last = index
+      }
+      if (last === -1) return
       const options: PointOptions =
         typeof step === 'object' && step !== null ? step : { step: step as Step | undefined }
-      const { timestamp = Date.now() } = options
-      checkOpen()
-      // Checked before the first is taken, so that a bad one leaves none of its record behind.
-      const points = present(metrics).map(
-        ([key, value]) => [buffer.checked(key), pointOf(key, value, { ...options, timestamp })] as const,
-      )
-      for (const [index, [key, point]] of points.entries()) put(key, point, index < points.length - 1)
+      const point = pointOf(keys[last]!, 0, options)
+      const extras = point.modelId === undefined && point.datasetName === undefined ? undefined : point
+      for (let index = 0; index <= last; index++) {
+        const value = values[index]
+        if (typeof value !== 'number') continue
+        buffer.metric(keys[index]!, value, point.step, point.timestamp, extras, index < last ? 0 : Date.now())
+      }
     },
     setTag(key, value) {
       checkOpen()

@@ -1,6 +1,7 @@
 import type { Batch } from '../core/batch.js'
 import { type CairnError, diskError, UnavailableError } from '../errors.js'
-import { asError, type Courier, type Deliverer, type Watch } from '../spool/deliver.js'
+import type { Courier, Deliverer, Watch } from '../spool/deliver.js'
+import { asError } from '../spool/failures.js'
 import { openLog, type SpoolLog, type Written } from '../spool/log.js'
 import type { Claim } from '../spool/owner.js'
 import type { Step } from '../spool/records.js'

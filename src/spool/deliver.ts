@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import type { Batch } from '../core/batch.js'
 import { type FailureKind, failureKind } from '../core/retry.js'
-import { CairnError, diskError, IntegrityError, InvalidParameterError, NetworkError, TimeoutError } from '../errors.js'
+import { type CairnError, diskError, IntegrityError, InvalidParameterError, TimeoutError } from '../errors.js'
 import { openAcks, type Stretch } from './acks.js'
 import { backlog, batchOf, halves, type Parcel } from './backlog.js'
+import { asError, isParking, PARENT_FIRST } from './failures.js'
 import type { Written } from './log.js'
 import { dropRunDir, rememberId, type ServerPlace, type SpooledRun } from './place.js'
 import type { NewRun, Step } from './records.js'
@@ -102,8 +103,6 @@ export interface Deliverer {
 
 /** A request that is not full leaves at the latest after this. */
 const COMPANY_MS = 200
-/** The code of a failure that says: another run of this spool has to be made before this one. */
-export const PARENT_FIRST = 'PARENT_FIRST'
 const PARENT_MS = 500
 const FORBIDDEN_MS = 500
 const FORBIDDEN_MOST_MS = 300_000
@@ -445,25 +444,4 @@ export function deliverer(options: DeliverOptions): Deliverer {
     until,
     stop,
   }
-}
-
-/** What a courier threw, as an error of ours; what is no such error (a user's own function failed) may pass. */
-export function asError(reason: unknown): CairnError {
-  if (reason instanceof CairnError) return reason
-  return new NetworkError(`Delivery failed: ${(reason as Error | undefined)?.message ?? String(reason)}`, {
-    cause: reason,
-    notSent: true,
-  })
-}
-
-/** What a server says of the entries themselves. */
-const ENTRY_STATUS = new Set([400, 404, 409, 413, 422])
-
-/** Not the entry is wrong but the way there: other credentials, or the right server behind the address, may take it. */
-function isParking(error: CairnError, { stretch, steps }: Parcel): boolean {
-  if (error.code === 'PROTOCOL_ERROR' || error.code === 'NETWORK_ERROR') return true
-  // An older server lacks calls of later versions; it never lacks batches.
-  const isBatch = stretch.lane === 'points' || steps.some((step) => 'param' in step || 'tag' in step)
-  if (error.code === 'ENDPOINT_NOT_FOUND') return isBatch
-  return error.status !== undefined && !ENTRY_STATUS.has(error.status) && !(error instanceof InvalidParameterError)
 }

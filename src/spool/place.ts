@@ -61,9 +61,13 @@ export function newRunDir({ uri, dir }: ServerPlace, run: SpooledRun): string {
 }
 
 const GONE = '.gone'
+/** What is older in staging belongs to nobody: it is there for the blink of an eye. */
+const STAGING_MS = 3_600_000
 
 /** The folders of runs that wait for a server, the oldest first; what was being removed is removed. */
 export function runDirs({ dir }: ServerPlace): string[] {
+  for (const name of namesIn(join(dir, 'staging')))
+    if (Date.now() - Number.parseInt(name, 10) > STAGING_MS) removeDir(join(dir, 'staging', name))
   const all = namesIn(join(dir, 'runs')).map((name) => join(dir, 'runs', name))
   for (const gone of all) if (gone.endsWith(GONE)) removeDir(gone)
   return all.filter((path) => !path.endsWith(GONE))

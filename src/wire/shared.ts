@@ -44,6 +44,8 @@ export type FromWorker =
   | { readonly event: 'mapped'; readonly job: number; readonly runId: string }
   | { readonly event: 'finished'; readonly job: number; readonly complete: boolean }
   | { readonly event: 'told'; readonly job: number }
+  /** All that the log had taken is done with, while somebody waits for that. */
+  | { readonly event: 'reached'; readonly job: number }
   | { readonly event: 'warn'; readonly message: string }
   | { readonly event: 'unauthenticated' }
   | {

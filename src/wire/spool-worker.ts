@@ -24,6 +24,9 @@ interface Task {
   readonly delivery: Deliverer
   readonly shared: SharedNumbers
   version: number
+  /** How many wait for what is logged to be done with. */
+  hurried: number
+  moved(): void
 }
 
 /** The thread that delivers: it reads the spool from disk, so that it goes on while the other one is busy. */
@@ -82,8 +85,13 @@ function work(start: WorkerStart): void {
       watch: watch(job),
       onMoved: () => moved(),
     })
-    const moved = () => shared.setProgress(delivery.progress, delivery.done, delivery.lastError !== undefined)
-    tasks.set(job, { delivery, shared, version: -1 })
+    const moved = () => {
+      shared.setProgress(delivery.progress, delivery.done, delivery.lastError !== undefined)
+      const all = task.hurried > 0 ? shared.written() : undefined
+      if (all && delivery.isDone(all)) tell({ event: 'reached', job })
+    }
+    const task: Task = { delivery, shared, version: -1, hurried: 0, moved }
+    tasks.set(job, task)
     void delivery.finished.then((complete) => {
       moved()
       tasks.delete(job)
@@ -91,13 +99,24 @@ function work(start: WorkerStart): void {
     })
   }
 
+  function tryAtOnce(): void {
+    for (const { delivery } of tasks.values()) {
+      delivery.hurry()
+      delivery.calm()
+    }
+  }
+
   function hear(message: ToWorker): void {
     if ('deliver' in message) deliver(message)
     else if ('look' in message) tasks.get(message.look)?.delivery.look()
     else if ('hurry' in message) {
-      const delivery = tasks.get(message.hurry)?.delivery
-      if (message.on) delivery?.hurry()
-      else delivery?.calm()
+      const task = tasks.get(message.hurry)
+      if (!task) return
+      task.hurried += message.on ? 1 : -1
+      if (message.on) {
+        task.delivery.hurry()
+        task.moved()
+      } else task.delivery.calm()
     } else if ('tell' in message) tell({ event: 'told', job: message.tell })
     else if ('stop' in message) {
       void tasks.get(message.stop)?.delivery.stop()
@@ -105,7 +124,7 @@ function work(start: WorkerStart): void {
     } else if ('lookForLeft' in message) hands.lookForLeft()
     else if ('renew' in message) {
       carrying = carrier(message.renew)
-      carrying.catch(() => {})
+      carrying.then(tryAtOnce, () => {})
     } else {
       const upload = uploads.get(message.uploaded)
       uploads.delete(message.uploaded)

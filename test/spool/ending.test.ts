@@ -66,4 +66,29 @@ describe('a process that logs to a server and ends with its run open', () => {
     expect(at.left()).toEqual([])
     await at.stop()
   })
+
+  it('by a second SIGINT does not wait, and has all on disk', async () => {
+    const at = await stand()
+    const script = `await startRun({ runName: 'r' }); console.log('started')
+      await new Promise((go) => process.stdin.once('data', go)); process.stdin.destroy()`
+    let sent = 0
+    const begun = performance.now()
+    const ended = await at.run(
+      `${LOG.replace("await startRun({ runName: 'r' });", script)} console.log('ready'); ${WAIT}`,
+      {
+        onStdout(all, kill, write) {
+          if (all.includes('ready') && sent++ === 0) {
+            kill('SIGINT')
+            setTimeout(() => kill('SIGINT'), 500)
+          } else if (all.includes('started') && at.server) void at.stop().then(() => write('go\n'))
+        },
+      },
+    )
+    expect(ended.signal).toBe('SIGINT')
+    expect(performance.now() - begun).toBeLessThan(9000)
+    await at.start()
+    await at.replay()
+    expect(await at.outcome(ended)).toMatchObject({ ...whole, status: 'KILLED' })
+    await at.stop()
+  })
 })
