@@ -125,10 +125,15 @@ export const paramText = (key: string, value: unknown, rules: TextRules): string
 export const tagText = (key: string, value: unknown, rules: TextRules): string =>
   limited('tag', checkKey('tag', key), textOf('tag', key, value), LIMITS.tagValue, rules)
 
-/** The entries of a record that have a value; `null` and `undefined` are left out. */
-export function present(record: Readonly<Record<string, unknown>>): [string, unknown][] {
+/** Refuses what is no record of keys and values. */
+export function checkRecord(record: unknown): void {
   // A list of pairs, as Python's client takes, would be kept under the keys "0", "1", ….
   if (typeof record !== 'object' || record === null || Array.isArray(record))
     throw new InvalidParameterError('Several metrics, params or tags are given as one object: { key: value, … }')
+}
+
+/** The entries of a record that have a value; `null` and `undefined` are left out. */
+export function present(record: Readonly<Record<string, unknown>>): [string, unknown][] {
+  checkRecord(record)
   return Object.entries(record).filter(([, value]) => value !== undefined && value !== null)
 }

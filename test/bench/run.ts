@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { pythonOf } from '../interop/venv.js'
 import { callerRows } from './caller.js'
 import { pythonRows } from './python.js'
+import { remoteRows } from './remote.js'
 import { type Row, table } from './rows.js'
 import { serverRows } from './server.js'
 import { spoolRows } from './spool.js'
@@ -28,6 +29,7 @@ const groups: Record<string, (dir: string) => Promise<Row[]>> = {
   server: serverRows,
   spool: spoolRows,
   store: storeRows,
+  remote: remoteRows,
   ...(hasPython ? { python: pythonRows } : {}),
 }
 

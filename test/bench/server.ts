@@ -13,13 +13,13 @@ const METRICS = 20
 const POINTS = 100_000
 const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
 
-interface Started {
+export interface Started {
   readonly url: string
   readonly child: ChildProcess
   readonly startMs: number
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as { port: number }
@@ -27,7 +27,12 @@ async function freePort(): Promise<number> {
   return port
 }
 
-async function start(command: string, args: readonly string[], port: number, env = process.env): Promise<Started> {
+export async function start(
+  command: string,
+  args: readonly string[],
+  port: number,
+  env = process.env,
+): Promise<Started> {
   const from = performance.now()
   const child = spawn(command, args, { stdio: 'ignore', env, detached: true })
   const url = `http://127.0.0.1:${port}`
@@ -41,7 +46,7 @@ async function start(command: string, args: readonly string[], port: number, env
   throw new Error(`${command} ${args.join(' ')} did not come up`)
 }
 
-async function stop({ child }: Started): Promise<void> {
+export async function stop({ child }: Started): Promise<void> {
   if (child.exitCode !== null) return
   const gone = once(child, 'exit')
   process.kill(-(child.pid as number), 'SIGTERM')

@@ -1,0 +1,63 @@
+/**
+ * What one call costs its caller on the way to a server, ours and those of `@wandb/sdk`, which has no local mode: it is
+ * given a server that agrees to everything. A process of its own, since that client never leaves one by itself. Prints JSON.
+ * Usage: node remote-caller.mjs LIBRARY URL SPOOL
+ */
+import { createServer } from 'node:http'
+import wandb from '@wandb/sdk'
+
+const [library, url, spoolDir] = process.argv.slice(2)
+const CALLS = 300_000
+const ROUND = 1000
+
+/** Nanoseconds of each call, sorted; the event loop turns after each round, uncounted. */
+async function timed(act) {
+  const times = new Float64Array(CALLS)
+  for (let index = -20 * ROUND; index < CALLS; index++) {
+    const from = process.hrtime.bigint()
+    act(index)
+    const took = Number(process.hrtime.bigint() - from)
+    if (index >= 0) times[index] = took
+    if (index % ROUND === ROUND - 1) await new Promise(setImmediate)
+  }
+  times.sort()
+  const slow = times.length - times.findLastIndex((time) => time <= 1e6) - 1
+  return { median: times[CALLS / 2], p99: times[Math.floor(CALLS * 0.99)], slow: (slow * 1e6) / CALLS }
+}
+
+async function theirs() {
+  const project = { id: 'p', name: 'bench', entity: { id: 'e', name: 'bench' } }
+  const bucket = { id: 'r', name: 'r', displayName: 'r', description: '', config: '{}', sweepName: null, project }
+  const data = { viewer: { id: 'v', entity: 'bench', flags: '{}' }, upsertBucket: { bucket, inserted: true } }
+  const server = createServer((request, response) => {
+    const text = JSON.stringify({ data })
+    request.resume().on('end', () => response.writeHead(200, { 'content-type': 'application/json' }).end(text))
+  })
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const baseUrl = `http://127.0.0.1:${server.address().port}`
+  return wandb.init({ project: 'bench', settings: { baseUrl, apiKey: 'x'.repeat(40), silent: true } })
+}
+
+const { createClient } = await import(library)
+const client = createClient({ trackingUri: url, spoolDir })
+const run = await client.startRun({ experimentId: '0' })
+const empty = await timed(() => {})
+let queue = []
+const push = await timed((index) => {
+  if (queue.length >= ROUND) queue = []
+  queue.push({ key: 'loss', value: index * 0.1, step: index, timestamp: Date.now() })
+})
+const ours = await timed((index) => run.logMetric('loss', index * 0.1, index))
+const ours20 = await timed(
+  (() => {
+    const keys = Array.from({ length: 20 }, (_, index) => `layer${index}/loss`)
+    const records = Array.from({ length: 100 }, (_, at) => Object.fromEntries(keys.map((key) => [key, at * 0.1])))
+    return (index) => run.logMetrics(records[(index + 20 * ROUND) % 100], index)
+  })(),
+)
+await run.end()
+await client.close()
+const other = await theirs()
+const wandbLog = await timed((index) => other.log({ loss: index * 0.1 }, index))
+console.log(JSON.stringify({ empty, push, ours, ours20, wandb: wandbLog }))
+process.exit()

@@ -1,0 +1,84 @@
+/**
+ * One client that logs points to a server, in a process of its own so that its CPU is counted alone. Prints JSON.
+ * Usage: node remote-client.mjs cairn|raw LIBRARY URL POINTS AT_ONCE SPOOL
+ */
+import { Pool, request } from 'undici'
+
+const [kind, library, url, points, atOnce, spoolDir] = process.argv.slice(2)
+const COUNT = Number(points)
+const BATCH = 1000
+/** Sent beforehand, so that what is measured is what a training of hours sees. */
+const WARM = 20 * BATCH
+const keys = Array.from({ length: 20 }, (_, index) => `loss${index}`)
+const value = (index) => Math.sin(index)
+
+/** Milliseconds that an act takes, on the clock and of the CPU, threads included. */
+async function measured(act) {
+  const before = process.cpuUsage()
+  const from = performance.now()
+  await act()
+  const ms = performance.now() - from
+  const { user, system } = process.cpuUsage(before)
+  return { ms, cpuMs: (user + system) / 1000 }
+}
+
+async function cairn() {
+  const { createClient } = await import(library)
+  const client = createClient({ trackingUri: url, spoolDir })
+  const run = await client.startRun({ experimentId: '0' })
+  const log = (first, count) => {
+    for (let index = first; index < first + count; index++)
+      run.logMetric(keys[index % keys.length], value(index), Math.floor(index / keys.length))
+  }
+  log(0, WARM)
+  await run.flush()
+  const spent = await measured(async () => {
+    log(WARM, COUNT)
+    await run.flush({ timeoutMs: 600_000 })
+  })
+  const { delivered } = run.stats()
+  if (delivered !== COUNT + WARM) throw new Error(`${delivered} points were delivered`)
+  await run.end()
+  await client.close()
+  return { ...spent, runId: run.runId }
+}
+
+/** The least that has to be done: batches that were serialised beforehand, posted one after the other by so many at once. */
+async function raw() {
+  const made = await request(`${url}/api/2.0/mlflow/runs/create`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ experiment_id: '0', start_time: Date.now() }),
+  })
+  const { run } = await made.body.json()
+  const runId = run.info.run_id
+  const timestamp = Date.now()
+  const body = (first) => {
+    const metrics = Array.from({ length: BATCH }, (_, at) => {
+      const index = first + at
+      return { key: keys[index % keys.length], value: value(index), timestamp, step: Math.floor(index / keys.length) }
+    })
+    return Buffer.from(JSON.stringify({ run_id: runId, metrics }))
+  }
+  const pool = new Pool(url, { connections: Number(atOnce) })
+  const post = async (batch) => {
+    const headers = { 'content-type': 'application/json' }
+    const answer = await pool.request({ path: '/api/2.0/mlflow/runs/log-batch', method: 'POST', headers, body: batch })
+    await answer.body.dump()
+    if (answer.statusCode !== 200) throw new Error(`the server answered ${answer.statusCode}`)
+  }
+  const postAll = async (batches) => {
+    let next = 0
+    const one = async () => {
+      while (next < batches.length) await post(batches[next++])
+    }
+    await Promise.all(Array.from({ length: Number(atOnce) }, one))
+  }
+  await postAll(Array.from({ length: WARM / BATCH }, (_, index) => body(index * BATCH)))
+  const batches = Array.from({ length: COUNT / BATCH }, (_, index) => body(WARM + index * BATCH))
+  const spent = await measured(() => postAll(batches))
+  await pool.close()
+  return { ...spent, runId }
+}
+
+console.log(JSON.stringify(kind === 'cairn' ? await cairn() : await raw()))

@@ -1,0 +1,207 @@
+/** Points to a server: beside a loop that posts batches serialised beforehand, beside Python's client, and beside nothing but a wire. */
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { answering, delayed, groupCpuMs } from './remote-server.js'
+import { trainer } from './remote-training.js'
+import { built, cairn, median, type Row } from './rows.js'
+import { freePort, start, stop } from './server.js'
+
+const run = promisify(execFile)
+const POINTS = 40_000
+/** Sent by remote-client.mjs before it measures. */
+const WARM = 20_000
+/** Python's client waits for each request: one point at a time is asked for less of them. */
+const PLAIN_POINTS = 100
+const ROUNDS = 3
+const TRAININGS = 12
+const client = fileURLToPath(new URL('remote-client.mjs', import.meta.url))
+const caller = fileURLToPath(new URL('remote-caller.mjs', import.meta.url))
+const peer = fileURLToPath(new URL('remote.py', import.meta.url))
+
+interface Spent {
+  readonly ms: number
+  readonly cpuMs: number
+  readonly points: number
+}
+
+interface Rate {
+  /** Points a second. */
+  readonly rate: number
+  /** Microseconds of CPU a point, in the client's process. */
+  readonly cpuUs: number
+}
+
+async function node(dir: string, kind: 'cairn' | 'raw', url: string, points: number, atOnce = 4): Promise<Spent> {
+  const args = [client, kind, built.href, url, String(points), String(atOnce), join(dir, 'spool')]
+  const { stdout } = await run(process.execPath, args, { cwd: dir })
+  return { ...JSON.parse(stdout), points }
+}
+
+async function python(dir: string, kind: 'batch' | 'buffered' | 'plain', url: string, points: number): Promise<Spent> {
+  const env = { ...process.env, MLFLOW_ASYNC_LOGGING_BUFFERING_SECONDS: '1', MLFLOW_DISABLE_TELEMETRY: 'true' }
+  const { stdout } = await run(process.env.CAIRN_BENCH_PYTHON!, [peer, kind, url, String(points)], { cwd: dir, env })
+  return { ...JSON.parse(stdout), points }
+}
+
+const rateOf = (all: readonly Spent[]): Rate => ({
+  rate: median(all.map(({ points, ms }) => (points * 1000) / ms)),
+  cpuUs: median(all.map(({ points, cpuMs }) => (cpuMs * 1000) / points)),
+})
+
+const whole = (number: number) => Math.round(number).toLocaleString('en')
+const us = (number: number) => `${number < 10 ? number.toFixed(1) : Math.round(number)} µs`
+
+/** Against one MLflow server, from as far away as said. */
+async function beside(dir: string, group: number, url: string, far: number): Promise<Row[]> {
+  const wire = far === 0 ? undefined : await delayed(url, far)
+  const to = wire?.url ?? url
+  const all = { ours: [] as Spent[], one: [] as Spent[], four: [] as Spent[], batch: [] as Spent[] }
+  const serverUs: number[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = groupCpuMs(group)
+    all.ours.push(await node(dir, 'cairn', to, POINTS))
+    serverUs.push(((groupCpuMs(group) - before) * 1000) / (POINTS + WARM))
+    all.one.push(await node(dir, 'raw', to, POINTS, 1))
+    all.four.push(await node(dir, 'raw', to, POINTS, 4))
+    all.batch.push(await python(dir, 'batch', to, POINTS))
+  }
+  const buffered = rateOf([await python(dir, 'buffered', to, POINTS)])
+  const plain = rateOf([await python(dir, 'plain', to, PLAIN_POINTS)])
+  wire?.close()
+
+  const [ours, one, four, batch] = [rateOf(all.ours), rateOf(all.one), rateOf(all.four), rateOf(all.batch)]
+  const what = `points per second to MLflow, ${far} ms away`
+  const row = (name: string, other: Rate, aim?: string): Row => ({
+    what,
+    ours: whole(ours.rate),
+    beside: `${name} ${whole(other.rate)}`,
+    ratio: ours.rate / other.rate,
+    ...(aim ? { aim } : {}),
+  })
+  const cpu = (name: string, other: number, aim?: string): Row => ({
+    what: `CPU per point, ${far} ms away`,
+    ours: us(ours.cpuUs),
+    beside: `${name} ${us(other)}`,
+    ratio: ours.cpuUs / other,
+    ...(aim ? { aim } : {}),
+  })
+  return [
+    row('raw loop', one, 'at least 0.95'),
+    row('raw loop, four at once', four, 'at least 0.95'),
+    row("Python's log_batch", batch),
+    row("Python's buffered logging", buffered),
+    row("Python's log_metric", plain),
+    cpu('the server', median(serverUs), 'under 0.02'),
+    cpu('raw loop', one.cpuUs),
+    cpu("Python's log_batch", batch.cpuUs),
+    cpu("Python's buffered logging", buffered.cpuUs),
+    cpu("Python's log_metric", plain.cpuUs),
+  ]
+}
+
+/** Against a server that only answers, after so long. */
+async function answered(dir: string, delayMs: number, points: number, aim: number): Promise<Row> {
+  const server = await answering(delayMs)
+  const ours: Spent[] = []
+  const raw: Spent[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    ours.push(await node(dir, 'cairn', server.url, points))
+    raw.push(await node(dir, 'raw', server.url, points, 4))
+  }
+  server.close()
+  const [mine, theirs] = [rateOf(ours), rateOf(raw)]
+  return {
+    what: `points per second to a server that only answers, after ${delayMs} ms`,
+    ours: `${whole(mine.rate)}, ${us(mine.cpuUs)} CPU each`,
+    beside: `raw loop, four at once ${whole(theirs.rate)}`,
+    ratio: mine.rate / theirs.rate,
+    aim: `at least ${whole(aim)}`,
+  }
+}
+
+interface Call {
+  readonly median: number
+  readonly p99: number
+  readonly slow: number
+}
+
+/** What a call costs its caller, beside the other client for Node that logs to a server. */
+async function called(dir: string): Promise<Row[]> {
+  const server = await answering(50)
+  const args = [caller, built.href, server.url, join(dir, 'spool')]
+  const { stdout } = await run(process.execPath, args, { cwd: dir })
+  server.close()
+  const { empty, push, ours, ours20, wandb } = JSON.parse(stdout) as Record<string, Call>
+  const ns = (number: number) => `${whole(number)} ns`
+  const own = (call: Call | undefined, of: 'median' | 'p99') =>
+    Math.max(1, (call?.[of] ?? Number.NaN) - (empty?.median ?? 0))
+  const row = (what: string, of: 'median' | 'p99', mine: Call | undefined, name: string, other: Call | undefined) => ({
+    what: `${what}, to a server 50 ms away, ${of}`,
+    ours: ns(own(mine, of)),
+    beside: `${name} ${ns(own(other, of))}`,
+    ratio: own(mine, of) / own(other, of),
+  })
+  return [
+    row('logMetric', 'median', ours, 'object push', push),
+    row('logMetric', 'p99', ours, 'object push', push),
+    row('logMetric', 'median', ours, "@wandb/sdk's log", wandb),
+    row('logMetric', 'p99', ours, "@wandb/sdk's log", wandb),
+    row('logMetrics of 20 keys', 'median', ours20, "@wandb/sdk's log of one", wandb),
+    {
+      what: 'logMetric, to a server 50 ms away, calls over 1 ms',
+      ours: `${whole(ours?.slow ?? Number.NaN)} in a million`,
+      beside: `empty loop ${whole(empty?.slow ?? Number.NaN)}, @wandb/sdk ${whole(wandb?.slow ?? Number.NaN)}`,
+      ratio: (ours?.slow ?? Number.NaN) / (empty?.slow ?? Number.NaN),
+      aim: 'at most 2 more',
+    },
+  ]
+}
+
+/** The time that a training takes with and without its points going to a server 50 ms away. */
+async function trained(dir: string): Promise<Row> {
+  const { createClient } = await cairn()
+  const server = await answering(50)
+  const client = createClient({ trackingUri: server.url, spoolDir: join(dir, 'spool') })
+  const tracked = await client.startRun({ experimentId: '0' })
+  const train = trainer()
+  const [plain, logged] = [[] as number[], [] as number[]]
+  for (let round = -1; round < TRAININGS; round++) {
+    const acts = [() => train(() => {}), () => train((metrics, epoch) => tracked.logMetrics(metrics, epoch))] as const
+    // Either goes first every other time: the second one finds the processor warm.
+    const order = round % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)
+    for (const which of order) {
+      const ms = await acts[which]()
+      if (round >= 0) (which === 0 ? plain : logged).push(ms)
+    }
+  }
+  await tracked.end()
+  await client.close()
+  server.close()
+  const [without, withPoints] = [median(plain), median(logged)]
+  return {
+    what: 'a TensorFlow.js training, its points to a server 50 ms away',
+    ours: `${whole(withPoints)} ms`,
+    beside: `without ${whole(without)} ms`,
+    ratio: withPoints / without,
+    aim: 'at most 1.02',
+  }
+}
+
+export async function remoteRows(dir: string): Promise<Row[]> {
+  const rows = [await answered(dir, 10, 400_000, 200_000), await answered(dir, 100, 200_000, 30_000)]
+  rows.push(...(await called(dir)), await trained(dir))
+  const pythonPath = process.env.CAIRN_BENCH_PYTHON
+  if (!pythonPath) return rows
+  const port = await freePort()
+  const store = ['--backend-store-uri', `sqlite:///${join(dir, 'remote.db')}`, '--artifacts-destination', dir]
+  const args = ['-m', 'mlflow', 'server', '--host', '127.0.0.1', '--port', String(port), '--workers', '1', ...store]
+  const server = await start(pythonPath, args, port, { ...process.env, MLFLOW_DISABLE_TELEMETRY: 'true' })
+  try {
+    for (const far of [0, 10, 100]) rows.push(...(await beside(dir, server.child.pid as number, server.url, far)))
+  } finally {
+    await stop(server)
+  }
+  return rows
+}
