@@ -70,9 +70,8 @@ describe('a process that logs to a server and ends with its run open', () => {
   it('by a second SIGINT does not wait, and has all on disk', async () => {
     const at = await stand()
     const script = `await startRun({ runName: 'r' }); console.log('started')
-      await new Promise((go) => process.stdin.once('data', go)); process.stdin.destroy()`
+      await new Promise((go) => process.stdin.once('data', go)); process.stdin.destroy();`
     let sent = 0
-    const begun = performance.now()
     const ended = await at.run(
       `${LOG.replace("await startRun({ runName: 'r' });", script)} console.log('ready'); ${WAIT}`,
       {
@@ -84,8 +83,9 @@ describe('a process that logs to a server and ends with its run open', () => {
         },
       },
     )
-    expect(ended.signal).toBe('SIGINT')
-    expect(performance.now() - begun).toBeLessThan(9000)
+    expect(ended).toMatchObject({ signal: 'SIGINT' })
+    // The line that says what is left comes when the wait is over.
+    expect(ended.stderr).not.toContain('not delivered')
     await at.start()
     await at.replay()
     expect(await at.outcome(ended)).toMatchObject({ ...whole, status: 'KILLED' })

