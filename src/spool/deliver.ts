@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import type { Batch } from '../core/batch.js'
 import { type FailureKind, failureKind } from '../core/retry.js'
-import { type CairnError, diskError, IntegrityError, InvalidParameterError, TimeoutError } from '../errors.js'
+import { type CairnError, diskError, IntegrityError, TimeoutError } from '../errors.js'
 import { openAcks, type Stretch } from './acks.js'
 import { backlog, batchOf, halves, type Parcel } from './backlog.js'
-import { asError, isParking, PARENT_FIRST } from './failures.js'
+import { asError, isAboutRun, isDivisible, isParking, PARENT_FIRST } from './failures.js'
 import type { Written } from './log.js'
 import { dropRunDir, rememberId, type ServerPlace, type SpooledRun } from './place.js'
 import type { NewRun, Step } from './records.js'
@@ -107,8 +107,6 @@ const PARENT_MS = 500
 const FORBIDDEN_MS = 500
 const FORBIDDEN_MOST_MS = 300_000
 const MOST_REFUSALS = 100
-/** After so many entries refused one by one for the same reason, the rest of a request is taken for the same. */
-const SAME_REASON = 8
 const DISK_MS = 1_000
 
 /** Begins to deliver a log; requests that failed go out again as they were, for as long as it takes. */
@@ -125,7 +123,6 @@ export function deliverer(options: DeliverOptions): Deliverer {
   let retried = 0
   let lastDeliveredAt: number | undefined
   let refusals: CairnError[] = []
-  let sameReason = { text: '', count: 0 }
   let away = false
   let lastError: CairnError | undefined
   let forbidden = 0
@@ -213,7 +210,6 @@ export function deliverer(options: DeliverOptions): Deliverer {
     acks.arrived(stretch)
     if (of && ++of.taken === 2 && !of.refused) server.limits.tooMany(of.count)
     lastDeliveredAt = Date.now()
-    sameReason = { text: '', count: 0 }
     forbidden = 0
     server.limits.taken()
     isBack()
@@ -266,11 +262,11 @@ export function deliverer(options: DeliverOptions): Deliverer {
   /** A request that may have been carried out before and is refused is not therefore undone: it is looked into by parts. */
   function refused(parcel: Parcel, error: CairnError): void {
     isBack()
-    const divisible = error instanceof InvalidParameterError || error.status === 400 || error.status === 413
-    if (divisible && parcel.stretch.count > 1 && sameReason.count < SAME_REASON) {
+    if (parcel.stretch.count === 1 || isAboutRun(error, runId) || !isDivisible(error, parcel)) giveUp(parcel, error)
+    else {
       if (error.status === 413) server.limits.tooMany(parcel.stretch.count)
       split(parcel, error)
-    } else giveUp(parcel, error)
+    }
   }
 
   function split(parcel: Parcel, error: CairnError): void {
@@ -284,9 +280,6 @@ export function deliverer(options: DeliverOptions): Deliverer {
   }
 
   function giveUp(parcel: Parcel, error: CairnError): void {
-    const text = error.message.replace(/["'`].*?["'`]|\d+/gs, '…')
-    if (parcel.of) parcel.of.refused = true
-    sameReason = { text, count: sameReason.text === text ? sameReason.count + 1 : 1 }
     refuse(parcel.stretch, error, parcel.stretch.lane === 'points' ? parcel.points : parcel.steps)
   }
 

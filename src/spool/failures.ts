@@ -1,4 +1,4 @@
-import { CairnError, InvalidParameterError, NetworkError } from '../errors.js'
+import { CairnError, InvalidParameterError, NetworkError, NotFoundError } from '../errors.js'
 import type { Parcel } from './backlog.js'
 
 /** The code of a failure that says: another run of this spool has to be made before this one. */
@@ -24,3 +24,17 @@ export function isParking(error: CairnError, { stretch, steps }: Parcel): boolea
   if (error.code === 'ENDPOINT_NOT_FOUND') return isBatch
   return error.status !== undefined && !ENTRY_STATUS.has(error.status) && !(error instanceof InvalidParameterError)
 }
+
+/** Whether a request was refused because its run may not be written to any more: each part would be refused the same. */
+export const isAboutRun = (error: CairnError, runId: string | undefined): boolean =>
+  runId !== undefined &&
+  error.message.includes(runId) &&
+  /deleted|lifecycle|not found|no run|is gone/i.test(error.message)
+
+/** Whether parts of a refused request may be taken: when one entry can be what is wrong, or all are too many. */
+export const isDivisible = (error: CairnError, { points }: Parcel): boolean =>
+  error instanceof InvalidParameterError ||
+  error.status === 400 ||
+  error.status === 413 ||
+  // A logged model that some points name is not there.
+  (error instanceof NotFoundError && points.some(({ model_id }) => model_id !== undefined))

@@ -105,6 +105,19 @@ describe('what a server refuses', () => {
     expect(JSON.parse(aside)).toMatchObject({ runId: run.runId, entry: { param: { key: 'p', value: 'ours' } } })
   })
 
+  it('is only what is wrong, however many of it stand in a row', async () => {
+    const { client, run, steps } = await stage()
+    const entries = (value: string) => Object.fromEntries(range(20).map((i) => [`p${i}`, value]))
+    await client.logBatch(run.runId, { params: entries('theirs') })
+    run.logParams({ ...entries('ours'), ...Object.fromEntries(range(20).map((i) => [`new${i}`, i])) })
+    for (const i of range(20))
+      run.logMetric('loss', i, { step: i, ...(i < 12 ? { modelId: `m-${'0'.repeat(32)}` } : {}) })
+    await expect(run.flush()).rejects.toThrow()
+    expect(Object.keys((await client.getRun(run.runId)).data.params)).toHaveLength(40)
+    expect(await steps()).toEqual(range(20).slice(12))
+    expect(run.stats()).toMatchObject({ refused: 32, delivered: 28, spooled: 0 })
+  })
+
   it('is all of a run that is gone, without a request for each entry', async () => {
     const { server, client, run } = await stage()
     await client.deleteRun(run.runId)
