@@ -7,6 +7,7 @@ import { answering, delayed, groupCpuMs } from './remote-server.js'
 import { trainer } from './remote-training.js'
 import { built, cairn, median, type Row } from './rows.js'
 import { freePort, start, stop } from './server.js'
+import { server as slowServer } from './spool.js'
 
 const run = promisify(execFile)
 const POINTS = 40_000
@@ -162,9 +163,9 @@ async function called(dir: string): Promise<Row[]> {
 /** The time that a training takes with and without its points going to a server 50 ms away. */
 async function trained(dir: string): Promise<Row> {
   const { createClient } = await cairn()
-  const server = await answering(50)
+  const server = await slowServer()
   const client = createClient({ trackingUri: server.url, spoolDir: join(dir, 'spool') })
-  const tracked = await client.startRun({ experimentId: '0' })
+  const tracked = await client.startRun()
   const train = trainer()
   const [plain, logged] = [[] as number[], [] as number[]]
   for (let round = -1; round < TRAININGS; round++) {
@@ -178,7 +179,7 @@ async function trained(dir: string): Promise<Row> {
   }
   await tracked.end()
   await client.close()
-  server.close()
+  server.stop()
   const [without, withPoints] = [median(plain), median(logged)]
   return {
     what: 'a TensorFlow.js training, its points to a server 50 ms away',

@@ -10,7 +10,7 @@ const CALLS = 1_000_000
 const ROUND = 1000
 
 /** The test server in a process of its own, so that its work is not counted as ours. */
-async function server(): Promise<{ readonly url: string; readonly stop: () => void }> {
+export async function server(): Promise<{ readonly url: string; readonly stop: () => void }> {
   const testing = pathToFileURL(built.pathname.replace(/index\.js$/, 'testing.js')).href
   const script = `const { startTestServer } = await import(${JSON.stringify(testing)})
     const server = await startTestServer()
