@@ -4,6 +4,8 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
+    // Real processes, servers and browsers on a shared machine: a second try in CI, where the first is still shown.
+    retry: process.env.CI ? 1 : 0,
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
     exclude: ['test/interop/**', 'test/page/**', '**/node_modules/**'],

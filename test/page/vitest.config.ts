@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config'
 /** The page in a real browser: started by `npm run test:page`, apart from the tests that need none. */
 export default defineConfig({
   test: {
+    // Real processes, servers and browsers on a shared machine: a second try in CI, where the first is still shown.
+    retry: process.env.CI ? 1 : 0,
     root: new URL('../..', import.meta.url).pathname,
     include: ['test/page/**/*.test.ts'],
     globalSetup: ['test/page/build.ts'],
