@@ -10,6 +10,7 @@ import {
   openSync,
   readdirSync,
   readSync,
+  renameSync,
   rmSync,
   utimesSync,
   writeFileSync,
@@ -72,20 +73,32 @@ function opened(file: string): number {
  */
 export function appendBytes(file: string, bytes: Uint8Array): void {
   let fd: number | undefined
+  let before = 0
   let written = 0
   try {
     fd = opened(file)
-    while (written < bytes.length) written += writeSync(fd, bytes, written)
+    before = fstatSync(fd).size
+    while (written < bytes.length) {
+      const count = writeSync(fd, bytes, written)
+      written += count
+      // A disk that takes a part says that it is ill: what it says it took is looked for.
+      if (written < bytes.length) checkTaken(fd, file, before + written, count)
+    }
   } catch (error) {
-    if (fd !== undefined && written > 0) cutBack(fd, written)
+    if (fd !== undefined && written > 0) cutBack(fd, before, written)
     closeLog(file)
     throw diskError(error, `append to ${file}`)
   }
 }
 
-function cutBack(fd: number, count: number): void {
+function checkTaken(fd: number, file: string, least: number, count: number): void {
+  if (count === 0 || fstatSync(fd).size < least) throw new UnavailableError(`${file} did not take what was written`)
+}
+
+/** Not below what was there: the disk may have kept less than it said. */
+function cutBack(fd: number, before: number, count: number): void {
   try {
-    ftruncateSync(fd, fstatSync(fd).size - count)
+    ftruncateSync(fd, Math.max(before, fstatSync(fd).size - count))
   } catch {
     // Readers know a record that is not whole.
   }
@@ -163,6 +176,19 @@ export function createPrivate(file: string, text: string): boolean {
     return createExclusive(file, text)
   } finally {
     rmSync(staged, { force: true })
+  }
+}
+
+/** Writes a file for this user alone, so that a reader sees the old text or the new. Missing folders are made. */
+export function writePrivate(file: string, text: string): void {
+  const staged = freshPath(dirname(file))
+  try {
+    makePrivateDir(dirname(file))
+    writeFileSync(staged, text, { flag: 'wx', mode: PRIVATE_FILE })
+    renameSync(staged, file)
+  } catch (error) {
+    rmSync(staged, { force: true })
+    throw diskError(error, `write ${file}`)
   }
 }
 

@@ -211,7 +211,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
     if (of && ++of.taken === 2 && !of.refused) server.limits.tooMany(of.count)
     lastDeliveredAt = Date.now()
     forbidden = 0
-    server.limits.taken()
+    server.limits.taken(stretch.count)
     isBack()
     tail.forget({ points: acks.done.points.watermark, steps: acks.done.steps.watermark })
   }

@@ -9,45 +9,124 @@ export interface LearntLimits {
   tooMany(count: number): void
   /** Too many requests: fewer at once from now on. */
   tooFast(): void
-  /** A request went through. */
-  taken(): void
+  /** A request with this many entries went through. */
+  taken(count: number): void
+}
+
+/** Where what was learnt is kept for the next process; a memory that fails is one that knows nothing. */
+export interface LimitsMemory {
+  read(): string | undefined
+  write(text: string): void
 }
 
 const MOST_AT_ONCE = 4
 /** So many requests that go through earn one more at once. */
 const TRUST = 20
+/** So many full requests that go through earn a longer one; twice as many after each that was too long. */
+const PATIENCE = 100
+const MOST_PATIENCE = 10_000
+/** Where the next longer request would be one known to be too long: so much longer until it is tried all the same. */
+const AGAIN = 10
+/** What was too long so long ago may not be any more: servers are replaced. */
+const FORGET_MS = 24 * 3_600_000
 
-/** Begins with MLflow's own limits. */
-export function learntLimits(given: BatchLimits = BATCH_LIMITS): LearntLimits {
+interface Learnt {
+  /** Entries of the longest request to be sent. */
+  most: number
+  /** The longest known to be taken since, and the shortest known to be too long; 0 for none. */
+  good: number
+  bad: number
+  atOnce: number
+  patience: number
+}
+
+/** Begins with what the memory holds, else with MLflow's own limits, and never goes beyond these. */
+export function learntLimits(given: BatchLimits = BATCH_LIMITS, memory?: LimitsMemory): LearntLimits {
+  const full = Math.max(given.total, given.metrics)
+  let known: Learnt | undefined
   let batch = given
-  let atOnce = MOST_AT_ONCE
-  let taken = 0
+  let fullOnes = 0
+  let requests = 0
+
+  /** Read when first wanted: most clients never send anything. */
+  function learnt(): Learnt {
+    if (known) return known
+    known = { most: full, good: 0, bad: 0, atOnce: MOST_AT_ONCE, patience: PATIENCE, ...remembered(memory, full) }
+    apply(known)
+    return known
+  }
+
+  function apply({ most }: Learnt): void {
+    const { metrics, params, tags, total, bytes } = given
+    const cut = (limit: number) => Math.max(1, Math.min(limit, most))
+    batch = { metrics: cut(metrics), params: cut(params), tags: cut(tags), total: cut(total), bytes }
+  }
+
+  function keep(now: Learnt): void {
+    apply(now)
+    memory?.write(JSON.stringify({ ...now, time: Date.now() }))
+  }
+
+  function grow(now: Learnt): void {
+    const between = now.bad === 0 ? full : Math.floor((Math.max(now.good, now.most) + now.bad) / 2)
+    const next = Math.min(full, now.most + Math.ceil(now.most / 4), between)
+    if (next - now.most > now.most / 20) now.most = next
+    else if (now.bad === 0) now.most = full
+    else if (fullOnes < now.patience * AGAIN) return
+    else now.bad = 0
+    fullOnes = 0
+    keep(now)
+  }
+
   return {
     get batch() {
+      learnt()
       return batch
     },
     get atOnce() {
-      return atOnce
+      return learnt().atOnce
     },
     tooMany(count) {
-      const most = Math.max(1, Math.floor(count / 2))
-      batch = {
-        metrics: Math.min(batch.metrics, most),
-        params: Math.min(batch.params, most),
-        tags: Math.min(batch.tags, most),
-        total: Math.min(batch.total, most),
-        bytes: batch.bytes,
-      }
+      const now = learnt()
+      now.bad = now.bad === 0 ? count : Math.min(now.bad, count)
+      if (now.good >= now.bad) now.good = 0
+      now.most = Math.max(1, Math.min(now.most, Math.max(now.good, Math.floor(count / 2))))
+      now.patience = Math.min(MOST_PATIENCE, now.patience * 2)
+      fullOnes = 0
+      keep(now)
     },
     tooFast() {
-      atOnce = Math.max(1, Math.floor(atOnce / 2))
-      taken = 0
+      const now = learnt()
+      now.atOnce = Math.max(1, Math.floor(now.atOnce / 2))
+      requests = 0
+      keep(now)
     },
-    taken() {
-      if (atOnce < MOST_AT_ONCE && ++taken >= TRUST) {
-        atOnce++
-        taken = 0
+    taken(count) {
+      const now = learnt()
+      if (now.atOnce < MOST_AT_ONCE && ++requests >= TRUST) {
+        now.atOnce++
+        requests = 0
+        keep(now)
       }
+      if (now.most >= full || count < now.most) return
+      now.good = Math.max(now.good, Math.min(count, now.most))
+      if (++fullOnes >= now.patience) grow(now)
     },
+  }
+}
+
+/** What a memory holds that makes sense. */
+function remembered(memory: LimitsMemory | undefined, full: number): Partial<Learnt> {
+  try {
+    const { most, good, bad, atOnce, patience, time } = JSON.parse(memory?.read() ?? '') as Record<string, unknown>
+    const whole = (value: unknown, least: number, limit: number): value is number =>
+      Number.isInteger(value) && (value as number) >= least && (value as number) <= limit
+    if (!whole(most, 1, full) || !whole(good, 0, full) || !whole(bad, 0, full) || !whole(atOnce, 1, MOST_AT_ONCE))
+      return {}
+    const isOld = !(Date.now() - Number(time) < FORGET_MS)
+    if (isOld) return { most, good, bad: 0, atOnce }
+    return { most, good, bad, atOnce, ...(whole(patience, PATIENCE, MOST_PATIENCE) ? { patience } : {}) }
+  } catch {
+    return {}
   }
 }

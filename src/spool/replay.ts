@@ -59,7 +59,7 @@ export const waitingRuns = (place: ServerPlace): Waiting[] =>
  * at once deliver it once. Resolves when all that could be claimed is done with, or when it is stopped.
  */
 export async function replay(place: ServerPlace, options: ReplayOptions): Promise<Replayed[]> {
-  const server = options.server ?? serverState({ limits: options.limits })
+  const server = options.server ?? serverState({ limits: options.limits, dir: place.dir })
   const left = runDirs(place)
   const all: Replayed[] = []
   const worker = async () => {

@@ -1,6 +1,9 @@
+import { join } from 'node:path'
 import type { BatchLimits } from '../core/batch.js'
+import { writePrivate } from '../disk/log-file.js'
+import { readText } from '../disk/write.js'
 import type { CairnError } from '../errors.js'
-import { type LearntLimits, learntLimits } from './limits.js'
+import { type LearntLimits, type LimitsMemory, learntLimits } from './limits.js'
 
 /** How one server stands towards all that deliver to it from here: one outage, one pause, one probe. */
 export interface ServerState {
@@ -25,6 +28,8 @@ export interface ServerState {
 
 export interface ServerOptions {
   readonly limits?: BatchLimits | undefined
+  /** The server's folder in the spool, where its limits are kept for the next process. */
+  readonly dir?: string | undefined
   readonly onDown?: ((error: CairnError) => void) | undefined
   readonly onUp?: (() => void) | undefined
 }
@@ -34,9 +39,24 @@ const MOST_MS = 30_000
 const THROTTLE_MS = 5_000
 const LONGEST_PAUSE_MS = 300_000
 
+/** A file of a server's folder; a disk that fails forgets. */
+function memoryIn(dir: string): LimitsMemory {
+  const file = join(dir, 'limits.json')
+  return {
+    read: () => readText(file),
+    write(text) {
+      try {
+        writePrivate(file, text)
+      } catch {
+        // It is learnt again.
+      }
+    },
+  }
+}
+
 /** A server of which nothing bad is known yet. Time is that of a clock that never goes back. */
 export function serverState(options: ServerOptions = {}): ServerState {
-  const limits = learntLimits(options.limits)
+  const limits = learntLimits(options.limits, options.dir === undefined ? undefined : memoryIn(options.dir))
   const listeners = new Set<() => void>()
   let failures = 0
   let until = 0

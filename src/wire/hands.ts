@@ -42,6 +42,7 @@ const BEAT_MS = 15_000
 export function ownHands({ place, courier, warn }: HandsOptions): Hands {
   const closing = new AbortController()
   const server = serverState({
+    dir: place.dir,
     onDown: (error) =>
       warn(`${place.uri} does not take what is logged; it is kept on disk until it does: ${error.message}`),
     onUp: () => warn(`${place.uri} takes what is logged again; what waited on disk is on its way`),
