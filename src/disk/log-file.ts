@@ -41,11 +41,13 @@ export function makePrivateDir(dir: string): void {
   }
 }
 
-function opened(file: string): number {
+/** A file that can be appended to, and its size. */
+function opened(file: string): { readonly fd: number; readonly size: number } {
   const known = open.get(file)
   if (known !== undefined) {
+    const { nlink, size } = fstatSync(known)
     // A file that somebody removed still takes what is written, and keeps nothing of it.
-    if (fstatSync(known).nlink > 0) return known
+    if (nlink > 0) return { fd: known, size }
     closeLog(file)
   }
   const flags = O_WRONLY | O_APPEND | O_CREAT | NOFOLLOW
@@ -64,7 +66,7 @@ function opened(file: string): number {
     if (open.size <= MOST_OPEN) break
     if (other !== file) closeLog(other)
   }
-  return fd
+  return { fd, size: fstatSync(fd).size }
 }
 
 /**
@@ -74,33 +76,32 @@ function opened(file: string): number {
 export function appendBytes(file: string, bytes: Uint8Array): void {
   let fd: number | undefined
   let before = 0
-  let written = 0
   try {
-    fd = opened(file)
-    before = fstatSync(fd).size
+    const at = opened(file)
+    fd = at.fd
+    before = at.size
+    let written = 0
     while (written < bytes.length) {
       const count = writeSync(fd, bytes, written)
+      if (count === 0) break
       written += count
-      // A disk that takes a part says that it is ill: what it says it took is looked for.
-      if (written < bytes.length) checkTaken(fd, file, before + written, count)
     }
+    // An ill disk keeps less than it says; others may have added more.
+    if (fstatSync(fd).size < before + bytes.length) throw new UnavailableError(`${file} lacks what was written to it`)
   } catch (error) {
-    if (fd !== undefined && written > 0) cutBack(fd, before, written)
+    if (fd !== undefined) cutBack(fd, before, bytes.length)
     closeLog(file)
     throw diskError(error, `append to ${file}`)
   }
 }
 
-function checkTaken(fd: number, file: string, least: number, count: number): void {
-  if (count === 0 || fstatSync(fd).size < least) throw new UnavailableError(`${file} did not take what was written`)
-}
-
-/** Not below what was there: the disk may have kept less than it said. */
-function cutBack(fd: number, before: number, count: number): void {
+/** Takes away what a failed append left; more than that is from somebody else, and readers know a part of a record. */
+function cutBack(fd: number, before: number, most: number): void {
   try {
-    ftruncateSync(fd, Math.max(before, fstatSync(fd).size - count))
+    const { size } = fstatSync(fd)
+    if (size > before && size < before + most) ftruncateSync(fd, before)
   } catch {
-    // Readers know a record that is not whole.
+    // As above.
   }
 }
 

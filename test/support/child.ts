@@ -16,6 +16,8 @@ export interface ChildOptions {
   readonly nodeOptions?: readonly string[]
   /** The index of a built library to run instead of the source. */
   readonly built?: string
+  /** A command, with its arguments, that runs the process: a shell with limits, another name space. */
+  readonly under?: readonly string[]
   /** The user to run as. */
   readonly uid?: number
   /** Told each time the child has said something more; `write` goes to its standard input. */
@@ -32,20 +34,20 @@ export async function child(script: string, options: ChildOptions): Promise<Ende
   const file = join(dir, options.built ? 'script.mjs' : 'script.mts')
   writeFileSync(file, script.replaceAll("'CAIRN'", JSON.stringify(options.built ?? source)))
   const inherited = Object.entries(process.env).filter(([name]) => !/^(MLFLOW|CAIRN|VITEST|NODE_)/.test(name))
-  const process_ = spawn(
-    process.execPath,
-    [...(options.nodeOptions ?? []), ...(options.built ? [] : ['--import', tsx]), file],
-    {
-      cwd: options.cwd,
-      ...(options.uid === undefined ? {} : { uid: options.uid }),
-      env: {
-        ...Object.fromEntries(inherited),
-        CAIRN_CACHE_DIR: join(options.cwd, 'cache'),
-        CAIRN_SPOOL_DIR: join(options.cwd, 'spool'),
-        ...options.env,
-      },
+  const words = [
+    ...(options.under ?? []),
+    ...[process.execPath, ...(options.nodeOptions ?? []), ...(options.built ? [] : ['--import', tsx]), file],
+  ]
+  const process_ = spawn(words[0]!, words.slice(1), {
+    cwd: options.cwd,
+    ...(options.uid === undefined ? {} : { uid: options.uid }),
+    env: {
+      ...Object.fromEntries(inherited),
+      CAIRN_CACHE_DIR: join(options.cwd, 'cache'),
+      CAIRN_SPOOL_DIR: join(options.cwd, 'spool'),
+      ...options.env,
     },
-  )
+  })
   let stdout = ''
   let stderr = ''
   process_.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -1,0 +1,106 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { appendBytes, closeLog } from '../../src/disk/log-file.js'
+import { hasStrace } from '../soak/spool-moments.js'
+import { type Stand, stand } from '../support/spool-child.js'
+import { tempDir } from '../support/temp-dir.js'
+
+const COUNT = 4000
+const range = (count: number) => Array.from({ length: count }, (_, i) => i)
+let at: Stand
+const tracers: ChildProcess[] = []
+beforeAll(async () => {
+  at = await stand()
+})
+afterAll(async () => {
+  for (const tracer of tracers) tracer.kill('SIGKILL')
+  await at.stop()
+})
+
+/** Lets the system calls on a file that a process has open fail as they are told to; resolves when they will. */
+function strike(pid: number, file: string, inject: string): Promise<void> {
+  const calls = inject.split(':')[0]!
+  const args = ['-f', '-p', String(pid), '-P', file, '-e', `trace=${calls}`, '-e', `inject=${inject}`]
+  const tracer = spawn('strace', ['-o', '/dev/null', ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
+  tracers.push(tracer)
+  return new Promise((resolve) => {
+    tracer.stderr!.on('data', (text: Buffer) => text.includes('attached') && resolve())
+  })
+}
+
+/** Logs, waits for the fault, and logs on until all has arrived. */
+const BODY = `import { readdirSync } from 'node:fs'
+  const run = await startRun(); logMetric('loss', 0, 0); await run.flush()
+  const spool = process.env.CAIRN_SPOOL_DIR
+  const log = readdirSync(spool, { recursive: true }).find((name) => /log-0{8}$/.test(name))
+  console.log('ready ' + process.pid + ' ' + spool + '/' + log)
+  await new Promise((go) => process.stdin.once('data', go)); process.stdin.destroy()
+  for (let i = 1; i < ${COUNT}; i++) {
+    logMetric('loss', i, i)
+    if (i % 100 === 0) await new Promise((later) => setTimeout(later, 5))
+  }
+  await run.flush()
+  console.log(JSON.stringify(run.stats()))
+  await endRun()`
+
+describe.skipIf(!hasStrace())('a disk whose writes fail (needs strace)', () => {
+  it.each([
+    ['with EIO', 'write:error=EIO:when=1..4'],
+    ['with EDQUOT', 'write:error=EDQUOT:when=2..5'],
+    ['with EFBIG, every second one', 'write:error=EFBIG:when=1+2'],
+    ['and take a part of which nothing is there', 'write:retval=3:when=1..3'],
+    ['and take nothing', 'write:retval=0:when=1..3'],
+  ])('%s: all arrives once, and both the fault and its end are told', async (_, inject) => {
+    let isStruck = false
+    const ended = await at.run(BODY, {
+      onStdout(all, __, write) {
+        const [, pid, file] = /^ready (\d+) (\S+)$/m.exec(all) ?? []
+        if (isStruck || !file) return
+        isStruck = true
+        void strike(Number(pid), file, inject).then(() => write('go\n'))
+      },
+    })
+    expect(await at.outcome(ended)).toMatchObject({ steps: range(COUNT), twice: 0, status: 'FINISHED', code: 0 })
+    expect(JSON.parse(ended.stdout.trim().split('\n').at(-1)!)).toMatchObject({
+      delivered: COUNT,
+      queued: 0,
+      spooled: 0,
+      refused: 0,
+    })
+    const fails = ended.stderr.match(/does not take what is logged/g)?.length ?? 0
+    const works = ended.stderr.match(/takes what is logged again/g)?.length ?? 0
+    expect(fails).toBeGreaterThan(0)
+    if (!inject.endsWith('+2')) expect([fails, works]).toEqual([1, 1])
+    expect(at.left()).toEqual([])
+  })
+
+  it('in the middle of a record: what stood before stays whole, also when the disk said that it took a part', async () => {
+    const file = join(tempDir(), 'log')
+    appendBytes(file, Buffer.from('whole\n'))
+    await strike(process.pid, file, 'write:retval=3:when=1')
+    expect(() => appendBytes(file, Buffer.from('not there\n'))).toThrow(/lacks what was written/)
+    appendBytes(file, Buffer.from('there\n'))
+    closeLog(file)
+    expect(readFileSync(file, 'utf8')).toBe('whole\nthere\n')
+  })
+})
+
+describe.skipIf(process.platform === 'win32')('a process that may write only short files', () => {
+  it('goes straight to the server behind that, and all arrives', async () => {
+    const ended = await at.run(
+      `const run = await startRun()
+       for (let i = 0; i < ${COUNT}; i++) logMetric('loss', i, i)
+       logParam('p', 1)
+       await run.flush(); console.log(JSON.stringify(run.stats()))
+       await endRun()`,
+      { under: ['bash', '-c', 'ulimit -f 8; exec "$@"', '-'] },
+    )
+    const seen = await at.outcome(ended)
+    expect(seen).toMatchObject({ steps: range(COUNT), twice: 0, params: { p: '1' }, status: 'FINISHED', code: 0 })
+    expect(ended.stderr).toMatch(/does not take what is logged/)
+    expect(JSON.parse(ended.stdout)).toMatchObject({ delivered: COUNT + 1, refused: 0, spooled: 0, queued: 0 })
+    rmSync(at.spoolDir, { recursive: true, force: true })
+  })
+})
