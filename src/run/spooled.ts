@@ -1,10 +1,10 @@
 import type { Batch } from '../core/batch.js'
-import { type CairnError, diskError, UnavailableError } from '../errors.js'
+import { type CairnError, diskError, InvalidParameterError, UnavailableError } from '../errors.js'
 import type { Courier, Deliverer, Watch } from '../spool/deliver.js'
 import { asError } from '../spool/failures.js'
 import { openLog, type SpoolLog, type Written } from '../spool/log.js'
 import type { Claim } from '../spool/owner.js'
-import type { Step } from '../spool/records.js'
+import { type Step, TAKE_UP, TAKEN_UP } from '../spool/records.js'
 import { type Delivery, together } from '../tracking/delivery.js'
 import { notArrived, type Outlet } from './outlet.js'
 
@@ -24,8 +24,18 @@ export interface SpooledFolder {
 
 /** The outlet of a run whose entries go to disk first. */
 export interface SpooledOutlet extends Outlet {
-  /** Adds steps in their turn; they go to disk at once, or the error is thrown. */
-  steps(steps: readonly Step[]): void
+  /** Adds steps in their turn and answers how many there are now; they go to disk at once, or the error is thrown. */
+  steps(steps: readonly Step[]): number
+  /** Whether the first so many steps are done with. */
+  isDone(steps: number): boolean
+  /** Why the server does not take what is logged; undefined while it does. */
+  readonly awayFor: CairnError | undefined
+  /** Whether it takes more: until it is closed. */
+  readonly isOpen: boolean
+  /** As `flush`, for the arrival alone: what was refused stays for `flush` to tell. */
+  arrive(timeoutMs: number): Promise<void>
+  /** From now on the run is only ended if it was taken up under this mark. */
+  endsOnlyAs(mark: string): void
   readonly folder: SpooledFolder
   /** Stops delivering; what is left can be taken over by anybody. */
   stop(): Promise<void>
@@ -41,6 +51,7 @@ const DIRECT_MS = 10_000
 /** How long the exit of a process waits for a server that takes what it is sent. */
 const EXIT_MS = 10_000
 const CLEAR_MS = 1_000
+const isTakingUp = (step: Step): boolean => 'call' in step && step.call === TAKE_UP
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 /** All runs of a process that exits share that time. */
 let exitBy: number | undefined
@@ -57,6 +68,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, warn }: SpooledOpt
   let lastBeat = performance.now()
   /** Where in the log the steps stand that nobody logged: the run's making and its end. */
   const chores: number[] = []
+  let takenUpAs: string | undefined
 
   /** Writes, or answers the reason why not; tells once that the disk fails, and that it works again. */
   function write(act: () => void): CairnError | undefined {
@@ -131,7 +143,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, warn }: SpooledOpt
 
   const end = (status: string, endTime: number): Step => ({
     call: 'updateRun',
-    input: { status, end_time: endTime },
+    input: { status, end_time: endTime, ...(takenUpAs === undefined ? {} : { [TAKEN_UP]: takenUpAs }) },
   })
 
   const choresDone = () => chores.filter((at) => deliverer.isDone({ points: 0, steps: at + 1 })).length
@@ -181,10 +193,23 @@ export function spooledOutlet(folder: SpooledFolder, { watch, warn }: SpooledOpt
     },
     remedy: 'kept on disk for the next process of Cairn here, or for npx cairn-ml sync',
     steps(steps) {
+      if (!open) throw new InvalidParameterError('The run has ended and takes nothing more')
       const from = log.written.steps
       const failure = write(() => log.steps(steps))
       if (failure) throw failure
-      for (const [index, step] of steps.entries()) if ('create' in step) chores.push(from + index)
+      for (const [index, step] of steps.entries()) if ('create' in step || isTakingUp(step)) chores.push(from + index)
+      return log.written.steps
+    },
+    isDone: (steps) => deliverer.isDone({ points: 0, steps }),
+    get awayFor() {
+      return deliverer.lastError
+    },
+    get isOpen() {
+      return open
+    },
+    arrive,
+    endsOnlyAs(mark) {
+      takenUpAs = mark
     },
     async close() {
       shut()

@@ -1,14 +1,15 @@
 import { join } from 'node:path'
 import type { Batch } from '../core/batch.js'
 import { type FailureKind, failureKind } from '../core/retry.js'
+import { removeDir } from '../disk/write.js'
 import { type CairnError, diskError, IntegrityError, TimeoutError } from '../errors.js'
 import { openAcks, type Stretch } from './acks.js'
 import { backlog, batchOf, halves, type Parcel } from './backlog.js'
 import { asError, isAboutRun, isDivisible, isParking, PARENT_FIRST } from './failures.js'
 import type { Written } from './log.js'
 import { dropRunDir, rememberId, type ServerPlace, type SpooledRun } from './place.js'
-import type { NewRun, Step } from './records.js'
-import { setAside } from './refused.js'
+import type { KeptFile, KeptModel, NewRun, Step } from './records.js'
+import { keepAside, setAside } from './refused.js'
 import type { ServerState } from './server.js'
 import { openTail } from './tail.js'
 
@@ -26,7 +27,8 @@ export interface Courier {
   batch(runId: string, batch: Batch, options: CarryOptions): Promise<void>
   /** An operation of the protocol on the run. */
   call(runId: string, operation: string, input: Readonly<Record<string, unknown>>, options: CarryOptions): Promise<void>
-  artifact(runId: string, artifact: { path: string; file: string; type: string }, options: CarryOptions): Promise<void>
+  /** A file for the run's artifacts, or a model of the run, from where it lies on this machine. */
+  artifact(runId: string, kept: KeptFile | KeptModel, options: CarryOptions): Promise<void>
 }
 
 /** What became of the entries of one log; points and all else counted alike. */
@@ -106,6 +108,10 @@ const COMPANY_MS = 200
 const PARENT_MS = 500
 const FORBIDDEN_MS = 500
 const FORBIDDEN_MOST_MS = 300_000
+const FILES_MS = 500
+const MOST_FILES_MS = 30_000
+/** A server that says so often in a row that it cannot keep a file will not. */
+const MOST_FILE_FAILURES = 8
 const MOST_REFUSALS = 100
 const DISK_MS = 1_000
 
@@ -127,6 +133,8 @@ export function deliverer(options: DeliverOptions): Deliverer {
   let lastError: CairnError | undefined
   let forbidden = 0
   let parkedUntil = Number.NEGATIVE_INFINITY
+  let stepsParkedUntil = Number.NEGATIVE_INFINITY
+  let filesFailed = 0
   let hurried = 0
   const waiters = new Set<{ readonly target: Written; readonly resolve: (arrived: boolean) => void }>()
   let lastSent = Number.NEGATIVE_INFINITY
@@ -176,7 +184,27 @@ export function deliverer(options: DeliverOptions): Deliverer {
       runId = made
       watch.onMapped?.(made)
     } else if ('call' in step) await courier.call(runId!, step.call, step.input, how)
-    else await courier.artifact(runId!, { ...step.artifact, file: join(dir, step.artifact.file) }, how)
+    else
+      await courier.artifact(
+        runId!,
+        'model' in step ? { ...step.model, folder: keptAt(step) } : { ...step.artifact, file: keptAt(step) },
+        how,
+      )
+  }
+
+  /** Where what a step carries lies. */
+  const keptAt = (step: Extract<Step, { artifact: unknown } | { model: unknown }>): string =>
+    join(dir, 'model' in step ? step.model.folder : step.artifact.file)
+  const keptBy = (steps: readonly Step[]): string[] =>
+    steps.flatMap((step) => ('model' in step || 'artifact' in step ? [keptAt(step)] : []))
+
+  function clear(path: string): void {
+    try {
+      removeDir(path)
+      removeDir(`${path}.sent`)
+    } catch {
+      // It goes with the whole folder.
+    }
   }
 
   function send(parcel: Parcel): void {
@@ -205,12 +233,14 @@ export function deliverer(options: DeliverOptions): Deliverer {
       })
   }
 
-  function arrived({ stretch, of }: Parcel): void {
+  function arrived({ stretch, of, steps }: Parcel): void {
     if (over) return
     acks.arrived(stretch)
+    for (const path of keptBy(steps)) clear(path)
     if (of && ++of.taken === 2 && !of.refused) server.limits.tooMany(of.count)
     lastDeliveredAt = Date.now()
     forbidden = 0
+    if (keptBy(steps).length > 0) filesFailed = 0
     server.limits.taken(stretch.count)
     isBack()
     tail.forget({ points: acks.done.points.watermark, steps: acks.done.steps.watermark })
@@ -236,15 +266,31 @@ export function deliverer(options: DeliverOptions): Deliverer {
       refused(parcel, error)
       return
     }
+    if (error.status === 500 && keptBy(parcel.steps).length > 0 && filesFailed >= MOST_FILE_FAILURES) {
+      isBack()
+      giveUp(parcel, error)
+      return
+    }
     if (kind === 'ambiguous') parcel.again = true
     else if (!parcel.again) acks.unsent(parcel.stretch)
     work.putBack(parcel)
     retried += parcel.stretch.count
-    const delayMs = pauseAfter(error, kind)
+    const delayMs = keptBy(parcel.steps).length > 0 ? pauseOfFiles(error, kind) : pauseAfter(error, kind)
     watch.onRetry?.(error, Math.round(delayMs))
     if (kind === 'throttled' || away) return
     away = true
     watch.onSpooled?.(error)
+  }
+
+  /** Files may lie elsewhere than the server, or be what it cannot take: points do not wait for them. */
+  function pauseOfFiles(error: CairnError, kind: FailureKind): number {
+    const isServers = error.url?.startsWith(place.uri) && error.status !== 500 && error.status !== 403
+    const own = Math.min(MOST_FILES_MS, FILES_MS * 2 ** Math.min(10, filesFailed++))
+    const theirs = isServers ? pauseAfter(error, kind) : 0
+    if (!isServers) server.givenUp()
+    const ms = Math.max(own, theirs + COMPANY_MS, error.retryAfterMs ?? 0)
+    stepsParkedUntil = performance.now() + ms
+    return ms
   }
 
   /** A run that may not be written to waits alone; any other failure is the server's. */
@@ -281,6 +327,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
 
   function giveUp(parcel: Parcel, error: CairnError): void {
     refuse(parcel.stretch, error, parcel.stretch.lane === 'points' ? parcel.points : parcel.steps)
+    for (const path of keptBy(parcel.steps)) keepAside(place.dir, run.runId, path)
   }
 
   function pump(): void {
@@ -324,7 +371,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
   function nextParcel(): Parcel | undefined {
     const { limits } = server
     const batch = limits.batch
-    if (stepsOut === 0) {
+    if (stepsOut === 0 && performance.now() >= stepsParkedUntil) {
       const parcel = work.steps(batch)
       if (parcel) return parcel
     }
@@ -366,6 +413,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
   function hurry(): void {
     hurried++
     parkedUntil = Number.NEGATIVE_INFINITY
+    stepsParkedUntil = Number.NEGATIVE_INFINITY
     server.nudge()
     pump()
   }

@@ -9,8 +9,52 @@ export type Step =
   | { readonly call: string; readonly input: Readonly<Record<string, unknown>> }
   /** Makes the run, which has only an id of ours so far. */
   | { readonly create: NewRun }
-  /** A file that was kept in the spool's folder for the run's artifacts. */
-  | { readonly artifact: { readonly path: string; readonly file: string; readonly type: string } }
+  | { readonly artifact: KeptFile }
+  | { readonly model: KeptModel }
+
+/** The call that takes up a run again by its id, if it has ended meanwhile. */
+export const TAKE_UP = 'takeUpRun'
+/** In the input of that call, and of a run's end: the mark by which it is known who took the run up. */
+export const TAKEN_UP = 'taken_up_as'
+
+/** A file for the run's artifacts that was kept beside the log, or where it lies. */
+export interface KeptFile {
+  /** Below the run's artifacts. */
+  readonly path: string
+  readonly file: string
+  /** The type of its content; empty when it has none. */
+  readonly type: string
+}
+
+/** A model that was packaged in a folder beside the log, or where it lies. */
+export interface KeptModel {
+  readonly folder: string
+  readonly request: ModelRequest
+}
+
+/** What a model is logged with; plain data, so that it can wait on disk. */
+export interface ModelRequest {
+  /** Its name in its run. */
+  readonly name: string
+  /** The flavor, which servers call the type. */
+  readonly type: string
+  /** Over those of the run. */
+  readonly params: readonly BatchEntry[]
+  readonly tags: readonly BatchEntry[]
+  readonly step: number
+  /** By this it is found again when it was perhaps made; undefined where that is not looked for. */
+  readonly operationId?: string | undefined
+  /** The version it is to have. */
+  readonly version?:
+    | {
+        readonly name: string
+        readonly stage?: string | undefined
+        readonly alias?: string | undefined
+        /** The registry's address, without credentials, when it is not the server of the runs. */
+        readonly registry?: string | undefined
+      }
+    | undefined
+}
 
 /** A run to be made when its server can be reached. */
 export interface NewRun {

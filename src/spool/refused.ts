@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { appendBytes, closeLog } from '../disk/log-file.js'
+import { move } from '../disk/write.js'
 import type { CairnError } from '../errors.js'
 
 /** Sets aside what a server refused, with its reason, one line of JSON each, for a person to read. */
@@ -14,6 +15,16 @@ export function setAside(serverDir: string, runId: string, error: CairnError, wh
     closeLog(file)
   } catch {
     // A full disk: the refusal is counted and reported all the same.
+  }
+}
+
+/** Keeps a file or folder that a server refused, beside what is said of it. */
+export function keepAside(serverDir: string, runId: string, path: string): void {
+  try {
+    const name = `${Date.now()}-${basename(path)}`
+    move(path, join(serverDir, 'refused', `${runId.replace(/[^\w-]/g, '_')}-files`, name))
+  } catch {
+    // Not there any more, or the disk refuses: the refusal is counted and reported all the same.
   }
 }
 

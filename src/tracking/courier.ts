@@ -3,7 +3,7 @@ import { blobOf } from '../disk/files.js'
 import { InvalidParameterError, NotFoundError, UnavailableError } from '../errors.js'
 import type { CarryOptions, Courier } from '../spool/deliver.js'
 import { PARENT_FIRST } from '../spool/failures.js'
-import type { NewRun } from '../spool/records.js'
+import { type KeptModel, type NewRun, TAKE_UP, TAKEN_UP } from '../spool/records.js'
 import type { CallOptions, Input, Operation, Transport } from '../transport/transport.js'
 import { ensureExperiment, experiments } from './experiments.js'
 
@@ -13,15 +13,21 @@ export interface CourierDeps {
   readonly openArtifacts: OpenArtifacts
   /** The server's id for a run that was made away from it; its own for any other; undefined while it has none. */
   readonly serverRunId?: ((runId: string) => string | undefined) | undefined
+  /** Logs a model that was kept on disk; without it that is refused. */
+  readonly model?: ((runId: string, kept: KeptModel, options: CarryOptions) => Promise<void>) | undefined
 }
 
 /** What of the protocol may wait in the spool, beside batches. */
 const CALLS: ReadonlySet<string> = new Set(['deleteTag', 'updateRun', 'logInputs', 'logOutputs'])
+/** Those that perhaps reached the server before they were kept on disk: they are looked for first. */
+const DOUBTFUL: ReadonlySet<string> = new Set(['logInputs', 'logOutputs'])
 const DEFAULT_EXPERIMENT = '0'
 const PARENT = 'mlflow.parentRunId'
+/** The tag by which a run knows who took it up again. */
+const TAKER = 'cairn.taken_up_by'
 
 /** The way from the spool to a tracking backend. */
-export function courier({ transport, openArtifacts, serverRunId = (runId) => runId }: CourierDeps): Courier {
+export function courier({ transport, openArtifacts, serverRunId = (runId) => runId, model }: CourierDeps): Courier {
   const artifactUris = new Map<string, string>()
 
   async function experimentOf(run: NewRun, signal: AbortSignal): Promise<string> {
@@ -51,6 +57,33 @@ export function courier({ transport, openArtifacts, serverRunId = (runId) => run
     throw new UnavailableError(`The run ${runId} has to be made first`, { code: PARENT_FIRST, notSent: true })
   }
 
+  async function takerOf(runId: string, options: CallOptions) {
+    const { run } = await transport.call('getRun', { run_id: runId }, options)
+    return { taker: run.data.tags.find(({ key }) => key === TAKER)?.value, status: run.info.status }
+  }
+
+  /** A run that goes on is another process's to end; one that has ended is ours from now on. */
+  async function takeUp(runId: string, input: Readonly<Record<string, unknown>>, options: CallOptions): Promise<void> {
+    const { [TAKEN_UP]: mark, ...changes } = input as { [TAKEN_UP]: string; run_name?: string }
+    const { taker, status } = await takerOf(runId, options)
+    const isAnothers = status === 'RUNNING' && taker !== mark
+    if (!isAnothers) await transport.call('setTag', { run_id: runId, key: TAKER, value: mark }, options)
+    const running = isAnothers ? {} : { status: 'RUNNING' as const }
+    if (!isAnothers || changes.run_name !== undefined)
+      await transport.call('updateRun', { run_id: runId, ...changes, ...running }, options)
+  }
+
+  async function endTaken(
+    runId: string,
+    input: Readonly<Record<string, unknown>>,
+    options: CallOptions,
+  ): Promise<void> {
+    const { [TAKEN_UP]: mark, ...end } = input
+    if ((await takerOf(runId, options)).taker !== mark) return
+    await transport.call('updateRun', { run_id: runId, ...end } as Input<'updateRun'>, options)
+    await transport.call('deleteTag', { run_id: runId, key: TAKER }, options)
+  }
+
   return {
     async create(run, options) {
       const experiment_id = await experimentOf(run, options.signal)
@@ -68,16 +101,26 @@ export function courier({ transport, openArtifacts, serverRunId = (runId) => run
       await transport.call('logBatch', input, options)
     },
     async call(runId, operation, input, options) {
+      if (operation === TAKE_UP) return takeUp(runId, input, options)
+      if (operation === 'updateRun' && TAKEN_UP in input) return endTaken(runId, input, options)
       if (!CALLS.has(operation))
         throw new InvalidParameterError(`The spool holds ${operation}, which is not sent from it`)
       await transport
-        .call(operation as Operation, { run_id: runId, ...input } as Input<Operation>, options)
+        .call(operation as Operation, { run_id: runId, ...input } as Input<Operation>, {
+          ...options,
+          again: options.again || DOUBTFUL.has(operation),
+        })
         .catch((error: unknown) => {
           // Removing what is not there is success.
           if (operation !== 'deleteTag' || !(error instanceof NotFoundError)) throw error
         })
     },
-    async artifact(runId, { path, file, type }, options: CarryOptions) {
+    async artifact(runId, kept, options) {
+      if ('folder' in kept) {
+        if (!model) throw new InvalidParameterError('Models are not sent from here')
+        return model(runId, kept, options)
+      }
+      const { path, file, type } = kept
       const store = await openArtifacts(await artifactUri(runId, options))
       const blob = await blobOf(file)
       await store.write(path, type === '' ? blob : blob.slice(0, blob.size, type), { signal: options.signal })

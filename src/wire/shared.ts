@@ -4,6 +4,7 @@ import type { HttpSettings } from '../settings.js'
 import type { Progress } from '../spool/deliver.js'
 import type { Written } from '../spool/log.js'
 import type { ServerPlace, SpooledRun } from '../spool/place.js'
+import type { KeptFile, KeptModel } from '../spool/records.js'
 import type { RemoteOptions } from './remote.js'
 
 /** What a delivering thread is given when it starts. */
@@ -52,7 +53,7 @@ export type FromWorker =
       readonly event: 'upload'
       readonly upload: number
       readonly runId: string
-      readonly artifact: { readonly path: string; readonly file: string; readonly type: string }
+      readonly artifact: KeptFile | KeptModel
     }
 
 /** An error as it goes between threads. */
