@@ -12,7 +12,7 @@ import {
   readSync,
   renameSync,
   rmSync,
-  utimesSync,
+  statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
@@ -20,7 +20,7 @@ import { dirname } from 'node:path'
 import { diskError, UnavailableError } from '../errors.js'
 import { errno, freshPath, isAbsent } from './write.js'
 
-const { O_WRONLY, O_RDONLY, O_APPEND, O_CREAT } = constants
+const { O_WRONLY, O_RDONLY, O_RDWR, O_APPEND, O_CREAT } = constants
 // Undefined where the platform has none.
 const NOFOLLOW = constants.O_NOFOLLOW ?? 0
 /** Files kept open for appending, in all: a process may have ten thousand runs, and few descriptors. */
@@ -149,14 +149,33 @@ export function namesIn(dir: string): string[] {
   }
 }
 
-/** Sets a file's time to now, as a sign of life; false when it is not there. */
+/**
+ * Sets a file's time to now, as a sign of life; false when it is not there. By the clock of its disk, which is the same
+ * for all machines that share it: its first byte is written anew.
+ */
 export function beat(file: string): boolean {
+  let fd: number | undefined
   try {
-    const now = new Date()
-    utimesSync(file, now, now)
-    return true
+    fd = openSync(file, O_RDWR | NOFOLLOW)
+    const first = new Uint8Array(1)
+    return readSync(fd, first, 0, 1, 0) === 1 && writeSync(fd, first, 0, 1, 0) === 1
   } catch {
     return false
+  } finally {
+    if (fd !== undefined) closeSync(fd)
+  }
+}
+
+/** What the time is by the clock of a folder's disk, in epoch milliseconds; by ours where nothing can be written. */
+export function timeIn(dir: string): number {
+  const file = freshPath(dir)
+  try {
+    writeFileSync(file, '', { flag: 'wx', mode: PRIVATE_FILE })
+    return statSync(file).mtimeMs
+  } catch {
+    return Date.now()
+  } finally {
+    rmSync(file, { force: true })
   }
 }
 

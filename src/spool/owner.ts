@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { beat, createPrivate, namesIn } from '../disk/log-file.js'
+import { beat, createPrivate, namesIn, timeIn } from '../disk/log-file.js'
 import { identity, lives, type ProcessIdentity } from '../disk/process.js'
 import { exists, readText, removeFile, stateOf } from '../disk/write.js'
 
@@ -39,19 +39,20 @@ export const signFirst = (dir: string): void => void sign(dir, 0)
 export const claimOf = (dir: string, generation: number): Claim => held(dir, generation)
 
 /** Takes a folder whose owner is dead or has given it up; undefined when it is somebody's. */
-export function claim(dir: string, now = Date.now()): Claim | undefined {
+export function claim(dir: string): Claim | undefined {
   const generation = latest(dir)
-  if (generation >= 0 && isLive(file(dir, generation), now)) return undefined
+  if (generation >= 0 && isLive(dir, generation)) return undefined
   return sign(dir, generation + 1) ? held(dir, generation + 1) : undefined
 }
 
-function isLive(owner: string, now: number): boolean {
+function isLive(dir: string, generation: number): boolean {
+  const owner = file(dir, generation)
   const seen = stateOf(owner)
   // Gone since it was listed: given up.
   if (!seen) return false
   const who = parse(readText(owner))
   const alive = who && lives(who)
-  return alive ?? now - Number(seen.mtimeMs) < SILENT_MS
+  return alive ?? timeIn(dir) - Number(seen.mtimeMs) < SILENT_MS
 }
 
 function parse(text: string | undefined): ProcessIdentity | undefined {
