@@ -30,7 +30,8 @@ export function checkMaxResults(maxResults: number, most = 50_000): number {
 /** The token for the page that begins at an offset above zero. */
 export const tokenOf = (offset: number): string => Buffer.from(JSON.stringify({ offset })).toString('base64')
 
-function offsetOf(token: string): number {
+/** The offset that a token stands for; `InvalidParameterError` for one that no search gave. */
+export function offsetOf(token: string): number {
   try {
     const { offset } = JSON.parse(Buffer.from(token, 'base64').toString()) as { offset?: unknown }
     const number = typeof offset === 'string' && /^[0-9]+$/.test(offset) ? Number(offset) : offset

@@ -1,30 +1,14 @@
 import { join } from 'node:path'
-import { page } from '../../core/page.js'
+import { offsetOf, tokenOf } from '../../core/page.js'
 import { readText } from '../../disk/write.js'
-import { IntegrityError, InvalidParameterError } from '../../errors.js'
+import { InvalidParameterError } from '../../errors.js'
 import type { Input, WireMetric } from '../protocol.js'
-import { isLater, type MetricPoint, parseMetricLine, wholeNumber } from './codec.js'
+import { type MetricPoint, wholeNumber } from './codec.js'
 import type { HandlersOf } from './handlers.js'
 import type { Store } from './layout.js'
+import { latestPoint, pointsIn } from './points.js'
 import { findRun } from './run-meta.js'
 import { keyFile } from './values.js'
-
-/** The whole lines of a metric file: what follows the last line end is an append that was cut. */
-function wholeLines(text: string): string[] {
-  const lines = text.split('\n')
-  lines.pop()
-  return lines.filter((line) => line.trim() !== '')
-}
-
-/** The latest point of a metric file's text; undefined when no line of it is a point. */
-export function latestPoint(text: string): MetricPoint | undefined {
-  let latest: MetricPoint | undefined
-  for (let start = 0, end = text.indexOf('\n'); end >= 0; start = end + 1, end = text.indexOf('\n', start)) {
-    const point = parseMetricLine(text.slice(start, end))
-    if (point && (!latest || isLater(point, latest))) latest = point
-  }
-  return latest
-}
 
 const toWire = (key: string, point: MetricPoint): WireMetric => ({
   key,
@@ -48,18 +32,9 @@ export function latestMetrics(store: Store, dir: string): WireMetric[] {
   return found
 }
 
-function linesOf(store: Store, runId: string, key: string): { file: string; lines: string[] } {
+function textOf(store: Store, runId: string, key: string): { file: string; text: string } {
   const file = keyFile(join(findRun(store, runId).dir, 'metrics'), 'metric', key)
-  const text = readText(file)
-  return { file, lines: text === undefined ? [] : wholeLines(text) }
-}
-
-/** The points of lines; those that are none are left out, unless all are none: then it is an `IntegrityError`. */
-function pointsOf(file: string, lines: readonly string[]): MetricPoint[] {
-  const points = lines.flatMap((line) => parseMetricLine(line) ?? [])
-  if (points.length === 0 && lines.length > 0)
-    throw new IntegrityError(`${file} has no line that is a metric ("timestamp value step")`)
-  return points
+  return { file, text: readText(file) ?? '' }
 }
 
 const MOST = 25_000
@@ -72,15 +47,17 @@ function sizeOf(max: number | undefined, most: number, byDefault: number): numbe
 }
 
 function history(store: Store, input: Input<'getMetricHistory'>) {
-  const size = sizeOf(input.max_results, Number.MAX_SAFE_INTEGER, MOST)
-  const { file, lines } = linesOf(store, input.run_id, input.metric_key)
-  const { items, ...rest } = page(lines, size, input.page_token)
-  return { metrics: pointsOf(file, items).map((point) => toWire(input.metric_key, point)), ...rest }
+  const most = sizeOf(input.max_results, Number.MAX_SAFE_INTEGER, MOST)
+  const from = input.page_token ? offsetOf(input.page_token) : 0
+  const { file, text } = textOf(store, input.run_id, input.metric_key)
+  const { points, more } = pointsIn(text, file, { from, most })
+  const metrics = points.map((point) => toWire(input.metric_key, point))
+  return more ? { metrics, next_page_token: tokenOf(from + most) } : { metrics }
 }
 
 const bulkOf = (store: Store, runId: string, key: string): WireMetric[] => {
-  const { file, lines } = linesOf(store, runId, key)
-  return pointsOf(file, lines).map((point) => ({ ...toWire(key, point), run_id: runId }))
+  const { file, text } = textOf(store, runId, key)
+  return pointsIn(text, file).points.map((point) => ({ ...toWire(key, point), run_id: runId }))
 }
 
 type Step = number | bigint
