@@ -102,6 +102,17 @@ function readTags(env: Env, name: string): Record<string, string> {
 /** `name` in either case; the lower one first, as programs that know both do. */
 const eitherCase = (env: Env, name: string) => env[name.toLowerCase()] || env[name] || undefined
 
+/** The proxies of each scheme; `ALL_PROXY` stands for those that have none of their own. */
+function readProxies(env: Env): Pick<HttpSettings, 'httpProxy' | 'httpsProxy' | 'noProxy'> {
+  const all = eitherCase(env, 'ALL_PROXY')
+  return {
+    // The upper-case name can be set from outside by a request to a CGI program ("httpoxy").
+    httpProxy: env.http_proxy || (env.REQUEST_METHOD ? undefined : env.HTTP_PROXY) || all,
+    httpsProxy: eitherCase(env, 'HTTPS_PROXY') ?? all,
+    noProxy: eitherCase(env, 'NO_PROXY'),
+  }
+}
+
 function readHttpSettings(env: Env): HttpSettings {
   const insecureTls = readBoolean(env, 'MLFLOW_TRACKING_INSECURE_TLS', false)
   const serverCertPath = env.MLFLOW_TRACKING_SERVER_CERT_PATH || undefined
@@ -123,10 +134,7 @@ function readHttpSettings(env: Env): HttpSettings {
     backoffJitterMs: 1000 * readNumber(env, 'MLFLOW_HTTP_REQUEST_BACKOFF_JITTER', 1),
     respectRetryAfter: readBoolean(env, 'MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER', true),
     workspace: env.MLFLOW_WORKSPACE || undefined,
-    // The upper-case name can be set from outside by a request to a CGI program ("httpoxy").
-    httpProxy: env.http_proxy || (env.REQUEST_METHOD ? undefined : env.HTTP_PROXY) || undefined,
-    httpsProxy: eitherCase(env, 'HTTPS_PROXY'),
-    noProxy: eitherCase(env, 'NO_PROXY'),
+    ...readProxies(env),
     databricks: {
       host: env.DATABRICKS_HOST || undefined,
       token: env.DATABRICKS_TOKEN || undefined,

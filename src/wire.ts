@@ -1,20 +1,21 @@
 import { isLocal, localPath, schemeOf } from './artifacts/location.js'
 import { artifactOpener } from './artifacts/open.js'
 import type { ArtifactStore, OpenArtifacts } from './artifacts/store.js'
-import { InvalidParameterError } from './errors.js'
+import { InvalidParameterError, TimeoutError } from './errors.js'
 import type { Flavor } from './models/flavor.js'
 import type { Backends } from './resolve/backends.js'
 import { readSettings, type Settings } from './settings.js'
 import type { Courier } from './spool/deliver.js'
-import { serverPlace, serverPlaces } from './spool/place.js'
-import { courier } from './tracking/courier.js'
+import { serverPlace, serverPlaces, withoutSecrets } from './spool/place.js'
 import type { BufferOptions } from './tracking/metric-buffer.js'
 import type { TextRules } from './tracking/values.js'
 import type { Transport } from './transport/transport.js'
 import { ownHands } from './wire/hands.js'
+import { knowingOurIds } from './wire/ids.js'
 import { type Logger, lazyLogger } from './wire/logger.js'
 import { openRemote, type Remote, type RemoteOptions } from './wire/remote.js'
 import { deliverAll, openSpool, type Spool, type SpoolDelivery, type SpoolDeliveryOptions } from './wire/spool.js'
+import { checkUri } from './wire/uri.js'
 import { workerFile, workerHands } from './wire/worker-hands.js'
 
 export type { Logger } from './wire/logger.js'
@@ -76,8 +77,14 @@ export interface Parts {
   readonly spool: Spool | undefined
   /** Delivers what waits on disk, for any server. */
   readonly deliverSpool: (options: SpoolDeliveryOptions) => Promise<SpoolDelivery[]>
-  /** The tracking transport for a start that can go on without its server. */
-  readonly impatient: () => Promise<Transport>
+  /** The ways that give up after seconds, for what can go on without its server. */
+  readonly impatient: {
+    readonly transport: () => Promise<Transport>
+    readonly registry: () => Promise<Transport>
+    readonly openArtifacts: OpenArtifacts
+  }
+  /** The registry's address, without credentials, when it is not the server of the runs. */
+  readonly registryAddress: string | undefined
   readonly logger: Logger
   readonly rules: TextRules
   readonly buffer: BufferOptions
@@ -87,6 +94,7 @@ export interface Parts {
 }
 
 const DEFAULT_TRACKING_URI = './mlruns'
+const closed = () => new TimeoutError('The client was closed before this was through')
 
 /** Schemes of tracking and registry URIs; what is registered later stands in the same table. */
 const remote: TransportFactory = async (uri, context) => (await context.openRemote(uri)).transport
@@ -118,9 +126,6 @@ const flavors: (() => Promise<Flavor>)[] = [
   async () => (await import('./models/flavors/tfjs.js')).tfjs(),
   async () => (await import('./models/flavors/node.js')).node(),
 ]
-
-/** Databases are a server's business. */
-const DATABASES = new Set(['sqlite', 'postgresql', 'mysql', 'mssql'])
 
 function checkScheme(scheme: string): string {
   if (/^[a-z][a-z0-9+.-]+$/.test(scheme)) return scheme
@@ -183,8 +188,9 @@ async function tellOfDatabase(warn: (message: string) => void): Promise<void> {
 /** Joins the parts of a client: environment, options, transports, stores, flavors, logger. Nothing is opened yet. */
 export function wire(options: ClientOptions): Parts {
   const settings = readSettings()
-  const trackingUri = checkUri(options.trackingUri ?? settings.trackingUri ?? DEFAULT_TRACKING_URI)
-  const registryUri = checkUri(options.registryUri ?? settings.registryUri ?? trackingUri)
+  const isPluggedIn = (scheme: string) => transports.has(scheme) || options.transports?.[scheme] !== undefined
+  const trackingUri = checkUri(options.trackingUri ?? settings.trackingUri ?? DEFAULT_TRACKING_URI, isPluggedIn)
+  const registryUri = checkUri(options.registryUri ?? settings.registryUri ?? trackingUri, isPluggedIn)
   for (const uri of [trackingUri, registryUri]) factoryOf(uri)
   const chosen = (options.trackingUri ?? settings.trackingUri) !== undefined
   const logger = options.logger ?? lazyLogger(settings.logLevel)
@@ -195,10 +201,12 @@ export function wire(options: ClientOptions): Parts {
     warned.add(message)
   }
 
+  const renew = () => readSettings().http
   const remotes = new Map<string, Promise<Remote>>()
   const remoteAt = (uri: string): Promise<Remote> => {
-    const known = remotes.get(uri) ?? openRemote(uri, settings.http, { ...options, warn: warnOnce })
+    const known = remotes.get(uri) ?? openRemote(uri, settings.http, { ...options, warn: warnOnce, renew })
     remotes.set(uri, known)
+    known.catch(() => remotes.delete(uri))
     return known
   }
   const context: PluginContext = {
@@ -226,32 +234,51 @@ export function wire(options: ClientOptions): Parts {
   }
 
   /** The opener of artifacts behind a server. */
-  function artifactsAt(server: string): OpenArtifacts {
-    const at = { ...context, trackingUri: server }
+  function artifactsAt(server: string, way: 'artifacts' | 'impatientArtifacts' | 'artifactsOnce'): OpenArtifacts {
+    const openRemote = async (uri: string): Promise<Remote> => {
+      const found = await remoteAt(uri)
+      return { ...found, artifacts: found[way] }
+    }
+    const at = { ...context, trackingUri: server, openRemote }
     return (uri) => {
       const own = Object.entries({ ...Object.fromEntries(artifactStores), ...options.artifactStores })
       return artifactOpener(Object.fromEntries(own.map(([scheme, make]) => [scheme, (of) => make(of, at)])))(uri)
     }
   }
   function openArtifacts(uri: string): ArtifactStore | Promise<ArtifactStore> {
-    return artifactsAt(trackingUri)(uri)
+    return artifactsAt(trackingUri, 'artifacts')(uri)
   }
 
-  /** Whether the tracking backend is not an MLflow server as we speak to it. */
-  const ownTransport =
-    !/^(https?|databricks):/i.test(trackingUri) ||
-    (options.transports?.[schemeOf(trackingUri)] ?? transports.get(schemeOf(trackingUri))) !== remote
+  /** Whether a backend is not an MLflow server as we speak to it. */
+  const isOwn = (uri: string) =>
+    !/^(https?|databricks):/i.test(uri) ||
+    (options.transports?.[schemeOf(uri)] ?? transports.get(schemeOf(uri))) !== remote
+  const ownTransport = isOwn(trackingUri)
+  const impatientAt = async (uri: string) => (isOwn(uri) ? openTransport(uri) : (await remoteAt(uri)).impatient)
+  /** One try for each call; one that may have been made before is looked for, also where a user's own transport does not. */
+  const onceAt = async (uri: string): Promise<Transport> => {
+    if (!isOwn(uri)) return (await remoteAt(uri)).once
+    const { withRetry } = await import('./transport/retry.js')
+    return withRetry(await openTransport(uri), { rules: { attempts: 1 } })
+  }
   const spoolDir = options.spoolDir ?? settings.spoolDir
   const spoolOf = (uri: string): Spool => {
     let carrying: Promise<Courier> | undefined
-    const carrier = async (): Promise<Courier> => {
-      const isOwn = uri === trackingUri && ownTransport
-      const transport = isOwn ? await openTransport(uri) : (await remoteAt(uri)).once
-      return courier({ transport, openArtifacts: artifactsAt(uri), serverRunId: (runId) => made.serverRunId(runId) })
+    const closing = new AbortController()
+    const newCourier = async (): Promise<Courier> => {
+      const { carrier } = await import('./wire/carrier.js')
+      return carrier({
+        transport: await onceAt(uri),
+        openArtifacts: artifactsAt(uri, 'artifactsOnce'),
+        serverRunId: (runId) => made.serverRunId(runId),
+        registryAt: (address) => onceAt(withoutSecrets(registryUri) === address ? registryUri : address),
+        user: settings.user,
+        closing: closing.signal,
+      })
     }
     const place = serverPlace(spoolDir, uri)
     const carried = () => {
-      carrying ??= carrier().catch((error: unknown) => {
+      carrying ??= newCourier().catch((error: unknown) => {
         carrying = undefined
         throw error
       })
@@ -264,14 +291,20 @@ export function wire(options: ClientOptions): Parts {
     if (!file) logger.info('What is logged is delivered from the main thread, whenever its event loop turns')
     const { auth, headers, timeoutMs } = options
     const start = { place, uri, http: settings.http, remote: { auth, headers, timeoutMs } }
-    const renew = () => readSettings().http
     const hands = file ? workerHands(file, { place, courier: carried, warn, start, renew, fallback: own }) : own
-    const made: Spool = openSpool({ place, hands, courier: carried, warn })
+    const made: Spool = openSpool({ place, hands, courier: carried, warn, onClose: () => closing.abort(closed()) })
     return made
   }
   const spool = isLocal(trackingUri) ? undefined : spoolOf(trackingUri)
 
-  const backend = (uri: string) => ({ uri, local: isLocal(uri), transport: async () => openTransport(uri) })
+  const backend = (uri: string) => ({
+    uri,
+    local: isLocal(uri),
+    transport: async () => {
+      const transport = await openTransport(uri)
+      return spool ? knowingOurIds(transport, spool.serverRunId) : transport
+    },
+  })
   return {
     settings: {
       ...settings,
@@ -294,7 +327,12 @@ export function wire(options: ClientOptions): Parts {
         serverPlaces(spoolDir).map(({ uri }) => (spool?.uri === uri ? spool : spoolOf(uri))),
         how,
       ),
-    impatient: async () => (ownTransport ? openTransport(trackingUri) : (await remoteAt(trackingUri)).impatient),
+    impatient: {
+      transport: () => impatientAt(trackingUri),
+      registry: () => impatientAt(registryUri),
+      openArtifacts: artifactsAt(trackingUri, 'impatientArtifacts'),
+    },
+    registryAddress: registryUri === trackingUri ? undefined : withoutSecrets(registryUri),
     logger,
     rules: { truncate: settings.truncateLongValues, warn: warnOnce },
     buffer: options.buffer ?? {},
@@ -305,19 +343,4 @@ export function wire(options: ClientOptions): Parts {
       await Promise.all(all.map((made) => made.status === 'fulfilled' && made.value.close()))
     },
   }
-}
-
-/** A tracking or registry URI that Cairn can speak to, or an error that names the way out. */
-function checkUri(uri: string): string {
-  const scheme = schemeOf(uri)
-  const database = scheme.split('+')[0] ?? ''
-  if (DATABASES.has(database))
-    throw new InvalidParameterError(
-      `Cairn does not open ${database}: databases itself; start a server on it (mlflow server --backend-store-uri ${database}:…) and use its http:// address`,
-    )
-  if (uri === 'databricks') return 'databricks://'
-  if (/^https?$/.test(scheme) && !URL.canParse(uri))
-    // Not shown: there may be a password in it.
-    throw new InvalidParameterError('The URI of the server is no address; write it like http://localhost:5000')
-  return isLocal(uri) ? localPath(uri) : uri
 }

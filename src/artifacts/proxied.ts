@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isTooDeep } from '../core/json-depth.js'
 import { type Clock, defaultRules, type RetryRules, retrying } from '../core/retry.js'
 import { CairnError, InvalidParameterError, NotFoundError } from '../errors.js'
 import { systemClock } from '../http/clock.js'
@@ -138,6 +139,7 @@ function filesOf(answer: HttpAnswer, dir: string): ArtifactFile[] {
 function jsonOf(answer: HttpAnswer): unknown {
   // Old servers answer an upload with an empty body.
   if (answer.status === 204 || answer.text === '') return {}
+  if (isTooDeep(answer.text)) throw notMlflow(answer, 'its JSON is nested too deep')
   try {
     return JSON.parse(answer.text)
   } catch {

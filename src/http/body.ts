@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { brotliDecompress, createBrotliDecompress, createGunzip, createInflate, gunzip, inflate } from 'node:zlib'
@@ -7,22 +8,41 @@ const unzip = promisify(gunzip)
 const whole = { gzip: unzip, 'x-gzip': unzip, deflate: promisify(inflate), br: promisify(brotliDecompress) }
 const streaming = { gzip: createGunzip, 'x-gzip': createGunzip, deflate: createInflate, br: createBrotliDecompress }
 
-const named = (encoding: string | undefined, url: string): keyof typeof whole | undefined => {
+/** How a body is to be unpacked; one that was packed in a way nobody asked for is let go with an error. */
+function packing(body: Readable, encoding: string | undefined, url: string): keyof typeof whole | undefined {
   const name = encoding?.trim().toLowerCase() || 'identity'
   if (name === 'identity') return undefined
   if (name in whole) return name as keyof typeof whole
+  letGo(body)
   throw new ProtocolError(`${url} answered in an encoding that was not asked for (${name.slice(0, 40)})`, { url })
 }
 
-const tooLarge = (url: string, limit: number) =>
-  new ProtocolError(`${url} answered more than ${limit} bytes; ask for fewer at once (maxResults)`, { url })
+const letGo = (body: Readable): void => void body.on('error', () => undefined).destroy()
 
-/** Reads a body to its end as UTF-8; one that is or unpacks to more than `limit` bytes is let go with an error. */
-export async function readText(
-  body: Readable,
-  { encoding, limit, url }: { encoding: string | undefined; limit: number; url: string },
-): Promise<string> {
-  const unpack = named(encoding, url)
+/** The code of a body that was let go because it is too large. */
+export const TOO_LARGE = 'ANSWER_TOO_LARGE'
+
+const tooLarge = (url: string, limit: number) =>
+  new ProtocolError(`${url} answered more than ${limit} bytes; ask for fewer at once (maxResults)`, {
+    url,
+    code: TOO_LARGE,
+  })
+
+export interface ReadOptions {
+  readonly encoding: string | undefined
+  readonly limit: number
+  /** What the answer says of its own length. */
+  readonly length?: string | undefined
+  readonly url: string
+}
+
+/** Reads a body to its end as UTF-8; one that is something else, or (unpacked) more than `limit` bytes, is let go with an error. */
+export async function readText(body: Readable, { encoding, limit, length, url }: ReadOptions): Promise<string> {
+  const unpack = packing(body, encoding, url)
+  if (Number(length) > limit) {
+    letGo(body)
+    throw tooLarge(url, limit)
+  }
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of body as AsyncIterable<Buffer>) {
@@ -31,9 +51,10 @@ export async function readText(
     chunks.push(chunk)
   }
   const packed = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
-  if (!unpack || packed.length === 0) return packed.toString('utf8')
+  if (!unpack || packed.length === 0) return decoded(packed, url)
+  let bytes: Buffer
   try {
-    return (await whole[unpack](packed, { maxOutputLength: limit })).toString('utf8')
+    bytes = await whole[unpack](packed, { maxOutputLength: limit })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(url, limit)
     throw new ProtocolError(`${url} answered a body that is not the ${unpack} it claims`, {
@@ -42,6 +63,13 @@ export async function readText(
       retryable: true,
     })
   }
+  return decoded(bytes, url)
+}
+
+function decoded(bytes: Buffer, url: string): string {
+  if (!isUtf8(bytes))
+    throw new ProtocolError(`${url} answered a text that is not UTF-8; something between may have changed it`, { url })
+  return bytes.toString('utf8').replace(/^\uFEFF/, '')
 }
 
 /** A body as a stream of the platform, unpacked; `explain` makes its failures ours. */
@@ -49,7 +77,7 @@ export function readStream(
   body: Readable,
   { encoding, url, explain }: { encoding: string | undefined; url: string; explain: (error: unknown) => unknown },
 ): ReadableStream<Uint8Array> {
-  const unpack = named(encoding, url)
+  const unpack = packing(body, encoding, url)
   const source = unpack ? body.on('error', (error) => unpacked?.destroy(error)) : body
   const unpacked = unpack ? source.pipe(streaming[unpack]()) : undefined
   const chunks = (unpacked ?? source)[Symbol.asyncIterator]() as AsyncIterator<Buffer>
@@ -64,7 +92,7 @@ export function readStream(
       }
     },
     cancel() {
-      body.on('error', () => undefined).destroy()
+      letGo(body)
     },
   })
 }
@@ -81,4 +109,17 @@ export async function outgoing(
   if (body instanceof Uint8Array) return { body, length: body.byteLength }
   if (body.size <= HELD) return { body: new Uint8Array(await body.arrayBuffer()), length: body.size }
   return { body: Readable.fromWeb(body.stream() as Parameters<typeof Readable.fromWeb>[0]), length: body.size }
+}
+
+/** Reads a short answer to its end, so that its connection is kept; a long one is broken off. */
+export async function drain(body: Readable): Promise<void> {
+  let read = 0
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      read += chunk.length
+      if (read > 1 << 16) break
+    }
+  } catch {
+    // The answer it belonged to is thrown away.
+  }
 }

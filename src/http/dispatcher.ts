@@ -1,6 +1,6 @@
+import type { Socket } from 'node:net'
 import type { Dispatcher } from 'undici'
-import { InvalidParameterError } from '../errors.js'
-import { printable } from './url.js'
+import { type ProxyOptions, proxyFor } from './proxy.js'
 
 /** How a server's certificate is judged and what we show of our own. Texts are PEM. */
 export interface TlsOptions {
@@ -12,17 +12,7 @@ export interface TlsOptions {
   readonly insecure?: boolean | undefined
 }
 
-/** Which proxy stands in front of which servers, by the meaning of the variables of the same names. */
-export interface ProxyOptions {
-  readonly httpProxy?: string | undefined
-  readonly httpsProxy?: string | undefined
-  /** Hosts that are reached directly: names, `.suffixes`, `host:port`, `*`. */
-  readonly noProxy?: string | undefined
-}
-
 export interface ConnectionOptions {
-  /** Whether the server is spoken to over https: then `httpProxy` does not count, as elsewhere. */
-  readonly secure: boolean
   readonly tls?: TlsOptions | undefined
   readonly proxy?: ProxyOptions | undefined
   /** Longest time until a connection stands, in milliseconds. */
@@ -35,50 +25,74 @@ export interface ConnectionOptions {
   readonly background?: boolean | undefined
 }
 
-/** Loads undici and makes the connections that requests go over; they are kept alive until it is closed. */
-export async function makeDispatcher(options: ConnectionOptions): Promise<Dispatcher> {
-  const { Agent, EnvHttpProxyAgent, buildConnector } = await import('undici')
-  const { tls, proxy, connectTimeoutMs, silenceMs, connections } = options
-  const proxied = options.secure ? proxy?.httpsProxy : proxy?.httpProxy
-  const settings = tlsSettings(tls)
-  const common = {
-    connect: { ...settings, timeout: connectTimeoutMs },
-    headersTimeout: silenceMs,
-    bodyTimeout: silenceMs,
-    connections,
-  }
-  if (!proxy || !proxied) {
-    if (!options.background) return new Agent(common)
-    const connect = buildConnector({ ...common.connect, allowH2: false })
-    return new Agent({
-      ...common,
-      connect: (to, connected) => void letGo(connect(to, (...how) => connected(...unheld(how)))),
-    })
-  }
-  return new EnvHttpProxyAgent({
-    ...common,
-    requestTls: { ...settings, timeout: connectTimeoutMs },
-    proxyTls: { ...(tls?.ca ? { ca: tls.ca } : {}), timeout: connectTimeoutMs },
-    // A plain proxy need not let CONNECT through to port 80: http goes as an absolute request, https as a tunnel.
-    proxyTunnel: false,
-    // Empty text, since undici would look into the environment for what is absent.
-    httpProxy: proxyUri(proxy.httpProxy),
-    httpsProxy: proxyUri(proxy.httpsProxy),
-    noProxy: proxy.noProxy ?? '',
-  })
+/** The connections of one sender, kept alive until they are closed. */
+export interface Connections {
+  /** What carries requests to an origin, directly or through its proxy; `InvalidParameterError` for a proxy of another kind. */
+  to(origin: string): Dispatcher
+  /** Requests in flight finish. */
+  close(): Promise<void>
 }
 
-/** A socket that never holds the process; undici would hold it again with each request. */
-function letGo(socket: unknown): void {
-  const held = socket as { ref?: () => unknown; unref?: () => unknown } | undefined
+/** Loads undici; nothing is connected before the first request. */
+export async function openConnections(options: ConnectionOptions): Promise<Connections> {
+  const { Agent, ProxyAgent, buildConnector, errors } = await import('undici')
+  const { tls, proxy = {}, connectTimeoutMs, silenceMs, connections } = options
+  const settings = tlsSettings(tls)
+  const common = { headersTimeout: silenceMs, bodyTimeout: silenceMs, connections }
+  const made = new Map<string, Dispatcher>()
+
+  function direct(): Dispatcher {
+    const hold = options.background ? letGo : () => {}
+    // undici's own timers are late by up to a second.
+    const connect = buildConnector({ ...settings, timeout: 0, allowH2: false })
+    return new Agent({
+      ...common,
+      connect(to, connected) {
+        const begun: unknown = connect(to, (...how) => {
+          clearTimeout(timer)
+          hold(how[1])
+          connected(...how)
+        })
+        const timer = setTimeout(
+          () =>
+            (begun as Socket).destroy(new errors.ConnectTimeoutError(`no connection within ${connectTimeoutMs} ms`)),
+          connectTimeoutMs,
+        )
+        hold(begun)
+        hold(timer)
+      },
+    })
+  }
+
+  const through = (uri: string): Dispatcher =>
+    new ProxyAgent({
+      ...common,
+      uri,
+      requestTls: { ...settings, timeout: connectTimeoutMs },
+      proxyTls: { ...(tls?.ca ? { ca: tls.ca } : {}), timeout: connectTimeoutMs },
+      // A plain proxy need not let CONNECT through to port 80: http goes as an absolute request, https as a tunnel.
+      proxyTunnel: false,
+    })
+
+  return {
+    to(origin) {
+      const uri = proxyFor(origin, proxy) ?? ''
+      const known = made.get(uri) ?? (uri === '' ? direct() : through(uri))
+      made.set(uri, known)
+      return known
+    },
+    async close() {
+      await Promise.all([...made.values()].map((one) => one.close()))
+    },
+  }
+}
+
+/** A socket or timer that never holds the process; undici would hold a socket again with each request. */
+function letGo(given: unknown): void {
+  const held = given as { ref?: () => unknown; unref?: () => unknown } | undefined
   if (typeof held?.unref !== 'function') return
   held.unref()
   held.ref = () => held
-}
-
-function unheld<T extends readonly unknown[]>(how: T): T {
-  letGo(how[1])
-  return how
 }
 
 function tlsSettings(tls: TlsOptions | undefined): Record<string, unknown> {
@@ -87,13 +101,4 @@ function tlsSettings(tls: TlsOptions | undefined): Record<string, unknown> {
     ...(tls?.clientCert ? { cert: tls.clientCert, key: tls.clientCert } : {}),
     ...(tls?.insecure ? { rejectUnauthorized: false } : {}),
   }
-}
-
-function proxyUri(text: string | undefined): string {
-  if (!text) return ''
-  const uri = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`
-  if (/^https?:/i.test(uri) && URL.canParse(uri)) return uri
-  throw new InvalidParameterError(
-    `Cairn speaks to http and https proxies, not to ${printable(uri)}; for SOCKS put an HTTP proxy in front of it, or name the server in NO_PROXY`,
-  )
 }

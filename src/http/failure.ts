@@ -1,4 +1,11 @@
-import { CairnError, type CairnErrorOptions, IntegrityError, NetworkError, TimeoutError } from '../errors.js'
+import {
+  CairnError,
+  type CairnErrorOptions,
+  IntegrityError,
+  NetworkError,
+  ProtocolError,
+  TimeoutError,
+} from '../errors.js'
 
 /** Codes of failures after which nothing has left this process. */
 const NOT_SENT = new Set([
@@ -14,8 +21,6 @@ const NOT_SENT = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ])
 
-const CERTIFICATE =
-  /^(CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED|HOSTNAME_MISMATCH|ERR_TLS_CERT|INVALID_CA|UND_ERR_PRX_TLS)/
 const BROKEN = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'UND_ERR_SOCKET'])
 
 interface Underneath {
@@ -65,18 +70,12 @@ export function failure(error: unknown, url: string): CairnError {
     return new NetworkError(`Nothing listens at ${url}: start the server, or check host and port`, unsent)
   if (code === 'ENOTFOUND')
     return new NetworkError(`The host name in ${url} does not resolve: check its spelling, DNS or VPN`, unsent)
-  if (CERTIFICATE.test(code))
-    return new NetworkError(
-      `The certificate of ${url} is not trusted (${code}): give its authority in MLFLOW_TRACKING_SERVER_CERT_PATH, or take any with MLFLOW_TRACKING_INSECURE_TLS=true`,
-      { ...unsent, retryable: false },
-    )
-  if (code === 'EPROTO' || code.startsWith('ERR_SSL'))
-    return new NetworkError(
-      `No TLS with ${url} (${code}): it may speak plain HTTP; then the address begins with http://`,
-      {
-        ...unsent,
-        retryable: false,
-      },
+  const untrusted = certificateFailure(code, message, url)
+  if (untrusted) return new NetworkError(untrusted, { ...unsent, retryable: false })
+  if (code === 'UND_ERR_HEADERS_OVERFLOW' || code.startsWith('HPE_'))
+    return new ProtocolError(
+      `${url} answered, but not in HTTP as it is spoken (${code}): check host, port and scheme`,
+      { ...options, retryable: true },
     )
   const proxyStatus = /^Proxy response \((\d+)\)/.exec(message)?.[1] ?? /\((407)\)$/.exec(message)?.[1]
   if (proxyStatus)
@@ -89,4 +88,27 @@ export function failure(error: unknown, url: string): CairnError {
   if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' || BROKEN.has(code))
     return new NetworkError(`The connection to ${url} broke before its answer was whole (${code})`, options)
   return new NetworkError(`The request to ${url} failed (${code || message || 'no reason given'})`, options)
+}
+
+const UNTRUSTED = /^(CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED|INVALID_CA|UND_ERR_PRX_TLS)/
+const OTHER_NAME = /^(HOSTNAME_MISMATCH|ERR_TLS_CERT)/
+const CLIENT_ALERT = /ALERT_(CERTIFICATE|BAD_CERTIFICATE|UNKNOWN_CA|UNSUPPORTED_CERTIFICATE|HANDSHAKE_FAILURE)/
+const NO_PEM = /^ERR_OSSL_(PEM|ASN1|X509|EVP|OSSL_DECODER|UNSUPPORTED)/
+const ANYHOW = 'or take any with MLFLOW_TRACKING_INSECURE_TLS=true'
+
+/** What is wrong with a certificate, theirs or ours, and which setting to look at; `undefined` when it is none of that. */
+function certificateFailure(code: string, message: string, url: string): string | undefined {
+  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID')
+    return `The certificate of ${url} ${code === 'CERT_HAS_EXPIRED' ? 'has expired' : 'is not valid yet'} (${code}): have it renewed, check the clock of this machine, ${ANYHOW}`
+  if (OTHER_NAME.test(code))
+    return `The certificate of ${url} is for another name (${message.slice(0, 200)}): write the address in MLFLOW_TRACKING_URI with a name that it holds, ${ANYHOW}`
+  if (UNTRUSTED.test(code))
+    return `The certificate of ${url} is not trusted (${code}): give its authority in MLFLOW_TRACKING_SERVER_CERT_PATH, ${ANYHOW}`
+  if (CLIENT_ALERT.test(code))
+    return `${url} wants a certificate of ours, or does not take the one it was shown (${code}): give certificate and key in MLFLOW_TRACKING_CLIENT_CERT_PATH`
+  if (NO_PEM.test(code))
+    return `A certificate for ${url} cannot be read (${code}): MLFLOW_TRACKING_SERVER_CERT_PATH and MLFLOW_TRACKING_CLIENT_CERT_PATH name files in PEM, the latter with certificate and key`
+  if (code === 'EPROTO' || code.startsWith('ERR_SSL'))
+    return `No TLS with ${url} (${code}): it may speak plain HTTP; then the address begins with http://`
+  return undefined
 }

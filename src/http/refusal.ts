@@ -6,6 +6,7 @@ import {
   NotFoundError,
   ParamConflictError,
   ProtocolError,
+  UnauthenticatedError,
   UnavailableError,
 } from '../errors.js'
 import { retryAfter } from './retry-after.js'
@@ -58,10 +59,22 @@ const from = (answer: RawAnswer): string => {
   return server && /^[\w./ -]{1,40}$/.test(server) ? ` (from ${server})` : ''
 }
 
-function mlflowError(text: string): { code: string; message: string } | undefined {
+interface Said {
+  readonly code: string | undefined
+  readonly message: string
+}
+
+/** What MLflow's JSON says of a failure, also in the dress that Azure and Databricks put around it. */
+function mlflowError(text: string): Said | undefined {
   try {
-    const { error_code: code, message } = JSON.parse(text) as { error_code?: unknown; message?: unknown }
-    return code === undefined ? undefined : { code: String(code), message: String(message ?? code) }
+    const said = JSON.parse(text) as Record<string, unknown> | null
+    const inner = (said?.Error ?? said?.error) as Record<string, unknown> | undefined
+    const message = said?.message ?? inner?.Message ?? inner?.message
+    const given = said?.error_code ?? inner?.Code ?? inner?.code
+    if (said?.error_code === undefined && typeof message !== 'string') return undefined
+    // Databricks' front door says its status there.
+    const code = given === undefined || /^\d+$/.test(String(given)) ? undefined : String(given)
+    return { code, message: String(message ?? given) }
   } catch {
     return undefined
   }
@@ -80,14 +93,16 @@ export function refusal(answer: RawAnswer, now: number): CairnError {
     ...(wait !== undefined ? { retryAfterMs: wait } : {}),
   }
   const known = mlflowError(text)
-  if (known) return fromMlflow(known.code, known.message, options)
+  if (known && (known.code !== undefined || status >= 400)) return fromMlflow(known, options)
   return foreign({ ...answer, text }, options)
 }
 
-function fromMlflow(code: string, message: string, options: CairnErrorOptions): CairnError {
+function fromMlflow({ code, message }: Said, options: CairnErrorOptions): CairnError {
   // File stores report a changed parameter as a 500, which would be tried again for ever.
   if (/Changing param values is not allowed|parameters are written once/i.test(message))
     return new ParamConflictError(message, { ...options, code: 'INVALID_PARAMETER_VALUE' })
+  if (options.status === 403 && /(invalid|expired) (access )?token|token (is |has )?(expired|invalid)/i.test(message))
+    return new UnauthenticatedError(`${message}: the token is taken no more, set a new one`, options)
   return errorFromCode(code, message, options)
 }
 
@@ -118,6 +133,11 @@ function foreign(answer: RawAnswer, options: CairnErrorOptions): CairnError {
       { ...options, code: 'ENDPOINT_NOT_FOUND' },
     )
   if (status === 413) return new InvalidParameterError(`${said}: the request is too large for it`, options)
+  if (status === 431)
+    return new ProtocolError(
+      `${said}: the headers are larger than it takes; a token, or the headers option, is very long`,
+      options,
+    )
   // Words of a feature that is switched off, not of a server that will be back.
   if (status === 503 && /disabled|--(no-)?serve-artifacts|--artifacts-only/i.test(text) && !isHtml(answer))
     return new UnavailableError(said, { ...options, retryable: false, code: 'FEATURE_DISABLED' })

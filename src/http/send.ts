@@ -1,17 +1,21 @@
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import { type CairnError, InvalidParameterError, TimeoutError } from '../errors.js'
-import { type Auth, checkedHeaders, checkedValue, credentials } from './auth.js'
-import { outgoing, readStream, readText } from './body.js'
-import { makeDispatcher, type ProxyOptions, type TlsOptions } from './dispatcher.js'
+import type { CairnError } from '../errors.js'
+import { type Auth, checkedHeaders, checkedValue } from './auth.js'
+import { drain, outgoing, readStream, readText } from './body.js'
+import { type Connections, openConnections, type TlsOptions } from './dispatcher.js'
 import { failure, isBroken } from './failure.js'
+import { keyring } from './keyring.js'
+import type { ProxyOptions } from './proxy.js'
 import { type AnswerHeaders, header, type RawAnswer, refusal } from './refusal.js'
 import { redactor } from './secrets.js'
+import { timed } from './timed.js'
 import { checkPath, isLoopback, parseAddress } from './url.js'
 
 export type { Dispatcher } from 'undici'
 export type { Auth, AuthFunction, AuthRequest } from './auth.js'
-export type { ProxyOptions, TlsOptions } from './dispatcher.js'
+export type { TlsOptions } from './dispatcher.js'
+export type { ProxyOptions } from './proxy.js'
 
 /** How one server is spoken to. All that comes from the environment or from files comes in here as a value. */
 export interface SenderOptions {
@@ -19,6 +23,8 @@ export interface SenderOptions {
   readonly url: string
   /** Wins over credentials in `url`. */
   readonly auth?: Auth | undefined
+  /** Gives `auth` as it is by now, where that may change; asked after a 401, which is met once more when it has changed. */
+  readonly renew?: (() => Promise<Auth | undefined>) | undefined
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>> | undefined
   /** MLflow's workspace, sent as `X-MLFLOW-WORKSPACE`. */
@@ -27,11 +33,11 @@ export interface SenderOptions {
   readonly proxy?: ProxyOptions | undefined
   /** Longest time for a whole API call, and longest silence within a transfer, in milliseconds; default 120,000. */
   readonly timeoutMs?: number | undefined
-  /** Longest time until a connection stands, in milliseconds; default 10,000. */
+  /** Longest time until a connection stands, in milliseconds; default 10,000, at most half of `timeoutMs`. */
   readonly connectTimeoutMs?: number | undefined
   /** Connections kept open; default 10. */
   readonly connections?: number | undefined
-  /** Largest answer of an API call in bytes, unpacked; default 64 MiB. */
+  /** Largest answer of an API call in bytes, unpacked; default 32 MiB. */
   readonly maxAnswerBytes?: number | undefined
   /** Whether requests on their way may be left alone by a process that has nothing else to do; false by default. */
   readonly background?: boolean | undefined
@@ -88,10 +94,12 @@ const JSON_HEADERS = { accept: 'application/json', 'accept-encoding': 'gzip, def
 
 /** Opens the way to one server. Nothing is connected, and undici is not loaded, before the first request. */
 export function sender(options: SenderOptions): Send {
-  const { timeoutMs = 120_000, connectTimeoutMs = 10_000, connections = 10, maxAnswerBytes = 64 << 20 } = options
+  const { timeoutMs = 120_000, maxAnswerBytes = 32 << 20 } = options
+  // A limit on the whole call that is as short must not hide that nothing was sent.
+  const connectTimeoutMs = Math.min(options.connectTimeoutMs ?? 10_000, timeoutMs / 2)
   const address = parseAddress(options.url)
   const base = address.origin + address.path
-  const auth = credentials(options.auth ?? address.credentials)
+  const keys = keyring({ ...options, auth: options.auth ?? address.credentials })
   const own: Record<string, string> = {
     'user-agent': 'cairn-ml',
     ...checkedHeaders(options.headers ?? {}, 'the headers option'),
@@ -101,7 +109,7 @@ export function sender(options: SenderOptions): Send {
   for (const [name, value] of Object.entries(own))
     if (name !== 'user-agent' && name !== 'x-mlflow-workspace') secrets.add(value)
   if (address.credentials) secrets.add(address.credentials.password)
-  let dispatcher: Promise<Dispatcher> | undefined
+  let connections: Promise<Connections> | undefined
   let answered = false
   warnOnce()
 
@@ -113,20 +121,14 @@ export function sender(options: SenderOptions): Send {
       options.warn?.(`The certificate of ${base} is not checked (MLFLOW_TRACKING_INSECURE_TLS)`)
   }
 
-  const connected = () => {
-    if (options.dispatcher) return Promise.resolve(options.dispatcher)
-    const { tls, proxy } = options
-    const secure = address.origin.startsWith('https:')
-    dispatcher ??= makeDispatcher({
-      secure,
-      tls,
-      proxy,
-      connectTimeoutMs,
+  async function via(origin: string): Promise<Dispatcher> {
+    if (options.dispatcher) return options.dispatcher
+    const { tls, proxy, background, connections: most = 10 } = options
+    connections ??= openConnections({
+      ...{ tls, proxy, background, connectTimeoutMs, connections: most },
       silenceMs: timeoutMs,
-      connections,
-      background: options.background,
     })
-    return dispatcher
+    return (await connections).to(origin)
   }
 
   async function once(request: HttpRequest, signal: AbortSignal | undefined): Promise<Answer> {
@@ -143,18 +145,19 @@ export function sender(options: SenderOptions): Send {
     }
     if (trusted) {
       const { method, body: sent } = request
-      const proof = await auth.headers({ method, url: target.origin + path, headers, body: sent })
+      const proof = await keys.current.headers({ method, url: target.origin + path, headers, body: sent })
       for (const value of Object.values(proof)) secrets.add(value)
       Object.assign(headers, proof)
     }
-    const via = await connected()
+    const carrier = await via(target.origin)
     signal?.throwIfAborted()
     const sending = { origin: target.origin, path, method: request.method, headers, body, signal: signal ?? null }
-    return (await via.request(sending)) as Answer
+    return (await carrier.request(sending)) as Answer
   }
 
   /** A kept connection that breaks under an idempotent request, and a 401 where new credentials can be had, are met once more. */
   async function answer(request: HttpRequest, signal: AbortSignal | undefined): Promise<Answer> {
+    const used = keys.current
     let got: Answer
     try {
       got = await once(request, signal)
@@ -164,7 +167,7 @@ export function sender(options: SenderOptions): Send {
       got = await once(request, signal)
     }
     answered = true
-    if (got.statusCode !== 401 || !auth.renewable) return got
+    if (!(await keys.isOther(used, got.statusCode))) return got
     await drain(got.body)
     return once(request, signal)
   }
@@ -188,7 +191,12 @@ export function sender(options: SenderOptions): Send {
       const got = await answer({ ...request, headers: { ...JSON_HEADERS, ...request.headers } }, limit.signal)
       if (got.statusCode >= 300) throw await refused(got, url)
       const encoding = header(got.headers, 'content-encoding')
-      const body = await readText(got.body, { encoding, limit: maxAnswerBytes, url })
+      const body = await readText(got.body, {
+        encoding,
+        limit: maxAnswerBytes,
+        length: header(got.headers, 'content-length'),
+        url,
+      })
       return { status: got.statusCode, headers: got.headers, text: body, url, hide: secrets.hide }
     } catch (error) {
       if (limit.signal.aborted) throw limit.signal.reason
@@ -200,51 +208,29 @@ export function sender(options: SenderOptions): Send {
 
   async function stream(request: HttpRequest): Promise<HttpDownload> {
     const url = placeOf(request)
-    const explain = (error: unknown) => (request.signal?.aborted ? request.signal.reason : failure(error, url))
+    const limit = timed(request.signal, request.timeoutMs ?? timeoutMs, url)
+    const explain = (error: unknown) => (limit.signal.aborted ? limit.signal.reason : failure(error, url))
     try {
       const headers = { 'accept-encoding': 'identity', ...request.headers }
-      const got = await answer({ ...request, headers }, request.signal)
+      const got = await answer({ ...request, headers }, limit.signal)
       if (got.statusCode >= 300) throw await refused(got, url)
       const encoding = header(got.headers, 'content-encoding')
-      return { headers: got.headers, body: readStream(got.body, { encoding, url, explain }) }
+      const body = readStream(got.body, { encoding, url, explain })
+      // From here on only silence is limited; the caller's signal holds to the end.
+      limit.open()
+      got.body.once('close', limit.clear)
+      return { headers: got.headers, body }
     } catch (error) {
+      limit.clear()
       throw explain(error)
     }
   }
 
   async function close(): Promise<void> {
-    const made = dispatcher
-    dispatcher = undefined
+    const made = connections
+    connections = undefined
     await (await made)?.close()
   }
 
   return { base, text, stream, close }
-}
-
-/** One limit in time over a whole call, joined with the caller's signal. */
-function timed(outer: AbortSignal | undefined, ms: number, url: string): { signal: AbortSignal; clear: () => void } {
-  if (!(ms > 0)) throw new InvalidParameterError(`A time limit is a number of milliseconds above 0, not ${ms}`)
-  const own = new AbortController()
-  const timer = setTimeout(
-    () => own.abort(new TimeoutError(`${url} did not answer within ${ms} ms`, { url })),
-    Math.min(ms, 0x7fffffff),
-  )
-  const follow = () => own.abort(outer?.reason)
-  if (outer?.aborted) follow()
-  else outer?.addEventListener('abort', follow, { once: true })
-  return {
-    signal: own.signal,
-    clear() {
-      clearTimeout(timer)
-      outer?.removeEventListener('abort', follow)
-    },
-  }
-}
-
-async function drain(body: Readable): Promise<void> {
-  try {
-    for await (const _ of body);
-  } catch {
-    // The answer it belonged to is thrown away.
-  }
 }

@@ -3,6 +3,7 @@ import { notMlflow } from '../http/refusal.js'
 import type { HttpAnswer, Send } from '../http/send.js'
 import { encodeSegment } from '../http/url.js'
 import { parseJson, toJson } from './json.js'
+import { pageSizes } from './page-sizes.js'
 import { protocol } from './protocol.js'
 import { isRepeatable } from './repeats.js'
 import type { CallOptions, Input, Operation, Output, Transport } from './transport.js'
@@ -34,8 +35,24 @@ const ALWAYS_LIMITED: Partial<Record<Operation, number>> = {
 /** The protocol table carried over HTTP: every operation a request, every answer held against its schema. */
 export function httpTransport({ send }: { readonly send: Send }): HttpTransport {
   let facts: Promise<ServerFacts> | undefined
+  const sizes = pageSizes()
 
-  async function call<O extends Operation>(operation: O, input: Input<O>, options: CallOptions = {}) {
+  async function call<O extends Operation>(
+    operation: O,
+    input: Input<O>,
+    options: CallOptions = {},
+  ): Promise<Output<O>> {
+    for (;;) {
+      const asked = sizes.within(operation, input)
+      try {
+        return await once(operation, asked, options)
+      } catch (error) {
+        if (!sizes.shrink(operation, asked, error)) throw error
+      }
+    }
+  }
+
+  async function once<O extends Operation>(operation: O, input: Input<O>, options: CallOptions): Promise<Output<O>> {
     const { method, output } = protocol[operation]
     const { path, rest } = place(operation, input)
     const body = method === 'GET' ? undefined : toJson(rest)

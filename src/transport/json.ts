@@ -1,5 +1,10 @@
-/** A string, a number, or one of the words that JSON does not have; strings first, so that nothing inside them counts. */
-const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?(?:\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|Infinity\b)|NaN\b/gs
+import { isTooDeep } from '../core/json-depth.js'
+
+/**
+ * A string, a number, or one of the words that JSON does not have; strings first, so that nothing inside them counts. One
+ * without an end goes to the end of all, or each of its quotes would be tried again.
+ */
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?$)|-?(?:\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|Infinity\b)|NaN\b/gs
 const LONG = /[[:,\s-]\d{16,}(?=[\s,}\]])/
 const WHOLE = /^-?\d{16,}$/
 
@@ -8,6 +13,7 @@ const WHOLE = /^-?\d{16,}$/
  * `NaN` or `Infinity`, which some of its routes write, as that word. Throws `SyntaxError`.
  */
 export function parseJson(text: string): unknown {
+  if (isTooDeep(text)) throw new SyntaxError('The JSON is nested too deep')
   if (LONG.test(text)) return JSON.parse(quoted(text))
   try {
     return JSON.parse(text)

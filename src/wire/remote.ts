@@ -3,6 +3,7 @@ import { databricksProfile, mlflowCredentials } from '../core/ini.js'
 import { factsBehind, readText } from '../disk/files.js'
 import { InvalidParameterError, NotFoundError } from '../errors.js'
 import type { Auth, Dispatcher, Send, SenderOptions } from '../http/send.js'
+import { parseAddress } from '../http/url.js'
 import type { HttpSettings } from '../settings.js'
 import type { RetryEvent } from '../transport/retry.js'
 import type { Transport } from '../transport/transport.js'
@@ -22,6 +23,8 @@ export interface RemoteOptions {
 }
 
 interface Watched extends RemoteOptions {
+  /** The settings as they are by now, when a server takes the credentials no more. */
+  readonly renew?: (() => HttpSettings) | undefined
   readonly warn: (message: string) => void
   readonly onRetry?: ((event: RetryEvent) => void) | undefined
 }
@@ -35,8 +38,13 @@ export interface Remote {
   readonly impatient: Transport
   /** One try for each call, on connections that never keep a process alive: for what has its own way to try again. */
   readonly once: Transport
+  /** The artifacts, as `impatient` and as `once`. */
+  readonly impatientArtifacts: OpenArtifacts
+  readonly artifactsOnce: OpenArtifacts
 }
 
+/** How long a start waits for its server, connecting included: a black hole answers nothing at all. */
+const START_MS = 5_000
 /** Longest time for one request of the spool: one that is too slow for it is sent again and looked up. */
 const ONCE_MS = 30_000
 const CREDENTIALS_LIMIT = 1 << 20
@@ -52,6 +60,9 @@ export async function openRemote(uri: string, settings: HttpSettings, options: W
   const how = await senderOptions(uri, settings, options)
   const send = sender(how)
   const background = sender({ ...how, background: true, timeoutMs: Math.min(how.timeoutMs ?? ONCE_MS, ONCE_MS) })
+  // What is sent as a file may take its time; it is the silence in between that is limited.
+  const carrying = sender({ ...how, background: true })
+  const starting = sender({ ...how, connectTimeoutMs: START_MS })
   const { retry } = options
   const rules = {
     attempts: 1 + (retry?.maxRetries ?? settings.maxRetries),
@@ -60,20 +71,29 @@ export async function openRemote(uri: string, settings: HttpSettings, options: W
     jitterMs: settings.backoffJitterMs,
     respectRetryAfter: settings.respectRetryAfter,
   }
-  const transport = withRetry(httpTransport({ send }), { rules, onRetry: options.onRetry })
-  const fewer = { ...rules, attempts: 3, budgetMs: 5_000, factorMs: 500, jitterMs: 250 }
-  const impatient = withRetry(httpTransport({ send }), { rules: fewer, onRetry: options.onRetry })
-  const once = withRetry(httpTransport({ send: background }), { rules: { ...rules, attempts: 1 } })
-  return { send, transport, artifacts: proxied(send, { rules }), impatient, once }
+  const close = async () => void (await Promise.all([send, background, carrying, starting].map((one) => one.close())))
+  const transport = { ...withRetry(httpTransport({ send }), { rules, onRetry: options.onRetry }), close }
+  const fewer = { ...rules, attempts: 3, budgetMs: START_MS, factorMs: 500, jitterMs: 250 }
+  const impatient = withRetry(httpTransport({ send: starting }), { rules: fewer, onRetry: options.onRetry })
+  const single = { ...rules, attempts: 1 }
+  const once = withRetry(httpTransport({ send: background }), { rules: single })
+  const impatientArtifacts = proxied(starting, { rules: fewer })
+  const artifactsOnce = proxied(carrying, { rules: single })
+  return { send, transport, artifacts: proxied(send, { rules }), impatient, once, impatientArtifacts, artifactsOnce }
 }
 
 async function senderOptions(uri: string, settings: HttpSettings, options: Watched): Promise<SenderOptions> {
-  const { url, auth } = /^databricks:/i.test(uri)
-    ? await databricks(uri, settings)
-    : { url: uri, auth: await ownCredentials(settings) }
+  const isDatabricks = /^databricks:/i.test(uri)
+  const { renew, auth } = options
+  const ownKeys = async (from: HttpSettings): Promise<Auth | undefined> => {
+    if (isDatabricks) return databricksKeys(await databricks(uri, from))
+    // Credentials in the address win over those of the environment, as with Python's requests.
+    return parseAddress(uri).credentials ? undefined : ownCredentials(from)
+  }
   return {
-    url,
-    auth: options.auth ?? auth,
+    url: isDatabricks ? (await databricks(uri, settings)).url : uri,
+    auth: auth ?? (await ownKeys(settings)),
+    renew: auth === undefined && renew ? () => ownKeys(renew()) : undefined,
     headers: options.headers,
     workspace: settings.workspace,
     tls: {
@@ -105,23 +125,41 @@ async function credentialsFile(file: string): Promise<ReturnType<typeof mlflowCr
 export const credentialsUser = async (file: string): Promise<string | undefined> =>
   (await credentialsFile(file)).username
 
-async function databricks(uri: string, { databricks: settings }: HttpSettings): Promise<{ url: string; auth: Auth }> {
+interface Workspace {
+  readonly url: string
+  readonly token?: string | undefined
+  readonly username?: string | undefined
+  readonly password?: string | undefined
+  /** What was looked at. */
+  readonly place: string
+}
+
+async function databricks(uri: string, { databricks: settings }: HttpSettings): Promise<Workspace> {
   const profile = /^databricks:\/\/([^/:]+)/i.exec(uri)?.[1] ?? settings.profile
   const { host, token, configFile } = settings
-  if (profile === undefined && host !== undefined && token !== undefined) return { url: https(host), auth: { token } }
+  const variables = 'DATABRICKS_HOST and DATABRICKS_TOKEN'
+  if (profile === undefined && host !== undefined && token !== undefined)
+    return { url: https(host), token, place: variables }
   const found = (await factsBehind(configFile))
     ? databricksProfile(await readText(configFile, CREDENTIALS_LIMIT), profile)
     : undefined
-  const wanted = `the profile ${profile ?? 'DEFAULT'} of ${configFile}`
-  if (!found?.host)
-    throw new NotFoundError(`There is no Databricks host: set DATABRICKS_HOST and DATABRICKS_TOKEN, or ${wanted}`)
-  if (found.token) return { url: https(found.host), auth: { token: found.token } }
-  const { username, password } = found
-  if (username && password) return { url: https(found.host), auth: { username, password } }
-  throw new InvalidParameterError(`${wanted} has neither a token nor user and password`)
+  const place = `the profile ${profile ?? 'DEFAULT'} of ${configFile}`
+  if (found?.host) return { ...found, url: https(found.host), place }
+  if (profile === undefined && host !== undefined) return { url: https(host), place: variables }
+  throw new NotFoundError(`There is no Databricks host: set ${variables}, or ${place}`)
 }
 
-const https = (host: string): string => (/^https?:\/\//i.test(host) ? host : `https://${host}`)
+function databricksKeys({ token, username, password, place }: Workspace): Auth {
+  if (token) return { token }
+  if (username && password) return { username, password }
+  throw new InvalidParameterError(
+    `There is no Databricks token in ${place}; set one, or give the client an auth function that fetches one`,
+  )
+}
+
+/** People copy the host from a browser: what comes after its path is dropped. */
+const https = (host: string): string =>
+  (/^https?:\/\//i.test(host) ? host : `https://${host}`).trim().replace(/[?#].*$/s, '')
 
 async function pem(file: string | undefined, variable: string): Promise<string | undefined> {
   if (file === undefined) return undefined

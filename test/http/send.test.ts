@@ -227,7 +227,7 @@ describe('a failure', () => {
     const server = createServer((socket) => socket.end('SSH-2.0-OpenSSH\r\n'))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const { port } = server.address() as { port: number }
-    expect(await rejection(sender({ url: `http://127.0.0.1:${port}` }).text(get))).toBeInstanceOf(NetworkError)
+    expect(await rejection(sender({ url: `http://127.0.0.1:${port}` }).text(get))).toBeInstanceOf(ProtocolError)
     server.close()
   })
 })

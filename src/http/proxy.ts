@@ -1,0 +1,57 @@
+import { BlockList, isIP } from 'node:net'
+import { InvalidParameterError } from '../errors.js'
+import { printable } from './url.js'
+
+/** Which proxy stands in front of which servers, by the meaning of the variables of the same names. */
+export interface ProxyOptions {
+  readonly httpProxy?: string | undefined
+  readonly httpsProxy?: string | undefined
+  /** Hosts that are reached directly: names (with all below them), addresses, `10.0.0.0/8`, `host:port`, `*`. */
+  readonly noProxy?: string | undefined
+}
+
+/** The proxy that requests to `origin` go through; `undefined` when they go directly. */
+export function proxyFor(origin: string, { httpProxy, httpsProxy, noProxy }: ProxyOptions): string | undefined {
+  const url = new URL(origin)
+  const proxy = url.protocol === 'https:' ? httpsProxy : httpProxy
+  return proxy && !isExempt(url, noProxy ?? '') ? checked(proxy) : undefined
+}
+
+/** Whether a list like `NO_PROXY`'s names the host. */
+function isExempt({ hostname, port, protocol }: URL, list: string): boolean {
+  const host = hostname.replace(/^\[|\]$/g, '').toLowerCase()
+  const at = port || (protocol === 'https:' ? '443' : '80')
+  return list
+    .toLowerCase()
+    .split(/[,\s]+/)
+    .filter(Boolean)
+    .some((entry) => {
+      if (entry === '*') return true
+      if (isIP(host) && entry.includes('/')) return isWithin(host, entry)
+      const [, name = '', wanted] = /^(\[[^\]]*\]|[^:]*|.*:.*:.*?)(?::(\d+))?$/.exec(entry) ?? []
+      if (wanted !== undefined && wanted !== at) return false
+      const bare = name.replace(/^\[|\]$/g, '').replace(/^\*?\./, '')
+      return bare !== '' && (host === bare || (!isIP(host) && host.endsWith(`.${bare}`)))
+    })
+}
+
+function isWithin(host: string, range: string): boolean {
+  const [network = '', bits = ''] = range.split('/')
+  const family = (address: string) => (isIP(address) === 6 ? 'ipv6' : 'ipv4')
+  try {
+    const block = new BlockList()
+    block.addSubnet(network, Number(bits), family(network))
+    return block.check(host, family(host))
+  } catch {
+    return false
+  }
+}
+
+function checked(text: string): string {
+  const uri = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`
+  if (/^https?:/i.test(uri) && URL.canParse(uri)) return uri
+  throw new InvalidParameterError(
+    `Cairn goes through http and https proxies, not through ${printable(uri)} (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY): for SOCKS put an HTTP proxy in front of it, or name the server in NO_PROXY to reach it directly`,
+    { notSent: true },
+  )
+}

@@ -1,0 +1,22 @@
+import { InvalidParameterError, TimeoutError } from '../errors.js'
+
+/** One limit in time over a call, joined with the caller's signal; `open` lifts the limit and leaves the signal. */
+export function timed(outer: AbortSignal | undefined, ms: number, url: string) {
+  if (!(ms > 0)) throw new InvalidParameterError(`A time limit is a number of milliseconds above 0, not ${ms}`)
+  const own = new AbortController()
+  const timer = setTimeout(
+    () => own.abort(new TimeoutError(`${url} did not answer within ${ms} ms`, { url })),
+    Math.min(ms, 0x7fffffff),
+  )
+  const follow = () => own.abort(outer?.reason)
+  if (outer?.aborted) follow()
+  else outer?.addEventListener('abort', follow, { once: true })
+  return {
+    signal: own.signal,
+    open: () => clearTimeout(timer),
+    clear() {
+      clearTimeout(timer)
+      outer?.removeEventListener('abort', follow)
+    },
+  }
+}

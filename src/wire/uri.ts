@@ -1,0 +1,33 @@
+import { isLocal, localPath, schemeOf } from '../artifacts/location.js'
+import { InvalidParameterError } from '../errors.js'
+import { printable } from '../http/url.js'
+
+/** Databases are a server's business. */
+const DATABASES = new Set(['sqlite', 'postgresql', 'mysql', 'mssql'])
+
+/** A tracking or registry URI as the client keeps it; an `InvalidParameterError` that names the way out for what nobody speaks. */
+export function checkUri(uri: string, isPluggedIn: (scheme: string) => boolean): string {
+  const scheme = schemeOf(uri)
+  const database = scheme.split('+')[0] ?? ''
+  const refuse = (why: string): never => {
+    throw new InvalidParameterError(why)
+  }
+  if (DATABASES.has(database) && !isPluggedIn(scheme))
+    return refuse(
+      `Cairn does not open ${database}: databases itself; start a server on it (mlflow server --backend-store-uri ${database}:…) and use its http:// address`,
+    )
+  if (scheme === 'azureml' && !isPluggedIn(scheme))
+    return refuse(
+      `Cairn has no plug-in for azureml: addresses: write ${printable(uri).replace(/^azureml:/i, 'https:')} and put a token of Azure's into MLFLOW_TRACKING_TOKEN (az account get-access-token --query accessToken), or give the client an auth function that fetches one`,
+    )
+  const catalog = /^(databricks-uc(?=:|$)|uc(?=:))/i.exec(uri)?.[1]
+  if (catalog && !isPluggedIn(catalog.toLowerCase()))
+    return refuse(
+      "Unity Catalog's registry is another API, which Cairn does not speak; set MLFLOW_REGISTRY_URI=databricks for the registry of the workspace",
+    )
+  if (/^databricks$/i.test(uri)) return 'databricks://'
+  if (/^https?$/.test(scheme) && !URL.canParse(uri))
+    // Not shown: there may be a password in it.
+    return refuse('The URI of the server is no address; write it like http://localhost:5000')
+  return isLocal(uri) ? localPath(uri) : uri
+}
