@@ -1,25 +1,9 @@
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { expect } from 'vitest'
-
-export const chromiumPath = process.env.CHROMIUM ?? '/usr/bin/chromium'
-export const hasChromium = existsSync(chromiumPath)
-
-const ARGS = [
-  // Chromium's own sandbox does not start as root in a container.
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
-
-export const launch = (): Promise<Browser> => chromium.launch({ executablePath: chromiumPath, args: ARGS })
 
 const shots = fileURLToPath(new URL('../screenshots', import.meta.url))
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
-import { chromiumPath } from './browser.js'
+import { chromiumPath } from '../support/chromium.js'
 
 /** Builds the page as the package does, and says why nothing is tested where there is no browser. */
 export default async function setup(): Promise<void> {

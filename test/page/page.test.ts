@@ -3,8 +3,9 @@ import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createClient } from '../../src/client.js'
 import { type RunningServer, startServer } from '../../src/server/index.js'
+import { hasChromium, launch } from '../support/chromium.js'
 import { tempDir } from '../support/temp-dir.js'
-import { expectAccessible, faultsOf, hasChromium, keep, launch } from './browser.js'
+import { expectAccessible, faultsOf, keep } from './browser.js'
 import { type Seeded, seed } from './seed.js'
 
 let browser: Browser

@@ -2,38 +2,39 @@ import { IntegrityError } from '../../errors.js'
 import { isLater, type MetricPoint, parseMetricLine } from './codec.js'
 
 const BLANK = 32
-const isDigit = (code: number): boolean => code >= 48 && code <= 57
-/** Whether finite numbers are written with a character: a digit or one of `+ - . E e`. */
-const isNumeric = (code: number): boolean =>
-  isDigit(code) || code === 46 || code === 45 || code === 101 || code === 43 || code === 69
-
-/** Where the characters of a kind that begin at `start` end. */
-function runOf(is: (code: number) => boolean, text: string, start: number, end: number): number {
-  let at = start
-  while (at < end && is(text.charCodeAt(at))) at++
-  return at
-}
-
+const ZERO = 48
 /** Whole numbers of so many digits are exact. */
 const EXACT = 15
 
+/** The whole number between two places of a text; -1 when there is none, or none that is sure to be exact. */
+function digits(text: string, start: number, end: number): number {
+  if (start >= end || end - start > EXACT) return -1
+  let number = 0
+  for (let at = start; at < end; at++) {
+    const digit = text.charCodeAt(at) - ZERO
+    if (!(digit >= 0 && digit <= 9)) return -1
+    number = number * 10 + digit
+  }
+  return number
+}
+
+/** Where the next blank is, or `end`. */
+function blank(text: string, start: number, end: number): number {
+  let at = start
+  while (at < end && text.charCodeAt(at) !== BLANK) at++
+  return at
+}
+
 /** `parseMetricLine` of what lies between two places of a text; a plain line, as nearly all are, costs a fifth of it. */
 export function metricPointAt(text: string, start: number, end: number): MetricPoint | undefined {
-  const timeEnd = runOf(isDigit, text, start, end)
-  const valueEnd = runOf(isNumeric, text, timeEnd + 1, end)
-  const step = valueEnd + 1
-  const isPlain =
-    timeEnd > start &&
-    timeEnd - start <= EXACT &&
-    text.charCodeAt(timeEnd) === BLANK &&
-    valueEnd > timeEnd + 1 &&
-    text.charCodeAt(valueEnd) === BLANK &&
-    step < end &&
-    end - step <= EXACT &&
-    runOf(isDigit, text, step, end) === end
-  const value = isPlain ? Number(text.slice(timeEnd + 1, valueEnd)) : Number.NaN
-  if (Number.isNaN(value)) return parseMetricLine(text.slice(start, end))
-  return { timestamp: Number(text.slice(start, timeEnd)), value, step: Number(text.slice(step, end)) }
+  const timeEnd = blank(text, start, end)
+  const valueEnd = blank(text, timeEnd + 1, end)
+  const timestamp = digits(text, start, timeEnd)
+  const step = digits(text, valueEnd + 1, end)
+  const written = timestamp < 0 || step < 0 ? '' : text.slice(timeEnd + 1, valueEnd)
+  // What Python writes of a finite number and nothing else that JavaScript takes for one, such as `0x1` or no text.
+  const value = /^-?\d+\.\d+$/.test(written) ? Number(written) : Number.NaN
+  return Number.isNaN(value) ? parseMetricLine(text.slice(start, end)) : { timestamp, value, step }
 }
 
 /** The latest point of a metric file's text; undefined when no line of it is a point. */
