@@ -1,31 +1,26 @@
 import { EventEmitter } from 'node:events'
 import { dirname, join } from 'node:path'
-import { isLocal } from './artifacts/location.js'
-import type { Experiment, FileInfo, RunData } from './core/entities.js'
+import type { Experiment, FileInfo } from './core/entities.js'
 import type { Check } from './doctor.js'
-import { type CairnError, InvalidParameterError, UnavailableError } from './errors.js'
+import type { CairnError } from './errors.js'
 import { systemUser } from './host/user.js'
 import type { CacheInfo, ModelCache, Pruned, PruneOptions } from './models/cache.js'
+import type { CarryDeps } from './models/carry.js'
 import type { LoadDeps, LoadedModel, LoadModelOptions } from './models/load.js'
-import type { ModelInfo, RegisterRequest } from './models/log.js'
 import type { ModelOptions, PackageDeps } from './models/package.js'
 import { type Registry, registry } from './registry/registry.js'
 import type { ArtifactTarget, DownloadOptions } from './resolve/artifacts.js'
 import { beginRun } from './run/begin.js'
 import { endAtExit, forgetAtExit } from './run/exit.js'
-import { isAway } from './run/offline.js'
+import { experimentInUse } from './run/experiment.js'
+import { logModelOf } from './run/model.js'
 import { directOutlet } from './run/outlet.js'
 import { type LiveRun, openRun, type Run } from './run/run.js'
 import type { StartRunOptions } from './run/start.js'
+import { runUrl, whereToLook } from './run/where.js'
 import type { Watch } from './spool/deliver.js'
 import type { SyncOptions, SyncResult } from './sync/sync.js'
-import {
-  type CallOptions,
-  type Experiments,
-  ensureExperiment,
-  experiments,
-  requireActive,
-} from './tracking/experiments.js'
+import { type CallOptions, type Experiments, experiments } from './tracking/experiments.js'
 import type { BufferOptions } from './tracking/metric-buffer.js'
 import { type Runs, runs } from './tracking/runs.js'
 import { type ClientOptions, type Parts, type SpoolDelivery, type SpoolDeliveryOptions, wire } from './wire.js'
@@ -115,81 +110,51 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
   const tracking = backends.tracking.transport
   const events = new EventEmitter()
   const open = new Set<LiveRun>()
-  let current: Experiment | undefined
-  /** The name of an experiment that was set while its server was away. */
-  let wanted: string | undefined
   const mayBeOffline = parts.spool !== undefined && settings.offline === 'fallback'
 
   const experimentVerbs = experiments(tracking)
   const runVerbs = runs({
     transport: tracking,
     experiments: experimentVerbs,
-    defaultExperimentIds: () => (current ? [current.experimentId] : []),
+    defaultExperimentIds: () => [inUse.id ?? []].flat(),
     rules,
   })
-  const starting = mayBeOffline ? experiments(parts.impatient) : experimentVerbs
+  const { impatient } = parts
+  const starting = mayBeOffline ? experiments(impatient.transport) : experimentVerbs
   const startVerbs = mayBeOffline
-    ? runs({ transport: parts.impatient, experiments: starting, defaultExperimentIds: () => [], rules })
+    ? runs({ transport: impatient.transport, experiments: starting, defaultExperimentIds: () => [], rules })
     : runVerbs
+  const user = () => settings.user ?? systemUser()
   const registryVerbs = registry({
     transport: backends.registry.transport,
     tracking,
-    user: () => settings.user ?? systemUser(),
+    user,
   })
 
-  /** The experiment that is set: by `setExperiment`, else by the environment, looked up once. */
-  async function currentExperiment(verbs = experimentVerbs): Promise<Experiment | undefined> {
-    const { experimentId, experimentName } = settings
-    if (wanted !== undefined) current = await ensureExperiment(verbs, wanted)
-    wanted = undefined
-    if (current) return current
-    if (experimentId !== undefined) current = requireActive(await verbs.getExperiment(experimentId))
-    if (experimentName === undefined) return current
-    if (current && current.name !== experimentName)
-      throw new InvalidParameterError(
-        `MLFLOW_EXPERIMENT_ID ${experimentId} is ${JSON.stringify(current.name)}, but MLFLOW_EXPERIMENT_NAME is ${JSON.stringify(experimentName)}; set one of them`,
-      )
-    current ??= await ensureExperiment(verbs, experimentName)
-    return current
-  }
-
-  /** The experiment that is set, as far as it is known without its server. */
-  function knownExperiment(): { readonly experimentId: string } | { readonly name: string } | undefined {
-    const { experimentId, experimentName } = settings
-    if (wanted !== undefined) return { name: wanted }
-    if (current ?? experimentId) return { experimentId: current?.experimentId ?? experimentId! }
-    return experimentName === undefined ? undefined : { name: experimentName }
-  }
-
-  async function register({ name, source, stage, alias, signal }: RegisterRequest): Promise<string> {
-    const { version } = await registryVerbs.registerModel(source, name, { signal })
-    if (stage !== undefined) await registryVerbs.transitionStage(name, version, stage, { signal })
-    if (alias !== undefined) await registryVerbs.transitionStage(name, version, { alias }, { signal })
-    return version
-  }
-
-  async function logModel(run: Run, model: unknown, options: Parameters<Run['logModel']>[1]): Promise<ModelInfo> {
-    if (typeof options !== 'object' || options === null)
-      throw new InvalidParameterError("logModel takes options with the model's name, like { name: 'model' }")
-    const log = await import('./models/log.js')
-    const deps = {
-      ...(await packageDeps()),
-      transport: tracking,
-      openArtifacts: parts.openArtifacts,
-      registerModel: register,
-    }
-    // The logged model takes over what the run knows of itself: its parameters have to be there first.
-    const runId = parts.spool ? parts.spool.serverRunId(run.runId) : run.runId
-    if (runId === undefined)
-      throw new UnavailableError(
-        `The run ${run.runId} has not reached its server yet, and a model needs it; keep the model with saveModel and log it later`,
-      )
-    await run.flush()
-    const { info, data } = await runVerbs.getRun(runId, { signal: options.signal })
-    return log.logModel(deps, { ...info, params: data.params }, model, options)
-  }
-
   const warn = (message: string) => parts.logger.warn(message)
+  const inUse = experimentInUse({ experiments: experimentVerbs, starting, mayBeOffline, settings, warn })
+
+  /** The way of a logged model to a backend, and of its version to the registry. */
+  const carrying = (
+    transport: CarryDeps['transport'],
+    registryTransport: CarryDeps['transport'],
+    openArtifacts: CarryDeps['openArtifacts'],
+  ): CarryDeps => ({
+    transport,
+    openArtifacts,
+    registerModel: async (request) => {
+      const { registerLogged } = await import('./registry/logged.js')
+      return registerLogged({ transport: registryTransport, tracking: transport, user }, request)
+    },
+  })
+  const modelWays = {
+    packaging: packageDeps,
+    backend: carrying(tracking, backends.registry.transport, parts.openArtifacts),
+    impatient: carrying(impatient.transport, impatient.registry, impatient.openArtifacts),
+    registry: parts.registryAddress,
+    warn,
+  }
+
   let madeCache: Promise<ModelCache> | undefined
   const cache = (): Promise<ModelCache> => {
     madeCache ??= import('./models/cache.js').then(({ modelCache }) => modelCache({ dir: settings.cacheDir, warn }))
@@ -229,37 +194,20 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
     ...registryVerbs,
     getTrackingUri: () => backends.tracking.uri,
     getRegistryUri: () => backends.registry.uri,
-    async setExperiment(experiment, options) {
-      wanted = undefined
-      if (typeof experiment !== 'string') {
-        if (typeof experiment !== 'object' || experiment === null)
-          throw new InvalidParameterError('setExperiment takes a name, or { experimentId }')
-        current = requireActive(await experimentVerbs.getExperiment(experiment.experimentId, options))
-        return current
-      }
-      try {
-        current = await ensureExperiment(starting, experiment, options?.signal)
-      } catch (error) {
-        if (!mayBeOffline || !isAway(error)) throw error
-        wanted = experiment
-        parts.logger.warn(
-          `The server is away; the experiment ${JSON.stringify(experiment)} is set when it is back: ${error.message}`,
-        )
-        return notYetThere(experiment)
-      }
-      return current
-    },
+    setExperiment: inUse.set,
     async startRun(options = {}) {
       const begun = await beginRun(
         {
           experiments: starting,
           runs: startVerbs,
           rules,
-          current: () => currentExperiment(starting),
-          knownExperiment,
+          current: inUse.current,
+          knownExperiment: inUse.known,
           user: settings.user,
           runContext: settings.runContext,
           mayBeOffline,
+          backend: { transport: tracking, openArtifacts: parts.openArtifacts },
+          impatient,
           spool: parts.spool?.open,
           direct: async (runId) => directOutlet(await tracking(), runId),
           serverRunId: (runId) => (parts.spool ? parts.spool.serverRunId(runId) : runId),
@@ -268,22 +216,14 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
         },
         options,
       )
-      const { data, owned, outlet, away } = begun
-      const { runId } = data.info
+      const { data, owned, outlet, spooled, store, transport, isOnline } = begun
       const run: LiveRun = openRun(data, {
-        transport: away ? away.transport : await tracking(),
-        outlet,
-        store: async () => away?.store ?? parts.openArtifacts(data.info.artifactUri ?? ''),
-        rules,
-        buffer: {
-          ...parts.buffer,
-          ...bufferWatch(watch(runId)),
-        },
+        ...{ transport, outlet, store, rules, owned },
+        buffer: { ...parts.buffer, ...bufferWatch(watch(data.info.runId)) },
         say: parts.say,
-        url: away ? undefined : runUrl(data, backends.tracking.uri),
-        whereToLook: settings.suppressUrl || away ? undefined : whereToLook(data, backends.tracking.uri),
-        logModel: (model, modelOptions) => logModel(run, model, modelOptions),
-        owned,
+        url: isOnline ? runUrl(data, backends.tracking.uri) : undefined,
+        whereToLook: settings.suppressUrl || !isOnline ? undefined : whereToLook(data, backends.tracking.uri),
+        logModel: (model, how) => logModelOf(modelWays, { run, spooled }, model, how),
         onEnded: () => {
           open.delete(run)
           forgetAtExit(run)
@@ -365,36 +305,8 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
   return client
 }
 
-/** An experiment that was named while its server was away. */
-const notYetThere = (name: string): Experiment => ({
-  experimentId: '',
-  name,
-  artifactLocation: undefined,
-  lifecycleStage: 'active',
-  creationTime: undefined,
-  lastUpdateTime: undefined,
-  tags: {},
-})
-
 const bufferWatch = ({ onRetry, onRefused, onRecovered }: Watch): BufferOptions => ({
   ...(onRetry && { onRetry }),
   ...(onRefused && { onRefused }),
   ...(onRecovered && { onRecovered }),
 })
-
-/** The page of a run on a server. */
-function runUrl({ info }: RunData, trackingUri: string): string | undefined {
-  if (!/^https?:/i.test(trackingUri)) return undefined
-  const { origin, pathname } = new URL(trackingUri)
-  return `${origin}${pathname.replace(/\/$/, '')}/#/experiments/${info.experimentId}/runs/${info.runId}`
-}
-
-/** One line for the end of a run; a child's is its parent's, and a scheme of the user's own is theirs to open. */
-function whereToLook(data: RunData, trackingUri: string): string | undefined {
-  const { runId, runName = runId } = data.info
-  if (data.data.tags['mlflow.parentRunId'] !== undefined) return undefined
-  const url = runUrl(data, trackingUri)
-  if (url !== undefined) return `cairn: run ${runName}: ${url}`
-  if (!isLocal(trackingUri)) return undefined
-  return `cairn: run ${runName}: npx cairn-ml runs show ${runId} --tracking-uri ${trackingUri}`
-}

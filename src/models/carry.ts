@@ -60,6 +60,13 @@ export interface CarryModelOptions {
 
 const PARAMS_PER_CALL = 100
 
+/** A run as its server knows it, for a model that is logged in it. */
+export async function runOfModel(transport: Transport, runId: string, options: CallOptions): Promise<ModelRun> {
+  const { info, data } = (await transport.call('getRun', { run_id: runId }, options)).run
+  const params = Object.fromEntries(data.params.map(({ key, value = '' }) => [key, value]))
+  return { runId: info.run_id, experimentId: info.experiment_id, artifactUri: info.artifact_uri, params }
+}
+
 /**
  * Brings a packaged model to where it belongs, the way of MLflow 3: made known, linked to its run, its files sent with
  * MLmodel last, marked ready, registered where asked; a server of MLflow 2 gets it into the run's artifacts. With an

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import type { ArtifactStore } from '../artifacts/store.js'
+import type { ArtifactStore, OpenArtifacts } from '../artifacts/store.js'
 import type { Experiment, RunData } from '../core/entities.js'
 import { type CairnError, InvalidParameterError } from '../errors.js'
 import type { Watch } from '../spool/deliver.js'
 import type { SpooledRun } from '../spool/place.js'
 import type { Transport } from '../transport/transport.js'
+import { keptOrSent } from './kept.js'
 import { isAway, offlineRun } from './offline.js'
-import { offlineStore, offlineTransport } from './offline-store.js'
 import type { Outlet } from './outlet.js'
 import type { SpooledOutlet } from './spooled.js'
 import { type StartDeps, type StartRunOptions, startRun } from './start.js'
@@ -17,8 +17,19 @@ export interface Begun {
   /** Whether this process ends it. */
   readonly owned: boolean
   readonly outlet: Outlet
-  /** Where its files and other calls are kept until the server can be reached; undefined when it was. */
-  readonly away: { readonly store: ArtifactStore; readonly transport: Transport } | undefined
+  /** The same, where it goes through the disk. */
+  readonly spooled: SpooledOutlet | undefined
+  /** Where its files and its other calls go. */
+  readonly store: () => Promise<ArtifactStore>
+  readonly transport: Transport
+  /** Whether its server was there. */
+  readonly isOnline: boolean
+}
+
+/** The ways to the backend of runs. */
+export interface Ways {
+  readonly transport: () => Promise<Transport>
+  readonly openArtifacts: OpenArtifacts
 }
 
 export interface BeginDeps extends StartDeps {
@@ -26,6 +37,9 @@ export interface BeginDeps extends StartDeps {
   readonly spool: ((run: SpooledRun, watch: Watch) => SpooledOutlet) | undefined
   /** The way without one. */
   readonly direct: (runId: string) => Promise<Outlet>
+  readonly backend: Ways
+  /** As `backend`, each giving up after seconds: for what can also be kept on disk. */
+  readonly impatient: Ways
   /** Whether a run may begin while its server is away. */
   readonly mayBeOffline: boolean
   /** The experiment that is set, without asking the server. */
@@ -38,51 +52,99 @@ export interface BeginDeps extends StartDeps {
 
 /** Begins a run; when the server is away, on disk. */
 export async function beginRun(deps: BeginDeps, options: StartRunOptions): Promise<Begun> {
-  const operationId = deps.spool && deps.mayBeOffline ? randomUUID() : undefined
+  const { spool } = deps
+  const operationId = spool && deps.mayBeOffline ? randomUUID() : undefined
   const known = { ...deps, operationId }
-  const asked = options.runId === undefined ? options : { ...options, runId: deps.serverRunId(options.runId) }
-  if (options.runId !== undefined && asked.runId === undefined)
-    throw new InvalidParameterError(
-      `The run ${options.runId} was made while its server was away and has not reached it yet; send it with npx cairn-ml sync`,
+  const asked = withServerIds(deps, options)
+  const orphan = asked.parentRunId === undefined ? options.parentRunId : undefined
+  if (spool && orphan !== undefined) {
+    return offline(
+      known,
+      spool,
+      { ...asked, parentRunId: orphan },
+      `Its parent ${orphan} has not reached the server yet`,
     )
+  }
   try {
     const { data, owned } = await startRun(known, asked)
-    return { data, owned, outlet: await outletOf(deps, data.info.runId), away: undefined }
+    return await online(deps, data, owned)
   } catch (error) {
-    if (!deps.spool || !deps.mayBeOffline || !isAway(error)) throw error
-    return offline(known, deps.spool, asked, error)
+    if (!spool || !deps.mayBeOffline || !isAway(error)) throw error
+    return offline(known, spool, asked, `The server is away (${error.message})`)
   }
 }
 
-async function outletOf(deps: BeginDeps, runId: string): Promise<Outlet> {
-  if (deps.spool) {
-    try {
-      return deps.spool({ runId, local: false }, deps.watch(runId))
-    } catch (error) {
-      deps.warn(
-        `There is no spool for what is logged: ${(error as Error).message}. It goes straight to the server, and is lost when the process is killed; CAIRN_SPOOL_DIR names another folder`,
-      )
-    }
+/** Ids of ours as those that the server knows, where it has them. */
+function withServerIds({ serverRunId }: BeginDeps, options: StartRunOptions): StartRunOptions {
+  const { runId, parentRunId } = options
+  const asked = {
+    ...options,
+    runId: runId === undefined ? undefined : serverRunId(runId),
+    parentRunId: parentRunId === undefined ? undefined : serverRunId(parentRunId),
   }
-  return deps.direct(runId)
+  if (runId !== undefined && asked.runId === undefined)
+    throw new InvalidParameterError(
+      `The run ${runId} was made while its server was away and has not reached it yet; send it with npx cairn-ml sync`,
+    )
+  return asked
+}
+
+async function online(deps: BeginDeps, data: RunData, owned: boolean): Promise<Begun> {
+  const { runId, artifactUri } = data.info
+  const spooled = spooledWay(deps, runId)
+  if (spooled) return { ...kept(deps, spooled, { data, after: 0 }), owned, isOnline: true }
+  const { transport, openArtifacts } = deps.backend
+  return {
+    data,
+    owned,
+    outlet: await deps.direct(runId),
+    spooled: undefined,
+    store: async () => openArtifacts(artifactUri ?? ''),
+    transport: await transport(),
+    isOnline: true,
+  }
+}
+
+function spooledWay({ spool, watch, warn }: BeginDeps, runId: string): SpooledOutlet | undefined {
+  try {
+    return spool?.({ runId, local: false }, watch(runId))
+  } catch (error) {
+    warn(
+      `There is no spool for what is logged: ${(error as Error).message}. It goes straight to the server, and is lost when the process is killed; CAIRN_SPOOL_DIR names another folder`,
+    )
+    return undefined
+  }
+}
+
+/** A run whose files and other calls wait on disk while its server is away. */
+function kept(
+  { impatient, warn }: BeginDeps,
+  outlet: SpooledOutlet,
+  { data, after }: { data: RunData; after: number },
+): Omit<Begun, 'owned' | 'isOnline'> {
+  const { runId, artifactUri } = data.info
+  const onKept = (what: string, { message }: CairnError) =>
+    warn(`${what} of run ${runId} and what follows it are kept on disk until the server takes them: ${message}`)
+  const { store, transport } = keptOrSent({ outlet, ...impatient, artifactUri, after, onKept })
+  return { data, outlet, spooled: outlet, store: async () => store, transport }
 }
 
 async function offline(
   deps: BeginDeps,
   spool: NonNullable<BeginDeps['spool']>,
   options: StartRunOptions,
-  reason: CairnError,
+  why: string,
 ): Promise<Begun> {
   const { experimentId, experimentName } = options
   const named = experimentName === undefined ? undefined : { name: experimentName }
   const experiment = experimentId === undefined ? (named ?? deps.knownExperiment()) : { experimentId }
-  const { data, create } = await offlineRun(deps, options, experiment)
+  const { data, steps, mark } = await offlineRun(deps, options, experiment)
   const { runId } = data.info
-  const outlet = spool({ runId, local: create !== undefined }, deps.watch(runId))
-  if (create) outlet.steps([{ create }])
+  const outlet = spool({ runId, local: mark === undefined }, deps.watch(runId))
+  const after = outlet.steps(steps)
+  if (mark !== undefined) outlet.endsOnlyAs(mark)
   deps.warn(
-    `The server is away, so the run ${runId} is kept on disk and sent when it is back, by this or the next process of Cairn here, or by npx cairn-ml sync: ${reason.message}`,
+    `${why}, so the run ${runId} is kept on disk and sent when that has changed, by this or the next process of Cairn here, or by npx cairn-ml sync`,
   )
-  const away = create ? { store: offlineStore(outlet), transport: offlineTransport(outlet) } : undefined
-  return { data, owned: create !== undefined, outlet, away }
+  return { ...kept(deps, outlet, { data, after }), owned: true, isOnline: false }
 }

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { Experiment, RunData } from '../core/entities.js'
+import { checkRunId } from '../core/names.js'
 import { toPairs } from '../core/pairs.js'
 import { CairnError } from '../errors.js'
-import type { NewRun } from '../spool/records.js'
+import { type Step, TAKE_UP, TAKEN_UP } from '../spool/records.js'
+import { tagText } from '../tracking/values.js'
 import { runTags, type StartDeps, type StartRunOptions } from './start.js'
 
 /** Whether a failure says that the server is away, and not that it was given a wrong address or wrong credentials. */
@@ -13,43 +15,79 @@ export function isAway(error: unknown): error is CairnError {
   return code !== 'ENOTFOUND'
 }
 
-/** A run that begins without its server: as it stands for the script, and what has to be made later. */
+const PASSING = new Set([408, 429, 502, 503, 504])
+
+/**
+ * As `isAway`, of a server that was there before: a name that does not resolve any more says that this machine is cut off,
+ * and a 500 that the server does not manage what it is asked, now or later.
+ */
+export const isOutage = (error: unknown): error is CairnError =>
+  error instanceof CairnError && error.retryable && (error.status === undefined || PASSING.has(error.status))
+
+/** A run that begins without its server: as it stands for the script, and what has to be done first. */
 export interface OfflineRun {
   readonly data: RunData
-  /** Undefined for a run that the server has already. */
-  readonly create: NewRun | undefined
+  readonly steps: readonly Step[]
+  /** The mark under which a run that the server has already is taken up; undefined for one that is to be made. */
+  readonly mark: string | undefined
 }
+
+type Place = Pick<Experiment, 'experimentId'> | { readonly name: string }
 
 /** Begins a run under an id of ours, or takes one up by the id it has. */
 export async function offlineRun(
   deps: StartDeps,
   options: StartRunOptions,
-  experiment: Pick<Experiment, 'experimentId'> | { readonly name: string } | undefined,
+  experiment: Place | undefined,
 ): Promise<OfflineRun> {
+  return options.runId === undefined ? newRun(deps, options, experiment) : takenUp(deps, options, options.runId)
+}
+
+async function newRun(deps: StartDeps, options: StartRunOptions, experiment: Place | undefined): Promise<OfflineRun> {
   const startTime = Date.now()
   const { runName } = options
-  const tags = options.runId === undefined ? await runTags(deps, options) : {}
-  const byId = experiment && 'experimentId' in experiment ? experiment.experimentId : undefined
+  const tags = await runTags(deps, options)
+  const experimentId = experiment && 'experimentId' in experiment ? experiment.experimentId : undefined
   const experimentName = experiment && 'name' in experiment ? experiment.name : undefined
   const userId = tags['mlflow.user']
-  const data: RunData = {
-    info: {
-      runId: options.runId ?? randomUUID().replaceAll('-', ''),
-      runName,
-      experimentId: byId ?? '',
-      status: 'RUNNING',
-      startTime,
-      endTime: undefined,
-      artifactUri: undefined,
-      lifecycleStage: 'active',
-      userId,
-    },
-    data: {
-      params: {},
-      metrics: {},
-      tags: { ...tags, ...(runName === undefined ? {} : { 'mlflow.runName': runName }) },
-    },
+  const named = runName === undefined ? {} : { 'mlflow.runName': runName }
+  const data = {
+    info: infoOf(randomUUID().replaceAll('-', ''), { runName, experimentId, startTime, userId }),
+    data: { params: {}, metrics: {}, tags: { ...tags, ...named } },
   }
-  if (options.runId !== undefined) return { data, create: undefined }
-  return { data, create: { experimentId: byId, experimentName, startTime, runName, userId, tags: toPairs(tags) ?? [] } }
+  const create = { experimentId, experimentName, startTime, runName, userId, tags: toPairs(tags) ?? [] }
+  return { data, steps: [{ create }], mark: undefined }
 }
+
+/** Whether it goes on, so that another process ends it, or has ended, so that we do, is found out when its server is there. */
+function takenUp({ rules }: StartDeps, options: StartRunOptions, id: string): OfflineRun {
+  const { runName, description } = options
+  const mark = randomUUID()
+  const own = { ...options.tags, ...(description === undefined ? {} : { 'mlflow.note.content': description }) }
+  const tags: Record<string, string> = {}
+  for (const [key, value] of Object.entries(own))
+    if (value !== undefined && value !== null) tags[key] = tagText(key, value, rules)
+  const input = { [TAKEN_UP]: mark, ...(runName === undefined ? {} : { run_name: runName }) }
+  const steps: Step[] = [{ call: TAKE_UP, input }, ...(toPairs(tags) ?? []).map((tag) => ({ tag }))]
+  const info = infoOf(checkRunId(id), { runName })
+  return { data: { info, data: { params: {}, metrics: {}, tags } }, steps, mark }
+}
+
+interface Known {
+  readonly runName: string | undefined
+  readonly experimentId?: string | undefined
+  readonly startTime?: number
+  readonly userId?: string | undefined
+}
+
+const infoOf = (runId: string, known: Known): RunData['info'] => ({
+  runId,
+  runName: known.runName,
+  experimentId: known.experimentId ?? '',
+  status: 'RUNNING',
+  startTime: known.startTime,
+  endTime: undefined,
+  artifactUri: undefined,
+  lifecycleStage: 'active',
+  userId: known.userId,
+})

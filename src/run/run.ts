@@ -78,6 +78,8 @@ const RUN_NAME = 'mlflow.runName'
 export interface LiveRun extends Run {
   /** Whether it takes what is logged: until its end is asked for. */
   readonly isOpen: boolean
+  /** Hands on what waits in memory, so that it goes before what follows. */
+  handOver(): void
   /** Ends the run if this process made it; else only delivers what waits. */
   finish(status: EndStatus): Promise<void>
   /** Delivers and ends without waiting, as far as the backend can: for the exit of the process. */
@@ -257,6 +259,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       await flush(timeoutMs ?? FLUSH_MS)
     },
     stats,
+    handOver: buffer.drainNow,
     get isOpen() {
       return ending === undefined
     },

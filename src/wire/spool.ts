@@ -26,10 +26,12 @@ export interface SpoolOptions {
   readonly hands: Hands
   readonly courier: () => Promise<Courier>
   readonly warn: (message: string) => void
+  /** Called when the spool is closed, before anybody else may go on with what is in it. */
+  readonly onClose?: (() => void) | undefined
 }
 
 /** Opens the spool of one server; nothing is made on disk before the first run. */
-export function openSpool({ place, hands, courier, warn }: SpoolOptions): Spool {
+export function openSpool({ place, hands, courier, warn, onClose }: SpoolOptions): Spool {
   const outlets = new Set<SpooledOutlet>()
   return {
     open(run, watch) {
@@ -62,6 +64,7 @@ export function openSpool({ place, hands, courier, warn }: SpoolOptions): Spool 
     waiting: () => waitingRuns(place),
     serverRunId: (runId) => serverRunId(place, runId),
     async close() {
+      onClose?.()
       await Promise.all([...outlets].map((outlet) => outlet.stop()))
       outlets.clear()
       await hands.close()

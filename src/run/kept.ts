@@ -1,0 +1,149 @@
+import { join } from 'node:path'
+import type { ArtifactStore, OpenArtifacts } from '../artifacts/store.js'
+import { blobOf, removeAll, saveStream } from '../disk/files.js'
+import { type CairnError, NotFoundError, UnavailableError } from '../errors.js'
+import type { Input, Operation, Output, Transport } from '../transport/transport.js'
+import { isOutage } from './offline.js'
+import type { SpooledOutlet } from './spooled.js'
+
+/** What a run's files and other calls need, whose server may be away. */
+export interface KeptDeps {
+  readonly outlet: SpooledOutlet
+  /** The way to the server, which gives up after seconds; as for the files. */
+  readonly transport: () => Promise<Transport>
+  readonly openArtifacts: OpenArtifacts
+  /** Where the run's files go, as far as it is known. */
+  readonly artifactUri: string | undefined
+  /** How many steps of the log have to be done with before anything goes straight to the server. */
+  readonly after: number
+  /** Told why, at the first of a row of things that are kept. */
+  readonly onKept: (what: string, reason: CairnError) => void
+}
+
+/** A run's files and other calls. */
+export interface Kept {
+  readonly store: ArtifactStore
+  readonly transport: Transport
+}
+
+/** How often one that waits for its answer looks whether the server is known to be away. */
+const LOOK_MS = 250
+const KEPT_CALLS: ReadonlySet<Operation> = new Set<Operation>(['logInputs', 'logOutputs'])
+
+/**
+ * Files and calls of a run that go straight to its server, and into the run's folder of the spool while that is away: from
+ * there they are sent in their turn. Whatever follows one that is kept is kept too until that has arrived, so that no
+ * older file replaces a newer one.
+ */
+export function keptOrSent(deps: KeptDeps): Kept {
+  const { outlet } = deps
+  const { dir } = outlet.folder
+  let serial = 0
+  let artifactUri = deps.artifactUri
+  let after = deps.after
+  /** Files that are read back to be added to (tables), each with its newest state on this machine. */
+  const readBack = new Map<string, string | undefined>()
+
+  const isMade = () => outlet.folder.runId() !== undefined
+  const mustWait = () => !isMade() || outlet.awayFor !== undefined || !outlet.isDone(after)
+
+  async function online(): Promise<ArtifactStore> {
+    if (artifactUri === undefined) {
+      const transport = await deps.transport()
+      const { run } = await transport.call('getRun', { run_id: outlet.folder.runId() ?? '' })
+      artifactUri = run.info.artifact_uri ?? ''
+    }
+    return deps.openArtifacts(artifactUri)
+  }
+
+  /** Does something with the server as long as that is not known to be away; undefined when it is. */
+  async function sent<T>(
+    signal: AbortSignal | undefined,
+    act: (signal: AbortSignal) => Promise<T>,
+  ): Promise<{ readonly value: T } | { readonly reason: CairnError }> {
+    const given = new AbortController()
+    const look = setInterval(() => outlet.awayFor && given.abort(outlet.awayFor), LOOK_MS)
+    try {
+      return { value: await act(signal ? AbortSignal.any([signal, given.signal]) : given.signal) }
+    } catch (error) {
+      signal?.throwIfAborted()
+      const reason = given.signal.aborted ? outlet.awayFor : undefined
+      if (reason) return { reason }
+      if (!isOutage(error)) throw error
+      return { reason: error }
+    } finally {
+      clearInterval(look)
+    }
+  }
+
+  function keep(what: string, reason: CairnError | undefined, steps: Parameters<SpooledOutlet['steps']>[0]): void {
+    const isFirst = outlet.isDone(after)
+    after = outlet.steps(steps)
+    if (isFirst && reason) deps.onKept(what, reason)
+  }
+
+  async function keepFile(path: string, data: Blob, signal: AbortSignal | undefined, reason?: CairnError) {
+    if (!outlet.isOpen && reason) throw reason
+    const file = `file-${serial++}`
+    await save(file, data, signal)
+    keep(path, reason, [{ artifact: { path, file, type: data.type } }])
+  }
+
+  const save = (file: string, data: Blob, signal: AbortSignal | undefined) =>
+    saveStream(join(dir, file), data.stream() as ReadableStream<Uint8Array>, { signal, mode: 0o600 })
+
+  async function copyOf(path: string): Promise<ReadableStream<Uint8Array> | undefined> {
+    const file = readBack.get(path)
+    return file === undefined ? undefined : ((await blobOf(join(dir, file))).stream() as ReadableStream<Uint8Array>)
+  }
+
+  const store: ArtifactStore = {
+    list: async (path, options) => (await online()).list(path, options),
+    remove: async (path, options) => (await online()).remove(path, options),
+    async read(path, { signal } = {}) {
+      const copy = await copyOf(path)
+      if (!readBack.has(path)) readBack.set(path, undefined)
+      if (copy && mustWait()) return copy
+      if (!isMade()) throw new NotFoundError(`${path} is not among what waits for the server`)
+      const got = await sent(signal, async (until) => (await online()).read(path, { signal: until }))
+      if ('value' in got) return got.value
+      if (copy) return copy
+      throw new UnavailableError(
+        `${JSON.stringify(path)} may be on the server already, which is away, so nothing can be added to it; use another name, or try again later`,
+        { cause: got.reason },
+      )
+    },
+    async write(path, data, { signal } = {}) {
+      if (mustWait() && outlet.isOpen) await keepFile(path, data, signal, outlet.awayFor)
+      else {
+        const got = await sent(signal, async (until) => (await online()).write(path, data, { signal: until }))
+        if ('reason' in got) await keepFile(path, data, signal, got.reason)
+      }
+      if (!readBack.has(path) || !outlet.isOpen) return
+      const file = `copy-${serial++}`
+      await save(file, data, signal)
+      const older = readBack.get(path)
+      readBack.set(path, file)
+      if (older !== undefined) await removeAll(join(dir, older))
+    },
+  }
+
+  async function call<O extends Operation>(operation: O, input: Input<O>, options = {}): Promise<Output<O>> {
+    const { run_id: _, ...rest } = input as Record<string, unknown>
+    const { signal } = options as { signal?: AbortSignal }
+    const steps = [{ call: operation, input: rest }]
+    const isKept = KEPT_CALLS.has(operation)
+    if (isKept && mustWait() && outlet.isOpen) {
+      keep(operation, outlet.awayFor, steps)
+      return {} as Output<O>
+    }
+    const own = { ...input, run_id: outlet.folder.runId() } as Input<O>
+    const got = await sent(signal, async (until) => (await deps.transport()).call(operation, own, { signal: until }))
+    if ('value' in got) return got.value
+    if (!isKept || !outlet.isOpen) throw got.reason
+    keep(operation, got.reason, steps)
+    return {} as Output<O>
+  }
+
+  return { store, transport: { call, close: async () => {} } }
+}

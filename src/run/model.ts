@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { makeDirs, removeAll } from '../disk/files.js'
+import { type CairnError, TimeoutError, UnavailableError } from '../errors.js'
+import type { CarryDeps } from '../models/carry.js'
+import type { LogModelOptions, ModelInfo } from '../models/log.js'
+import type { PackageDeps } from '../models/package.js'
+import { isOutage } from './offline.js'
+import type { LiveRun } from './run.js'
+import type { SpooledOutlet } from './spooled.js'
+
+/** What logging a model needs of the world. */
+export interface LogModelWays {
+  readonly packaging: () => Promise<PackageDeps>
+  readonly backend: CarryDeps
+  /** As `backend`, each giving up after seconds: what has not arrived by then is kept on disk. */
+  readonly impatient: CarryDeps
+  /** The registry's address, without credentials, when it is not the server of the runs. */
+  readonly registry: string | undefined
+  readonly warn: (message: string) => void
+}
+
+/** A run, and its way through the disk where it has one. */
+export interface ModelsRun {
+  readonly run: LiveRun
+  readonly spooled: SpooledOutlet | undefined
+}
+
+/** How long what was logged before may take to arrive, until its server counts as away. */
+const ARRIVE_MS = 20_000
+
+/** Logs a model with a run: on its server, or on disk until that can be reached. */
+export async function logModelOf(
+  ways: LogModelWays,
+  { run, spooled }: ModelsRun,
+  model: unknown,
+  options: LogModelOptions,
+): Promise<ModelInfo> {
+  const log = await import('../models/log.js')
+  log.checkModelOptions(options)
+  if (spooled?.isOpen) return keptOrSent(ways, { run, spooled }, model, options)
+  // The logged model takes over what the run knows of itself: its parameters have to be there first.
+  await run.flush()
+  const deps = { ...(await ways.packaging()), ...ways.backend }
+  const runId = spooled?.folder.runId() ?? run.runId
+  return log.logModel(deps, await carried(ways.backend, runId, options.signal), model, options)
+}
+
+const carried = async ({ transport }: CarryDeps, runId: string, signal: AbortSignal | undefined) =>
+  (await import('../models/carry.js')).runOfModel(await transport(), runId, { signal })
+
+async function keptOrSent(
+  ways: LogModelWays,
+  { run, spooled }: { readonly run: LiveRun; readonly spooled: SpooledOutlet },
+  model: unknown,
+  options: LogModelOptions,
+): Promise<ModelInfo> {
+  const [{ packForRun }, { carryModel }] = await Promise.all([import('../models/log.js'), import('../models/carry.js')])
+  const folder = `model-${randomUUID()}`
+  const dir = join(spooled.folder.dir, folder)
+  const { registry } = ways
+  const known = { model, runId: run.runId, operationId: randomUUID(), registry }
+  let isKept = false
+  await makeDirs(dir, 0o700)
+  try {
+    const { packed, info } = await packForRun(await ways.packaging(), dir, known, options)
+    let reason = await awayFor(run, spooled)
+    if (!reason)
+      try {
+        const of = await carried(ways.impatient, spooled.folder.runId() ?? run.runId, options.signal)
+        return await carryModel(ways.impatient, of, packed, options)
+      } catch (error) {
+        if (!isOutage(error) || !spooled.isOpen || options.signal?.aborted) throw error
+        reason = error
+      }
+    spooled.steps([{ model: { folder, request: packed.request } }])
+    isKept = true
+    ways.warn(
+      `The model ${JSON.stringify(options.name)} of run ${run.runId} is kept on disk until its server takes it, then logged${options.registeredModelName === undefined ? '' : ' and registered'} in its turn, by this or the next process of Cairn here, or by npx cairn-ml sync: ${reason.message}`,
+    )
+    return info
+  } finally {
+    if (!isKept) await Promise.all([removeAll(dir), removeAll(`${dir}.sent`)])
+  }
+}
+
+/** Why the server cannot have a model now; undefined when it has all that was logged before. */
+async function awayFor(run: LiveRun, spooled: SpooledOutlet): Promise<CairnError | undefined> {
+  run.handOver()
+  if (spooled.folder.runId() === undefined) return new UnavailableError('the run is not made on its server yet')
+  if (spooled.awayFor) return spooled.awayFor
+  try {
+    await spooled.arrive(ARRIVE_MS)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof TimeoutError)) throw error
+    return spooled.awayFor ?? error
+  }
+}

@@ -1,0 +1,50 @@
+import type { OpenArtifacts } from '../artifacts/store.js'
+import { systemUser } from '../host/user.js'
+import { registerLogged } from '../registry/logged.js'
+import type { CarryOptions, Courier } from '../spool/deliver.js'
+import type { KeptModel } from '../spool/records.js'
+import { courier } from '../tracking/courier.js'
+import type { Transport } from '../transport/transport.js'
+
+/** What carries things from the spool to a server, each try for itself. */
+export interface CarrierDeps {
+  readonly transport: Transport
+  readonly openArtifacts: OpenArtifacts
+  readonly serverRunId: (runId: string) => string | undefined
+  /** The registry at an address. */
+  readonly registryAt: (address: string) => Promise<Transport>
+  readonly user: string | undefined
+  /** Ends what is on its way when its client is closed: somebody else may go on from there. */
+  readonly closing: AbortSignal
+}
+
+/** A version that is to be put in a stage has to be ready; a process that ends does not wait long for that. */
+const READY_MS = 10_000
+
+/** The way from the spool to a server, models and their versions included. */
+export function carrier({ transport, openArtifacts, serverRunId, registryAt, user, closing }: CarrierDeps): Courier {
+  async function model(runId: string, { folder, request }: KeptModel, { signal }: CarryOptions): Promise<void> {
+    const { carryModel, runOfModel } = await import('../models/carry.js')
+    const deps = {
+      transport: async () => transport,
+      openArtifacts,
+      registerModel: ({ registry, ...wanted }: Parameters<Parameters<typeof carryModel>[0]['registerModel']>[0]) =>
+        registerLogged(
+          {
+            transport: async () => (registry === undefined ? transport : registryAt(registry)),
+            tracking: async () => transport,
+            user: () => user ?? systemUser(),
+          },
+          { ...wanted, awaitRegistrationMs: (wanted.stage ?? wanted.alias) ? READY_MS : 0 },
+        ),
+    }
+    const run = await runOfModel(transport, runId, { signal })
+    await carryModel(deps, run, { dir: folder, request }, { signal })
+  }
+  const made = courier({ transport, openArtifacts, serverRunId, model })
+  return {
+    ...made,
+    artifact: (runId, kept, how) =>
+      made.artifact(runId, kept, { ...how, signal: AbortSignal.any([how.signal, closing]) }),
+  }
+}
