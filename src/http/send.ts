@@ -61,6 +61,8 @@ export interface HttpRequest {
   readonly idempotent?: boolean | undefined
   /** In place of the sender's limit on a whole call; `Infinity` leaves only the limit on silence. */
   readonly timeoutMs?: number | undefined
+  /** In place of the sender's limit on an answer, where it is less. */
+  readonly maxAnswerBytes?: number | undefined
 }
 
 /** A whole answer. */
@@ -193,7 +195,7 @@ export function sender(options: SenderOptions): Send {
       const encoding = header(got.headers, 'content-encoding')
       const body = await readText(got.body, {
         encoding,
-        limit: maxAnswerBytes,
+        limit: Math.min(maxAnswerBytes, request.maxAnswerBytes ?? maxAnswerBytes),
         length: header(got.headers, 'content-length'),
         url,
       })

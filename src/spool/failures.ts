@@ -1,4 +1,4 @@
-import { CairnError, InvalidParameterError, NetworkError, NotFoundError } from '../errors.js'
+import { CairnError, InvalidParameterError, NetworkError, NotFoundError, ProtocolError } from '../errors.js'
 import type { Parcel } from './backlog.js'
 
 /** The code of a failure that says: another run of this spool has to be made before this one. */
@@ -18,7 +18,7 @@ const ENTRY_STATUS = new Set([400, 404, 409, 413, 422])
 
 /** Not the entry is wrong but the way there: other credentials, or the right server behind the address, may take it. */
 export function isParking(error: CairnError, { stretch, steps }: Parcel): boolean {
-  if (error.code === 'PROTOCOL_ERROR' || error.code === 'NETWORK_ERROR') return true
+  if (error instanceof ProtocolError || error instanceof NetworkError) return true
   // An older server lacks calls of later versions; it never lacks batches.
   const isBatch = stretch.lane === 'points' || steps.some((step) => 'param' in step || 'tag' in step)
   if (error.code === 'ENDPOINT_NOT_FOUND') return isBatch

@@ -32,6 +32,10 @@ const ALWAYS_LIMITED: Partial<Record<Operation, number>> = {
   searchExperiments: 1_000,
 }
 
+/** The schema of an answer in which nothing stands, and what may stand there all the same. */
+const saysNothing: unknown = protocol.logBatch.output
+const NOTHING_BYTES = 1 << 20
+
 /** The protocol table carried over HTTP: every operation a request, every answer held against its schema. */
 export function httpTransport({ send }: { readonly send: Send }): HttpTransport {
   let facts: Promise<ServerFacts> | undefined
@@ -64,6 +68,7 @@ export function httpTransport({ send }: { readonly send: Send }): HttpTransport 
         ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' } }),
         signal: options.signal,
         idempotent: isRepeatable(operation),
+        ...(output === saysNothing ? { maxAnswerBytes: NOTHING_BYTES } : {}),
       })
       .catch((error: unknown) => {
         throw lacking(error, operation)

@@ -15,6 +15,14 @@ export interface Between {
   close(): Promise<void>
 }
 
+export interface BetweenOptions {
+  /** Any free one by default. */
+  readonly port?: number
+  readonly tls?: { readonly cert: string; readonly key: string }
+  /** Told of every connection, before any TLS. */
+  readonly onSocket?: () => void
+}
+
 /** Whether a request carries entries to a run. */
 export const carriesBatch = ({ url }: Seen): boolean => url.endsWith('/runs/log-batch')
 
@@ -22,7 +30,7 @@ export const carriesBatch = ({ url }: Seen): boolean => url.endsWith('/runs/log-
 export async function between(
   target: string,
   first: Meet = () => false,
-  options: { readonly port?: number; readonly tls?: { readonly cert: string; readonly key: string } } = {},
+  options: BetweenOptions = {},
 ): Promise<Between> {
   const to = new URL(target)
   const sockets = new Set<Socket>()
@@ -30,7 +38,9 @@ export async function between(
 
   function pass(incoming: IncomingMessage, response: ServerResponse, body: Buffer): void {
     const headers = { ...incoming.headers, host: to.host }
-    const { url: path, method } = incoming
+    const { method } = incoming
+    // A proxy is asked for whole addresses.
+    const path = incoming.url?.replace(/^http:\/\/[^/]*/, '')
     const out = ask({ hostname: to.hostname, port: to.port, path, method, headers, agent: false }, (answer) => {
       const { connection: _, ...kept } = answer.headers
       response.writeHead(answer.statusCode as number, kept)
@@ -57,7 +67,9 @@ export async function between(
 
   const server = options.tls ? createSecure(options.tls, answer) : createServer(answer)
   server.on('connection', (socket: Socket) => {
+    options.onSocket?.()
     sockets.add(socket)
+    socket.on('error', () => undefined)
     socket.on('close', () => sockets.delete(socket))
   })
   await new Promise<void>((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve))
