@@ -1,13 +1,15 @@
 import { tokenOf } from '../core/page.js'
 import type { WireMetric } from '../transport/protocol.js'
 import type { Transport } from '../transport/transport.js'
-import { type Columns, thinned } from './thin.js'
+import { type Columns, type Stretch, thinned, within } from './thin.js'
 
-/** A curve that is asked for: all of it, or what has come since `since` points were seen. */
+/** A curve that is asked for: all of it, what has come since `since` points were seen, or a stretch of it. */
 export interface CurveAsked {
   readonly run_id: string
   readonly key: string
   readonly since?: number | undefined
+  /** From one step or time to another: the points between them, and the ones that lead there. */
+  readonly within?: Stretch | undefined
 }
 
 /** The points of a curve to draw. */
@@ -111,8 +113,8 @@ export function curves({ transport, growing, now = Date.now }: CurvesOptions) {
   return async (asked: CurveAsked, most: number): Promise<CurveAnswer> => {
     const { columns, count } = await curveOf(asked)
     const { run_id, key, since = 0 } = asked
-    const from = since <= count ? since : 0
-    const kept = thinned(columns.value, from, count, most)
+    const from = since <= count && !asked.within ? since : 0
+    const kept = asked.within ? within(columns, count, asked.within, most) : thinned(columns.value, from, count, most)
     const pick = (column: Float64Array) => kept.map((index) => column[index] ?? 0)
     return {
       run_id,

@@ -21,10 +21,11 @@ export interface PageRoutesOptions extends CurvesOptions {
 const name = z.string().min(1)
 const target = z.union([z.string(), z.object({ alias: name })])
 const why = { comment: z.string().max(4000).optional(), by: z.string().optional() }
+const within = z.object({ by: z.enum(['step', 'time']), from: z.number(), to: z.number() })
 const inputs = {
   curves: z.object({
     curves: z
-      .array(z.object({ run_id: name, key: name, since: z.int().min(0).optional() }))
+      .array(z.object({ run_id: name, key: name, since: z.int().min(0).optional(), within: within.optional() }))
       .min(1)
       .max(500),
     points: z.int().min(16).max(20_000).default(1_500),

@@ -5,6 +5,32 @@ export interface Columns {
   readonly value: Float64Array
 }
 
+/** A part of an axis, both ends included. */
+export interface Stretch {
+  readonly by: 'step' | 'time'
+  readonly from: number
+  readonly to: number
+}
+
+/**
+ * Which points to draw of a stretch of a curve, thinned as `thinned` does: those that lie in it, and on either side the
+ * nearest, so that lines reach its edges.
+ */
+export function within(columns: Columns, count: number, { by, from, to }: Stretch, most: number): number[] {
+  const at = columns[by]
+  const inside: number[] = []
+  let [before, behind] = [-1, -1]
+  for (let index = 0; index < count; index++) {
+    const here = at[index] ?? 0
+    if (here >= from && here <= to) inside.push(index)
+    else if (here < from && (before < 0 || here >= (at[before] ?? 0))) before = index
+    else if (here > to && (behind < 0 || here < (at[behind] ?? 0))) behind = index
+  }
+  const value = Float64Array.from(inside, (index) => columns.value[index] ?? 0)
+  const kept = thinned(value, 0, value.length, most).map((place) => inside[place] ?? 0)
+  return [...(before < 0 ? [] : [before]), ...kept, ...(behind < 0 ? [] : [behind])].sort((a, b) => a - b)
+}
+
 /**
  * Which points of a curve to draw: all when there are at most `most`; else the first and the last, and of each stretch the
  * lowest, the highest and, where there is one, a value that is no number, so that no extreme and no gap is lost.

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
+import type { Browser, BrowserContext, Page, Response } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createClient } from '../../src/client.js'
 import { type RunningServer, startServer } from '../../src/server/index.js'
@@ -15,6 +15,7 @@ let context: BrowserContext
 let page: Page
 let faults: string[]
 const store = join(tempDir(), 'mlruns')
+type Box = NonNullable<Awaited<ReturnType<ReturnType<Page['locator']>['boundingBox']>>>
 
 describe.skipIf(!hasChromium)('the page', () => {
   beforeAll(async () => {
@@ -404,6 +405,39 @@ describe.skipIf(!hasChromium)('the page', () => {
       const told = await page.locator('.chart').getAttribute('aria-label')
       expect(told).toContain('lowest -40, highest 50')
       await keep(page, 'long')
+    })
+
+    it('and what is looked at closely comes as fine as it was logged, until one looks at all again', async () => {
+      await using client = createClient({ trackingUri: store })
+      await client.setExperiment('close')
+      const run = await client.startRun({ runName: 'close' })
+      for (let step = 0; step < 50_000; step++) run.logMetric('loss', Math.sin(step) + (step === 10_123 ? 7 : 0), step)
+      await run.end()
+      await open(`#/experiments/${run.experimentId}/runs/${run.runId}`)
+      await page.getByText('50,000 points').waitFor()
+      const pointsDrawn = async () =>
+        Number(/(\d+) points drawn/.exec((await page.locator('.chart').getAttribute('aria-label')) ?? '')?.[1])
+      const coarse = await pointsDrawn()
+      const { x, y, width, height } = (await page.locator('.u-over').boundingBox()) as Box
+      const asked = page.waitForRequest((request) => (request.postData() ?? '').includes('within'))
+      const middle = y + height / 2
+      await page.mouse.move(x + 0.2 * width, middle)
+      await page.mouse.down()
+      await page.mouse.move(x + 0.215 * width, middle, { steps: 4 })
+      await page.mouse.up()
+      const [{ within }] = (await asked).postDataJSON().curves
+      expect(within.by).toBe('step')
+      // All of the stretch, and the point that lies before it and behind it, in place of the few there were.
+      const answer = await ((await (await asked).response()) as Response).json()
+      const steps = Array.from(
+        { length: Math.floor(within.to) - Math.ceil(within.from) + 3 },
+        (_, index) => Math.ceil(within.from) - 1 + index,
+      )
+      expect(answer.curves[0].step).toEqual(steps)
+      await expect.poll(pointsDrawn).toBeGreaterThan(coarse)
+      await keep(page, 'close')
+      await page.mouse.dblclick(x + width / 2, middle)
+      await expect.poll(pointsDrawn).toBe(coarse)
     })
   })
 

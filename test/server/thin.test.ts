@@ -5,7 +5,7 @@ import { joined } from '../../src/server/page/join.js'
 import { hrefOf, parsePlace } from '../../src/server/page/route.js'
 import { rowsOf } from '../../src/server/page/rows.js'
 import { smoothed } from '../../src/server/page/smooth.js'
-import { thinned } from '../../src/server/thin.js'
+import { thinned, within } from '../../src/server/thin.js'
 
 describe('a thinned curve', () => {
   const curve = fc.array(fc.oneof(fc.double({ noNaN: true }), fc.constant(Number.NaN)), {
@@ -32,6 +32,33 @@ describe('a thinned curve', () => {
 
   it('is all there is when that is little', () => {
     expect(thinned(Float64Array.of(3, 1, 2), 1, 3, 16)).toEqual([1, 2])
+  })
+})
+
+describe('a stretch of a curve', () => {
+  const columns = (step: number[], value = step) => ({
+    step: Float64Array.from(step),
+    time: Float64Array.from(step, (at) => 1000 * at),
+    value: Float64Array.from(value),
+  })
+
+  it('is all of its points, and on either side the nearest', () => {
+    expect(within(columns([0, 1, 2, 3, 4, 5]), 6, { by: 'step', from: 2, to: 3 }, 16)).toEqual([1, 2, 3, 4])
+    expect(within(columns([0, 1, 2, 3, 4, 5]), 6, { by: 'time', from: 3500, to: 9000 }, 16)).toEqual([3, 4, 5])
+    expect(within(columns([0, 5]), 2, { by: 'step', from: 2, to: 3 }, 16)).toEqual([0, 1])
+    expect(within(columns([]), 0, { by: 'step', from: 2, to: 3 }, 16)).toEqual([])
+    // Logged in no order, as several processes do.
+    expect(within(columns([4, 1, 0, 3, 2]), 5, { by: 'step', from: 2, to: 3 }, 16)).toEqual([0, 1, 3, 4])
+  })
+
+  it('is thinned as a whole curve is, with its own extremes', () => {
+    const steps = Array.from({ length: 10_000 }, (_, step) => step)
+    const values = steps.map((step) => (step === 100 ? 9 : step === 5_555 ? 5 : Math.cos(step)))
+    const kept = within(columns(steps, values), 10_000, { by: 'step', from: 5_000, to: 5_999 }, 100)
+    expect(kept.length).toBeLessThanOrEqual(102)
+    expect([kept[0], kept.at(-1)]).toEqual([4_999, 6_000])
+    expect(kept).toContain(5_555)
+    expect(kept).not.toContain(100)
   })
 })
 

@@ -106,6 +106,19 @@ export interface Curve {
   readonly error?: string
 }
 
+/** A part of an axis. */
+export interface Stretch {
+  readonly by: 'step' | 'time'
+  readonly from: number
+  readonly to: number
+}
+export interface CurveWanted {
+  readonly run_id: string
+  readonly key: string
+  readonly since?: number
+  readonly within?: Stretch
+}
+
 /** Told when the server stops answering, and when it does again. */
 export const reach = new EventTarget()
 let reached = true
@@ -178,7 +191,7 @@ export const api = {
   searchRuns: (asked: RunsAsked, signal?: AbortSignal) => send<RunsPage>('POST', `${MLFLOW}runs/search`, asked, signal),
   runs: (run_ids: readonly string[], signal?: AbortSignal) =>
     send<{ runs: readonly Run[] }>('POST', '/cairn/runs', { run_ids }, signal),
-  curves: (curves: readonly { run_id: string; key: string; since?: number }[], points: number, signal?: AbortSignal) =>
+  curves: (curves: readonly CurveWanted[], points: number, signal?: AbortSignal) =>
     send<{ curves: readonly Curve[] }>('POST', '/cairn/curves', { curves, points }, signal),
   files: (run_id: string, path: string, signal?: AbortSignal) =>
     get<{ files?: readonly FileEntry[] }>(`${MLFLOW}artifacts/list`, { run_id, path: path || undefined }, signal),

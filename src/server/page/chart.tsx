@@ -16,12 +16,19 @@ export interface Line {
   readonly y: readonly (number | null)[]
 }
 
+/** The part of the x axis that is looked at closely. */
+export interface Zoom {
+  readonly from: number
+  readonly to: number
+}
+
 interface ChartProps {
   readonly title: string
   readonly lines: readonly Line[]
   readonly axis: Axis
   readonly log: boolean
   readonly height: number
+  readonly onZoom?: (zoom: Zoom | undefined) => void
 }
 
 const TIPS = 12
@@ -121,13 +128,19 @@ function said(title: string, lines: readonly Line[]): string {
   return `${title}: ${numbers.length} points drawn, last ${numberText(numbers.at(-1))}, lowest ${numberText(low)}, highest ${numberText(high)}`
 }
 
+function zoomOf({ scales, data: [x] }: uPlot): Zoom | undefined {
+  const { min, max } = scales.x ?? {}
+  if (x.length < 2 || min == null || max == null) return undefined
+  return min > (x[0] ?? 0) || max < (x.at(-1) ?? 0) ? { from: min, to: max } : undefined
+}
+
 /** Curves over one axis: dragging zooms in, a double click back out; new points come in without a new drawing. */
-export function Chart({ title, lines, axis, log, height }: ChartProps) {
+export function Chart({ title, lines, axis, log, height, onZoom }: ChartProps) {
   const box = useRef<HTMLDivElement>(null)
   const tipBox = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | undefined>(undefined)
-  const latest = useRef({ lines, axis })
-  latest.current = { lines, axis }
+  const latest = useRef({ lines, axis, onZoom })
+  latest.current = { lines, axis, onZoom }
   const theme = useTheme()
   const shape = lines.map(({ label, colour: ink, faint }) => `${label}\n${ink}\n${faint}`).join('\n\n')
 
@@ -171,6 +184,7 @@ export function Chart({ title, lines, axis, log, height }: ChartProps) {
       ],
       cursor: { sync: { key: `cairn-${axis}` }, drag: { x: true, y: false }, points: { size: 6 }, y: false },
       hooks: {
+        setScale: [(made, scale) => scale === 'x' && latest.current.onZoom?.(zoomOf(made))],
         setCursor: [(made) => tipBox.current && tip(made, tipBox.current, latest.current.lines, latest.current.axis)],
       },
     }
@@ -189,10 +203,7 @@ export function Chart({ title, lines, axis, log, height }: ChartProps) {
     const made = plot.current
     if (!made) return
     const data = dataOf(lines, log)
-    const { min, max } = made.scales.x ?? {}
-    const [x] = made.data
-    const zoomed =
-      x.length > 1 && min !== undefined && max !== undefined && (min > (x[0] ?? 0) || max < (x.at(-1) ?? 0))
+    const zoomed = zoomOf(made) !== undefined
     made.setData(data, !zoomed)
     if (zoomed) made.redraw()
   }, [lines, log])

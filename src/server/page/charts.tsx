@@ -1,8 +1,9 @@
 import { useMemo, useState } from 'preact/hooks'
-import { nameOf, type Run } from './api.js'
-import { Chart, type Line } from './chart.js'
+import { nameOf, type Run, type Stretch } from './api.js'
+import { Chart, type Line, type Zoom } from './chart.js'
 import type { Drawing } from './chart-controls.js'
 import { curveName, type Known, useCurves } from './curves.js'
+import { spliced, useDetail } from './detail.js'
 import { numberText } from './format.js'
 import { Failure, Waiting } from './parts.js'
 import { smoothed } from './smooth.js'
@@ -61,23 +62,42 @@ interface CardProps {
   readonly onLarge: () => void
 }
 
-function xOf(curve: Known, run: Run, axis: Drawing['axis']): readonly number[] {
+type At = Drawing['axis']
+const startOf = (run: Run, curve: Known): number => run.info.start_time ?? curve.time[0] ?? 0
+
+function xOf(curve: Known, run: Run, axis: At): readonly number[] {
   if (axis === 'step') return curve.step
   if (axis === 'time') return curve.time
-  const start = run.info.start_time ?? curve.time[0] ?? 0
+  const start = startOf(run, curve)
   return curve.time.map((at) => at - start)
+}
+
+function stretchOf(curve: Known, run: Run, axis: At, { from, to }: Zoom): Stretch {
+  if (axis !== 'relative') return { by: axis, from, to }
+  const start = startOf(run, curve)
+  return { by: 'time', from: from + start, to: to + start }
 }
 
 function Card({ name, runs, curves, drawing, large, onLarge }: CardProps) {
   const theme = useTheme()
-  const found = runs.map((run) => curves.get(curveName({ run_id: run.info.run_id, key: name })))
   const { axis, smooth, log } = drawing
+  const found = runs.map((run) => curves.get(curveName({ run_id: run.info.run_id, key: name })))
+  const [zoom, setZoom] = useState<Zoom>()
+  const details = useDetail(
+    runs.flatMap((run, index) => {
+      const curve = found[index]
+      if (!zoom || !curve || curve.value.length >= curve.total) return []
+      return [{ run_id: run.info.run_id, key: name, within: stretchOf(curve, run, axis, zoom) }]
+    }),
+  )
   // Colours follow the theme, curves are compared one by one.
   const lines = useMemo(
     () =>
       runs.flatMap((run, index): Line[] => {
-        const curve = found[index]
-        if (!curve) return []
+        const coarse = found[index]
+        if (!coarse) return []
+        const detail = details.get(curveName({ run_id: run.info.run_id, key: name }))
+        const curve = spliced(coarse, detail, axis === 'step' ? 'step' : 'time')
         const line = { label: nameOf(run), colour: runColour(index), x: xOf(curve, run, axis) }
         if (smooth === 0) return [{ ...line, y: curve.value }]
         return [
@@ -85,7 +105,7 @@ function Card({ name, runs, curves, drawing, large, onLarge }: CardProps) {
           { ...line, y: smoothed(curve.value, smooth) },
         ]
       }),
-    [axis, smooth, theme, name, ...found],
+    [axis, smooth, theme, name, details, ...found],
   )
   const failure = found.find((curve) => curve?.error !== undefined)?.error
   const only = runs.length === 1 ? found[0] : undefined
@@ -109,7 +129,7 @@ function Card({ name, runs, curves, drawing, large, onLarge }: CardProps) {
       {failure !== undefined ? (
         <Failure error={new Error(failure)} />
       ) : lines.length > 0 ? (
-        <Chart title={name} lines={lines} axis={axis} log={log} height={large ? 420 : 190} />
+        <Chart title={name} lines={lines} axis={axis} log={log} height={large ? 420 : 190} onZoom={setZoom} />
       ) : (
         <div class="chart-none">
           <Waiting />

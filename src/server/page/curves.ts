@@ -17,7 +17,8 @@ export interface Wanted {
   readonly key: string
 }
 
-const POINTS = 1_500
+/** Points in which a curve is drawn. */
+export const POINTS = 1_500
 /** Curves asked for at a time. */
 const BATCH = 60
 
@@ -29,9 +30,17 @@ const toValue = (value: number | string): number | null => {
   return Number.isFinite(number) ? number : null
 }
 
+/** A curve as the server tells it, to be drawn. */
+export const knownOf = ({ step, time, value, total, error }: Curve): Known => ({
+  step,
+  time,
+  value: value.map(toValue),
+  total,
+  error,
+})
+
 function merged(before: Known | undefined, curve: Curve): Known {
-  const { step, time, total, error } = curve
-  const fresh = { step, time, value: curve.value.map(toValue), total, error }
+  const fresh = knownOf(curve)
   if (!before || curve.from === 0 || curve.from !== before.total) return fresh
   return {
     step: [...before.step, ...fresh.step],
