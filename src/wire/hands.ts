@@ -1,4 +1,4 @@
-import type { CairnError } from '../errors.js'
+import { type CairnError, NetworkError } from '../errors.js'
 import { type Courier, type Deliverer, deliverer, type Watch } from '../spool/deliver.js'
 import type { Written } from '../spool/log.js'
 import type { Claim } from '../spool/owner.js'
@@ -50,12 +50,20 @@ export function ownHands({ place, courier, warn }: HandsOptions): Hands {
   const claims = new Set<Claim>()
   let looking: NodeJS.Timeout | undefined
   let beating: NodeJS.Timeout | undefined
-  /** Made once, at the first request; one that fails to be made is one that fails to send. */
+  /** Made once, at the first request; one that fails to be made is one that fails to send, and says nothing of what it was to send. */
+  async function made(): Promise<Courier> {
+    try {
+      return await courier()
+    } catch (error) {
+      const message = `There is no way to ${place.uri}: ${(error as Error).message}`
+      throw new NetworkError(message, { cause: error, notSent: true })
+    }
+  }
   const later: Courier = {
-    create: async (...of) => (await courier()).create(...of),
-    batch: async (...of) => (await courier()).batch(...of),
-    call: async (...of) => (await courier()).call(...of),
-    artifact: async (...of) => (await courier()).artifact(...of),
+    create: async (...of) => (await made()).create(...of),
+    batch: async (...of) => (await made()).batch(...of),
+    call: async (...of) => (await made()).call(...of),
+    artifact: async (...of) => (await made()).artifact(...of),
   }
 
   const deliverLeft: Hands['replay'] = (options) => replay(place, { ...options, courier: later, server })

@@ -1,7 +1,7 @@
 import type { OpenArtifacts } from '../artifacts/store.js'
 import { databricksProfile, mlflowCredentials } from '../core/ini.js'
 import { factsBehind, readText } from '../disk/files.js'
-import { InvalidParameterError, NotFoundError } from '../errors.js'
+import { CairnError, InvalidParameterError, NetworkError, NotFoundError, ProtocolError } from '../errors.js'
 import type { Auth, Dispatcher, Send, SenderOptions } from '../http/send.js'
 import { parseAddress } from '../http/url.js'
 import type { HttpSettings } from '../settings.js'
@@ -76,11 +76,22 @@ export async function openRemote(uri: string, settings: HttpSettings, options: W
   const fewer = { ...rules, attempts: 3, budgetMs: START_MS, factorMs: 500, jitterMs: 250 }
   const impatient = withRetry(httpTransport({ send: starting }), { rules: fewer, onRetry: options.onRetry })
   const single = { ...rules, attempts: 1 }
-  const once = withRetry(httpTransport({ send: background }), { rules: single })
+  const once = unjudged(withRetry(httpTransport({ send: background }), { rules: single }))
   const impatientArtifacts = proxied(starting, { rules: fewer })
   const artifactsOnce = proxied(carrying, { rules: single })
   return { send, transport, artifacts: proxied(send, { rules }), impatient, once, impatientArtifacts, artifactsOnce }
 }
+
+/** What no server has said is no judgement on what it was to be sent, as a header that cannot be sent: that may change. */
+const unjudged = (inner: Transport): Transport => ({
+  ...inner,
+  call: (...of) =>
+    inner.call(...of).catch((error: unknown) => {
+      const isSaid = !(error instanceof CairnError) || error.status !== undefined || error.retryable
+      if (isSaid || error instanceof NetworkError || error instanceof ProtocolError) throw error
+      throw new NetworkError(error.message, { cause: error, notSent: true })
+    }),
+})
 
 async function senderOptions(uri: string, settings: HttpSettings, options: Watched): Promise<SenderOptions> {
   const isDatabricks = /^databricks:/i.test(uri)

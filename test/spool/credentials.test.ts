@@ -1,7 +1,8 @@
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { startTestServer } from '../../src/testing/index.js'
 import { built } from '../support/built.js'
 import { child } from '../support/child.js'
+import { stand } from '../support/spool-child.js'
 import { tempDir } from '../support/temp-dir.js'
 
 it('goes on with new credentials from the environment when the old ones are taken no more', async () => {
@@ -37,4 +38,48 @@ it('goes on with new credentials from the environment when the old ones are take
   })
   expect(ended).toMatchObject({ code: 0, stdout: 'started\n1\n100 0\n' })
   await server.close()
+})
+
+describe('what lies on the way to the server, and is no judgement on what was logged', () => {
+  const BODY = `import { createClient } from 'CAIRN'
+    const client = createClient({ auth: (request) => { if (request.url.includes('log-batch')) globalThis.asked = (globalThis.asked ?? 0) + 1; return ANSWER } })
+    const run = await client.startRun(); for (let i = 0; i < 100; i++) run.logMetric('loss', i, i); run.logParam('p', 1)
+    await run.flush({ timeoutMs: 10_000 })
+    console.log(run.stats().delivered, run.stats().refused); await run.end(); await client.close()`
+
+  it.each([
+    ['a header that cannot be sent', "globalThis.asked % 4 ? { authorization: 'a\\nb' } : {}"],
+    ['no headers at all', "globalThis.asked % 4 ? 'x' : {}"],
+    ['an error', "globalThis.asked % 4 ? (() => { throw new TypeError('x') })() : {}"],
+  ])('a function of the user’s that gives %s for a while', async (_, answer) => {
+    const server = await startTestServer()
+    const ended = await child(BODY.replace('ANSWER', answer), {
+      cwd: tempDir(),
+      built: await built(),
+      env: { MLFLOW_TRACKING_URI: server.url },
+    })
+    expect(ended).toMatchObject({ code: 0, stdout: '101 0\n' })
+    await server.close()
+  })
+
+  it.each([
+    ['a certificate that is not there', { MLFLOW_TRACKING_SERVER_CERT_PATH: '/nowhere/ca.pem' }],
+    ['a proxy of another kind', { http_proxy: 'gopher://127.0.0.1:1', NO_PROXY: '', no_proxy: '' }],
+    ['a token that no header can carry', { MLFLOW_TRACKING_TOKEN: 'tök€n' }],
+  ])('%s, when what was left is delivered', async (_, env) => {
+    const at = await stand()
+    const ended = await at.run(
+      `await startRun(); for (let i = 0; i < 500; i++) logMetric('loss', i, i)
+       await new Promise((later) => setTimeout(later, 20)); process.kill(process.pid, 'SIGKILL')`,
+    )
+    await at.run(
+      `const client = createClient(); console.log(JSON.stringify(await client.deliverSpool({ patienceMs: 1500 }))); await client.close()`,
+      { env },
+    )
+    expect(at.left()).toHaveLength(1)
+    await at.replay()
+    expect((await at.outcome(ended)).steps).toHaveLength(500)
+    expect(at.left()).toEqual([])
+    await at.stop()
+  })
 })
