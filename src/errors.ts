@@ -115,6 +115,9 @@ const BY_STATUS: Readonly<Record<number, ErrorClass>> = {
   403: PermissionDeniedError,
   404: NotFoundError,
   409: AlreadyExistsError,
+  410: NotFoundError,
+  413: InvalidParameterError,
+  422: InvalidParameterError,
   429: RateLimitError,
   504: TimeoutError,
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isTooDeep } from '../core/json-depth.js'
+import { isTooDeep } from '../core/json-text.js'
 import { type Clock, defaultRules, type RetryRules, retrying } from '../core/retry.js'
 import { CairnError, InvalidParameterError, NotFoundError } from '../errors.js'
 import { systemClock } from '../http/clock.js'

@@ -72,10 +72,11 @@ export function failure(error: unknown, url: string): CairnError {
     return new NetworkError(`The host name in ${url} does not resolve: check its spelling, DNS or VPN`, unsent)
   const untrusted = certificateFailure(code, message, url)
   if (untrusted) return new NetworkError(untrusted, { ...unsent, retryable: false })
-  if (code === 'UND_ERR_HEADERS_OVERFLOW' || code.startsWith('HPE_'))
+  if (code === 'UND_ERR_HEADERS_OVERFLOW' || (error as Error | undefined)?.name === 'HTTPParserError')
     return new ProtocolError(
-      `${url} answered, but not in HTTP as it is spoken (${code}): check host, port and scheme`,
-      { ...options, retryable: true },
+      `${url} answered, but not in HTTP as it is spoken (${code || message}): check host, port and scheme`,
+      // Not its own cause, which holds what came and may echo what was sent.
+      { url, retryable: true },
     )
   const proxyStatus = /^Proxy response \((\d+)\)/.exec(message)?.[1] ?? /\((407)\)$/.exec(message)?.[1]
   if (proxyStatus)

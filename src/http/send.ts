@@ -37,7 +37,7 @@ export interface SenderOptions {
   readonly connectTimeoutMs?: number | undefined
   /** Connections kept open; default 10. */
   readonly connections?: number | undefined
-  /** Largest answer of an API call in bytes, unpacked; default 32 MiB. */
+  /** Largest answer of an API call in bytes, unpacked; default 24 MiB. */
   readonly maxAnswerBytes?: number | undefined
   /** Whether requests on their way may be left alone by a process that has nothing else to do; false by default. */
   readonly background?: boolean | undefined
@@ -96,7 +96,7 @@ const JSON_HEADERS = { accept: 'application/json', 'accept-encoding': 'gzip, def
 
 /** Opens the way to one server. Nothing is connected, and undici is not loaded, before the first request. */
 export function sender(options: SenderOptions): Send {
-  const { timeoutMs = 120_000, maxAnswerBytes = 32 << 20 } = options
+  const { timeoutMs = 120_000, maxAnswerBytes = 24 << 20 } = options
   // A limit on the whole call that is as short must not hide that nothing was sent.
   const connectTimeoutMs = Math.min(options.connectTimeoutMs ?? 10_000, timeoutMs / 2)
   const address = parseAddress(options.url)

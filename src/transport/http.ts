@@ -46,13 +46,12 @@ export function httpTransport({ send }: { readonly send: Send }): HttpTransport 
     input: Input<O>,
     options: CallOptions = {},
   ): Promise<Output<O>> {
-    for (;;) {
-      const asked = sizes.within(operation, input)
-      try {
-        return await once(operation, asked, options)
-      } catch (error) {
-        if (!sizes.shrink(operation, asked, error)) throw error
-      }
+    const asked = sizes.within(operation, input)
+    try {
+      return await once(operation, asked, options)
+    } catch (error) {
+      if (!sizes.shrink(operation, asked, error)) throw error
+      return once(operation, sizes.within(operation, input), options)
     }
   }
 

@@ -1,10 +1,7 @@
-import { isTooDeep } from '../core/json-depth.js'
+import { endOfString, isTooDeep } from '../core/json-text.js'
 
-/**
- * A string, a number, or one of the words that JSON does not have; strings first, so that nothing inside them counts. One
- * without an end goes to the end of all, or each of its quotes would be tried again.
- */
-const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?$)|-?(?:\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|Infinity\b)|NaN\b/gs
+/** A number, or one of the words that JSON does not have. */
+const TOKEN = /-?(?:\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|Infinity\b)|NaN\b/g
 const LONG = /[[:,\s-]\d{16,}(?=[\s,}\]])/
 const WHOLE = /^-?\d{16,}$/
 
@@ -23,12 +20,23 @@ export function parseJson(text: string): unknown {
   }
 }
 
-const quoted = (text: string): string =>
-  text.replace(TOKEN, (token) => {
-    if (token.startsWith('"')) return token
-    if (WHOLE.test(token)) return Number.isSafeInteger(Number(token)) ? token : `"${token}"`
-    return token.endsWith('N') || token.endsWith('y') ? `"${token}"` : token
-  })
+/** Puts quotes around what `JSON.parse` would spoil or refuse; what stands inside strings stays. */
+function quoted(text: string): string {
+  let done = ''
+  for (let from = 0; from < text.length; ) {
+    const string = text.indexOf('"', from)
+    const open = string < 0 ? text.length : string
+    done += text.slice(from, open).replace(TOKEN, inQuotes)
+    from = endOfString(text, open) + 1
+    done += text.slice(open, from)
+  }
+  return done
+}
+
+function inQuotes(token: string): string {
+  if (WHOLE.test(token)) return Number.isSafeInteger(Number(token)) ? token : `"${token}"`
+  return token.endsWith('N') || token.endsWith('y') ? `"${token}"` : token
+}
 
 /**
  * Writes JSON as MLflow reads it: `NaN`, the infinities and a value of -0 as words (JSON would make `null` and `0` of

@@ -32,7 +32,7 @@ export function pageSizes(): PageSizes {
     shrink(operation, input, error) {
       const size = sizeOf(operation, input)
       if (PAGED[operation] === undefined || !(size > 1) || !isTooMany(error)) return false
-      most.set(operation, Math.min(Math.ceil(size / 2), named(error, size)))
+      most.set(operation, Math.min(Math.ceil(size / 25), named(error, size)))
       return true
     },
   }

@@ -16,7 +16,8 @@ export function isTooDeep(text: string): boolean {
   return false
 }
 
-function endOfString(text: string, from: number): number {
+/** Where the string that begins at `from` ends: the place of its closing quote, or the end of all. */
+export function endOfString(text: string, from: number): number {
   for (let at = from; ; ) {
     at = text.indexOf('"', at + 1)
     if (at < 0) return text.length
