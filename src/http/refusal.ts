@@ -147,6 +147,11 @@ function foreign(answer: RawAnswer, options: CairnErrorOptions): CairnError {
       options,
     )
   if (status < 300) return new ProtocolError(said, options)
+  if (status === 400 && /SSL certificate/i.test(saying(answer)))
+    return new ProtocolError(
+      `${said}: it wants a certificate of ours, or another one; MLFLOW_TRACKING_CLIENT_CERT_PATH names certificate and key`,
+      options,
+    )
   if (status === 400 && isHtml(answer))
     return new ProtocolError(`${said}; MLflow would answer in JSON: check host, port and scheme`, options)
   return errorFromCode(undefined, said, options)

@@ -6,6 +6,7 @@ import { tempDir } from './temp-dir.js'
 /** Texts in PEM. */
 export interface Certificates {
   readonly ca: string
+  readonly caKey: string
   readonly cert: string
   readonly key: string
   /** A client's certificate and key in one text. */
@@ -22,8 +23,21 @@ export const canMakeCertificates = (() => {
   }
 })()
 
-/** An authority of the test's own, a server certificate for `localhost` and 127.0.0.1, and a client's. */
-export function certificates(name = 'localhost'): Certificates {
+/** What `openssl ca` needs to be told; it alone dates a certificate back. */
+const CA_CONF = `[ca]
+default_ca = it
+[it]
+database = index.txt
+new_certs_dir = .
+rand_serial = yes
+default_md = sha256
+policy = any
+[any]
+commonName = supplied
+`
+
+/** An authority of the test's own, a server certificate for `localhost` and 127.0.0.1 (expired when asked for), and a client's. */
+export function certificates(name = 'localhost', { expired = false } = {}): Certificates {
   const dir = tempDir()
   const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' })
   const text = (file: string) => readFileSync(join(dir, file), 'utf8')
@@ -33,26 +47,20 @@ export function certificates(name = 'localhost'): Certificates {
     const subject = `/CN=${who === 'server' ? name : 'client'}`
     openssl('req', ...key, '-keyout', `${who}.key`, '-out', `${who}.csr`, '-subj', subject)
     writeFileSync(join(dir, `${who}.ext`), who === 'server' ? `subjectAltName=DNS:${name},IP:127.0.0.1\n` : '\n')
-    openssl(
-      'x509',
-      '-req',
-      '-in',
-      `${who}.csr`,
-      '-CA',
-      'ca.pem',
-      '-CAkey',
-      'ca.key',
-      '-CAcreateserial',
-      '-out',
-      `${who}.pem`,
-      '-days',
-      '30',
-      '-extfile',
-      `${who}.ext`,
-    )
+    if (who === 'server' && expired) {
+      writeFileSync(join(dir, 'index.txt'), '')
+      writeFileSync(join(dir, 'ca.conf'), CA_CONF)
+      const dates = ['-startdate', '20200101000000Z', '-enddate', '20200201000000Z']
+      const by = ['-cert', 'ca.pem', '-keyfile', 'ca.key', '-config', 'ca.conf', '-batch', '-notext']
+      openssl('ca', ...by, ...dates, '-in', `${who}.csr`, '-out', `${who}.pem`, '-extfile', `${who}.ext`)
+      continue
+    }
+    const by = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '30']
+    openssl('x509', '-req', ...by, '-in', `${who}.csr`, '-out', `${who}.pem`, '-extfile', `${who}.ext`)
   }
   return {
     ca: text('ca.pem'),
+    caKey: text('ca.key'),
     cert: text('server.pem'),
     key: text('server.key'),
     client: text('client.pem') + text('client.key'),

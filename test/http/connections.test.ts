@@ -1,0 +1,128 @@
+import type { AddressInfo } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import { sender } from '../../src/http/send.js'
+import { httpTransport } from '../../src/transport/http.js'
+import { withRetry } from '../../src/transport/retry.js'
+import { answering, asJson, rejection } from '../support/answering.js'
+import { fakeClock } from '../support/fake-clock.js'
+
+const get = { method: 'GET', path: '/x' } as const
+const servers: Server[] = []
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close()
+})
+
+/** A listener without HTTP of its own. */
+async function bare(talk: (socket: Socket) => void): Promise<string> {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined)
+    talk(socket)
+  })
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+/** Says a text byte by byte, for ever from its start. */
+const drip = (text: string) => (socket: Socket) => {
+  let at = 0
+  const timer = setInterval(() => socket.write(text[at++ % text.length] ?? ''), 10)
+  socket.on('close', () => clearInterval(timer))
+}
+
+describe('a server that answers byte by byte', () => {
+  const HEAD = 'HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n'
+  it.each([
+    ['headers', drip('HTTP/1.1 200 OK\r\nx-slow: and on and on and on')],
+    [
+      'a body',
+      (socket: Socket) => {
+        socket.write(HEAD)
+        drip('x')(socket)
+      },
+    ],
+  ])('%s: the call ends with its limit, and other servers are served meanwhile', async (what, talk) => {
+    const url = await bare(talk)
+    const well = await answering((_, response) => asJson(response, { well: true }))
+    const slow = sender({ url, timeoutMs: 400 })
+    const other = sender({ url: well.url })
+    const waiting = Array.from({ length: 12 }, () => rejection(slow.text(get)))
+    for (let n = 0; n < 10; n++) expect((await other.text(get)).status).toBe(200)
+    for (const error of await Promise.all(waiting))
+      expect(error).toMatchObject({ name: 'TimeoutError', retryable: true })
+    if (what === 'headers') expect(await rejection(slow.stream(get))).toMatchObject({ name: 'TimeoutError' })
+  })
+
+  it('a download may be slow, but not silent', async () => {
+    const url = await bare((socket) => socket.write(`${HEAD}abc`))
+    const { body } = await sender({ url, timeoutMs: 300 }).stream(get)
+    const error = await rejection(new Response(body).text())
+    expect(error).toMatchObject({ name: 'TimeoutError' })
+  })
+
+  it('a download goes on past the limit of a call as long as something comes', async () => {
+    const server = await answering((_, response) => {
+      response.writeHead(200, { 'content-length': '20' })
+      let left = 20
+      const timer = setInterval(() => {
+        response.write('x')
+        if (--left === 0) clearInterval(timer)
+      }, 50)
+    })
+    const { body } = await sender({ url: server.url, timeoutMs: 500 }).stream(get)
+    expect(await new Response(body).text()).toBe('x'.repeat(20))
+  })
+
+  it('a download that the caller gives up ends with the reason', async () => {
+    const url = await bare((socket) => socket.write(`${HEAD}abc`))
+    const giving = new AbortController()
+    const { body } = await sender({ url }).stream({ ...get, signal: giving.signal })
+    const reason = new Error('enough')
+    const reading = rejection(new Response(body).text())
+    giving.abort(reason)
+    expect(await reading).toBe(reason)
+  })
+})
+
+describe('a kept connection that its server half-closes after each answer', () => {
+  it('fails no call, and makes no run twice', async () => {
+    let runs = 0
+    const closed: Promise<unknown>[] = []
+    const url = await bare((socket) => {
+      closed.push(new Promise((gone) => socket.once('close', gone)))
+      socket.once('data', () => {
+        runs++
+        const body = JSON.stringify({ run: { info: { run_id: `r${runs}`, experiment_id: '0' }, data: {} } })
+        socket.write(
+          `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+        )
+        // The end comes on its own, after the answer, as from a server whose patience is over.
+        setImmediate(() => socket.end())
+      })
+    })
+    const transport = withRetry(httpTransport({ send: sender({ url }) }), { clock: fakeClock() })
+    const made: (string | undefined)[] = []
+    for (let n = 0; n < 30; n++) {
+      made.push((await transport.call('createRun', { experiment_id: '0' })).run.info.run_id)
+      await closed[n]
+    }
+    expect(new Set(made).size).toBe(30)
+    expect(runs).toBe(30)
+    await transport.close()
+  })
+
+  it('is used no more after an answer that was not read to its end', async () => {
+    const sockets = new Set<number | undefined>()
+    const server = await answering((_, response, count) => {
+      sockets.add(response.socket?.remotePort)
+      if (count === 1) response.writeHead(200, { 'content-encoding': 'unheard-of' }).write('x'.repeat(100_000))
+      else asJson(response, {})
+    })
+    const send = sender({ url: server.url, connections: 1, timeoutMs: 5_000 })
+    expect(await rejection(send.text(get))).toMatchObject({ name: 'ProtocolError' })
+    expect((await send.text(get)).text).toBe('{}')
+    expect(sockets.size).toBe(2)
+    await send.close()
+  })
+})
