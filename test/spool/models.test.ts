@@ -1,0 +1,241 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { type Client, createClient } from '../../src/index.js'
+import type { ChildOptions } from '../support/child.js'
+import { leftIn } from '../support/left.js'
+import { linearModule } from '../support/linear-models.js'
+import { stand } from '../support/spool-child.js'
+import { tempDir } from '../support/temp-dir.js'
+
+const closers: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close()
+})
+
+async function house() {
+  const here = await stand()
+  closers.push(here.stop)
+  const model = JSON.stringify(linearModule())
+  const connect = (): Client => {
+    const client = createClient({ trackingUri: here.url, cacheDir: join(tempDir(), 'cache') })
+    closers.push(() => client.close())
+    return client
+  }
+  /** What a server has of models: each of them has to be there once. */
+  const there = async () => {
+    const client = connect()
+    const models = await client.searchLoggedModels({ experimentIds: ['0'] })
+    const versions = await client.searchModelVersions()
+    return { client, models, versions }
+  }
+  return {
+    ...here,
+    get server() {
+      return here.server
+    },
+    there,
+    run: (body: string, more?: Partial<ChildOptions>) => here.run(body.replaceAll('MODEL', model), more),
+  }
+}
+
+const LOG = `await activeRun().logModel(MODEL, {
+  name: 'net', flavor: 'node', params: { depth: 3 }, inputExample: [{ a: 1, b: 2 }],
+  registeredModelName: 'churn', stage: 'Production', alias: 'champion',
+})`
+
+async function expectWhole({ there, spoolDir }: Awaited<ReturnType<typeof house>>) {
+  const { client, models, versions } = await there()
+  expect(models).toHaveLength(1)
+  const [info] = models as [(typeof models)[0]]
+  expect(info).toMatchObject({ name: 'net', status: 'READY', modelType: 'node' })
+  expect(info.params).toEqual({ lr: '0.1', depth: '3' })
+  expect(versions).toHaveLength(1)
+  expect(versions[0]).toMatchObject({ name: 'churn', version: '1', modelId: info.modelId, currentStage: 'Production' })
+  expect((await client.getModelVersionByAlias('churn', 'champion')).version).toBe('1')
+  expect((await client.getStageHistory('churn')).map(({ to, alias }) => alias ?? to)).toEqual([
+    'Production',
+    'champion',
+  ])
+  const [run, ...others] = await client.searchRuns()
+  expect(others).toEqual([])
+  expect(run?.outputs?.modelOutputs).toMatchObject([{ modelId: info.modelId }])
+  const loaded = await client.loadModel('models:/churn@champion', { allowCode: true, replay: true })
+  expect(loaded.info).toMatchObject({ runId: run?.info.runId, modelId: info.modelId })
+  expect(await loaded.predict([{ a: 1, b: 1 }])).toEqual([{ sum: 3 }])
+  await loaded.dispose()
+  expect(leftIn(spoolDir)).toEqual([])
+  return { client, run, info }
+}
+
+describe('a model of a run whose server is away', () => {
+  it('is there, registered, once the next process has delivered it', async () => {
+    const here = await house()
+    await here.stop()
+    const ended = await here.run(`
+      await startRun()
+      logParam('lr', 0.1)
+      const info = ${LOG}
+      console.log(JSON.stringify({ ...info, signature: undefined, ours: activeRun().runId }))
+      process.exit()`)
+    expect(ended.code).toBe(0)
+    const info = JSON.parse(ended.stdout)
+    expect(info).toMatchObject({ name: 'net', artifactPath: 'net', registeredModelName: 'churn', runId: info.ours })
+    expect(info.modelUri).toBe(`runs:/${info.ours}/net`)
+    expect([info.modelId, info.registeredModelVersion]).toEqual([undefined, undefined])
+    expect(ended.stderr.match(/The model \\?"net\\?" of run/g)).toHaveLength(1)
+    await here.start()
+    expect((await here.replay()).code).toBe(0)
+    const { run } = await expectWhole(here)
+    expect(run?.info.runId).not.toBe(info.ours)
+  })
+
+  it('is sent while the run goes on, and leads by the id that the script knows', async () => {
+    const here = await house()
+    await here.stop()
+    let starting: Promise<void> | undefined
+    const ended = await here.run(
+      `
+      await startRun()
+      logParam('lr', 0.1)
+      const { modelUri } = ${LOG}
+      console.log('logged')
+      await new Promise((resolve) => process.stdin.once('data', resolve))
+      process.stdin.destroy()
+      await activeRun().flush()
+      const client = createClient()
+      const model = await client.loadModel(modelUri, { allowCode: true })
+      console.log(JSON.stringify(await model.predict([{ a: 2, b: 2 }])))
+      await client.close()
+      await endRun()`,
+      {
+        onStdout(all, _, write) {
+          if (all.includes('logged')) starting ??= here.start().then(() => write('go\n'))
+        },
+      },
+    )
+    await starting
+    expect(ended).toMatchObject({ code: 0, stdout: 'logged\n[{"sum":6}]\n' })
+    await expectWhole(here)
+  })
+
+  it('is kept when the server goes away after the start, with all files and tables', async () => {
+    const here = await house()
+    let stopping: Promise<void> | undefined
+    const ended = await here.run(
+      `
+      await startRun()
+      logParam('lr', 0.1)
+      await logText('before', 'before.txt')
+      await activeRun().logTable([{ a: 1 }], 'table.json')
+      await activeRun().flush()
+      console.log('begun')
+      await new Promise((resolve) => process.stdin.once('data', resolve))
+      process.stdin.destroy()
+      await logText('during', 'notes/during.txt')
+      await activeRun().logTable([{ a: 2 }], 'table.json')
+      await activeRun().logTable([{ a: 3 }], 'table.json')
+      await activeRun().logInput({ name: 'iris', source: 'file:iris.csv' })
+      ${LOG}
+      await endRun()`,
+      {
+        onStdout(all, _, write) {
+          if (all.includes('begun')) stopping ??= here.stop().then(() => write('go\n'))
+        },
+      },
+    )
+    await stopping
+    expect(ended.code).toBe(0)
+    expect(ended.stderr).toContain('notes/during.txt of run')
+    await here.start()
+    expect((await here.replay()).code).toBe(0)
+    const { client, run } = await expectWhole(here)
+    const runId = run?.info.runId ?? ''
+    expect(run?.info.status).toBe('FINISHED')
+    expect(run?.inputs?.datasetInputs).toHaveLength(1)
+    expect((await client.listArtifacts(runId)).map(({ path }) => path)).toEqual([
+      'before.txt',
+      'net',
+      'notes',
+      'table.json',
+    ])
+    const table = await client.downloadArtifacts({ runId, path: 'table.json' })
+    expect(JSON.parse(readFileSync(table, 'utf8'))).toEqual({ columns: ['a'], data: [[1], [2], [3]] })
+  }, 90_000)
+
+  it.each(['createLoggedModel', 'artifacts', 'finalizeLoggedModel', 'createModelVersion'] as const)(
+    'is made once though the process that brings it is killed at %s',
+    async (on) => {
+      const here = await house()
+      await here.stop()
+      const ended = await here.run(`
+        await startRun()
+        logParam('lr', 0.1)
+        ${LOG}
+        process.exit()`)
+      expect(ended.code).toBe(0)
+      await here.start()
+      // Carried out, and the answer comes too late: of the files after some have come.
+      here.server?.faults.add({ on, skip: on === 'artifacts' ? 2 : 0, delayMs: 2_000, times: 1, break: 'double' })
+      const killed = await here.run(
+        `
+        setInterval(() => console.log('.'), 20)
+        await createClient().deliverSpool()`,
+        {
+          onStdout(_, kill) {
+            if (here.server?.faults.left === 0) kill('SIGKILL')
+          },
+        },
+      )
+      expect(killed.signal).toBe('SIGKILL')
+      const before = here.server?.requests.length ?? 0
+      expect((await here.replay()).code).toBe(0)
+      const { info } = await expectWhole(here)
+      const uploads = here.server?.requests
+        .slice(before)
+        .filter(({ method, url }) => method === 'PUT' && url.includes(info.modelId))
+      // The files that had come are not sent again.
+      if (on === 'finalizeLoggedModel') expect(uploads).toEqual([])
+    },
+  )
+
+  it('is made once though the answers to its making are lost', async () => {
+    const here = await house()
+    await here.stop()
+    await here.run(`
+      await startRun()
+      logParam('lr', 0.1)
+      ${LOG}
+      process.exit()`)
+    await here.start()
+    for (const on of ['createLoggedModel', 'logOutputs', 'createModelVersion'] as const)
+      here.server?.faults.add({ on, break: 'swallow' })
+    here.server?.faults.add({ on: 'artifacts', status: 503, skip: 3 })
+    expect((await here.replay()).code).toBe(0)
+    await expectWhole(here)
+  })
+
+  it('is logged though the registry refuses its version, and that is told', async () => {
+    const here = await house()
+    await here.stop()
+    await here.run(`
+      await startRun()
+      logParam('lr', 0.1)
+      ${LOG}
+      await activeRun().logText('after', 'after.txt')
+      process.exit()`)
+    await here.start()
+    here.server?.faults.add({
+      on: 'createModelVersion',
+      status: 403,
+      body: '{"error_code":"PERMISSION_DENIED","message":"not yours"}',
+    })
+    const replayed = await here.replay()
+    expect(JSON.parse(replayed.stdout)).toMatchObject([{ complete: true, refused: 1 }])
+    const { client, models, versions } = await here.there()
+    expect(models.map(({ status }) => status)).toEqual(['READY'])
+    expect(versions).toEqual([])
+    const [run] = await client.searchRuns()
+    expect((await client.listArtifacts(run?.info.runId ?? '')).map(({ path }) => path)).toEqual(['after.txt', 'net'])
+  })
+})
