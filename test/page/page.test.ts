@@ -438,6 +438,7 @@ describe.skipIf(!hasChromium)('the page', () => {
       await keep(page, 'close')
       await page.mouse.dblclick(x + width / 2, middle)
       await expect.poll(pointsDrawn).toBe(coarse)
+      expect(await page.getByRole('button', { name: 'Show all' }).count()).toBe(0)
     })
   })
 

@@ -167,23 +167,26 @@ export interface RunsPage {
   readonly next_page_token?: string
 }
 
+/** Those that are there, or those that were deleted. */
+export type View = 'ACTIVE_ONLY' | 'DELETED_ONLY'
+
 export interface RunsAsked {
   readonly experiment_ids: readonly string[]
   readonly filter?: string | undefined
   readonly order_by?: readonly string[] | undefined
   readonly max_results?: number
   readonly page_token?: string | undefined
-  readonly run_view_type?: 'ACTIVE_ONLY' | 'DELETED_ONLY'
+  readonly run_view_type?: View
 }
 
 /** Every question the page asks. */
 export const api = {
   about: () => get<{ title: string }>('/cairn/about', {}),
-  experiments: (signal?: AbortSignal) =>
+  experiments: (view_type: View, signal?: AbortSignal) =>
     send<{ experiments?: readonly Experiment[] }>(
       'POST',
       `${MLFLOW}experiments/search`,
-      { max_results: 5000, order_by: ['last_update_time DESC'] },
+      { max_results: 5000, order_by: ['last_update_time DESC'], view_type },
       signal,
     ),
   experiment: (experiment_id: string, signal?: AbortSignal) =>
@@ -193,6 +196,12 @@ export const api = {
     send<{ runs: readonly Run[] }>('POST', '/cairn/runs', { run_ids }, signal),
   curves: (curves: readonly CurveWanted[], points: number, signal?: AbortSignal) =>
     send<{ curves: readonly Curve[] }>('POST', '/cairn/curves', { curves, points }, signal),
+  setTag: (tag: { run_id: string; key: string; value: string }) => send('POST', `${MLFLOW}runs/set-tag`, tag),
+  deleteTag: (tag: { run_id: string; key: string }) => send('POST', `${MLFLOW}runs/delete-tag`, tag),
+  deleteRun: (run: { run_id: string }) => send('POST', `${MLFLOW}runs/delete`, run),
+  restoreRun: (run: { run_id: string }) => send('POST', `${MLFLOW}runs/restore`, run),
+  deleteExperiment: (one: { experiment_id: string }) => send('POST', `${MLFLOW}experiments/delete`, one),
+  restoreExperiment: (one: { experiment_id: string }) => send('POST', `${MLFLOW}experiments/restore`, one),
   files: (run_id: string, path: string, signal?: AbortSignal) =>
     get<{ files?: readonly FileEntry[] }>(`${MLFLOW}artifacts/list`, { run_id, path: path || undefined }, signal),
   models: (filter: string | undefined, page_token: string | undefined, signal?: AbortSignal) =>
@@ -203,10 +212,10 @@ export const api = {
     ),
   model: (name: string, signal?: AbortSignal) =>
     get<{ registered_model: Model }>(`${MLFLOW}registered-models/get`, { name }, signal),
-  versions: (name: string, signal?: AbortSignal) =>
-    get<{ model_versions?: readonly Version[] }>(
+  versions: (name: string, page_token: string | undefined, signal?: AbortSignal) =>
+    get<{ model_versions?: readonly Version[]; next_page_token?: string }>(
       `${MLFLOW}model-versions/search`,
-      { filter: `name=${name.includes("'") ? `"${name}"` : `'${name}'`}`, max_results: '1000' },
+      { filter: `name=${name.includes("'") ? `"${name}"` : `'${name}'`}`, max_results: '1000', page_token },
       signal,
     ),
   history: (name: string, signal?: AbortSignal) =>

@@ -130,7 +130,7 @@ function useLost(): boolean {
 
 function View({ place }: { readonly place: Place }) {
   const [room, id, inner, runId] = place.path
-  if (room === undefined || (room === 'experiments' && id === undefined)) return <Experiments />
+  if (room === undefined || (room === 'experiments' && id === undefined)) return <Experiments place={place} />
   if (room === 'experiments' && id !== undefined)
     return inner === 'runs' && runId ? (
       <RunView key={runId} runId={runId} place={place} />

@@ -83,6 +83,8 @@ function Card({ name, runs, curves, drawing, large, onLarge }: CardProps) {
   const { axis, smooth, log } = drawing
   const found = runs.map((run) => curves.get(curveName({ run_id: run.info.run_id, key: name })))
   const [zoom, setZoom] = useState<Zoom>()
+  // Made anew, a chart shows all.
+  const [turn, setTurn] = useState(0)
   const details = useDetail(
     runs.flatMap((run, index) => {
       const curve = found[index]
@@ -116,6 +118,11 @@ function Card({ name, runs, curves, drawing, large, onLarge }: CardProps) {
         <h3 title={name}>{name}</h3>
         {only && <b>{numberText(only.value.at(-1) ?? undefined)}</b>}
         <small title="Points logged">{total > 1 ? `${total.toLocaleString('en')} points` : ''}</small>
+        {zoom && (
+          <button type="button" class="quiet" onClick={() => setTurn(turn + 1)} title="Or double click">
+            Show all
+          </button>
+        )}
         <button
           type="button"
           class="quiet"
@@ -129,7 +136,15 @@ function Card({ name, runs, curves, drawing, large, onLarge }: CardProps) {
       {failure !== undefined ? (
         <Failure error={new Error(failure)} />
       ) : lines.length > 0 ? (
-        <Chart title={name} lines={lines} axis={axis} log={log} height={large ? 420 : 190} onZoom={setZoom} />
+        <Chart
+          key={turn}
+          title={name}
+          lines={lines}
+          axis={axis}
+          log={log}
+          height={large ? 420 : 190}
+          onZoom={setZoom}
+        />
       ) : (
         <div class="chart-none">
           <Waiting />

@@ -37,6 +37,33 @@ export function useLoaded<T>(ask: (signal: AbortSignal) => Promise<T>, keys: rea
   }
 }
 
+interface PageOf<T> {
+  readonly items: readonly T[]
+  readonly token: string | undefined
+}
+
+/** The first page of a list, and more of it when that is asked for; anew when `name` changes. */
+export function usePages<T>(
+  ask: (token: string | undefined, signal?: AbortSignal) => Promise<PageOf<T>>,
+  name: string,
+): Loaded<PageOf<T>> & { readonly more: () => void } {
+  const first = useLoaded((signal) => ask(undefined, signal), [name])
+  const [behind, setBehind] = useState<PageOf<T> & { of: unknown }>()
+  const [busy, setBusy] = useState(false)
+  const [error, setError] = useState<Error>()
+  const grown = behind && behind.of === first.data ? behind : first.data
+  const more = () => {
+    if (busy || !grown?.token) return
+    setBusy(true)
+    setError(undefined)
+    ask(grown.token)
+      .then(({ items, token }) => setBehind({ of: first.data, items: [...grown.items, ...items], token }))
+      .catch(setError)
+      .finally(() => setBusy(false))
+  }
+  return { ...first, data: grown, error: first.error ?? error, loading: first.loading || busy, more }
+}
+
 /**
  * Does something again and again while `on` and while anybody looks: `everyMs` after the last time, later when it takes
  * long. A failure is passed over; the next time may succeed.

@@ -6,10 +6,21 @@ import { Move, type Moving, Rollback } from './move.js'
 import { Ago, Empty, Failure, Scrolled, Stage, Waiting } from './parts.js'
 import { hrefOf } from './route.js'
 
+async function versionsOf(name: string, signal: AbortSignal): Promise<Version[]> {
+  const found: Version[] = []
+  let token: string | undefined
+  do {
+    const page = await api.versions(name, token, signal)
+    found.push(...(page.model_versions ?? []))
+    token = page.next_page_token
+  } while (token)
+  return found
+}
+
 async function load(name: string, signal: AbortSignal) {
-  const [{ registered_model: model }, { model_versions: versions = [] }, { events }] = await Promise.all([
+  const [{ registered_model: model }, versions, { events }] = await Promise.all([
     api.model(name, signal),
-    api.versions(name, signal),
+    versionsOf(name, signal),
     api.history(name, signal),
   ])
   const own = versions.filter((version) => version.name === name).sort((a, b) => Number(b.version) - Number(a.version))

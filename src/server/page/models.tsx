@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 import { api, type Model } from './api.js'
-import { useLoaded } from './hooks.js'
+import { usePages } from './hooks.js'
 import { Ago, Empty, Failure, Stage, Waiting } from './parts.js'
 import { hrefOf } from './route.js'
 
@@ -10,16 +10,16 @@ const filterOf = (text: string): string | undefined =>
 /** All registered models, and which of their versions is where. */
 export function Models() {
   const [search, setSearch] = useState('')
-  const { data, error, loading } = useLoaded(
-    (signal) => api.models(filterOf(search), undefined, signal),
-    ['models', search],
-  )
-  const models = data?.registered_models ?? []
+  const { data, error, loading, more } = usePages(async (token, signal) => {
+    const { registered_models: items = [], next_page_token } = await api.models(filterOf(search), token, signal)
+    return { items, token: next_page_token || undefined }
+  }, search)
+  const models = data?.items ?? []
   return (
     <section>
       <div class="head">
         <h1>Models</h1>
-        <span class="count">{data ? `${models.length}${data.next_page_token ? '+' : ''}` : ''}</span>
+        <span class="count">{data ? `${models.length}${data.token ? '+' : ''}` : ''}</span>
         <span class="gap" />
         <input
           type="search"
@@ -71,6 +71,11 @@ export function Models() {
             ))}
           </tbody>
         </table>
+      )}
+      {data?.token && (
+        <button type="button" class="more" disabled={loading} onClick={more}>
+          More models
+        </button>
       )}
     </section>
   )

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 import { api, type Version } from './api.js'
-import { Dialog, Failure } from './parts.js'
+import { Ask } from './ask.js'
 
 /** The version that is about to move, to a stage or to an alias. */
 export interface Moving {
@@ -10,52 +10,31 @@ export interface Moving {
 
 const STAGES = ['Production', 'Staging', 'Archived', 'None'] as const
 
-interface AskProps {
+interface ReasonedProps {
   readonly title: string
   readonly action: string
-  readonly ready: boolean
+  readonly ready?: boolean
   readonly act: (comment: string) => Promise<unknown>
   readonly onClose: () => void
   readonly children: preact.ComponentChildren
 }
 
-/** Nothing moves before it is confirmed here; a refusal is said and can be put right. */
-function Ask({ title, action, ready, act, onClose, children }: AskProps) {
+/** A move that is confirmed, with a reason for the history. */
+function Reasoned({ act, children, ...rest }: ReasonedProps) {
   const [comment, setComment] = useState('')
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<Error>()
-  const confirm = (event: Event) => {
-    event.preventDefault()
-    setBusy(true)
-    setError(undefined)
-    act(comment.trim())
-      .catch(setError)
-      .finally(() => setBusy(false))
-  }
   return (
-    <Dialog title={title} onClose={onClose}>
-      <form onSubmit={confirm}>
-        {children}
-        <label class="field">
-          Why (kept in the history)
-          <textarea
-            rows={2}
-            maxLength={4000}
-            value={comment}
-            onInput={(event) => setComment(event.currentTarget.value)}
-          />
-        </label>
-        <Failure error={error} />
-        <footer>
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" class="primary" disabled={busy || !ready}>
-            {action}
-          </button>
-        </footer>
-      </form>
-    </Dialog>
+    <Ask {...rest} act={() => act(comment.trim())}>
+      {children}
+      <label class="field">
+        Why (kept in the history)
+        <textarea
+          rows={2}
+          maxLength={4000}
+          value={comment}
+          onInput={(event) => setComment(event.currentTarget.value)}
+        />
+      </label>
+    </Ask>
   )
 }
 
@@ -87,7 +66,7 @@ function ToStage({ name, moving: { version }, versions, onDone, onClose }: MoveP
     onDone(`Version ${version} is in ${stage} now.`)
   }
   return (
-    <Ask
+    <Reasoned
       title={`Move version ${version}`}
       action={`Move to ${stage}`}
       ready={stage !== now}
@@ -118,7 +97,7 @@ function ToStage({ name, moving: { version }, versions, onDone, onClose }: MoveP
           in {stage} now
         </label>
       )}
-    </Ask>
+    </Reasoned>
   )
 }
 
@@ -129,7 +108,7 @@ function ToAlias({ name, moving: { version }, onDone, onClose }: MoveProps) {
     onDone(`@${alias.trim()} is version ${version} now.`)
   }
   return (
-    <Ask
+    <Reasoned
       title={`An alias for version ${version}`}
       action="Set alias"
       ready={alias.trim() !== ''}
@@ -147,7 +126,7 @@ function ToAlias({ name, moving: { version }, onDone, onClose }: MoveProps) {
         />
       </label>
       <p class="dim">A version that has the alias now loses it.</p>
-    </Ask>
+    </Reasoned>
   )
 }
 
@@ -166,7 +145,7 @@ export function Rollback({ name, stage, versions, onDone, onClose }: RollbackPro
     onDone(`Version ${version} is back in ${stage}.`)
   }
   return (
-    <Ask title={`Roll ${stage} back`} action="Roll back" ready act={act} onClose={onClose}>
+    <Reasoned title={`Roll ${stage} back`} action="Roll back" act={act} onClose={onClose}>
       <p>
         The version that was in {stage} before gets it back
         {holders.length > 0
@@ -174,6 +153,6 @@ export function Rollback({ name, stage, versions, onDone, onClose }: RollbackPro
           : ''}
         .
       </p>
-    </Ask>
+    </Reasoned>
   )
 }

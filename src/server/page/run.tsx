@@ -3,9 +3,12 @@ import { api, nameOf, type Run, record } from './api.js'
 import { Artifacts } from './artifacts.js'
 import { ChartControls, drawingOf } from './chart-controls.js'
 import { Charts } from './charts.js'
-import { durationText, numberText, timeText } from './format.js'
+import { Details } from './details.js'
+import { EditNote, noteOf } from './edit.js'
+import { durationText, timeText } from './format.js'
 import { go, useLoaded, useNow, useRepeated } from './hooks.js'
-import { Copy, Empty, Failure, Pairs, Status, Waiting } from './parts.js'
+import { Copy, Empty, Failure, Status, Waiting } from './parts.js'
+import { DeleteRuns, restoreRuns } from './remove.js'
 import { hrefOf, type Place } from './route.js'
 
 const TABS = [
@@ -20,6 +23,8 @@ export function RunView({ runId, place }: { readonly runId: string; readonly pla
   const [fresh, setFresh] = useState<Run>()
   const run = fresh?.info.run_id === runId ? fresh : loaded.data?.runs[0]
   useEffect(() => setFresh(undefined), [loaded.data])
+  const [asking, setAsking] = useState<'note' | 'delete'>()
+  const [refusal, setRefusal] = useState<Error>()
   useRepeated(
     async (signal) => setFresh((await api.runs([runId], signal)).runs[0]),
     600,
@@ -33,6 +38,13 @@ export function RunView({ runId, place }: { readonly runId: string; readonly pla
     ) : (
       <Empty>There is no run {runId}.</Empty>
     )
+  const deleted = run.info.lifecycle_stage === 'deleted'
+  const changed = () => {
+    setAsking(undefined)
+    setRefusal(undefined)
+    loaded.reload()
+  }
+  const question = { run, onDone: changed, onClose: () => setAsking(undefined) }
   const tab = place.path[4] ?? ''
   const base = place.path.slice(0, 4)
   return (
@@ -41,11 +53,28 @@ export function RunView({ runId, place }: { readonly runId: string; readonly pla
         <h1>{nameOf(run)}</h1>
         <Status status={run.info.status} />
         <span class="gap" />
-        <Copy text={run.info.run_id} label="run id" />
+        <button type="button" onClick={() => setAsking('note')}>
+          {noteOf(run) ? 'Edit note' : 'Add a note'}
+        </button>
+        {deleted ? (
+          <button type="button" onClick={() => restoreRuns([run]).then(changed, setRefusal)}>
+            Restore
+          </button>
+        ) : (
+          <button type="button" onClick={() => setAsking('delete')}>
+            Delete …
+          </button>
+        )}
         <a class="button" href={hrefOf(['compare'], { runs: run.info.run_id })}>
           Compare
         </a>
       </div>
+      <Failure error={refusal} />
+      {deleted && (
+        <p class="note" role="status">
+          This run is deleted.
+        </p>
+      )}
       <Facts run={run} />
       <nav class="tabs" aria-label="Parts of the run">
         {TABS.map(([name, title]) => (
@@ -55,8 +84,10 @@ export function RunView({ runId, place }: { readonly runId: string; readonly pla
         ))}
       </nav>
       {tab === '' && <MetricsTab run={run} place={place} />}
-      {tab === 'details' && <Details run={run} />}
+      {tab === 'details' && <Details run={run} onChange={changed} />}
       {tab === 'artifacts' && <Artifacts run={run} base={[...base, 'artifacts']} path={place.path.slice(5)} />}
+      {asking === 'note' && <EditNote {...question} />}
+      {asking === 'delete' && <DeleteRuns what={[run]} onDone={changed} onClose={question.onClose} />}
     </section>
   )
 }
@@ -81,12 +112,15 @@ function Facts({ run }: { readonly run: Run }) {
           value ? (
             <div key={key}>
               <dt>{key}</dt>
-              <dd>{value}</dd>
+              <dd>
+                {value}
+                {key === 'Run id' && <Copy text={value} label="run id" />}
+              </dd>
             </div>
           ) : null,
         )}
       </dl>
-      {tags['mlflow.note.content'] && <p class="note">{tags['mlflow.note.content']}</p>}
+      {noteOf(run) && <p class="note">{noteOf(run)}</p>}
     </>
   )
 }
@@ -121,82 +155,3 @@ function MetricsTab({ run, place }: { readonly run: Run; readonly place: Place }
     </>
   )
 }
-
-const byKey = (a: { key: string }, b: { key: string }): number => a.key.localeCompare(b.key)
-
-function Details({ run }: { readonly run: Run }) {
-  const { params = [], tags = [], metrics = [] } = run.data
-  const datasets = run.inputs?.dataset_inputs ?? []
-  const own = tags.filter(({ key }) => !key.startsWith('mlflow.'))
-  const system = tags.filter(({ key }) => key.startsWith('mlflow.') && key !== 'mlflow.note.content')
-  return (
-    <div class="details">
-      <div>
-        <h2>Parameters</h2>
-        {params.length > 0 ? (
-          <Pairs label="Parameters" pairs={[...params].sort(byKey).map(({ key, value }) => [key, value] as const)} />
-        ) : (
-          <p class="none">None</p>
-        )}
-        <h2>Latest metrics</h2>
-        {metrics.length > 0 ? (
-          <Pairs
-            label="Latest metrics"
-            pairs={[...metrics]
-              .sort(byKey)
-              .map(
-                ({ key, value, step }) => [key, <MetricValue key={key} value={Number(value)} step={step} />] as const,
-              )}
-          />
-        ) : (
-          <p class="none">None</p>
-        )}
-      </div>
-      <div>
-        <h2>Tags</h2>
-        {own.length > 0 ? (
-          <Pairs label="Tags" pairs={[...own].sort(byKey).map(({ key, value }) => [key, value] as const)} />
-        ) : (
-          <p class="none">None</p>
-        )}
-        <h2>Datasets</h2>
-        {datasets.length > 0 ? (
-          datasets.map(({ dataset, tags: given }) => (
-            <Pairs
-              key={`${dataset.name}/${dataset.digest}`}
-              label={`Dataset ${dataset.name}`}
-              pairs={(
-                [
-                  ['Name', dataset.name],
-                  ['Digest', dataset.digest],
-                  ['Used for', record(given)['mlflow.data.context'] ?? ''],
-                  ['Source', dataset.source ?? ''],
-                  ['Schema', dataset.schema ?? ''],
-                  ['Profile', dataset.profile ?? ''],
-                ] as const
-              ).filter(([, value]) => value !== '')}
-            />
-          ))
-        ) : (
-          <p class="none">None</p>
-        )}
-        {system.length > 0 && (
-          <details>
-            <summary>MLflow's own tags ({system.length})</summary>
-            <Pairs
-              label="MLflow's own tags"
-              pairs={[...system].sort(byKey).map(({ key, value }) => [key, value] as const)}
-            />
-          </details>
-        )}
-      </div>
-    </div>
-  )
-}
-
-const MetricValue = ({ value, step }: { readonly value: number; readonly step: number | undefined }) => (
-  <>
-    <span title={String(value)}>{numberText(value)}</span>
-    {step ? <small class="dim"> at step {numberText(step)}</small> : null}
-  </>
-)

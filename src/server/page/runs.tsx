@@ -1,16 +1,14 @@
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
-import { ApiError, api, type Run, type RunsPage } from './api.js'
+import { useMemo, useRef, useState } from 'preact/hooks'
+import { ApiError, api } from './api.js'
 import { ColumnChooser } from './column-chooser.js'
 import { columnOf, orderKey, readList, usualColumns, writeList } from './columns.js'
 import { FilterBar } from './filter-bar.js'
-import { go, useKeys, useLoaded, useRepeated } from './hooks.js'
+import { go, useKeys, useLoaded } from './hooks.js'
 import { Empty, Failure, Waiting } from './parts.js'
+import { DeleteRuns, restoreRuns } from './remove.js'
 import { hrefOf, type Place } from './route.js'
 import { RunsTable } from './runs-table.js'
-
-const PAGE = 100
-/** Runs that are watched at a time: those at the top of what is loaded. */
-const WATCHED = 60
+import { PAGE, useRuns } from './use-runs.js'
 
 /** The runs of an experiment, page by page as one scrolls, live while something trains. */
 export function Runs({ experimentId, place }: { readonly experimentId: string; readonly place: Place }) {
@@ -20,7 +18,8 @@ export function Runs({ experimentId, place }: { readonly experimentId: string; r
     go(hrefOf(path, { ...place.query, ...query }), replace)
 
   const { data: about } = useLoaded((signal) => api.experiment(experimentId, signal), [experimentId])
-  const list = useRuns(experimentId, { filter, order, deleted: view === 'deleted' })
+  const deleted = view === 'deleted'
+  const list = useRuns(experimentId, { filter, order, deleted })
   const { runs, error, loading, more } = list
   const remembered = `cairn.cols.${experimentId}`
   const chosen = readList(cols || localStorage.getItem(remembered) || '')
@@ -34,6 +33,15 @@ export function Runs({ experimentId, place }: { readonly experimentId: string; r
 
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
   const [choosing, setChoosing] = useState(false)
+  const [deleting, setDeleting] = useState(false)
+  const [refusal, setRefusal] = useState<Error>()
+  const ticked = runs.filter(({ info }) => selected.has(info.run_id))
+  const moved = () => {
+    setDeleting(false)
+    setRefusal(undefined)
+    setSelected(new Set())
+    list.reload()
+  }
   const filterBox = useRef<HTMLInputElement>(null)
   const compare = () => selected.size > 0 && go(hrefOf(['compare'], { runs: [...selected].join(',') }))
   useKeys({ '/': () => filterBox.current?.focus(), c: compare })
@@ -58,19 +66,29 @@ export function Runs({ experimentId, place }: { readonly experimentId: string; r
         <span class="count" role="status">
           {loading && runs.length === 0
             ? ''
-            : `${runs.length}${more ? '+' : ''} ${view === 'deleted' ? 'deleted ' : ''}${runs.length === 1 ? 'run' : 'runs'}`}
+            : `${runs.length}${more ? '+' : ''} ${deleted ? 'deleted ' : ''}${runs.length === 1 ? 'run' : 'runs'}`}
         </span>
         <span class="gap" />
-        <button
-          type="button"
-          onClick={() => set({ view: view === 'deleted' ? undefined : 'deleted' })}
-          aria-pressed={view === 'deleted'}
-        >
+        <button type="button" onClick={() => set({ view: deleted ? undefined : 'deleted' })} aria-pressed={deleted}>
           Deleted
         </button>
         <button type="button" onClick={() => setChoosing(true)}>
           Columns
         </button>
+        {deleted && (
+          <button
+            type="button"
+            disabled={ticked.length === 0}
+            onClick={() => restoreRuns(ticked).then(moved, setRefusal)}
+          >
+            Restore{ticked.length > 0 ? ` ${ticked.length}` : ''}
+          </button>
+        )}
+        {!deleted && ticked.length > 0 && (
+          <button type="button" onClick={() => setDeleting(true)}>
+            Delete {ticked.length} …
+          </button>
+        )}
         <button
           type="button"
           class="primary"
@@ -88,6 +106,7 @@ export function Runs({ experimentId, place }: { readonly experimentId: string; r
         onApply={(text) => set({ filter: text || undefined })}
       />
       {error && !(error instanceof ApiError && error.status === 400) && <Failure error={error} />}
+      <Failure error={refusal} />
       {runs.length > 0 ? (
         <RunsTable
           runs={runs}
@@ -105,11 +124,12 @@ export function Runs({ experimentId, place }: { readonly experimentId: string; r
         <Empty>
           {filter
             ? 'No run fits the filter.'
-            : view === 'deleted'
+            : deleted
               ? 'No run has been deleted.'
               : 'No runs yet. They appear here as soon as one starts.'}
         </Empty>
       )}
+      {deleting && <DeleteRuns what={ticked} onDone={moved} onClose={() => setDeleting(false)} />}
       {choosing && (
         <ColumnChooser
           runs={runs}
@@ -120,101 +140,4 @@ export function Runs({ experimentId, place }: { readonly experimentId: string; r
       )}
     </section>
   )
-}
-
-interface RunsQuery {
-  readonly filter: string
-  readonly order: string
-  readonly deleted: boolean
-}
-
-function useRuns(experimentId: string, { filter, order, deleted }: RunsQuery) {
-  const name = JSON.stringify([experimentId, filter, order, deleted])
-  const [state, setState] = useState<{ name: string; runs: readonly Run[]; token?: string | undefined; error?: Error }>(
-    {
-      name: '',
-      runs: [],
-    },
-  )
-  const [loading, setLoading] = useState(true)
-  const busy = useRef(false)
-  const ask = (page_token: string | undefined, signal?: AbortSignal): Promise<RunsPage> =>
-    api.searchRuns(
-      {
-        experiment_ids: [experimentId],
-        max_results: PAGE,
-        ...(filter ? { filter } : {}),
-        ...(order ? { order_by: [order] } : {}),
-        ...(deleted ? { run_view_type: 'DELETED_ONLY' } : {}),
-        page_token,
-      },
-      signal,
-    )
-  // The name says all that is asked.
-  useEffect(() => {
-    const controller = new AbortController()
-    setLoading(true)
-    ask(undefined, controller.signal)
-      .then(
-        (page) => setState({ name, runs: page.runs ?? [], token: page.next_page_token }),
-        (error: Error) => controller.signal.aborted || setState((before) => ({ ...before, error })),
-      )
-      .finally(() => controller.signal.aborted || setLoading(false))
-    return () => controller.abort()
-  }, [name])
-
-  const loadMore = () => {
-    if (busy.current || state.token === undefined || state.name !== name) return
-    busy.current = true
-    ask(state.token)
-      .then((page) =>
-        setState((before) => {
-          if (before.name !== name) return before
-          const have = new Set(before.runs.map(({ info }) => info.run_id))
-          const fresh = (page.runs ?? []).filter(({ info }) => !have.has(info.run_id))
-          return { ...before, runs: [...before.runs, ...fresh], token: page.next_page_token }
-        }),
-      )
-      .catch(() => undefined)
-      .finally(() => {
-        busy.current = false
-      })
-  }
-
-  const replace = (fresh: readonly Run[]) => {
-    const byId = new Map(fresh.map((run) => [run.info.run_id, run]))
-    setState((before) =>
-      before.name === name ? { ...before, runs: before.runs.map((run) => byId.get(run.info.run_id) ?? run) } : before,
-    )
-  }
-  const running = state.runs.filter(({ info }) => info.status === 'RUNNING').slice(0, WATCHED)
-  // What trains is asked for by itself, so that nothing else has to be read again.
-  useRepeated(
-    async (signal) => {
-      const found = await api.runs(
-        running.map(({ info }) => info.run_id),
-        signal,
-      )
-      replace(found.runs)
-    },
-    700,
-    running.length > 0,
-  )
-  // Runs that are new come with the first page.
-  useRepeated(
-    async (signal) => {
-      const page = await ask(undefined, signal)
-      setState((before) => {
-        if (before.name !== name || before.error) return before
-        const top = page.runs ?? []
-        const ids = new Set(top.map(({ info }) => info.run_id))
-        const rest = before.runs.slice(PAGE).filter(({ info }) => !ids.has(info.run_id))
-        const short = before.runs.length <= PAGE
-        return { ...before, runs: [...top, ...rest], token: short ? page.next_page_token : before.token }
-      })
-    },
-    4_000,
-    !loading && !state.error,
-  )
-  return { runs: state.runs, error: state.error, loading, more: state.token !== undefined, loadMore }
 }
