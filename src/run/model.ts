@@ -26,8 +26,10 @@ export interface ModelsRun {
   readonly spooled: SpooledOutlet | undefined
 }
 
-/** How long what was logged before may take to arrive, until its server counts as away. */
+/** How long what was logged before may take to arrive, and how long its server may be known to be away meanwhile. */
 const ARRIVE_MS = 20_000
+const AWAY_MS = 4_000
+const LOOK_MS = 200
 
 /** Logs a model with a run: on its server, or on disk until that can be reached. */
 export async function logModelOf(
@@ -89,11 +91,20 @@ async function awayFor(run: LiveRun, spooled: SpooledOutlet): Promise<CairnError
   run.handOver()
   if (spooled.folder.runId() === undefined) return new UnavailableError('the run is not made on its server yet')
   if (spooled.awayFor) return spooled.awayFor
+  let looks = 0
+  let look: NodeJS.Timeout | undefined
+  const knownAway = new Promise<CairnError>((resolve) => {
+    look = setInterval(() => {
+      looks = spooled.awayFor ? looks + 1 : 0
+      if (spooled.awayFor && looks * LOOK_MS >= AWAY_MS) resolve(spooled.awayFor)
+    }, LOOK_MS)
+  })
   try {
-    await spooled.arrive(ARRIVE_MS)
-    return undefined
+    return await Promise.race([spooled.arrive(ARRIVE_MS).then(() => undefined), knownAway])
   } catch (error) {
     if (!(error instanceof TimeoutError)) throw error
     return spooled.awayFor ?? error
+  } finally {
+    clearInterval(look)
   }
 }

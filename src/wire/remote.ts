@@ -62,7 +62,12 @@ export async function openRemote(uri: string, settings: HttpSettings, options: W
   const background = sender({ ...how, background: true, timeoutMs: Math.min(how.timeoutMs ?? ONCE_MS, ONCE_MS) })
   // What is sent as a file may take its time; it is the silence in between that is limited.
   const carrying = sender({ ...how, background: true })
-  const starting = sender({ ...how, connectTimeoutMs: START_MS })
+  const starting = sender({
+    ...how,
+    connectTimeoutMs: START_MS,
+    timeoutMs: Math.min(how.timeoutMs ?? ONCE_MS, ONCE_MS),
+  })
+  const filing = sender({ ...how, connectTimeoutMs: START_MS })
   const { retry } = options
   const rules = {
     attempts: 1 + (retry?.maxRetries ?? settings.maxRetries),
@@ -71,13 +76,14 @@ export async function openRemote(uri: string, settings: HttpSettings, options: W
     jitterMs: settings.backoffJitterMs,
     respectRetryAfter: settings.respectRetryAfter,
   }
-  const close = async () => void (await Promise.all([send, background, carrying, starting].map((one) => one.close())))
+  const close = async () =>
+    void (await Promise.all([send, background, carrying, starting, filing].map((one) => one.close())))
   const transport = { ...withRetry(httpTransport({ send }), { rules, onRetry: options.onRetry }), close }
   const fewer = { ...rules, attempts: 3, budgetMs: START_MS, factorMs: 500, jitterMs: 250 }
   const impatient = withRetry(httpTransport({ send: starting }), { rules: fewer, onRetry: options.onRetry })
   const single = { ...rules, attempts: 1 }
   const once = unjudged(withRetry(httpTransport({ send: background }), { rules: single }))
-  const impatientArtifacts = proxied(starting, { rules: fewer })
+  const impatientArtifacts = proxied(filing, { rules: fewer })
   const artifactsOnce = proxied(carrying, { rules: single })
   return { send, transport, artifacts: proxied(send, { rules }), impatient, once, impatientArtifacts, artifactsOnce }
 }
