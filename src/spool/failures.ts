@@ -18,7 +18,7 @@ const ENTRY_STATUS = new Set([400, 404, 409, 413, 422])
 
 /** Not the entry is wrong but the way there: other credentials, or the right server behind the address, may take it. */
 export function isParking(error: CairnError, { stretch, steps }: Parcel): boolean {
-  if (error instanceof ProtocolError || error instanceof NetworkError) return true
+  if (error instanceof ProtocolError || error instanceof NetworkError || error.notSent) return true
   // An older server lacks calls of later versions; it never lacks batches.
   const isBatch = stretch.lane === 'points' || steps.some((step) => 'param' in step || 'tag' in step)
   if (error.code === 'ENDPOINT_NOT_FOUND') return isBatch

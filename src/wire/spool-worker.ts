@@ -64,7 +64,7 @@ function work(start: WorkerStart): void {
   const watch = (job: number): Watch => ({
     onRetry(error: CairnError, ms) {
       tell({ event: 'retry', job, error: told(error), ms })
-      if (error.status === 401) tell({ event: 'unauthenticated' })
+      if (error.status === 401 || error.code === 'UNAUTHENTICATED') tell({ event: 'unauthenticated' })
     },
     onRefused: (error, count) => tell({ event: 'refused', job, error: told(error), count }),
     onSpooled: (error) => tell({ event: 'spooled', job, error: told(error) }),

@@ -1,11 +1,17 @@
 import { createServer as createSecure } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { InvalidParameterError } from '../../src/errors.js'
+import { proxyFor } from '../../src/http/proxy.js'
 import { sender } from '../../src/http/send.js'
+import { createClient } from '../../src/index.js'
+import { readSettings } from '../../src/settings.js'
+import { startTestServer } from '../../src/testing/index.js'
 import { answering, asJson, rejection } from '../support/answering.js'
 import { canMakeCertificates, certificates } from '../support/certificates.js'
 import { forwardProxy } from '../support/forward-proxy.js'
+import { tempDir } from '../support/temp-dir.js'
 
 const get = { method: 'GET', path: '/x' } as const
 const closers: (() => void)[] = []
@@ -66,11 +72,91 @@ describe('a proxy', () => {
     expect(error).toMatchObject({ name: 'NetworkError', notSent: true })
   })
 
-  it('of the SOCKS kind is refused in words', async () => {
-    const send = sender({ url: 'http://localhost:1', proxy: { httpProxy: 'socks5://u:hunter2@localhost:1080' } })
-    const error = await rejection(send.text(get))
-    expect(error).toBeInstanceOf(InvalidParameterError)
-    expect(error.message).toContain('SOCKS')
-    expect(error.message).not.toContain('hunter2')
+  it.each(['socks5://u:hunter2@127.0.0.1:1080', 'socks5h://127.0.0.1:1080', 'socks4://127.0.0.1:1', 'ftp://x'])(
+    'of another kind is refused in words, and only where it is needed: %s',
+    async (httpProxy) => {
+      const server = await answering((_, response) => asJson(response, {}))
+      const error = await rejection(sender({ url: server.url, proxy: { httpProxy } }).text(get))
+      expect(error).toBeInstanceOf(InvalidParameterError)
+      expect(error).toMatchObject({ notSent: true, retryable: false })
+      expect(error.message).toMatch(
+        /ALL_PROXY.*for SOCKS put an HTTP proxy in front of it, or name the server in NO_PROXY/,
+      )
+      expect(error.message).not.toContain('hunter2')
+      expect(server.seen).toEqual([])
+      await sender({ url: server.url, proxy: { httpProxy, noProxy: '127.0.0.0/8' } }).text(get)
+      await sender({ url: server.url, proxy: { httpsProxy: httpProxy } }).text(get)
+      expect(server.seen).toHaveLength(2)
+    },
+  )
+})
+
+describe('the environment names proxies as it does for Python’s requests', () => {
+  it.each<[string, Record<string, string>, Partial<ReturnType<typeof readSettings>['http']>]>([
+    ['one for each scheme', { HTTP_PROXY: 'a', HTTPS_PROXY: 'b' }, { httpProxy: 'a', httpsProxy: 'b' }],
+    [
+      'lower case wins',
+      { HTTP_PROXY: 'a', http_proxy: 'b', all_proxy: 'c', ALL_PROXY: 'd' },
+      { httpProxy: 'b', httpsProxy: 'c' },
+    ],
+    ['ALL_PROXY for both', { ALL_PROXY: 'a' }, { httpProxy: 'a', httpsProxy: 'a' }],
+    ['ALL_PROXY where there is no other', { ALL_PROXY: 'a', HTTPS_PROXY: 'b' }, { httpProxy: 'a', httpsProxy: 'b' }],
+    [
+      'HTTP_PROXY may be a header in a CGI program',
+      { HTTP_PROXY: 'a', REQUEST_METHOD: 'GET' },
+      { httpProxy: undefined },
+    ],
+    ['NO_PROXY in either case', { no_proxy: 'a,b' }, { noProxy: 'a,b' }],
+    ['empty is none', { HTTP_PROXY: '', ALL_PROXY: '' }, { httpProxy: undefined, httpsProxy: undefined }],
+  ])('%s', (_, env, expected) => {
+    expect(readSettings(env).http).toMatchObject(expected)
+  })
+
+  it.each([
+    ['*', 'http://any.where', true],
+    ['example.com', 'http://example.com:5000', true],
+    ['example.com', 'http://ml.example.com', true],
+    ['.example.com', 'http://ml.example.com', true],
+    ['*.example.com', 'http://ml.example.com', true],
+    ['EXAMPLE.com ', 'http://ML.example.COM', true],
+    ['example.com', 'http://notexample.com', false],
+    ['a, example.com:5000', 'http://example.com:5000', true],
+    ['example.com:5000', 'http://example.com:5001', false],
+    ['example.com:80', 'http://example.com', true],
+    ['example.com:443', 'http://example.com', false],
+    ['10.0.0.1', 'http://10.0.0.1:5000', true],
+    ['0.0.1', 'http://10.0.0.1', false],
+    ['10.0.0.0/8', 'http://10.20.30.40', true],
+    ['10.0.0.0/8', 'http://11.0.0.1', false],
+    ['10.0.0.0/99', 'http://10.0.0.1', false],
+    ['10.0.0.0/8', 'http://10.example.com', false],
+    ['::1', 'http://[::1]:5000', true],
+    ['[::1]:5000', 'http://[::1]:5000', true],
+    ['[::1]:5000', 'http://[::1]:5001', false],
+    ['fd00::/8', 'http://[fd12::1]', true],
+    ['localhost,', 'http://localhost', true],
+    ['', 'http://localhost', false],
+  ])('NO_PROXY=%s and %s: reached directly: %s', (noProxy, origin, isDirect) => {
+    const proxy = { httpProxy: 'proxy:3128', noProxy }
+    expect(proxyFor(origin, proxy)).toBe(isDirect ? undefined : 'http://proxy:3128')
+  })
+
+  it('a client goes through ALL_PROXY, and a socks one stops it with words', async () => {
+    const server = await startTestServer()
+    closers.push(() => void server.close())
+    const proxy = await forwardProxy()
+    vi.stubEnv('ALL_PROXY', `http://${proxy.at}`)
+    const options = { trackingUri: server.url, spoolDir: join(tempDir(), 'spool') }
+    const through = createClient(options)
+    await (await through.startRun()).end()
+    expect(proxy.asked.length).toBeGreaterThan(0)
+    await through.close()
+
+    vi.stubEnv('ALL_PROXY', 'socks5://127.0.0.1:1080')
+    const stopped = createClient(options)
+    expect((await rejection(stopped.startRun())).message).toContain('ALL_PROXY')
+    expect((await rejection(stopped.searchExperiments())).message).toContain('SOCKS')
+    await stopped.close()
+    vi.unstubAllEnvs()
   })
 })
