@@ -1,12 +1,6 @@
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import {
-  type Client,
-  type ClientOptions,
-  createClient,
-  NetworkError,
-  UnauthenticatedError,
-} from '../../src/index.js'
+import { type Client, type ClientOptions, createClient, NetworkError, UnauthenticatedError } from '../../src/index.js'
 import { startTestServer, type TestServer } from '../../src/testing/index.js'
 import { leftIn } from '../support/left.js'
 import { tempDir } from '../support/temp-dir.js'
@@ -35,10 +29,14 @@ async function away(options: ClientOptions = {}) {
   let server: TestServer | undefined
   const comeBack = async (): Promise<TestServer> => {
     server ??= await startTestServer({ port, dir: join(dir, 'server') })
-    closers.push(() => server!.close())
+    closers.push(async () => server?.close())
     return server
   }
-  return { connect, comeBack, lines, spoolDir, url: first.url }
+  const pause = async (): Promise<void> => {
+    await server?.close()
+    server = undefined
+  }
+  return { connect, comeBack, pause, lines, spoolDir, url: first.url }
 }
 
 describe('a run that starts while its server is away', () => {
@@ -101,6 +99,27 @@ describe('a run that starts while its server is away', () => {
     expect(down?.data.tags['mlflow.parentRunId']).toBe(up?.info.runId)
   })
 
+  it('is the parent of one that starts when the server is back but has not got it yet', async () => {
+    const { connect, comeBack } = await away()
+    const first = connect()
+    const parent = await first.startRun({ runName: 'parent' })
+    await comeBack()
+    // Of another process, which knows of the parent by the disk alone.
+    const second = connect()
+    const child = await second.startRun({ runName: 'child', parentRunId: parent.runId })
+    child.logMetric('loss', 1)
+    await Promise.all([child.end(), parent.end()])
+    const grandchild = await second.startRun({ runName: 'grandchild', parentRunId: child.runId })
+    await grandchild.end()
+    const runs = await second.searchRuns()
+    const ids = ['parent', 'child', 'grandchild'].map((name) => runs.find(({ info }) => info.runName === name))
+    const parents = ids.map((run) => run?.data.tags['mlflow.parentRunId'])
+    expect(parents).toEqual([undefined, ids[0]?.info.runId, ids[1]?.info.runId])
+    // Both ids of a run lead to it.
+    expect((await second.getRun(child.runId)).info.runId).toBe(ids[1]?.info.runId)
+    expect(await second.getMetricHistory(child.runId, 'loss')).toHaveLength(1)
+  })
+
   it('takes an experiment that was set meanwhile', async () => {
     const { connect, comeBack } = await away()
     const client = connect()
@@ -130,6 +149,51 @@ describe('a run that starts while its server is away', () => {
     expect(found?.info).toMatchObject({ runId: delivered?.serverRunId, status: 'FINISHED' })
     expect(leftIn(spoolDir)).toEqual([])
   }, 40_000)
+})
+
+describe('a run that is taken up again while its server is away', () => {
+  async function taken(status: 'FINISHED' | 'RUNNING') {
+    const { connect, comeBack, pause, spoolDir } = await away()
+    await comeBack()
+    const maker = connect()
+    const made = await maker.startRun({ runName: 'old' })
+    made.logParam('a', 1)
+    await made.flush()
+    if (status === 'FINISHED') await made.end('FAILED')
+    await pause()
+    const client = connect()
+    const run = await client.startRun({
+      runId: made.runId,
+      runName: 'new',
+      tags: { again: 'yes' },
+      description: 'note',
+    })
+    expect(run.runId).toBe(made.runId)
+    run.logMetric('loss', 1)
+    await run.logText('x', 'x.txt')
+    await comeBack()
+    await run.end()
+    expect(leftIn(spoolDir)).toHaveLength(status === 'FINISHED' ? 0 : 1)
+    const found = await client.getRun(made.runId)
+    expect(found.info.runName).toBe('new')
+    expect(found.data).toMatchObject({ params: { a: '1' }, metrics: { loss: 1 } })
+    expect(found.data.tags).toMatchObject({ again: 'yes', 'mlflow.note.content': 'note' })
+    expect(Object.keys(found.data.tags).filter((key) => key.startsWith('cairn.taken'))).toEqual([])
+    expect((await client.listArtifacts(made.runId)).map(({ path }) => path)).toEqual(['x.txt'])
+    await made.end()
+    return { found, run }
+  }
+
+  it('is ended again when it had ended', async () => {
+    const { found, run } = await taken('FINISHED')
+    expect(found.info.status).toBe('FINISHED')
+    expect(run.status).toBe('FINISHED')
+  })
+
+  it('is left running when another process runs it', async () => {
+    const { found } = await taken('RUNNING')
+    expect(found.info.status).toBe('RUNNING')
+  })
 })
 
 describe('a start that must not go on alone', () => {
