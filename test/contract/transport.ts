@@ -23,3 +23,9 @@ export function transportContract(make: Make, options: ContractOptions = {}): vo
   loggedModelContract(make, options)
   registryContract(make, options)
 }
+
+/** What is otherwise wherever calls go over HTTP: the transport there goes by what a server gives at once. */
+export const OVER_HTTP: NonNullable<ContractOptions['differs']> = {
+  'a page of more runs than there may be is refused': 'it becomes as large as the server gives',
+  'a page of more models or versions than there may be is refused': 'it becomes as large as the server gives',
+}

@@ -1,17 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { createClient } from '../../src/client.js'
-import { startServer } from '../../src/server/index.js'
-import { tempDir } from '../support/temp-dir.js'
 import { python } from './python.js'
-import { available } from './servers.js'
+import { available, startCairn } from './servers.js'
 
 describe.each(['latest', 'latest-2'] as const)("Python's client of MLflow %s", (environment) => {
   it.skipIf(!available(environment))(
     'works against cairn-ml server unchanged: runs, files, models, registry',
     async () => {
-      const store = `${tempDir()}/mlruns`
-      await using server = await startServer({ trackingUri: store })
-      expect(await python(environment, 'train', server.trackingUri, 'work')).toEqual({
+      const { url, store, stop } = await startCairn()
+      expect(await python(environment, 'train', url, 'work').finally(stop)).toEqual({
         predicted: [
           [1, 1, 1],
           [1, 1, 1],

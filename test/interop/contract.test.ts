@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import { proxied } from '../../src/artifacts/proxied.js'
-import { sender } from '../../src/http/send.js'
+import { type Send, sender } from '../../src/http/send.js'
 import { httpTransport } from '../../src/transport/http.js'
 import { artifactStoreContract, type Exceptions } from '../contract/artifact-store.js'
-import { trackingContract } from '../contract/transport.js'
+import { OVER_HTTP, trackingContract } from '../contract/transport.js'
 import { loggedModelContract, registryContract } from '../contract/transport-registry.js'
-import { available, postgresBin, type Running, startMlflow, startPostgres, startS3 } from './servers.js'
+import { available, postgresBin, type Running, startCairn, startMlflow, startPostgres, startS3 } from './servers.js'
 
-type Differs = Record<string, string>
+type Differs = Readonly<Record<string, string>>
 
 /** Where MLflow's databases do otherwise than its file store, whose facts the suites tell. */
 const DATABASE: Differs = {
@@ -48,6 +48,9 @@ const MLFLOW_2_FILES: Differs = {
   'that refusal is an InvalidParameterError': 'it is a 500',
 }
 
+/** `cairn-ml server` over a local store does nothing else otherwise: its facts are the local store's. */
+const CAIRN: Differs = {}
+
 const servers: Running[] = []
 afterAll(async () => {
   for (const server of servers.splice(0).reverse()) await server.stop()
@@ -61,21 +64,23 @@ const kept = async <R extends Running>(starting: Promise<R>): Promise<R> => {
 function suites(
   start: () => Promise<Running>,
   differs: Differs,
-  more: { loggedModels: boolean; artifacts?: Exceptions },
+  more: { loggedModels: boolean; artifacts?: Exceptions; artifactHome?: (send: Send) => Promise<string> },
 ) {
   let url = ''
   let count = 0
+  const anywhere = async () => `mlflow-artifacts:/0/suite-${++count}/artifacts`
   beforeAll(async () => {
     url = (await start()).url
   })
   const make = async () => ({ transport: httpTransport({ send: sender({ url }) }) })
-  trackingContract(make, { differs })
-  registryContract(make, { differs })
-  if (more.loggedModels) loggedModelContract(make, { differs })
-  artifactStoreContract(
-    async () => proxied(sender({ url }))(`mlflow-artifacts:/0/suite-${++count}/artifacts`),
-    more.artifacts,
-  )
+  const options = { differs: { ...OVER_HTTP, ...differs } }
+  trackingContract(make, options)
+  registryContract(make, options)
+  if (more.loggedModels) loggedModelContract(make, options)
+  artifactStoreContract(async () => {
+    const send = sender({ url })
+    return proxied(send)(await (more.artifactHome ?? anywhere)(send))
+  }, more.artifacts)
 }
 
 describe.skipIf(!available('latest'))('the newest MLflow on SQLite', () => {
@@ -97,6 +102,17 @@ describe.skipIf(!available('latest-2'))('the newest MLflow 2 on its file store',
     artifacts: {
       'names keep their spaces, percent signs and letters of any script':
         'its server breaks off downloads of names beyond ASCII',
+    },
+  })
+})
+
+describe('cairn-ml server in the place of a real one', () => {
+  suites(() => kept(startCairn()), CAIRN, {
+    loggedModels: true,
+    // It takes files for runs and logged models that are there, and for nothing else.
+    async artifactHome(send) {
+      const { run } = await httpTransport({ send }).call('createRun', { experiment_id: '0' })
+      return run.info.artifact_uri as string
     },
   })
 })

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sender } from '../../src/http/send.js'
 import { httpTransport } from '../../src/transport/http.js'
 import { tempDir } from '../support/temp-dir.js'
-import { available, postgresBin, type Running, startMlflow, startPostgres, startS3 } from './servers.js'
+import { available, postgresBin, type Running, startCairn, startMlflow, startPostgres, startS3 } from './servers.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const servers: Running[] = []
@@ -72,4 +72,8 @@ describe.skipIf(!available('latest') || !postgresBin)('examples on the newest ML
 
 describe.skipIf(!available('latest-2'))('examples on the newest MLflow 2 and its file store', () => {
   examples(async () => (await kept(startMlflow('latest-2', { store: 'files' }))).url)
+})
+
+describe('examples on cairn-ml server', () => {
+  examples(async () => (await kept(startCairn())).url)
 })

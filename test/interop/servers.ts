@@ -3,10 +3,13 @@ import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { tempDir } from '../support/temp-dir.js'
 import { type Environment, postgresBin, pythonOf } from './venv.js'
 
 export { postgresBin } from './venv.js'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Which environments this run has. */
 export const available = (name: Environment): boolean => (process.env.CAIRN_INTEROP ?? '').split(',').includes(name)
@@ -103,6 +106,18 @@ export async function startMlflow(environment: Environment, options: MlflowOptio
   const url = `http://127.0.0.1:${port}`
   const env = { MLFLOW_ALLOW_FILE_STORE: 'true', MLFLOW_DISABLE_TELEMETRY: 'true', ...options.env }
   return start(pythonOf(environment), args, { dir, url, ready: `${url}/health`, env })
+}
+
+/** Starts `cairn-ml server`, as a process of its own, over a new local store, `store`. */
+export async function startCairn(): Promise<Running & { store: string }> {
+  const dir = tempDir()
+  const store = join(dir, 'mlruns')
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}`
+  const main = join(root, 'src/cli/main.ts')
+  const args = ['--import', import.meta.resolve('tsx'), main, 'server', store, '--port', String(port)]
+  const env = { TSX_TSCONFIG_PATH: join(root, 'tsconfig.json') }
+  return { ...(await start(process.execPath, args, { dir, url, ready: `${url}/health`, env })), store }
 }
 
 /** A PostgreSQL of its own with an empty database; `url` is for SQLAlchemy. */

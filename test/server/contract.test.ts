@@ -4,15 +4,16 @@ import { sender } from '../../src/http/send.js'
 import { startServer } from '../../src/server/index.js'
 import { httpTransport } from '../../src/transport/http.js'
 import { artifactStoreContract } from '../contract/artifact-store.js'
-import { transportContract } from '../contract/transport.js'
+import { OVER_HTTP, transportContract } from '../contract/transport.js'
 import { tempDir } from '../support/temp-dir.js'
 
 describe('cairn-ml server over a local store', () => {
-  transportContract(async () => {
+  const make = async () => {
     const server = await startServer({ trackingUri: `${tempDir()}/mlruns` })
     const transport = httpTransport({ send: sender({ url: server.trackingUri }) })
     return { transport, close: () => server.close() }
-  })
+  }
+  transportContract(make, { differs: OVER_HTTP })
 
   artifactStoreContract(async () => {
     const server = await startServer({ trackingUri: `${tempDir()}/mlruns` })

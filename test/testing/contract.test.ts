@@ -4,7 +4,7 @@ import { sender } from '../../src/http/send.js'
 import { startTestServer } from '../../src/testing/index.js'
 import { httpTransport } from '../../src/transport/http.js'
 import { artifactStoreContract } from '../contract/artifact-store.js'
-import { transportContract } from '../contract/transport.js'
+import { OVER_HTTP, transportContract } from '../contract/transport.js'
 
 const made = async () => {
   const server = await startTestServer()
@@ -13,7 +13,7 @@ const made = async () => {
 }
 
 describe('over HTTP, answered by the local store', () => {
-  transportContract(made)
+  transportContract(made, { differs: OVER_HTTP })
 
   artifactStoreContract(async () => {
     const server = await startTestServer()

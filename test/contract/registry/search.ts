@@ -115,7 +115,7 @@ export function registrySearchFacts(make: Make, options: ContractOptions): void 
       expect(seen).toEqual(['1', '2', '3'])
     })
 
-    fact('a filter, sort key, page token or page size that is wrong is refused', async (call) => {
+    fact('a filter, sort key or page token that is wrong is refused', async (call) => {
       const wrong = [
         { filter: "name = 'a' OR name = 'b'" },
         { filter: 'name = a b' },
@@ -129,6 +129,9 @@ export function registrySearchFacts(make: Make, options: ContractOptions): void 
         await expect(call('searchModelVersions', input), what).rejects.toBeInstanceOf(InvalidParameterError)
       }
       await expect(call('searchModelVersions', { max_results: 0 })).rejects.toBeInstanceOf(InvalidParameterError)
+    })
+
+    fact('a page of more models or versions than there may be is refused', async (call) => {
       await expect(call('searchRegisteredModels', { max_results: 1001 })).rejects.toBeInstanceOf(InvalidParameterError)
       await expect(call('searchModelVersions', { max_results: 200_001 })).rejects.toBeInstanceOf(InvalidParameterError)
     })
