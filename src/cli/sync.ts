@@ -29,6 +29,7 @@ export function syncWord(program: Command, terminal: Terminal, unwell: () => voi
   examples(
     sync,
     'cairn-ml sync',
+    'cairn-ml sync --dry-run',
     'cairn-ml sync ./mlruns --to http://127.0.0.1:5000 --dry-run',
     'cairn-ml sync ./mlruns --to http://127.0.0.1:5000',
     'cairn-ml sync http://old:5000 --to http://new:5000 -e churn',
@@ -36,28 +37,59 @@ export function syncWord(program: Command, terminal: Terminal, unwell: () => voi
   word<Options>(sync, terminal, async (work, path) => {
     const { options, answer } = work
     const source = path ?? (options.to === undefined ? undefined : DEFAULT_PATH)
-    const delivered = path === undefined && !options.dryRun ? await deliver(work) : undefined
-    const result = source === undefined && delivered ? undefined : await copy(work, source ?? DEFAULT_PATH)
+    const delivered = path === undefined ? await deliver(work) : undefined
+    const result = source === undefined ? undefined : await copyOrNothing(work, source, path === undefined)
     answer({ ...result, ...(delivered ? { spool: delivered } : {}) }, () =>
-      [delivered && deliveredText(delivered), result && copiedText(result, source ?? DEFAULT_PATH)]
-        .filter((part) => part !== undefined)
+      [
+        delivered && (options.dryRun ? waitingText(delivered) : deliveredText(delivered)),
+        result && copiedText(result, source ?? DEFAULT_PATH),
+        source !== undefined && !result && `There is no ${source} here to copy.`,
+      ]
+        .filter((part) => part)
         .join('\n\n'),
     )
-    if (result?.failed.length || delivered?.some((one) => !isDone(one))) unwell()
+    if (result?.failed.length || (!options.dryRun && delivered?.some((one) => !isDone(one)))) unwell()
   })
 }
 
 const isDone = ({ complete, busy, refused }: SpoolDelivery): boolean => (complete || busy) && refused === 0
 
 /** Sends what processes that are gone have left in the spool, each run to its server. */
-async function deliver({ client, terminal }: Work<Options>): Promise<SpoolDelivery[]> {
+async function deliver({ client, options: { dryRun }, terminal }: Work<Options>): Promise<SpoolDelivery[]> {
   try {
     return await client.deliverSpool({
-      onProgress: ({ runId, delivered }) => terminal.progress(`Delivering ${plain(runId)}: ${delivered}`),
+      dryRun,
+      onProgress: ({ runId, delivered, total }) =>
+        terminal.progress(`${bar(delivered, total)} ${delivered} of ${total} entries of run ${plain(runId)}`),
     })
   } finally {
     terminal.progress('')
   }
+}
+
+/** A text that grows with what is done. */
+function bar(done: number, total: number): string {
+  const width = Math.min(20, Math.round((20 * done) / Math.max(1, total)))
+  return `[${'='.repeat(width)}${' '.repeat(20 - width)}]`
+}
+
+const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`
+
+function waitingText(all: readonly SpoolDelivery[]): string {
+  if (all.length === 0) return 'Nothing waits to be delivered.'
+  return all
+    .map(({ runId, serverRunId, server, busy, waiting }) => {
+      const { entries = 0, files = 0, models = [] } = waiting ?? {}
+      const named = models.map(
+        ({ name, registeredModelName: as }) =>
+          `the model ${plain(name)}${as === undefined ? '' : ` (to be ${plain(as)})`}`,
+      )
+      const parts = [counted(entries, 'entry', 'entries'), files > 0 && counted(files, 'file', 'files'), ...named]
+      const what = parts.filter((part) => part).join(', ')
+      const place = `run ${plain(serverRunId ?? runId)} at ${plain(server)}${serverRunId === undefined ? ', to be made' : ''}`
+      return `${busy ? 'left alone  ' : 'waits       '} ${place}: ${busy ? `a process that lives delivers it (${what})` : what}`
+    })
+    .join('\n')
 }
 
 function deliveredText(all: readonly SpoolDelivery[]): string {
@@ -73,6 +105,17 @@ function deliveredText(all: readonly SpoolDelivery[]): string {
     .join('\n')
 }
 
+/** A folder that nobody named need not be there. */
+async function copyOrNothing(work: Work<Options>, source: string, isDefault: boolean): Promise<SyncResult | undefined> {
+  const { NotFoundError } = await import('../index.js')
+  try {
+    return await copy(work, source)
+  } catch (error) {
+    if (!isDefault || !(error instanceof NotFoundError)) throw error
+    return undefined
+  }
+}
+
 async function copy({ client, options, terminal }: Work<Options>, source: string): Promise<SyncResult> {
   const rules: SyncOptions = {
     to: options.to,
@@ -81,10 +124,8 @@ async function copy({ client, options, terminal }: Work<Options>, source: string
     runIds: options.run,
     deleted: options.deleted,
     onProgress({ loaded, total = 0, file = '', points, bytes }) {
-      const done = Math.round((20 * loaded) / Math.max(1, total))
-      const bar = `[${'='.repeat(done)}${' '.repeat(20 - done)}]`
       terminal.progress(
-        `${bar} ${loaded} of ${total}, ${points} points, ${bytesText(bytes)}  ${plain(file).slice(0, 24)}`,
+        `${bar(loaded, total)} ${loaded} of ${total}, ${points} points, ${bytesText(bytes)}  ${plain(file).slice(0, 24)}`,
       )
     },
   }

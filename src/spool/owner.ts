@@ -45,6 +45,12 @@ export function claim(dir: string): Claim | undefined {
   return sign(dir, generation + 1) ? held(dir, generation + 1) : undefined
 }
 
+/** Whether a folder is in the hands of a process that lives. */
+export function isOwned(dir: string): boolean {
+  const generation = latest(dir)
+  return generation >= 0 && isLive(dir, generation)
+}
+
 function isLive(dir: string, generation: number): boolean {
   const owner = file(dir, generation)
   const seen = stateOf(owner)

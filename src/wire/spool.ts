@@ -1,8 +1,9 @@
 import { type SpooledFolder, type SpooledOutlet, spooledOutlet } from '../run/spooled.js'
+import { type Contents, type WaitingRun, whatWaits } from '../spool/contents.js'
 import type { Courier, Watch } from '../spool/deliver.js'
 import { claimOf } from '../spool/owner.js'
 import { dropRunDir, newRunDir, type ServerPlace, type SpooledRun, serverRunId } from '../spool/place.js'
-import { type Replayed, type ReplayOptions, type Waiting, waitingRuns } from '../spool/replay.js'
+import type { Replayed, ReplayOptions } from '../spool/replay.js'
 import type { Hands } from './hands.js'
 
 /** What a client keeps on disk for its server. */
@@ -13,8 +14,8 @@ export interface Spool {
   readonly uri: string
   /** Delivers what processes that are gone have left for this server. */
   replay(options?: Omit<ReplayOptions, 'courier' | 'server' | 'limits'>): Promise<Replayed[]>
-  /** The runs that wait for this server. */
-  waiting(): Waiting[]
+  /** What waits for this server, run by run. */
+  waiting(): WaitingRun[]
   /** The server's id for a run, also for one that was made away from it; undefined while that has none. */
   serverRunId(runId: string): string | undefined
   /** Stops delivering; what is left stays for the next one. */
@@ -61,7 +62,7 @@ export function openSpool({ place, hands, courier, warn, onClose }: SpoolOptions
     },
     uri: place.uri,
     replay: (options = {}) => hands.replay(options),
-    waiting: () => waitingRuns(place),
+    waiting: () => whatWaits(place),
     serverRunId: (runId) => serverRunId(place, runId),
     async close() {
       onClose?.()
@@ -76,6 +77,8 @@ export function openSpool({ place, hands, courier, warn, onClose }: SpoolOptions
 export interface SpoolDelivery extends Replayed {
   /** The address of its server. */
   readonly server: string
+  /** What waits, with `dryRun`. */
+  readonly waiting?: Contents
 }
 
 /** How the spool is delivered. */
@@ -84,8 +87,12 @@ export interface SpoolDeliveryOptions {
   readonly signal?: AbortSignal | undefined
   /** Gives up on a server that has taken nothing for this long, in milliseconds; 30,000 by default. */
   readonly patienceMs?: number | undefined
-  /** Told of each run as its records arrive. */
-  readonly onProgress?: ReplayOptions['onProgress']
+  /** Only tells what waits: nothing is sent. */
+  readonly dryRun?: boolean | undefined
+  /** Told of each run how many of its entries have arrived, and how many there were when it began. */
+  readonly onProgress?:
+    | ((progress: { readonly runId: string; readonly delivered: number; readonly total: number }) => void)
+    | undefined
 }
 
 const PATIENCE_MS = 30_000
@@ -93,15 +100,17 @@ const PATIENCE_MS = 30_000
 /** Delivers what waits on disk, each to the server that it was logged to. */
 export async function deliverAll(
   spools: readonly Spool[],
-  { signal, patienceMs = PATIENCE_MS, onProgress }: SpoolDeliveryOptions,
+  { signal, patienceMs = PATIENCE_MS, dryRun, onProgress }: SpoolDeliveryOptions,
 ): Promise<SpoolDelivery[]> {
+  if (dryRun) return spools.flatMap(rehearsed)
   const all = await Promise.all(
     spools.map(async (spool) => {
+      const totals = new Map(onProgress && spool.waiting().map(({ runId, waiting }) => [runId, waiting.entries]))
       const given = new AbortController()
       const moved = new Map<string, number>()
       let timer = setTimeout(() => given.abort(), patienceMs)
       const watched = (progress: { readonly runId: string; readonly delivered: number }) => {
-        onProgress?.(progress)
+        onProgress?.({ ...progress, total: totals.get(progress.runId) ?? progress.delivered })
         if (moved.get(progress.runId) === progress.delivered) return
         moved.set(progress.runId, progress.delivered)
         clearTimeout(timer)
@@ -118,3 +127,10 @@ export async function deliverAll(
   )
   return all.flat()
 }
+
+/** What would be delivered from one spool. */
+const rehearsed = (spool: Spool): SpoolDelivery[] =>
+  spool.waiting().map((run) => ({
+    ...run,
+    ...{ server: spool.uri, complete: false, delivered: 0, refused: 0, refusals: [] },
+  }))

@@ -4,6 +4,8 @@ import { run } from '../../src/cli/run.js'
 import type { Terminal } from '../../src/cli/terminal.js'
 import { createClient } from '../../src/client.js'
 import { startTestServer } from '../../src/testing/index.js'
+import { linearModule } from '../support/linear-models.js'
+import { stand } from '../support/spool-child.js'
 import { tempDir } from '../support/temp-dir.js'
 
 const store = join(tempDir(), 'mlruns')
@@ -79,6 +81,51 @@ describe('cairn-ml sync', () => {
       expect(JSON.parse((await cairn('sync', '--json')).out)).toEqual({ spool: [] })
     } finally {
       delete process.env.CAIRN_SPOOL_DIR
+    }
+  })
+
+  it('says what waits, models too, delivers it and says what came of it, and then that nothing waits', async () => {
+    const here = await stand()
+    await here.stop()
+    const made = await here.run(`
+      await startRun({ runName: 'far' })
+      for (let i = 0; i < 500; i++) logMetric('loss', i, i)
+      await logText('x', 'a.txt')
+      await activeRun().logModel(${JSON.stringify(linearModule())}, {
+        name: 'net', flavor: 'node', registeredModelName: 'churn', alias: 'champion',
+      })
+      console.log(activeRun().runId)
+      process.exit()`)
+    const ours = made.stdout.trim()
+    process.env.CAIRN_SPOOL_DIR = here.spoolDir
+    const cwd = process.cwd()
+    process.chdir(tempDir())
+    try {
+      const waits = `waits        run ${ours} at ${here.url}, to be made: 504 entries, 1 file, the model net (to be churn)`
+      expect(await cairn('sync', '--dry-run')).toMatchObject({ code: 0, out: waits })
+      const dry = await cairn('sync', '--to', here.url, '--dry-run', '--json')
+      expect(JSON.parse(dry.out).spool).toMatchObject([{ runId: ours, complete: false, busy: false, delivered: 0 }])
+      await here.start()
+      const first = await cairn('sync', '--to', here.url)
+      expect(first).toMatchObject({ code: 0, err: '' })
+      expect(first.out).toMatch(
+        /^delivered {4}run [0-9a-f]{32} at http:.*: 504 entries\n\nThere is no \.\/mlruns here to copy\.$/,
+      )
+      expect(first.bar.filter((text) => text).at(-1)).toBe(`[${'='.repeat(20)}] 504 of 504 entries of run ${ours}`)
+      expect(first.bar.at(-1)).toBe('')
+      expect(await cairn('sync')).toMatchObject({ code: 0, out: 'Nothing waits to be delivered.' })
+      // By the id that the script knew, too.
+      const show = await cairn('runs', 'show', ours, '--tracking-uri', here.url)
+      expect(show.out).toMatch(/Name +far\n/)
+      expect(show.out).toMatch(/ net\/$/)
+      const models = await cairn('models', 'show', 'churn', '--tracking-uri', here.url)
+      expect(models).toMatchObject({ code: 0, err: '' })
+      expect(models.out).toContain('champion')
+      expect(here.left()).toEqual([])
+    } finally {
+      process.chdir(cwd)
+      delete process.env.CAIRN_SPOOL_DIR
+      await here.stop()
     }
   })
 })

@@ -1,0 +1,59 @@
+import { openAcks } from './acks.js'
+import { isOwned } from './owner.js'
+import { type ServerPlace, serverRunId } from './place.js'
+import type { Step } from './records.js'
+import { waitingRuns } from './replay.js'
+import { openTail } from './tail.js'
+
+/** What waits in the spool of one run. */
+export interface Contents {
+  /** Points, parameters, tags and all else that is sent in its turn. */
+  readonly entries: number
+  /** How many of them are files of the run. */
+  readonly files: number
+  /** The names of models among them, and of what they are registered as. */
+  readonly models: readonly { readonly name: string; readonly registeredModelName?: string | undefined }[]
+}
+
+/** A run of which something waits. */
+export interface WaitingRun {
+  /** The id that the script knows. */
+  readonly runId: string
+  /** The run's id on its server; undefined when it has to be made yet. */
+  readonly serverRunId: string | undefined
+  /** Whether a process that lives delivers it. */
+  readonly busy: boolean
+  readonly waiting: Contents
+}
+
+/** What waits for a server, run by run; nothing is touched. */
+export const whatWaits = (place: ServerPlace): WaitingRun[] =>
+  waitingRuns(place).map(({ dir, runId }) => ({
+    runId,
+    serverRunId: serverRunId(place, runId),
+    busy: isOwned(dir),
+    waiting: contentsOf(dir),
+  }))
+
+function contentsOf(dir: string): Contents {
+  const { done } = openAcks(dir)
+  const tail = openTail(dir, () => true)
+  const models: Contents['models'][number][] = []
+  let entries = 0
+  let files = 0
+  const look = (step: Step): void => {
+    if ('artifact' in step) files++
+    if (!('model' in step)) return
+    const { name, version } = step.model.request
+    models.push({ name, registeredModelName: version?.name })
+  }
+  for (let record = tail.next(); record; record = tail.next()) {
+    const count = record.kind === 'points' ? record.points.length : record.steps.length
+    for (const missing of done[record.kind].missing(record.first, count)) {
+      entries += missing.count
+      const from = missing.first - record.first
+      if (record.kind === 'steps') for (const step of record.steps.slice(from, from + missing.count)) look(step)
+    }
+  }
+  return { entries, files, models }
+}
