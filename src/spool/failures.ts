@@ -4,6 +4,9 @@ import type { Parcel } from './backlog.js'
 /** The code of a failure that says: another run of this spool has to be made before this one. */
 export const PARENT_FIRST = 'PARENT_FIRST'
 
+/** The code of a failure that lies on this side of the wire: nothing can be sent as things are set. */
+export const NO_WAY = 'NO_WAY'
+
 /** What a courier threw, as an error of ours; what is no such error (a user's own function failed) may pass. */
 export function asError(reason: unknown): CairnError {
   if (reason instanceof CairnError) return reason

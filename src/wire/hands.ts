@@ -1,5 +1,6 @@
 import { type CairnError, NetworkError } from '../errors.js'
 import { type Courier, type Deliverer, deliverer, type Watch } from '../spool/deliver.js'
+import { NO_WAY } from '../spool/failures.js'
 import type { Written } from '../spool/log.js'
 import type { Claim } from '../spool/owner.js'
 import type { ServerPlace, SpooledRun } from '../spool/place.js'
@@ -56,7 +57,7 @@ export function ownHands({ place, courier, warn }: HandsOptions): Hands {
       return await courier()
     } catch (error) {
       const message = `There is no way to ${place.uri}: ${(error as Error).message}`
-      throw new NetworkError(message, { cause: error, notSent: true })
+      throw new NetworkError(message, { cause: error, notSent: true, code: NO_WAY })
     }
   }
   const later: Courier = {

@@ -5,6 +5,7 @@ import { CairnError, InvalidParameterError, NetworkError, NotFoundError, Protoco
 import type { Auth, Dispatcher, Send, SenderOptions } from '../http/send.js'
 import { parseAddress } from '../http/url.js'
 import type { HttpSettings } from '../settings.js'
+import { NO_WAY } from '../spool/failures.js'
 import type { RetryEvent } from '../transport/retry.js'
 import type { Transport } from '../transport/transport.js'
 
@@ -95,7 +96,7 @@ const unjudged = (inner: Transport): Transport => ({
     inner.call(...of).catch((error: unknown) => {
       const isSaid = !(error instanceof CairnError) || error.status !== undefined || error.retryable
       if (isSaid || error instanceof NetworkError || error instanceof ProtocolError) throw error
-      throw new NetworkError(error.message, { cause: error, notSent: true })
+      throw new NetworkError(error.message, { cause: error, notSent: true, code: NO_WAY })
     }),
 })
 

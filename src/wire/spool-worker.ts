@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type { CairnError } from '../errors.js'
 import type { HttpSettings } from '../settings.js'
 import type { CarryOptions, Courier, Deliverer, Watch } from '../spool/deliver.js'
+import { NO_WAY } from '../spool/failures.js'
 import { claimOf } from '../spool/owner.js'
 import { serverRunId } from '../spool/place.js'
 import { courier } from '../tracking/courier.js'
@@ -64,7 +65,8 @@ function work(start: WorkerStart): void {
   const watch = (job: number): Watch => ({
     onRetry(error: CairnError, ms) {
       tell({ event: 'retry', job, error: told(error), ms })
-      if (error.status === 401 || error.code === 'UNAUTHENTICATED') tell({ event: 'unauthenticated' })
+      if (error.status === 401 || error.code === 'UNAUTHENTICATED' || error.code === NO_WAY)
+        tell({ event: 'unauthenticated' })
     },
     onRefused: (error, count) => tell({ event: 'refused', job, error: told(error), count }),
     onSpooled: (error) => tell({ event: 'spooled', job, error: told(error) }),

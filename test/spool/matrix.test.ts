@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Fault } from '../../src/testing/index.js'
 import { built } from '../support/built.js'
 import type { ChildOptions } from '../support/child.js'
+import { faultTable } from '../support/fault-table.js'
 import { stand } from '../support/spool-child.js'
 
 interface Case {
@@ -14,10 +15,13 @@ interface Case {
   readonly before?: string
   /** Sent when the process says that it has logged. */
   readonly signal?: NodeJS.Signals
+  /** Sent as long after, in milliseconds. */
+  readonly later?: readonly [NodeJS.Signals, number]
   readonly code?: number | null
   readonly status?: string
   /** Whether another process has to deliver what is left. */
   readonly replay?: boolean
+  readonly nodeOptions?: readonly string[]
 }
 
 const COUNT = 3000
@@ -28,9 +32,15 @@ const cases: Case[] = [
   { fault: 'none' },
   { fault: '500 three times, carried out', faults: [{ on, status: 500, times: 3, carriedOut: true }] },
   { fault: '502, 503, 504', faults: [502, 503, 504].map((status) => ({ on, status })) },
+  { fault: '501, 505, 511', faults: [501, 505, 511].map((status) => ({ on, status })) },
   { fault: '408 twice', faults: [{ on, status: 408, times: 2 }] },
   { fault: '429, Retry-After 1', faults: [{ on, status: 429, headers: { 'retry-after': '1' } }] },
   { fault: '429, Retry-After garbage', faults: [{ on, status: 429, headers: { 'retry-after': 'soon' } }] },
+  { fault: '429, Retry-After 0', faults: [{ on, status: 429, headers: { 'retry-after': '0' } }] },
+  {
+    fault: '429, Retry-After a date gone by',
+    faults: [{ on, status: 429, headers: { 'retry-after': 'Wed, 21 Oct 2015 07:28:00 GMT' } }],
+  },
   { fault: '503, Retry-After -5', faults: [{ on, status: 503, headers: { 'retry-after': '-5' } }] },
   { fault: 'answer swallowed three times', faults: [{ on, break: 'swallow', times: 3 }] },
   { fault: 'answer cut three times', faults: [{ on, break: 'cut', times: 3 }] },
@@ -51,6 +61,12 @@ const cases: Case[] = [
     status: 'RUNNING',
     replay: true,
   },
+  {
+    fault: 'SIGSTOP for three seconds',
+    after: "console.log('logged'); await new Promise((go) => setTimeout(go, 500)); await endRun()",
+    signal: 'SIGSTOP',
+    later: ['SIGCONT', 3000],
+  },
   { fault: 'process.exit(0)', after: 'process.exit(0)' },
   { fault: 'process.exit(5)', after: 'process.exit(5)', code: 5, status: 'FAILED' },
   { fault: 'uncaught error', after: "throw new Error('boom')", code: 1, status: 'FAILED' },
@@ -58,6 +74,15 @@ const cases: Case[] = [
   {
     fault: 'abort()',
     after: 'await new Promise((go) => setTimeout(go, 15)); process.abort()',
+    code: null,
+    status: 'RUNNING',
+    replay: true,
+  },
+  {
+    fault: 'out of memory',
+    nodeOptions: ['--max-old-space-size=64'],
+    after:
+      'await new Promise((go) => setTimeout(go, 15)); const held = []; for (;;) held.push(new Array(1000).fill({}).map(() => ({})))',
     code: null,
     status: 'RUNNING',
     replay: true,
@@ -81,19 +106,25 @@ const cases: Case[] = [
     before: 'const now = Date.now; let back = 0; Date.now = () => now() - back;',
     after: "back = 3_600_000; logMetric('loss', 1, 3000); await endRun()",
   },
+  {
+    fault: 'clock ten years ahead',
+    before: 'const now = Date.now; let ahead = 0; Date.now = () => now() + ahead;',
+    after: "ahead = 10 * 365 * 86_400_000; logMetric('loss', 1, 3000); await endRun()",
+  },
 ]
 
-const rows: string[][] = [['fault', 'logged', 'arrived', 'twice', 'exit', 'longest call, ms', 'process, s']]
-afterAll(() => {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
-  const lines = rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column]!))
-      .join('  ')
-      .trimEnd(),
-  )
-  process.stdout.write(`\n${lines.join('\n')}\n\n`)
-})
+/** Sends a signal when a child has logged, and perhaps another one. */
+function strike(signal: NodeJS.Signals, later: Case['later']): NonNullable<ChildOptions['onStdout']> {
+  let isStruck = false
+  return (all, kill) => {
+    if (isStruck || !all.includes('logged')) return
+    isStruck = true
+    kill(signal)
+    if (later) setTimeout(() => kill(later[0]), later[1])
+  }
+}
+
+const table = faultTable()
 
 const script = ({ before = '', after = 'await endRun()' }: Case) => `${before}
   await startRun()
@@ -111,25 +142,16 @@ describe('a process that meets a fault', () => {
   it.each(cases)('$fault', async (of) => {
     const at = await stand()
     for (const fault of of.faults ?? []) at.server?.faults.add(fault)
-    const options: Partial<ChildOptions> = of.signal
-      ? { onStdout: (all, kill) => void (all.includes('logged') && kill(of.signal!)) }
-      : {}
+    const options: Partial<ChildOptions> = {
+      ...(of.nodeOptions ? { nodeOptions: of.nodeOptions } : {}),
+      ...(of.signal ? { onStdout: strike(of.signal, of.later) } : {}),
+    }
     const begun = performance.now()
     const ended = await at.run(script(of), options)
-    const seconds = (performance.now() - begun) / 1000
     if (of.replay) await at.replay()
     const seen = await at.outcome(ended)
     const logged = of.fault.startsWith('clock') ? COUNT + 1 : COUNT
-    const worst = /worst (\S+)/.exec(ended.stdout)?.[1] ?? ''
-    rows.push([
-      of.fault,
-      `${logged}`,
-      `${new Set(seen.steps).size}`,
-      `${seen.twice}`,
-      String(ended.signal ?? ended.code),
-      worst,
-      seconds.toFixed(1),
-    ])
+    table.add(of.fault, logged, seen, begun)
     expect(seen.steps).toHaveLength(logged)
     expect(seen).toMatchObject({
       twice: 0,
@@ -174,18 +196,8 @@ describe('a server in a process of its own', () => {
       script({ fault: what, before: "console.log('begun');" }).replace('i % 500 === 0', 'i % 10 === 0'),
       { onStdout: (all) => void (all.includes('begun') && setTimeout(() => void strike(), 1200)) },
     )
-    const seconds = (performance.now() - begun) / 1000
     const seen = await at.outcome(ended)
-    const worst = /worst (\S+)/.exec(ended.stdout)?.[1] ?? ''
-    rows.push([
-      `server ${what}`,
-      `${COUNT}`,
-      `${new Set(seen.steps).size}`,
-      `${seen.twice}`,
-      String(ended.code),
-      worst,
-      seconds.toFixed(1),
-    ])
+    table.add(`server ${what}`, COUNT, seen, begun)
     server.kill('SIGKILL')
     expect(struck).toBe(true)
     expect(seen.steps).toHaveLength(COUNT)

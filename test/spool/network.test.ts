@@ -9,23 +9,25 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { answering } from '../support/answering.js'
 import { type Between, between, carriesBatch, type Meet } from '../support/between.js'
 import { canMakeCertificates, certificates } from '../support/certificates.js'
-import type { ChildOptions } from '../support/child.js'
-import { type Outcome, type Stand, stand } from '../support/spool-child.js'
+import type { ChildOptions, Ended } from '../support/child.js'
+import { faultTable } from '../support/fault-table.js'
+import { type Stand, stand } from '../support/spool-child.js'
 
 const COUNT = 2000
-/** All points once, of a run that ended well. */
-const WHOLE = { points: COUNT, twice: 0, status: 'FINISHED', code: 0 }
-const seenOf = ({ steps, twice, status, code }: Outcome) => ({ points: steps.length, twice, status, code })
 const closers: (() => unknown)[] = []
 afterAll(async () => {
   for (const close of closers.splice(0).reverse()) await close()
 })
 
+const table = faultTable()
+let begun = 0
 const open = async (): Promise<Stand> => {
   const at = await stand()
   closers.push(() => at.stop())
+  begun = performance.now()
   return at
 }
+const whole = async (at: Stand, ended: Ended) => table.whole(COUNT, await at.outcome(ended), begun)
 
 /** Does something the first time that a child has said a word. */
 const once = (word: string, act: (all: string, write: (text: string) => void) => void) => {
@@ -47,7 +49,7 @@ const BODY = `const run = await startRun(); logMetric('loss', 0, 0); await run.f
   await new Promise((go) => process.stdin.once('data', go)); process.stdin.destroy()
   for (let i = 1; i < ${COUNT}; i++) logMetric('loss', i, i)
   console.log('logged')
-  while (run.stats().delivered < ${COUNT}) await new Promise((later) => setTimeout(later, 20))
+  while (run.stats().delivered < ${COUNT}) await run.flush({ timeoutMs: 1000 }).catch(() => {})
   console.log(JSON.stringify({ ...run.stats(), grownMiB: (peak - before) / 2 ** 20 }))
   await endRun()`
 
@@ -116,6 +118,15 @@ const nonsense: [string, (response: ServerResponse) => void][] = [
     'a thousand encodings',
     (to) => void to.writeHead(200, { 'content-encoding': Array(1000).fill('gzip').join(', ') }).end('{}'),
   ],
+  [
+    'information before it, and then nothing',
+    (to) => {
+      to.writeProcessing()
+      to.writeEarlyHints({ link: '</x>; rel=preload' })
+      to.destroy()
+    },
+  ],
+  ['that nothing has changed (304)', (to) => void to.writeHead(304).end()],
   ['an error page without end', (to) => void to.writeHead(500).end(Buffer.alloc(80 << 20, 'x'))],
 ]
 
@@ -138,7 +149,7 @@ describe('a server that answers a batch with 200 and', () => {
           until: () => batches(front) >= before + 5,
         },
       )
-      expect(seenOf(await at.outcome(ended))).toEqual(WHOLE)
+      await whole(at, ended)
       expect(told(ended.stdout)).toMatchObject({ delivered: COUNT, refused: 0, spooled: 0 })
       expect(told(ended.stdout).grownMiB).toBeLessThan(64)
       expect(ended.stderr.match(/does not take what is logged/g)).toHaveLength(1)
@@ -176,7 +187,7 @@ describe('a way that was right and is not any more', () => {
       },
       { until: () => count > 5, env: { MLFLOW_TRACKING_TOKEN: canary } },
     )
-    expect(seenOf(await at.outcome(ended))).toEqual(WHOLE)
+    await whole(at, ended)
     expect(other.seen).toEqual([])
     expect(ended.stderr.match(/does not take what is logged/g)).toHaveLength(1)
     quiet(ended.stderr + ended.stdout)
@@ -207,7 +218,7 @@ describe('a way that was right and is not any more', () => {
         write('go\n')
       }),
     })
-    expect(seenOf(await at.outcome(ended))).toEqual({ ...WHOLE, status: expect.anything() })
+    await whole(at, ended)
     expect(told(ended.stdout)).toMatchObject({ delivered: COUNT, refused: 0 })
     expect(ended.code).toBe(0)
     quiet(ended.stderr + ended.stdout)
@@ -231,7 +242,7 @@ describe('a way that was right and is not any more', () => {
       },
       { until: () => count > 3, env: { MLFLOW_TRACKING_URI: url } },
     )
-    expect(seenOf(await at.outcome(ended))).toEqual(WHOLE)
+    await whole(at, ended)
     const basic = Buffer.from(`somebody:${canary}`).toString('base64')
     expect(front.seen.at(-1)?.headers.authorization).toBe(`Basic ${basic}`)
     quiet(ended.stderr + ended.stdout)
@@ -264,7 +275,7 @@ describe('a way that was right and is not any more', () => {
           })()
         }),
       })
-      expect(seenOf(await at.outcome(ended))).toEqual(WHOLE)
+      await whole(at, ended)
       expect(told(ended.stdout)).toMatchObject({ delivered: COUNT, refused: 0 })
       expect(seenByWrong).toBe(0)
       expect(ended.stderr.match(/is not trusted/g)?.length).toBeGreaterThan(0)
@@ -296,7 +307,7 @@ describe('a way that was right and is not any more', () => {
         },
       },
     )
-    expect(seenOf(await at.outcome(ended))).toEqual(WHOLE)
+    await whole(at, ended)
     expect(told(ended.stdout)).toMatchObject({ delivered: COUNT, refused: 0 })
     expect(proxy.seen.at(-1)?.url).toMatch(/^http:\/\/mlflow\.example:5000\//)
   })
@@ -341,8 +352,8 @@ describe('a server that is slow', () => {
       },
     )
     expect(JSON.parse(ended.stdout)).toEqual({ slow: 0, fast: COUNT })
-    expect(seenOf(await at.outcome(ended))).toEqual(WHOLE)
-    expect(seenOf(await other.outcome(ended))).toEqual(WHOLE)
+    await whole(at, ended)
+    await whole(other, ended)
   }, 60_000)
 })
 
@@ -379,7 +390,7 @@ describe.skipIf(process.platform !== 'linux')('a server that swallows every knoc
       }),
     })
     await struck
-    expect(seenOf(await at.outcome(ended))).toEqual(WHOLE)
+    await whole(at, ended)
     expect(told(ended.stdout)).toMatchObject({ delivered: COUNT, refused: 0 })
     expect(worst).toBeGreaterThan(0)
     expect(worst).toBeLessThanOrEqual(6)
