@@ -109,6 +109,47 @@ describe('an operation over HTTP', () => {
   })
 })
 
+describe('a page', () => {
+  const asked = (seen: readonly { readonly url: string; readonly body: string }[]) =>
+    seen.map(({ url, body }) => Number(/max_results=(\d+)/.exec(url)?.[1] ?? JSON.parse(body || '{}').max_results))
+
+  it('that is more than is held at once is asked for again with less in it, from then on', async () => {
+    const server = await answering(({ body }, response) => {
+      const { max_results: most = 1000 } = JSON.parse(body) as { max_results?: number }
+      const info = { run_id: 'r', experiment_id: '0' }
+      asJson(response, { runs: Array.from({ length: most }, () => ({ info, data: {} })), next_page_token: 't' })
+    })
+    const transport = httpTransport({ send: sender({ url: server.url, maxAnswerBytes: 10_000 }) })
+    for (const _ of [1, 2]) {
+      const { runs, next_page_token } = await transport.call('searchRuns', { experiment_ids: ['0'] })
+      expect([runs.length, next_page_token]).toEqual([40, 't'])
+    }
+    await transport.call('searchRuns', { experiment_ids: ['0'], max_results: 5 })
+    expect(asked(server.seen)).toEqual([Number.NaN, 40, 40, 5])
+  })
+
+  it.each([
+    ['MaxResults = 25000 is invalid: MaxResults must be less than 1000.', 999],
+    ["Invalid value for parameter 'max_results' supplied. It must be at most 5000, but got value 25000", 1000],
+    ['max_results is too large', 1000],
+  ])('that the server finds too long is asked for again: %s', async (message, expected) => {
+    const server = await answering((_, response, count) =>
+      count === 1 ? asJson(response, { error_code: 'BAD_REQUEST', message }, 400) : asJson(response, {}),
+    )
+    const transport = httpTransport({ send: sender({ url: server.url }) })
+    await transport.call('getMetricHistory', { run_id: 'r', metric_key: 'm' })
+    expect(asked(server.seen)).toEqual([25_000, expected])
+  })
+
+  it('that stays too long, or is wrong in another way, is an error', async () => {
+    const { server, transport } = await made({ error_code: 'BAD_REQUEST', message: 'max_results is wrong' }, 400)
+    await rejection(transport.call('searchExperiments', {}))
+    await rejection(transport.call('searchExperiments', { max_results: 1 }))
+    await rejection(transport.call('getExperiment', { experiment_id: '1' }))
+    expect(server.seen).toHaveLength(4)
+  })
+})
+
 describe('the server behind it', () => {
   const told = (routes: Record<string, [number, string]>) =>
     answering(({ url }, response) => {

@@ -56,3 +56,17 @@ it('a name like __proto__ stays data', () => {
   expect(Object.getPrototypeOf(read)).toBe(Object.prototype)
   expect(toJson({ a: [{ value: Number.NaN }, read] })).toContain('"__proto__":{"x":1}')
 })
+
+it('what nests deeper than MLflow ever does is no JSON of its, and what stands in texts does not count', () => {
+  const deep = '['.repeat(5_000) + ']'.repeat(5_000)
+  expect(() => parseJson(deep)).toThrow(SyntaxError)
+  expect(() => parseJson(`${' '.repeat(5_000)}${'{"a":'.repeat(1_001)}`)).toThrow('too deep')
+  const text = JSON.stringify({ a: deep, b: '\\"['.repeat(2_000), c: [[1], [2]] })
+  expect(parseJson(text)).toEqual(JSON.parse(text))
+  expect(parseJson('[[[[]]]]'.padEnd(5_000))).toEqual([[[[]]]])
+})
+
+it('a text that never ends is read once, not once for each of its quotes', () => {
+  expect(() => parseJson(`[NaN,"${'\\"'.repeat(2e6)}`)).toThrow(SyntaxError)
+  expect(() => parseJson(`[NaN,"${'\\\\"'.repeat(1e5)}`)).toThrow(SyntaxError)
+})
