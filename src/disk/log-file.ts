@@ -12,11 +12,12 @@ import {
   readSync,
   renameSync,
   rmSync,
+  statfsSync,
   statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { diskError, UnavailableError } from '../errors.js'
 import { errno, freshPath, isAbsent } from './write.js'
 
@@ -146,6 +147,31 @@ export function namesIn(dir: string): string[] {
   } catch (error) {
     if (isAbsent(error)) return []
     throw diskError(error, `list ${dir}`)
+  }
+}
+
+/** The bytes of all files below a folder, links not followed; what goes away meanwhile, or may not be read, counts for nothing. */
+export function sizeOf(dir: string): number {
+  let total = 0
+  try {
+    for (const entry of readdirSync(dir, { withFileTypes: true })) {
+      const path = join(dir, entry.name)
+      if (entry.isDirectory()) total += sizeOf(path)
+      else if (entry.isFile()) total += statSync(path, { throwIfNoEntry: false })?.size ?? 0
+    }
+  } catch {
+    // As promised.
+  }
+  return total
+}
+
+/** The bytes that are free for us on the disk of a folder; undefined where that cannot be told. */
+export function freeBytes(dir: string): number | undefined {
+  try {
+    const { bavail, bsize } = statfsSync(dir)
+    return bavail * bsize
+  } catch {
+    return undefined
   }
 }
 

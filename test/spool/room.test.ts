@@ -1,0 +1,58 @@
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { room, roomOf } from '../../src/spool/room.js'
+import { tempDir } from '../support/temp-dir.js'
+
+const fill = (dir: string, bytes: number) => {
+  mkdirSync(join(dir, 'v1', 'server', 'runs', 'r'), { recursive: true })
+  writeFileSync(join(dir, 'v1', 'server', 'runs', 'r', 'log-00000000'), Buffer.alloc(bytes))
+}
+/** Takes until it is refused, or so often; answers how often. */
+const takes = (of: ReturnType<typeof room>, bytes: number, most = 1000, little = false): number => {
+  for (let count = 0; count < most; count++)
+    try {
+      of.take(bytes, little)
+    } catch {
+      return count
+    }
+  return most
+}
+
+describe('the room of a spool', () => {
+  it('is what was asked for, counts what lies there, and keeps as much again for what is little', () => {
+    const dir = tempDir()
+    fill(dir, 5000)
+    const of = room(dir, 10_000)
+    expect(takes(of, 1000)).toBe(5)
+    expect(() => of.take(1000)).toThrow(/CAIRN_SPOOL_MAX_BYTES/)
+    expect(takes(of, 1000, 1000, true)).toBeGreaterThanOrEqual(10)
+    expect(takes(room(dir, 0), 1)).toBe(0)
+    expect(takes(room(dir, 0), 1, 10, true)).toBe(0)
+  })
+
+  it('is there again when something has gone', async () => {
+    const dir = tempDir()
+    fill(dir, 10_000)
+    const of = room(dir, 10_000)
+    expect(takes(of, 1)).toBe(0)
+    rmSync(join(dir, 'v1'), { recursive: true })
+    while (takes(of, 1000, 10) !== 10) await wait(5)
+  })
+
+  it('is a few gigabytes without a limit of the user’s, on a disk that has them', () => {
+    const dir = tempDir()
+    expect(takes(room(dir), 2 ** 26, 1)).toBe(1)
+    expect(takes(room(dir), 2 ** 33)).toBe(0)
+  })
+
+  it('is one for all who write in this process, and none of what a link leads to', () => {
+    const [dir, other] = [tempDir(), tempDir()]
+    fill(other, 10_000)
+    symlinkSync(other, join(dir, 'link'))
+    expect(takes(roomOf(dir, 3000), 1000, 2)).toBe(2)
+    expect(roomOf(dir, 3000)).toBe(roomOf(dir, 3000))
+    expect(takes(room(join(dir, 'nowhere'), 3000), 1000)).toBe(3)
+  })
+})
