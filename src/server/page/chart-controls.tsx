@@ -67,6 +67,7 @@ export function ChartControls({ drawing, onChange }: ControlsProps) {
         />
         Log scale
       </label>
+      <span class="hint">Drag over a curve to look closely, double click for all of it</span>
     </div>
   )
 }

@@ -32,6 +32,13 @@ interface ChartProps {
 }
 
 const TIPS = 12
+/** Between the ticks of an axis of times since a start: seconds, minutes, hours and days as one counts them. */
+const DURATIONS = [1, 2, 5, 10, 20, 50, 100, 200, 500]
+  .concat(
+    [1, 2, 5, 10, 15, 30].flatMap((count) => [count * 1e3, count * 60e3]),
+    [1, 2, 3, 6, 12, 24, 48, 96, 240, 480, 960].map((hours) => hours * 3_600e3),
+  )
+  .sort((a, b) => a - b)
 
 export function xText(axis: Axis, x: number): string {
   if (axis === 'step') return `step ${numberText(x)}`
@@ -154,7 +161,7 @@ export function Chart({ title, lines, axis, log, height, onZoom }: ChartProps) {
     const values = (_: uPlot, splits: number[]) => splits.map((at) => numberText(at))
     const xValues =
       axis === 'relative'
-        ? { values: (_: uPlot, at: number[]) => at.map((ms) => durationText(ms)) }
+        ? { values: (_: uPlot, at: number[]) => at.map((ms) => durationText(ms)), incrs: DURATIONS }
         : axis === 'step'
           ? { values }
           : {}

@@ -34,9 +34,10 @@ const facts = (runs: readonly Run[]): Row[] => {
   const took = runs.map(({ info }) =>
     info.start_time && info.end_time ? durationText(info.end_time - info.start_time) : '',
   )
+  const status = runs.map(({ info }) => info.status.toLowerCase())
   return [
-    { key: 'Status', cells: runs.map(({ info }) => info.status.toLowerCase()), differs: true },
-    { key: 'Took', cells: took, differs: true },
+    { key: 'Status', cells: status, differs: new Set(status).size > 1 },
+    { key: 'Took', cells: took, differs: new Set(took).size > 1 },
   ]
 }
 

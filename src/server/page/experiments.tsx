@@ -55,8 +55,12 @@ export function Experiments({ place }: { readonly place: Place }) {
             <thead>
               <tr>
                 <th scope="col">Name</th>
-                <th scope="col">Id</th>
-                <th scope="col">Made</th>
+                <th scope="col" class="wide">
+                  Id
+                </th>
+                <th scope="col" class="wide">
+                  Made
+                </th>
                 <th scope="col">Changed</th>
                 <th scope="col">
                   <span class="hidden">{deleted ? 'Restore' : 'Delete'}</span>
@@ -69,8 +73,8 @@ export function Experiments({ place }: { readonly place: Place }) {
                   <th scope="row">
                     <a href={hrefOf(['experiments', experiment.experiment_id])}>{experiment.name}</a>
                   </th>
-                  <td class="dim mono">{experiment.experiment_id}</td>
-                  <td>
+                  <td class="dim mono wide">{experiment.experiment_id}</td>
+                  <td class="wide">
                     <Ago ms={experiment.creation_time} />
                   </td>
                   <td>

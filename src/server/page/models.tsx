@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import { api, type Model } from './api.js'
 import { usePages } from './hooks.js'
-import { Ago, Empty, Failure, Stage, Waiting } from './parts.js'
+import { Ago, Empty, Failure, Scrolled, Stage, Waiting } from './parts.js'
 import { hrefOf } from './route.js'
 
 const filterOf = (text: string): string | undefined =>
@@ -39,38 +39,40 @@ export function Models() {
             : 'No models are registered yet: logModel with registeredModelName makes one.'}
         </Empty>
       ) : (
-        <table class="list">
-          <thead>
-            <tr>
-              <th scope="col">Name</th>
-              <th scope="col">In production</th>
-              <th scope="col">In staging</th>
-              <th scope="col">Aliases</th>
-              <th scope="col">Changed</th>
-            </tr>
-          </thead>
-          <tbody>
-            {models.map((model) => (
-              <tr key={model.name}>
-                <th scope="row">
-                  <a href={hrefOf(['models', model.name])}>{model.name}</a>
-                </th>
-                <td>{inStage(model, 'Production')}</td>
-                <td>{inStage(model, 'Staging')}</td>
-                <td>
-                  {(model.aliases ?? []).map(({ alias, version }) => (
-                    <span class="chip" key={alias}>
-                      @{alias} → {version}
-                    </span>
-                  ))}
-                </td>
-                <td>
-                  <Ago ms={model.last_updated_timestamp} />
-                </td>
+        <Scrolled label="Models">
+          <table class="list">
+            <thead>
+              <tr>
+                <th scope="col">Name</th>
+                <th scope="col">In production</th>
+                <th scope="col">In staging</th>
+                <th scope="col">Aliases</th>
+                <th scope="col">Changed</th>
               </tr>
-            ))}
-          </tbody>
-        </table>
+            </thead>
+            <tbody>
+              {models.map((model) => (
+                <tr key={model.name}>
+                  <th scope="row">
+                    <a href={hrefOf(['models', model.name])}>{model.name}</a>
+                  </th>
+                  <td>{inStage(model, 'Production')}</td>
+                  <td>{inStage(model, 'Staging')}</td>
+                  <td>
+                    {(model.aliases ?? []).map(({ alias, version }) => (
+                      <span class="chip" key={alias}>
+                        @{alias} → {version}
+                      </span>
+                    ))}
+                  </td>
+                  <td>
+                    <Ago ms={model.last_updated_timestamp} />
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </Scrolled>
       )}
       {data?.token && (
         <button type="button" class="more" disabled={loading} onClick={more}>
