@@ -40,6 +40,9 @@ const DURATIONS = [1, 2, 5, 10, 20, 50, 100, 200, 500]
   )
   .sort((a, b) => a - b)
 
+/** `2 min`, not `2 min 00 s`. */
+const tickText = (ms: number): string => durationText(ms).replace(/ 00 (?:s|min)$/, '')
+
 export function xText(axis: Axis, x: number): string {
   if (axis === 'step') return `step ${numberText(x)}`
   if (axis === 'relative') return durationText(x)
@@ -161,7 +164,7 @@ export function Chart({ title, lines, axis, log, height, onZoom }: ChartProps) {
     const values = (_: uPlot, splits: number[]) => splits.map((at) => numberText(at))
     const xValues =
       axis === 'relative'
-        ? { values: (_: uPlot, at: number[]) => at.map((ms) => durationText(ms)), incrs: DURATIONS }
+        ? { values: (_: uPlot, at: number[]) => at.map(tickText), incrs: DURATIONS }
         : axis === 'step'
           ? { values }
           : {}
