@@ -1,5 +1,5 @@
 import { type CairnError, TimeoutError } from '../errors.js'
-import type { BufferStats, Drain } from '../tracking/metric-buffer.js'
+import type { BufferStats, Drain, PointsWay } from '../tracking/metric-buffer.js'
 import type { FileTransport } from '../transport/file/file.js'
 import type { Transport } from '../transport/transport.js'
 import { localDrain, transportDrain } from './drain.js'
@@ -8,8 +8,8 @@ import type { EndStatus } from './run.js'
 /** What a run's buffer drains into, and what is known of it from there on. */
 export interface Outlet {
   readonly drain: Drain
-  /** Whether what the drain takes at once is cheap to hand over piece by piece. */
-  readonly prompt: boolean
+  /** The way of points past the drain, where there is one: then each call may go on at once. */
+  readonly way: PointsWay | undefined
   /** Resolves when all that was drained has arrived; rejects with what was refused, or with `TimeoutError`. */
   flush(timeoutMs: number): Promise<void>
   /** Notes status and end of the run; resolves when they have arrived. */
@@ -39,7 +39,7 @@ export function directOutlet(transport: Transport, runId: string): Outlet {
   }
   return {
     drain,
-    prompt: false,
+    way: undefined,
     flush: async () => {},
     finish,
     finishNow: (status, endTime) => void finish(status, endTime).catch(() => {}),

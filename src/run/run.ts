@@ -100,7 +100,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
   const { outlet } = deps
   const buffer = metricBuffer(outlet.drain, {
     ...deps.buffer,
-    ...(outlet.prompt ? { prompt: true, intervalMs: PROMPT_MS } : {}),
+    ...(outlet.way ? { way: outlet.way, intervalMs: PROMPT_MS } : {}),
   })
   const stats = () => outlet.stats(buffer.stats())
 
@@ -112,6 +112,26 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
   function put(key: string, point: Point): void {
     const extras = point.modelId === undefined && point.datasetName === undefined ? undefined : point
     buffer.metric(key, point.value, point.step, point.timestamp, extras, Date.now())
+  }
+
+  function param(key: string, value: unknown, more = false): void {
+    checkOpen()
+    const text = paramText(key, value, rules)
+    const before = knownParams.get(key)
+    if (before === text) return
+    if (before !== undefined)
+      throw new ParamConflictError(
+        `The param ${JSON.stringify(key)} is ${JSON.stringify(before)} already and cannot become ${JSON.stringify(text)}; log it under another key, or in a run of its own`,
+      )
+    knownParams.set(key, text)
+    buffer.param(key, text, more)
+  }
+
+  function tag(key: string, value: unknown, more = false): void {
+    checkOpen()
+    const text = tagText(key, value, rules)
+    knownTags.set(key, text)
+    buffer.tag(key, text, more)
   }
 
   async function flush(timeoutMs: number): Promise<void> {
@@ -183,20 +203,10 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     get status() {
       return status
     },
-    logParam(key, value) {
-      checkOpen()
-      const text = paramText(key, value, rules)
-      const before = knownParams.get(key)
-      if (before === text) return
-      if (before !== undefined)
-        throw new ParamConflictError(
-          `The param ${JSON.stringify(key)} is ${JSON.stringify(before)} already and cannot become ${JSON.stringify(text)}; log it under another key, or in a run of its own`,
-        )
-      knownParams.set(key, text)
-      buffer.param(key, text)
-    },
+    logParam: (key, value) => param(key, value),
     logParams(params) {
-      for (const [key, value] of present(params)) run.logParam(key, value)
+      for (const [key, value] of present(params)) param(key, value, true)
+      buffer.passOn()
     },
     logMetric(key, value, step) {
       if (ending !== undefined) checkOpen()
@@ -233,14 +243,10 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
         buffer.metric(keys[index]!, value, point.step, point.timestamp, extras, index < last ? 0 : Date.now())
       }
     },
-    setTag(key, value) {
-      checkOpen()
-      const text = tagText(key, value, rules)
-      knownTags.set(key, text)
-      buffer.tag(key, text)
-    },
+    setTag: (key, value) => tag(key, value),
     setTags(tags) {
-      for (const [key, value] of present(tags)) run.setTag(key, value)
+      for (const [key, value] of present(tags)) tag(key, value, true)
+      buffer.passOn()
     },
     deleteTag(key) {
       checkOpen()

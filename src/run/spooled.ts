@@ -2,7 +2,7 @@ import type { Batch } from '../core/batch.js'
 import { type CairnError, diskError, InvalidParameterError, UnavailableError } from '../errors.js'
 import type { Courier, Deliverer, Watch } from '../spool/deliver.js'
 import { asError } from '../spool/failures.js'
-import { openLog, type SpoolLog, type Written } from '../spool/log.js'
+import { openLog, type SpoolLog } from '../spool/log.js'
 import type { Claim } from '../spool/owner.js'
 import { type Step, TAKE_UP, TAKEN_UP } from '../spool/records.js'
 import { type Delivery, together } from '../tracking/delivery.js'
@@ -14,8 +14,8 @@ export interface SpooledFolder {
   readonly claim: Claim
   /** Removes it: all that was in it is done with. */
   drop(): void
-  /** Begins the delivery; `written` answers undefined once the log is closed. */
-  deliver(written: () => Written | undefined, watch: Watch): Deliverer
+  /** Begins the delivery. */
+  deliver(log: SpoolLog, watch: Watch): Deliverer
   /** Takes what could not be written to disk straight to the server, one try. */
   readonly courier: () => Promise<Courier>
   /** The run's id on its server, when it has one. */
@@ -60,8 +60,7 @@ const BEAT_MS = 15_000
 /** Opens the outlet over a folder that is ours. */
 export function spooledOutlet(folder: SpooledFolder, { watch, warn }: SpooledOptions): SpooledOutlet {
   const log: SpoolLog = openLog(folder.dir)
-  let open = true
-  const deliverer = folder.deliver(() => (open ? log.written : undefined), watch)
+  const deliverer = folder.deliver(log, watch)
   let direct = 0
   let directAt: number | undefined
   let diskFails = false
@@ -158,15 +157,26 @@ export function spooledOutlet(folder: SpooledFolder, { watch, warn }: SpooledOpt
   }
 
   function shut(): void {
-    if (!open) return
-    open = false
+    if (log.isClosed) return
     log.close()
     deliverer.look()
   }
 
   const outlet: SpooledOutlet = {
     folder,
-    prompt: true,
+    way: {
+      addKey: log.addKey,
+      put: log.put,
+      get waiting() {
+        return log.waiting
+      },
+      get passed() {
+        return log.poured
+      },
+      pour: () => write(log.pour) === undefined,
+      take: log.take,
+      leave: () => log.stir(true),
+    },
     drain,
     flush,
     finish,
@@ -193,7 +203,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, warn }: SpooledOpt
     },
     remedy: 'kept on disk for the next process of Cairn here, or for npx cairn-ml sync',
     steps(steps) {
-      if (!open) throw new InvalidParameterError('The run has ended and takes nothing more')
+      if (log.isClosed) throw new InvalidParameterError('The run has ended and takes nothing more')
       const from = log.written.steps
       const failure = write(() => log.steps(steps))
       if (failure) throw failure
@@ -205,7 +215,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, warn }: SpooledOpt
       return deliverer.lastError
     },
     get isOpen() {
-      return open
+      return !log.isClosed
     },
     arrive,
     endsOnlyAs(mark) {
@@ -221,7 +231,6 @@ export function spooledOutlet(folder: SpooledFolder, { watch, warn }: SpooledOpt
       if (deliverer.isDone(log.written)) folder.drop()
     },
     async stop() {
-      open = false
       log.close()
       await deliverer.stop()
       folder.claim.release()

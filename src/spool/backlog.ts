@@ -1,5 +1,6 @@
 import type { Batch, BatchEntry, BatchLimits, BatchMetric } from '../core/batch.js'
 import { entrySize } from '../core/batch.js'
+import { metricRing } from '../core/ring.js'
 import type { Lane, Stretch } from './acks.js'
 import type { Ranges } from './ranges.js'
 import type { SpoolRecord, Step } from './records.js'
@@ -51,106 +52,106 @@ export interface BacklogSource {
 
 const POINTS_AT_HAND = 4000
 const STEPS_AT_HAND = 2000
+/** Most of ten thousand runs wait with few points. */
+const FIRST_ROOM = 256
 
-interface Waiting<T> {
+interface WaitingStep {
   readonly at: number
-  readonly item: T
-  /** For steps: how many points were logged before. */
+  readonly step: Step
+  /** How many points were logged before. */
   readonly after: number
 }
 
 /** The backlog of one log. */
 export function backlog({ next, done, tried, onLost }: BacklogSource): Backlog {
   const read = { points: 0, steps: 0 }
-  const waiting = { points: [] as Waiting<BatchMetric>[], steps: [] as Waiting<Step>[] }
-  /** Taken from the front by counting up, so that nothing is moved for each. */
-  const head = { points: 0, steps: 0 }
+  /** Points in the order of the log, and which they are: stretches that do not follow each other. */
+  const points = metricRing(FIRST_ROOM)
+  const stretches: { first: number; count: number }[] = []
+  const steps: WaitingStep[] = []
   const again: Record<Lane, Parcel[]> = { points: [], steps: [] }
   const before: Record<Lane, readonly Stretch[]> = {
     points: tried.filter(({ lane }) => lane === 'points'),
     steps: tried.filter(({ lane }) => lane === 'steps'),
   }
 
-  const atHand = (lane: Lane) => waiting[lane].length - head[lane]
-
   function take(record: SpoolRecord): void {
     const lane = record.kind
-    const items = record.kind === 'points' ? record.points : record.steps
     const known = Math.max(0, read[lane] - record.first)
     // What was there twice is taken once; what is missing before it is lost.
     if (record.first > read[lane])
       for (const gap of done[lane].missing(read[lane], record.first - read[lane])) onLost({ lane, ...gap })
-    for (const { first, count } of done[lane].missing(record.first + known, items.length - known))
-      for (let at = first; at < first + count; at++)
-        waiting[lane].push({ at, item: items[at - record.first] as never, after: read.points })
-    read[lane] = Math.max(read[lane], record.first + items.length)
+    for (const { first, count } of done[lane].missing(record.first + known, record.count - known)) {
+      const from = first - record.first
+      if (record.kind === 'steps')
+        for (let n = from; n < from + count; n++)
+          steps.push({ at: record.first + n, step: record.steps[n]!, after: read.points })
+      else {
+        while (points.size + count > points.capacity) points.grow(points.capacity * 2)
+        record.into(points, from, count)
+        const last = stretches.at(-1)
+        if (last && last.first + last.count === first) last.count += count
+        else stretches.push({ first, count })
+      }
+    }
+    read[lane] = Math.max(read[lane], record.first + record.count)
   }
 
   function fill(): void {
-    while (atHand('points') < POINTS_AT_HAND && atHand('steps') < STEPS_AT_HAND) {
+    while (points.size < POINTS_AT_HAND && steps.length < STEPS_AT_HAND) {
       const record = next()
       if (!record) return
       take(record)
     }
   }
 
-  /** How many of a lane go next: as sent before, else as many as follow each other and the limit lets through. */
-  function reach(lane: Lane, most: number): { count: number; again: boolean } {
-    const list = waiting[lane]
-    const start = head[lane]
-    const from = list[start]!.at
+  /** How many of a lane go next from `from` on: as sent before, else as many as the limit lets through. */
+  function reach(lane: Lane, from: number, most: number): { most: number; again: boolean } {
     const same = before[lane].find(({ first, count }) => from >= first && from < first + count)
-    const border = same
-      ? same.first + same.count
-      : before[lane].reduce(
-          (least, { first }) => (first > from ? Math.min(least, first) : least),
-          Number.POSITIVE_INFINITY,
-        )
-    const cap = same ? border - from : Math.min(most, border - from)
-    let count = 1
-    while (count < cap && list[start + count]?.at === from + count) count++
-    return { count, again: same !== undefined }
+    if (same) return { most: same.first + same.count - from, again: true }
+    let border = Number.POSITIVE_INFINITY
+    for (const { first } of before[lane]) if (first > from) border = Math.min(border, first)
+    return { most: Math.min(most, border - from), again: false }
   }
 
-  function out<T>(lane: Lane, count: number): { first: number; items: T[] } {
-    const list = waiting[lane]
-    const first = list[head[lane]]!.at
-    const items = list.slice(head[lane], head[lane] + count).map(({ item }) => item as T)
-    head[lane] += count
-    if (head[lane] > 1000 && head[lane] * 2 > list.length) {
-      list.splice(0, head[lane])
-      head[lane] = 0
-    }
-    return { first, items }
+  function follow(most: number): number {
+    let count = 1
+    while (count < most && steps[count]?.at === steps[0]!.at + count) count++
+    return count
   }
 
   return {
     fill,
-    isFull: (limits) => again.points.length > 0 || atHand('points') >= limits.metrics,
+    isFull: (limits) => again.points.length > 0 || points.size >= limits.metrics,
     points(limits) {
       const back = again.points.shift()
       if (back) return back
-      if (atHand('points') === 0) return undefined
-      const { count, again: repeated } = reach('points', Math.min(limits.metrics, limits.total))
-      const { first, items } = out<BatchMetric>('points', count)
-      return { stretch: { lane: 'points', first, count }, again: repeated, points: items, steps: [] }
+      const [stretch] = stretches
+      if (!stretch) return undefined
+      const { first } = stretch
+      const { most, again: repeated } = reach('points', first, Math.min(limits.metrics, limits.total))
+      const count = Math.min(most, stretch.count)
+      stretch.first += count
+      stretch.count -= count
+      if (stretch.count === 0) stretches.shift()
+      return { stretch: { lane: 'points', first, count }, again: repeated, points: points.take(count), steps: [] }
     },
     steps(limits) {
-      const back = again.steps[0]
-      if (back) return again.steps.shift()
-      if (atHand('steps') === 0) return undefined
-      const start = head.steps
-      const { count: most, again: repeated } = reach('steps', Number.POSITIVE_INFINITY)
-      const { item, after } = waiting.steps[start]!
-      if ('call' in item && item.call === 'updateRun' && done.points.watermark < after) return undefined
-      const steps = waiting.steps.slice(start, start + most).map(({ item: step }) => step)
-      const count = together(steps, limits)
-      const { first, items } = out<Step>('steps', count)
-      return { stretch: { lane: 'steps', first, count }, again: repeated, points: [], steps: items }
+      const back = again.steps.shift()
+      if (back) return back
+      const [head] = steps
+      if (!head) return undefined
+      const { at: first, step, after } = head
+      if ('call' in step && step.call === 'updateRun' && done.points.watermark < after) return undefined
+      const { most, again: repeated } = reach('steps', first, limits.total)
+      const next = steps.slice(0, follow(most)).map((waiting) => waiting.step)
+      const items = next.slice(0, together(next, limits))
+      steps.splice(0, items.length)
+      return { stretch: { lane: 'steps', first, count: items.length }, again: repeated, points: [], steps: items }
     },
     putBack: (parcel) => again[parcel.stretch.lane].unshift(parcel),
     get isEmpty() {
-      return atHand('points') + atHand('steps') + again.points.length + again.steps.length === 0
+      return points.size + steps.length + again.points.length + again.steps.length === 0
     },
     read,
   }

@@ -48,8 +48,7 @@ function contentsOf(dir: string): Contents {
     models.push({ name, registeredModelName: version?.name })
   }
   for (let record = tail.next(); record; record = tail.next()) {
-    const count = record.kind === 'points' ? record.points.length : record.steps.length
-    for (const missing of done[record.kind].missing(record.first, count)) {
+    for (const missing of done[record.kind].missing(record.first, record.count)) {
       entries += missing.count
       const from = missing.first - record.first
       if (record.kind === 'steps') for (const step of record.steps.slice(from, from + missing.count)) look(step)

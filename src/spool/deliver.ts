@@ -347,7 +347,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
       stop()
       return
     }
-    work.fill()
+    fill()
     clearTimeout(timer)
     timer = undefined
     const { limits } = server
@@ -360,12 +360,18 @@ export function deliverer(options: DeliverOptions): Deliverer {
       const parcel = nextParcel()
       if (!parcel) break
       send(parcel)
-      work.fill()
+      fill()
       // One finds out whether the server is back.
       if (server.wait() > 0) break
     }
     if (timer === undefined && !work.isEmpty && pointsOut < limits.atOnce) later(COMPANY_MS)
     concludeIfDone()
+  }
+
+  /** Reads on, where there is more to read. */
+  function fill(): void {
+    const written = options.written()
+    if (!written || written.points > work.read.points || written.steps > work.read.steps) work.fill()
   }
 
   function nextParcel(): Parcel | undefined {

@@ -7,14 +7,24 @@ const HEAD = 12
 /** No record is longer: a length beyond it is damage. */
 export const MOST_BYTES = 64 << 20
 
-/** A record as it stands in a log. */
-export function framed(payload: Uint8Array): Buffer {
-  const bytes = Buffer.allocUnsafe(HEAD + payload.length)
-  bytes.set(MAGIC, 0)
-  bytes.writeUInt32LE(payload.length, 4)
-  bytes.set(payload, HEAD)
-  bytes.writeUInt32LE(sum(bytes, 0, payload.length), 8)
-  return bytes
+let scratch = Buffer.alloc(64 * 1024)
+let view = new DataView(scratch.buffer, scratch.byteOffset)
+
+/**
+ * A record as it stands in a log: `fill` writes its payload, of a length that is known, from `at` on. The bytes are good
+ * until the next record is made.
+ */
+export function framed(length: number, fill: (bytes: Buffer, view: DataView, at: number) => void): Buffer {
+  const size = HEAD + length
+  if (size > scratch.length) {
+    scratch = Buffer.alloc(size * 2)
+    view = new DataView(scratch.buffer, scratch.byteOffset)
+  }
+  scratch.set(MAGIC, 0)
+  view.setUint32(4, length, true)
+  fill(scratch, view, HEAD)
+  view.setUint32(8, sum(scratch, 0, length), true)
+  return scratch.subarray(0, size)
 }
 
 const sum = (bytes: Buffer, at: number, length: number): number =>

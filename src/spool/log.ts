@@ -1,8 +1,23 @@
 import { join } from 'node:path'
 import type { BatchMetric } from '../core/batch.js'
 import { appendBytes, closeLog } from '../disk/log-file.js'
-import { framed } from './frame.js'
-import { encodePoints, encodeSteps, type Step } from './records.js'
+import {
+  BYTES,
+  CAPACITY,
+  CLOSED,
+  HEAD,
+  LOCK,
+  type LogMemory,
+  logMemory,
+  POINTS,
+  POURED,
+  SEGMENT,
+  STEPS,
+  TAIL,
+  VERSION,
+  WATCH,
+} from './memory.js'
+import { columnsWriter, encodePoints, encodeSteps, type Step } from './records.js'
 
 /** How much of each lane a log has taken. */
 export interface Written {
@@ -10,16 +25,62 @@ export interface Written {
   readonly steps: number
 }
 
-/** The writing end of a run's log: what it takes is in the hands of the system when the call returns. */
+/** How closely the other thread looks at a log: not until it is told, for more to send, or for points left in memory. */
+export type Watching = 0 | 1 | 2
+
+/** Who looks at a log from another thread. */
+export interface Onlooker {
+  /** There is something to look at. */
+  stir(): void
+  /** The next key that points have. */
+  key(name: string): void
+}
+
+/** The writing end of a run's log. */
 export interface SpoolLog {
+  readonly memory: LogMemory
+  /** The keys of points, by place. */
+  readonly names: readonly string[]
+  addKey(name: string): void
+  /** Takes a point into memory; false when there is no room. */
+  put(key: number, value: number, step: number, timestamp: number): boolean
+  /** Points in memory. */
+  readonly waiting: number
+  /** Writes what waits in memory: it is in the hands of the system when the call returns. Throws what the disk says. */
+  pour(): void
+  /** Takes points out of memory that the disk does not take. */
+  take(count: number): BatchMetric[]
+  /** Writes at once; throws what the disk says, and then nothing was kept. */
   points(points: readonly BatchMetric[]): void
+  /** Writes at once; throws what the disk says, and then nothing was kept. */
   steps(steps: readonly Step[]): void
   readonly written: Written
+  /** Points that went from memory to disk. */
+  readonly poured: number
+  /** How often something was written. */
+  readonly version: number
+  /** From now on another thread looks at this log too, and is told of what it needs. */
+  watchedBy(onlooker: Onlooker | undefined): void
+  /** Tells it to look, as closely as said. */
+  stir(closely: boolean): void
+  readonly watching: Watching
+  /**
+   * Looks less closely from now on, in the thread that looks; false when there is something new: more than it knew of, or
+   * points in memory.
+   */
+  rest(version: number): boolean
+  readonly isClosed: boolean
+  /** Nothing more comes. */
   close(): void
+  /** Lets go of the file, in a thread that needs it no more. */
+  letGo(): void
 }
 
 /** A file of a log is left for the next one when it has this many bytes: what was delivered goes file by file. */
 const SEGMENT_BYTES = 4 << 20
+/** A thread that was stopped while it wrote never gives the lock back. */
+const LOCK_MS = 1_000
+const MASK = CAPACITY - 1
 
 /** The path of the n-th file of a log. */
 export const segmentFile = (dir: string, n: number): string => join(dir, `log-${String(n).padStart(8, '0')}`)
@@ -29,36 +90,172 @@ export const segmentNumber = (name: string): number | undefined => {
   return digits === undefined ? undefined : Number(digits)
 }
 
-/** Begins a log in a folder of its own. Each call throws what the disk says, and then nothing of it was kept. */
-export function openLog(dir: string, segmentBytes = SEGMENT_BYTES): SpoolLog {
-  let segment = 0
-  let bytes = 0
-  let points = 0
-  let steps = 0
+interface LogOptions {
+  /** That of the same log in another thread. */
+  readonly memory?: LogMemory
+  readonly segmentBytes?: number
+}
 
-  function append(payload: Uint8Array): void {
-    if (bytes >= segmentBytes) {
-      closeLog(segmentFile(dir, segment))
-      segment++
-      bytes = 0
+/**
+ * Begins a log in a folder of its own. One thread logs; a second one, which opens the same memory, may write down what the
+ * first has left there, so that nothing waits for a thread that is busy.
+ */
+export function openLog(
+  dir: string,
+  { memory = logMemory(), segmentBytes = SEGMENT_BYTES }: LogOptions = {},
+): SpoolLog {
+  const { flags, counts, columns } = memory
+  const names: string[] = []
+  const encode = columnsWriter(names)
+  let file = segmentFile(dir, 0)
+  let onlooker: Onlooker | undefined
+
+  const waiting = () => (Atomics.load(flags, TAIL) - Atomics.load(flags, HEAD)) | 0
+
+  function locked(act: () => void): void {
+    const until = performance.now() + LOCK_MS
+    while (Atomics.compareExchange(flags, LOCK, 0, 1) !== 0) {
+      if (performance.now() > until) break
+      Atomics.wait(flags, LOCK, 1, LOCK_MS)
     }
-    const record = framed(payload)
-    appendBytes(segmentFile(dir, segment), record)
-    bytes += record.length
+    try {
+      act()
+    } finally {
+      Atomics.store(flags, LOCK, 0)
+      Atomics.notify(flags, LOCK)
+    }
+  }
+
+  function append(record: Uint8Array): void {
+    let segment = Atomics.load(flags, SEGMENT)
+    if (Atomics.load(flags, BYTES) >= segmentBytes) {
+      segment = Atomics.add(flags, SEGMENT, 1) + 1
+      Atomics.store(flags, BYTES, 0)
+    }
+    const current = segmentFile(dir, segment)
+    if (current !== file) closeLog(file)
+    file = current
+    appendBytes(file, record)
+    Atomics.add(flags, BYTES, record.length)
+  }
+
+  const counted = (what: number): number => counts[what] ?? 0
+  function count(what: number, more: number): void {
+    counts[what] = counted(what) + more
+    Atomics.add(flags, VERSION, 1)
+  }
+
+  /** How many of a stretch in memory have keys that are known here: the other thread hears of them a little later. */
+  function known(from: number, most: number): number {
+    let n = 0
+    while (n < most && columns.keys[from + n]! < names.length) n++
+    return n
   }
 
   return {
+    memory,
+    names,
+    addKey(name) {
+      names.push(name)
+      onlooker?.key(name)
+    },
+    put(key, value, step, timestamp) {
+      const tail = Atomics.load(flags, TAIL)
+      if (((tail - Atomics.load(flags, HEAD)) | 0) >= CAPACITY) return false
+      const slot = tail & MASK
+      columns.keys[slot] = key
+      columns.values[slot] = value
+      columns.steps[slot] = step
+      columns.timestamps[slot] = timestamp
+      Atomics.store(flags, TAIL, (tail + 1) | 0)
+      return true
+    },
+    get waiting() {
+      return waiting()
+    },
+    pour() {
+      if (waiting() === 0) return
+      locked(() => {
+        for (let left = waiting(); left > 0; left = waiting()) {
+          const head = Atomics.load(flags, HEAD)
+          const from = head & MASK
+          const most = known(from, Math.min(left, CAPACITY - from))
+          if (most === 0) return
+          append(encode(counted(POINTS), columns, from, most))
+          count(POINTS, most)
+          Atomics.store(flags, HEAD, (head + most) | 0)
+          // Last: whoever adds up what waits and what went on must not count a point twice.
+          count(POURED, most)
+        }
+      })
+    },
+    take(most) {
+      const points: BatchMetric[] = []
+      locked(() => {
+        let head = Atomics.load(flags, HEAD)
+        for (let left = Math.min(most, waiting()); left > 0; left--) {
+          const slot = head & MASK
+          const [key, value] = [names[columns.keys[slot]!]!, columns.values[slot]!]
+          points.push({ key, value, timestamp: columns.timestamps[slot]!, step: columns.steps[slot]! })
+          head = (head + 1) | 0
+        }
+        Atomics.store(flags, HEAD, head)
+      })
+      return points
+    },
     points(added) {
-      append(encodePoints(points, added))
-      points += added.length
+      locked(() => {
+        append(encodePoints(counted(POINTS), added))
+        count(POINTS, added.length)
+      })
     },
     steps(added) {
-      append(encodeSteps(steps, added))
-      steps += added.length
+      locked(() => {
+        append(encodeSteps(counted(STEPS), added))
+        count(STEPS, added.length)
+      })
+    },
+    get poured() {
+      return counted(POURED)
     },
     get written() {
-      return { points, steps }
+      return { points: counted(POINTS), steps: counted(STEPS) }
     },
-    close: () => closeLog(segmentFile(dir, segment)),
+    get version() {
+      return Atomics.load(flags, VERSION)
+    },
+    watchedBy(other) {
+      onlooker = other
+      for (const name of names) onlooker?.key(name)
+    },
+    stir(closely) {
+      if (onlooker === undefined) return
+      const wanted = closely ? 2 : 1
+      const now = Atomics.load(flags, WATCH)
+      if (now >= wanted) return
+      Atomics.store(flags, WATCH, wanted)
+      onlooker.stir()
+    },
+    get watching() {
+      return Atomics.load(flags, WATCH) as Watching
+    },
+    rest(version) {
+      const now = Atomics.load(flags, WATCH)
+      if (now === 0) return true
+      Atomics.compareExchange(flags, WATCH, now, now - 1)
+      // Looked at after that, since what came before it brought no word.
+      const isQuiet = waiting() === 0 && (now === 2 || Atomics.load(flags, VERSION) === version)
+      if (!isQuiet) Atomics.compareExchange(flags, WATCH, now - 1, now)
+      return isQuiet
+    },
+    get isClosed() {
+      return Atomics.load(flags, CLOSED) === 1
+    },
+    close() {
+      Atomics.store(flags, CLOSED, 1)
+      Atomics.add(flags, VERSION, 1)
+      closeLog(file)
+    },
+    letGo: () => closeLog(file),
   }
 }

@@ -1,5 +1,7 @@
 import { Buffer } from 'node:buffer'
 import type { BatchEntry, BatchMetric } from '../core/batch.js'
+import type { Ring } from '../core/ring.js'
+import { framed } from './frame.js'
 
 /** What is done in its turn, one after the other: everything but points. */
 export type Step =
@@ -68,10 +70,28 @@ export interface NewRun {
   readonly tags: readonly BatchEntry[]
 }
 
+/** Points in columns; their keys are places in a list of names. */
+export interface PointColumns {
+  readonly keys: Uint32Array
+  readonly values: Float64Array
+  /** Epoch milliseconds. */
+  readonly timestamps: Float64Array
+  readonly steps: Float64Array
+}
+
+/** Points of a log, as they were read. */
+export interface PointsRecord {
+  readonly kind: 'points'
+  readonly first: number
+  readonly count: number
+  /** Adds a part of them to a ring that has room. */
+  into(ring: Ring, from: number, count: number): void
+}
+
 /** One record of a log; `first` counts points and steps, each on its own, from the start of the log. */
 export type SpoolRecord =
-  | { readonly kind: 'points'; readonly first: number; readonly points: readonly BatchMetric[] }
-  | { readonly kind: 'steps'; readonly first: number; readonly steps: readonly Step[] }
+  | PointsRecord
+  | { readonly kind: 'steps'; readonly first: number; readonly count: number; readonly steps: readonly Step[] }
 
 interface PointsHead {
   readonly keys: readonly string[]
@@ -81,93 +101,146 @@ interface PointsHead {
 
 const POINTS = 1
 const STEPS = 2
-const HEAD = 16
+const HEAD = 20
 const POINT_BYTES = 28
 
-/** Points as bytes: keys once, numbers in columns, every double as it is. */
+/** Makes what turns a stretch of columns into the bytes of a record, framed: keys once, every double as it is. */
+export function columnsWriter(names: readonly string[]) {
+  /** Where each key stands in the record in hand, counted from 1. */
+  let places = new Uint32Array(64)
+  /** A loop that logs the same keys again and again has the same head each time. */
+  let head: Buffer = Buffer.alloc(0)
+  let headOf: readonly number[] = []
+
+  return (first: number, { keys, values, timestamps, steps }: PointColumns, from: number, count: number): Buffer => {
+    if (places.length < names.length) places = new Uint32Array(names.length * 2)
+    const used: number[] = []
+    for (let i = from; i < from + count; i++) {
+      const key = keys[i]!
+      if (places[key] === 0) places[key] = used.push(key)
+    }
+    if (!isSame(used, headOf)) {
+      head = Buffer.from(JSON.stringify({ keys: used.map((key) => names[key]!) } satisfies PointsHead))
+      headOf = used
+    }
+    const bytes = framed(HEAD + head.length + count * POINT_BYTES, (buffer, view, start) => {
+      let at = prefix(buffer, view, start, { kind: POINTS, first, count, head })
+      for (let i = from; i < from + count; i++) {
+        point(view, at, places[keys[i]!]! - 1, values[i]!, timestamps[i]!, steps[i]!)
+        at += POINT_BYTES
+      }
+    })
+    for (const key of used) places[key] = 0
+    return bytes
+  }
+}
+
+const isSame = (a: readonly number[], b: readonly number[]) =>
+  a.length === b.length && a.every((item, index) => item === b[index])
+
+/** Points as the bytes of a record, framed: those that carry more than columns hold. */
 export function encodePoints(first: number, points: readonly BatchMetric[]): Buffer {
-  const keys: string[] = []
   const places = new Map<string, number>()
   const rare: Record<string, object> = {}
-  let anyRare = false
-  const count = points.length
-  const columns = Buffer.allocUnsafe(count * POINT_BYTES)
-  let lastKey: string | undefined
-  let place = 0
-  for (let i = 0; i < count; i++) {
-    const point = points[i]!
-    const { key, step } = point
-    if (key !== lastKey) {
-      const known = places.get(key)
-      place = known ?? keys.push(key) - 1
-      if (known === undefined) places.set(key, place)
-      lastKey = key
-    }
-    const at = i * POINT_BYTES
-    columns.writeUInt32LE(place, at)
-    columns.writeDoubleLE(point.value, at + 4)
-    columns.writeDoubleLE(point.timestamp, at + 12)
-    columns.writeDoubleLE(typeof step === 'number' ? step : 0, at + 20)
-    if (typeof step === 'bigint' || point.model_id !== undefined || point.dataset_name !== undefined) {
-      const { model_id, dataset_name, dataset_digest } = point
-      rare[i] = { model_id, dataset_name, dataset_digest, ...(typeof step === 'bigint' ? { step: String(step) } : {}) }
-      anyRare = true
-    }
+  for (const [index, { key, step, model_id, dataset_name, dataset_digest }] of points.entries()) {
+    if (!places.has(key)) places.set(key, places.size)
+    if (typeof step === 'number' && model_id === undefined && dataset_name === undefined) continue
+    const big = typeof step === 'bigint' ? { step: String(step) } : {}
+    rare[index] = { model_id, dataset_name, dataset_digest, ...big }
   }
-  const head = Buffer.from(JSON.stringify(anyRare ? { keys, rare } : { keys }))
-  return Buffer.concat([prefix(POINTS, first, count, head.length), head, columns])
+  const keys = [...places.keys()]
+  const head = Buffer.from(JSON.stringify(Object.keys(rare).length > 0 ? { keys, rare } : { keys }))
+  const count = points.length
+  return framed(HEAD + head.length + count * POINT_BYTES, (buffer, view, start) => {
+    let at = prefix(buffer, view, start, { kind: POINTS, first, count, head })
+    for (const { key, value, timestamp, step } of points) {
+      point(view, at, places.get(key)!, value, timestamp, typeof step === 'number' ? step : 0)
+      at += POINT_BYTES
+    }
+  })
 }
 
-/** Steps as bytes. */
+/** Steps as the bytes of a record, framed. */
 export function encodeSteps(first: number, steps: readonly Step[]): Buffer {
-  const text = Buffer.from(JSON.stringify(steps))
-  return Buffer.concat([prefix(STEPS, first, steps.length, text.length), text])
+  const head = Buffer.from(JSON.stringify(steps))
+  return framed(
+    HEAD + head.length,
+    (buffer, view, at) => void prefix(buffer, view, at, { kind: STEPS, first, count: steps.length, head }),
+  )
 }
 
-function prefix(kind: number, first: number, count: number, head: number): Buffer {
-  const bytes = Buffer.alloc(HEAD + 4)
-  bytes.writeUInt32LE(kind, 0)
-  bytes.writeDoubleLE(first, 4)
-  bytes.writeUInt32LE(count, 12)
-  bytes.writeUInt32LE(head, HEAD)
-  return bytes
+function point(view: DataView, at: number, key: number, value: number, timestamp: number, step: number): void {
+  view.setUint32(at, key, true)
+  view.setFloat64(at + 4, value, true)
+  view.setFloat64(at + 12, timestamp, true)
+  view.setFloat64(at + 20, step, true)
+}
+
+interface Prefix {
+  readonly kind: number
+  readonly first: number
+  readonly count: number
+  readonly head: Buffer
+}
+
+/** Writes what each record begins with, and answers where the rest goes. */
+function prefix(buffer: Buffer, view: DataView, at: number, { kind, first, count, head }: Prefix): number {
+  view.setUint32(at, kind, true)
+  view.setFloat64(at + 4, first, true)
+  view.setUint32(at + 12, count, true)
+  view.setUint32(at + 16, head.length, true)
+  buffer.set(head, at + HEAD)
+  return at + HEAD + head.length
 }
 
 /** The record that bytes hold; undefined when they are of a kind or shape that is not known. */
 export function decode(bytes: Buffer): SpoolRecord | undefined {
   try {
-    const kind = bytes.readUInt32LE(0)
-    const first = bytes.readDoubleLE(4)
-    const count = bytes.readUInt32LE(12)
-    const end = HEAD + 4 + bytes.readUInt32LE(HEAD)
-    const head: unknown = JSON.parse(bytes.toString('utf8', HEAD + 4, end))
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    const kind = view.getUint32(0, true)
+    const first = view.getFloat64(4, true)
+    const count = view.getUint32(12, true)
+    const end = HEAD + view.getUint32(16, true)
+    const head: unknown = JSON.parse(bytes.toString('utf8', HEAD, end))
     if (!Number.isSafeInteger(first) || first < 0) return undefined
     if (kind === STEPS) {
       const steps = head as Step[]
-      return Array.isArray(steps) && steps.length === count ? { kind: 'steps', first, steps } : undefined
+      return Array.isArray(steps) && steps.length === count ? { kind: 'steps', first, count, steps } : undefined
     }
     if (kind !== POINTS || bytes.length !== end + count * POINT_BYTES) return undefined
-    return { kind: 'points', first, points: pointsOf(head as PointsHead, bytes, end, count) }
+    return pointsOf(head as PointsHead, first, count, new DataView(view.buffer, view.byteOffset + end))
   } catch {
     return undefined
   }
 }
 
-function pointsOf({ keys, rare }: PointsHead, bytes: Buffer, start: number, count: number): BatchMetric[] {
-  const points = new Array<BatchMetric>(count)
-  for (let i = 0; i < count; i++) {
-    const at = start + i * POINT_BYTES
-    const key = keys[bytes.readUInt32LE(at)]
-    if (key === undefined) throw new RangeError('a point without a key')
-    const point: BatchMetric = {
-      key,
-      value: bytes.readDoubleLE(at + 4),
-      timestamp: bytes.readDoubleLE(at + 12),
-      step: bytes.readDoubleLE(at + 20),
-    }
-    const more = rare?.[i]
-    points[i] =
-      more === undefined ? point : { ...point, ...more, step: more.step === undefined ? point.step : BigInt(more.step) }
+function pointsOf({ keys, rare }: PointsHead, first: number, count: number, view: DataView): PointsRecord | undefined {
+  for (let i = 0; i < count; i++) if (view.getUint32(i * POINT_BYTES, true) >= keys.length) return undefined
+  return {
+    kind: 'points',
+    first,
+    count,
+    into(ring, from, many) {
+      const places = keys.map((key) => {
+        const known = ring.keyIndex(key)
+        return known < 0 ? ring.addKey(key) : known
+      })
+      for (let i = from; i < from + many; i++) {
+        const at = i * POINT_BYTES
+        const key = places[view.getUint32(at, true)]!
+        const step = view.getFloat64(at + 20, true)
+        const more = rare?.[i]
+        const extras =
+          more && (more.model_id !== undefined || more.dataset_name !== undefined) ? extrasOf(more) : undefined
+        const wholeStep = more?.step === undefined ? step : BigInt(more.step)
+        ring.put(key, view.getFloat64(at + 4, true), wholeStep, view.getFloat64(at + 12, true), extras)
+      }
+    },
   }
-  return points
 }
+
+const extrasOf = ({ model_id, dataset_name, dataset_digest }: Partial<BatchMetric>) => ({
+  modelId: model_id,
+  datasetName: dataset_name,
+  datasetDigest: dataset_digest,
+})

@@ -82,8 +82,8 @@ export function openTail(dir: string, writing: () => boolean): Tail {
   }
 
   function take(record: SpoolRecord): void {
-    if (record.kind === 'points') current.points = record.first + record.points.length
-    else current.steps = record.first + record.steps.length
+    if (record.kind === 'points') current.points = record.first + record.count
+    else current.steps = record.first + record.count
     queue.push(record)
   }
 

@@ -1,15 +1,35 @@
-import { BATCH_LIMITS, type BatchEntry, type BatchLimits, entrySize } from '../core/batch.js'
+import { BATCH_LIMITS, type BatchEntry, type BatchLimits, type BatchMetric, entrySize } from '../core/batch.js'
 import type { Step } from '../core/entities.js'
 import { checkKey } from '../core/names.js'
+import { metricRing, type PointExtras } from '../core/ring.js'
 import { type CairnError, isRetryable, TimeoutError, UnavailableError } from '../errors.js'
 import { countOf, type Delivery, entriesIn, pointsIn, smaller, together } from './delivery.js'
-import { metricRing, type PointExtras } from './ring.js'
 
 /**
  * Takes one delivery to where it belongs, beginning at once. `undefined` says that it has arrived before the call
  * returned, as on the local store; a promise that it is on its way. Throws or rejects with the reason it was not taken.
  */
 export type Drain = (delivery: Delivery) => void | Promise<void>
+
+/**
+ * A way for points beside the drain: they stay columns from the call to the disk, and another thread may take them there
+ * too. A key goes by its place, in the order of `addKey`.
+ */
+export interface PointsWay {
+  addKey(name: string): void
+  /** Takes a point into memory; false when there is no room. */
+  put(key: number, value: number, step: number, timestamp: number): boolean
+  /** Points in memory. */
+  readonly waiting: number
+  /** Points that have gone on, in all. */
+  readonly passed: number
+  /** Takes what is in memory on its way; false when that is barred now. */
+  pour(): boolean
+  /** Takes points out again, to be delivered otherwise. */
+  take(count: number): BatchMetric[]
+  /** Points are left in memory by a loop that is too quick for them to go on one by one. */
+  leave(): void
+}
 
 /** What became of all that was logged: points, parameters and tags, counted alike. */
 export interface BufferStats {
@@ -37,10 +57,10 @@ export interface BufferOptions {
   /** Points that may wait while the backend is slow; one more is refused and counted. 4,194,304 (120 MB) by default. */
   readonly maxQueued?: number
   /**
-   * For a drain that is quick and at hand (a log on disk): what is put goes on in the very call, as long as that is not
-   * asked for more than about once a millisecond, and else with the next call a millisecond later.
+   * For a drain that is quick and at hand (a log on disk), and the way of its points: what is put goes on in the very call;
+   * points that come more often than about once a millisecond go on together, with the next call a millisecond later.
    */
-  readonly prompt?: boolean
+  readonly way?: PointsWay | undefined
   /** Hears what the backend turned down for good, and how many points, parameters and tags that were. */
   readonly onRefused?: (error: CairnError, count: number) => void
   /** After an outage: batches are taken again. */
@@ -56,9 +76,12 @@ export interface MetricBuffer {
   /** Adds one point; the key is checked when it is new. */
   /** `now` is the time in epoch milliseconds where the caller has it at hand; 0 when more follows at once. */
   metric(key: string, value: number, step: Step, timestamp: number, extras?: PointExtras, now?: number): void
-  param(key: string, value: string): void
-  tag(key: string, value: string): void
+  /** `more` says that others follow at once. */
+  param(key: string, value: string, more?: boolean): void
+  tag(key: string, value: string, more?: boolean): void
   deleteTag(key: string): void
+  /** Where there is a way, passes on what was left for others to follow. */
+  passOn(): void
   /** Delivers what can be delivered without waiting; for a full ring and for the exit of the process. */
   drainNow(): void
   /** Resolves when all logged so far has arrived; rejects with what was refused, or with `TimeoutError`. */
@@ -69,14 +92,14 @@ export interface MetricBuffer {
 type Entry = { readonly kind: 'param' | 'tag' | 'deleteTag' } & BatchEntry
 
 const INITIAL_CAPACITY = 4096
+/** What has a way needs the ring for odd points alone, and when the way is barred. */
+const WAY_CAPACITY = 64
 const ENTRIES_IN_MEMORY = 1000
 const RETRY_FIRST_MS = 100
 const RETRY_MOST_MS = 30_000
 const FLUSH_MS = 60_000
-/** Calls in a row that a prompt buffer passes on one by one; it earns one more each millisecond. */
+/** Points in a row that are passed on one by one where there is a way; one more is earned each millisecond. */
 const PROMPT_CALLS = 1000
-/** Points that a prompt buffer passes on together when they come too fast: few, so that no call takes long. */
-const PROMPT_CAPACITY = 250
 
 /** A flush that waits until this many points and entries are done with, in the order they came. */
 interface Waiter {
@@ -89,8 +112,8 @@ interface Waiter {
 export function metricBuffer(drain: Drain, options: BufferOptions = {}): MetricBuffer {
   const { limits = BATCH_LIMITS, intervalMs = 1000, maxQueued = 1 << 22 } = options
   const perBatch = Math.min(limits.metrics, limits.total)
-  const prompt = options.prompt === true
-  const ring = metricRing(Math.min(prompt ? Math.min(perBatch, PROMPT_CAPACITY) : INITIAL_CAPACITY, maxQueued))
+  const { way } = options
+  const ring = metricRing(Math.min(way ? WAY_CAPACITY : INITIAL_CAPACITY, maxQueued))
   const entries: Entry[] = []
   /** What was taken from the queue and goes first: to be sent again, or the halves of a batch that was refused. */
   const waiting: Delivery[] = []
@@ -112,7 +135,8 @@ export function metricBuffer(drain: Drain, options: BufferOptions = {}): MetricB
 
   const inHand = (count: (delivery: Delivery) => number) =>
     waiting.reduce((sum, delivery) => sum + count(delivery), current ? count(current) : 0)
-  const pointsOpen = () => ring.size + inHand(pointsIn)
+  const pointsOpen = () => ring.size + (way?.waiting ?? 0) + inHand(pointsIn)
+  const pointsGone = () => pointsDone + (way?.passed ?? 0)
   const entriesOpen = () => entries.length + inHand(entriesIn)
   const inFlight = () => (current ? countOf(current) : 0)
   const queued = () => pointsOpen() + entriesOpen() - inFlight()
@@ -138,7 +162,7 @@ export function metricBuffer(drain: Drain, options: BufferOptions = {}): MetricB
     entries.splice(0, taken)
     // A full batch of metrics is about a tenth of the size limit, so only long parameters leave them no room.
     const room = bytes > limits.bytes / 2 ? 0 : Math.min(perBatch, limits.total - taken)
-    const metrics = ring.take(room)
+    const metrics = ring.size > 0 || !way ? ring.take(room) : way.take(room)
     return taken + metrics.length > 0 ? { batch: { metrics, params, tags } } : undefined
   }
 
@@ -147,10 +171,14 @@ export function metricBuffer(drain: Drain, options: BufferOptions = {}): MetricB
     failures = 0
     pointsDone += pointsIn(delivery)
     entriesDone += entriesIn(delivery)
+    tellWaiters()
+  }
+
+  function tellWaiters(): void {
     for (const waiter of waiters) if (reached(waiter)) waiter.resolve()
   }
 
-  const reached = (target: Omit<Waiter, 'resolve'>) => pointsDone >= target.points && entriesDone >= target.entries
+  const reached = (target: Omit<Waiter, 'resolve'>) => pointsGone() >= target.points && entriesDone >= target.entries
 
   function arrived(delivery: Delivery): void {
     if (failures > 0) options.onRecovered?.()
@@ -213,6 +241,7 @@ export function metricBuffer(drain: Drain, options: BufferOptions = {}): MetricB
   function pump(most = Number.POSITIVE_INFINITY): void {
     woken = false
     for (let n = 0; n < most && current === undefined && retryTimer === undefined; n++) {
+      if (way && way.waiting > 0) poured(way)
       const delivery = waiting.shift() ?? nextDelivery()
       if (delivery === undefined) break
       attempt(delivery)
@@ -247,6 +276,13 @@ export function metricBuffer(drain: Drain, options: BufferOptions = {}): MetricB
     return true
   }
 
+  /** Whether what waits on the way went on; never past what is being tried otherwise. */
+  function poured(on: PointsWay): boolean {
+    if (current !== undefined || retryTimer !== undefined || !on.pour()) return false
+    if (waiters.size > 0) tellWaiters()
+    return true
+  }
+
   /** Passes on what waits, in this very call, unless that was done too often of late. */
   function passOn(now: number): void {
     if (now !== creditAt) {
@@ -258,9 +294,9 @@ export function metricBuffer(drain: Drain, options: BufferOptions = {}): MetricB
     pump()
   }
 
-  function enter(kind: Entry['kind'], key: string, value: string): void {
+  function enter(kind: Entry['kind'], key: string, value: string, more = false): void {
     entries.push({ kind, key, value })
-    if (prompt) passOn(Date.now())
+    if (way && !more) pump()
     if (idle()) return
     if (entries.length >= ENTRIES_IN_MEMORY) pump(1)
     else if (entries.length >= limits.params) wake()
@@ -269,7 +305,41 @@ export function metricBuffer(drain: Drain, options: BufferOptions = {}): MetricB
 
   function indexOf(key: string): number {
     const known = ring.keyIndex(key)
-    return known === -1 ? ring.addKey(checkKey('metric', key)) : known
+    if (known !== -1) return known
+    checkKey('metric', key)
+    way?.addKey(key)
+    return ring.addKey(key)
+  }
+
+  function inTheRing(key: number, value: number, step: Step, timestamp: number, extras?: PointExtras): void {
+    if (ring.size === ring.capacity && !makeRoom()) {
+      refuse(new UnavailableError(`${maxQueued} points wait for a backend that does not take them`), 1)
+      return
+    }
+    ring.put(key, value, step, timestamp, extras)
+    if (ring.size >= perBatch) wake()
+    if (timer === undefined) arm()
+  }
+
+  function onTheWay(
+    on: PointsWay,
+    key: number,
+    value: number,
+    step: Step,
+    timestamp: number,
+    extras: PointExtras | undefined,
+    now: number,
+  ): void {
+    const isOdd = extras !== undefined || typeof step === 'bigint'
+    if (isOdd || !(on.put(key, value, step, timestamp) || (poured(on) && on.put(key, value, step, timestamp))))
+      inTheRing(key, value, step, timestamp, extras)
+    if (now === 0) return
+    if (credit > 0 || now !== creditAt) {
+      passOn(now)
+      if (idle()) return
+    }
+    on.leave()
+    if (timer === undefined) arm()
   }
 
   return {
@@ -277,23 +347,17 @@ export function metricBuffer(drain: Drain, options: BufferOptions = {}): MetricB
       indexOf(key)
       return key
     },
-    metric(key, value, step, timestamp, extras, now = prompt ? Date.now() : 0) {
+    metric(key, value, step, timestamp, extras, now = way ? Date.now() : 0) {
       const index = indexOf(key)
-      if (ring.size === ring.capacity && !makeRoom()) {
-        refuse(new UnavailableError(`${maxQueued} points wait for a backend that does not take them`), 1)
-        return
-      }
-      ring.put(index, value, step, timestamp, extras)
-      if (prompt && now !== 0 && (credit > 0 || now !== creditAt)) {
-        passOn(now)
-        if (idle()) return
-      }
-      if (ring.size >= perBatch) wake()
-      if (timer === undefined) arm()
+      if (way) onTheWay(way, index, value, step, timestamp, extras, now)
+      else inTheRing(index, value, step, timestamp, extras)
     },
-    param: (key, value) => enter('param', key, value),
-    tag: (key, value) => enter('tag', key, value),
+    param: (key, value, more) => enter('param', key, value, more),
+    tag: (key, value, more) => enter('tag', key, value, more),
     deleteTag: (key) => enter('deleteTag', key, ''),
+    passOn() {
+      if (way) pump()
+    },
     drainNow() {
       clearTimeout(retryTimer)
       retryTimer = undefined
@@ -302,7 +366,7 @@ export function metricBuffer(drain: Drain, options: BufferOptions = {}): MetricB
     async flush(timeoutMs = FLUSH_MS) {
       clearTimeout(retryTimer)
       retryTimer = undefined
-      const target = { points: pointsDone + pointsOpen(), entries: entriesDone + entriesOpen() }
+      const target = { points: pointsGone() + pointsOpen(), entries: entriesDone + entriesOpen() }
       pump()
       if (!reached(target)) await until(target, timeoutMs)
       if (refusals.length === 0) return

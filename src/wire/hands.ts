@@ -1,7 +1,7 @@
 import { type CairnError, NetworkError } from '../errors.js'
 import { type Courier, type Deliverer, deliverer, type Watch } from '../spool/deliver.js'
 import { NO_WAY } from '../spool/failures.js'
-import type { Written } from '../spool/log.js'
+import type { SpoolLog } from '../spool/log.js'
 import type { Claim } from '../spool/owner.js'
 import type { ServerPlace, SpooledRun } from '../spool/place.js'
 import { type Replayed, type ReplayOptions, replay } from '../spool/replay.js'
@@ -12,8 +12,7 @@ export interface Job {
   readonly dir: string
   readonly run: SpooledRun
   readonly claim: Claim
-  /** How much the log has taken; undefined once nothing more comes. */
-  readonly written: () => Written | undefined
+  readonly log: SpoolLog
   readonly watch: Watch
   /** Told whenever the progress may have changed. */
   readonly onMoved?: (() => void) | undefined
@@ -74,8 +73,9 @@ export function ownHands({ place, courier, warn }: HandsOptions): Hands {
   }
 
   return {
-    deliver({ claim, ...job }) {
-      const delivery = deliverer({ ...job, held: claim.held, place, courier: later, server })
+    deliver({ claim, log, ...job }) {
+      const written = () => (log.isClosed ? undefined : log.written)
+      const delivery = deliverer({ ...job, written, held: claim.held, place, courier: later, server })
       claims.add(claim)
       beating ??= setInterval(beat, BEAT_MS).unref()
       void delivery.finished.then(() => claims.delete(claim))

@@ -23,8 +23,14 @@ export type ToWorker =
       readonly dir: string
       readonly run: SpooledRun
       readonly generation: number
+      /** The memory of its log. */
+      readonly log: SharedArrayBuffer
       readonly shared: SharedArrayBuffer
     }
+  /** The next key of a job's points. */
+  | { readonly key: number; readonly name: string }
+  /** There is something in a job's log, or in its memory. */
+  | { readonly stir: number }
   | { readonly look: number }
   | { readonly hurry: number; readonly on: boolean }
   /** Asks for `told` when all that happened before is told. */
@@ -79,13 +85,8 @@ export function heard({ name, message, options }: Told): CairnError {
 
 /** Numbers that both threads see, also while one of them is busy. */
 export interface SharedNumbers {
-  /** What the log has taken; undefined once it is closed. Written by the thread that logs. */
-  setWritten(written: Written | undefined): void
-  written(): Written | undefined
-  /** How often that was set; for who waits for more. */
-  version(): number
   setProgress(progress: Progress, done: Written, away: boolean): void
-  progress(): Progress
+  progress(): Omit<Progress, 'logged'>
   done(): Written
   /** Whether the server is known not to take anything. */
   away(): boolean
@@ -93,51 +94,39 @@ export interface SharedNumbers {
   waitForProgress(ms: number): void
 }
 
-const FIELDS = 10
-const VERSION = 0
-const CLOSED = 1
-const MOVED = 2
-const AWAY = 3
+const FIELDS = 7
+const MOVED = 0
+const AWAY = 1
 
 /** Memory for the numbers of one job. */
-export const newShared = (): SharedArrayBuffer => new SharedArrayBuffer(16 + FIELDS * 8)
+export const newShared = (): SharedArrayBuffer => new SharedArrayBuffer(8 + FIELDS * 8)
 
 /** The numbers in shared memory. */
 export function sharedNumbers(memory: SharedArrayBuffer): SharedNumbers {
-  const flags = new Int32Array(memory, 0, 4)
-  const numbers = new Float64Array(memory, 16, FIELDS)
+  const flags = new Int32Array(memory, 0, 2)
+  const numbers = new Float64Array(memory, 8, FIELDS)
   const at = (index: number) => numbers[index] ?? 0
   return {
-    setWritten(written) {
-      if (written) {
-        numbers[0] = written.points
-        numbers[1] = written.steps
-      } else Atomics.store(flags, CLOSED, 1)
-      Atomics.add(flags, VERSION, 1)
-    },
-    written: () => (Atomics.load(flags, CLOSED) === 1 ? undefined : { points: at(0), steps: at(1) }),
-    version: () => Atomics.load(flags, VERSION),
     setProgress({ inFlight, delivered, refused, retried, lastDeliveredAt }, done, away) {
-      numbers[2] = done.points
-      numbers[3] = done.steps
-      numbers[4] = inFlight
-      numbers[5] = delivered
-      numbers[6] = refused
-      numbers[7] = retried
-      numbers[8] = lastDeliveredAt ?? 0
+      numbers[0] = done.points
+      numbers[1] = done.steps
+      numbers[2] = inFlight
+      numbers[3] = delivered
+      numbers[4] = refused
+      numbers[5] = retried
+      numbers[6] = lastDeliveredAt ?? 0
       Atomics.store(flags, AWAY, away ? 1 : 0)
       Atomics.add(flags, MOVED, 1)
       Atomics.notify(flags, MOVED)
     },
     progress: () => ({
-      logged: at(0) + at(1),
-      inFlight: at(4),
-      delivered: at(5),
-      refused: at(6),
-      retried: at(7),
-      lastDeliveredAt: at(8) === 0 ? undefined : at(8),
+      inFlight: at(2),
+      delivered: at(3),
+      refused: at(4),
+      retried: at(5),
+      lastDeliveredAt: at(6) === 0 ? undefined : at(6),
     }),
-    done: () => ({ points: at(2), steps: at(3) }),
+    done: () => ({ points: at(0), steps: at(1) }),
     away: () => Atomics.load(flags, AWAY) === 1,
     waitForProgress: (ms) => void Atomics.wait(flags, MOVED, Atomics.load(flags, MOVED), ms),
   }

@@ -3,28 +3,19 @@ import type { CairnError } from '../errors.js'
 import type { HttpSettings } from '../settings.js'
 import type { CarryOptions, Courier, Deliverer, Watch } from '../spool/deliver.js'
 import { NO_WAY } from '../spool/failures.js'
+import { openLog, type SpoolLog } from '../spool/log.js'
+import { logLookout } from '../spool/lookout.js'
+import { logMemory } from '../spool/memory.js'
 import { claimOf } from '../spool/owner.js'
 import { serverRunId } from '../spool/place.js'
 import { courier } from '../tracking/courier.js'
 import { ownHands } from './hands.js'
 import { openRemote, type RemoteOptions } from './remote.js'
-import {
-  type FromWorker,
-  heard,
-  type SharedNumbers,
-  sharedNumbers,
-  type ToWorker,
-  told,
-  type WorkerStart,
-} from './shared.js'
-
-/** How often the logs are looked at: that costs next to nothing while they do not grow. */
-const LOOK_MS = 25
+import { type FromWorker, heard, sharedNumbers, type ToWorker, told, type WorkerStart } from './shared.js'
 
 interface Task {
   readonly delivery: Deliverer
-  readonly shared: SharedNumbers
-  version: number
+  readonly log: SpoolLog
   /** How many wait for what is logged to be done with. */
   hurried: number
   moved(): void
@@ -34,6 +25,7 @@ interface Task {
 function work(start: WorkerStart): void {
   const { place, uri } = start
   const tasks = new Map<number, Task>()
+  const lookout = logLookout()
   const uploads = new Map<number, { resolve: () => void; reject: (error: unknown) => void }>()
   let uploadSerial = 0
   const tell = (message: FromWorker) => parentPort?.postMessage(message)
@@ -78,25 +70,27 @@ function work(start: WorkerStart): void {
   function deliver(message: Extract<ToWorker, { deliver: number }>): void {
     const { deliver: job, dir, run, generation } = message
     const shared = sharedNumbers(message.shared)
+    const log = openLog(dir, { memory: logMemory(message.log) })
     const claim = claimOf(dir, generation)
     const delivery: Deliverer = hands.deliver({
       dir,
       run,
       claim,
-      written: shared.written,
+      log,
       watch: watch(job),
       onMoved: () => moved(),
     })
     const moved = () => {
       shared.setProgress(delivery.progress, delivery.done, delivery.lastError !== undefined)
-      const all = task.hurried > 0 ? shared.written() : undefined
-      if (all && delivery.isDone(all)) tell({ event: 'reached', job })
+      if (task.hurried > 0 && !log.isClosed && delivery.isDone(log.written)) tell({ event: 'reached', job })
     }
-    const task: Task = { delivery, shared, version: -1, hurried: 0, moved }
+    const task: Task = { delivery, log, hurried: 0, moved }
     tasks.set(job, task)
     void delivery.finished.then((complete) => {
       moved()
       tasks.delete(job)
+      lookout.forget(log)
+      log.letGo()
       tell({ event: 'finished', job, complete })
     })
   }
@@ -110,7 +104,11 @@ function work(start: WorkerStart): void {
 
   function hear(message: ToWorker): void {
     if ('deliver' in message) deliver(message)
-    else if ('look' in message) tasks.get(message.look)?.delivery.look()
+    else if ('key' in message) tasks.get(message.key)?.log.addKey(message.name)
+    else if ('stir' in message) {
+      const task = tasks.get(message.stir)
+      if (task) lookout.watch(task.log, task.delivery.wake)
+    } else if ('look' in message) tasks.get(message.look)?.delivery.look()
     else if ('hurry' in message) {
       const task = tasks.get(message.hurry)
       if (!task) return
@@ -136,14 +134,6 @@ function work(start: WorkerStart): void {
   }
 
   parentPort?.on('message', hear)
-  setInterval(() => {
-    for (const task of tasks.values()) {
-      const version = task.shared.version()
-      if (version === task.version) continue
-      task.version = version
-      task.delivery.wake()
-    }
-  }, LOOK_MS)
 }
 
 work(workerData as WorkerStart)

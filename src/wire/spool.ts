@@ -49,8 +49,8 @@ export function openSpool({ place, hands, courier, warn, onClose }: SpoolOptions
         drop: () => dropRunDir(dir),
         courier,
         runId: () => runId,
-        deliver(written, more) {
-          const delivery = hands.deliver({ dir, run, claim, written, watch: { ...more, onMapped } })
+        deliver(log, more) {
+          const delivery = hands.deliver({ dir, run, claim, log, watch: { ...more, onMapped } })
           void delivery.finished.then(() => outlets.delete(outlet))
           return delivery
         },

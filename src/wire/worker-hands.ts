@@ -19,7 +19,7 @@ export interface WorkerHandsOptions extends HandsOptions {
 /** How often a blocked thread looks whether the server is away. */
 const POLL_MS = 10
 /** How often one that waits looks by itself; it is told when all that is logged is done with. */
-const LOOK_MS = 50
+const LOOK_MS = 250
 const TELL_MS = 1_000
 const STOP_MS = 1_000
 
@@ -100,7 +100,7 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
   function proxied(id: number, job: Job) {
     const memory = newShared()
     const shared = sharedNumbers(memory)
-    const { watch, run } = job
+    const { watch, run, log } = job
     let runId = run.local ? undefined : run.runId
     let refusals: CairnError[] = []
     let lastError: CairnError | undefined
@@ -118,7 +118,7 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
 
     function notify(): void {
       if (inner) inner.wake()
-      else shared.setWritten(job.written())
+      else log.stir(false)
     }
 
     /** All that happened before is known when this resolves: numbers are seen at once, reasons come as messages. */
@@ -195,7 +195,9 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
         return isDone(target)
       },
       get progress() {
-        return inner?.progress ?? shared.progress()
+        if (inner) return inner.progress
+        const { points, steps } = log.written
+        return { ...shared.progress(), logged: points + steps }
       },
       runId: () => inner?.runId() ?? runId,
       refusals() {
@@ -220,8 +222,12 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
 
     return {
       deliverer,
-      begin: () => post({ deliver: id, dir: job.dir, run, generation: 0, shared: memory }),
+      begin() {
+        post({ deliver: id, dir: job.dir, run, generation: 0, log: log.memory.buffer, shared: memory })
+        log.watchedBy({ stir: () => post({ stir: id }), key: (name) => post({ key: id, name }) })
+      },
       fallBack() {
+        log.watchedBy(undefined)
         inner = fallback.deliver(job)
         for (let n = 0; n < hurried; n++) inner.hurry()
         inner.look()

@@ -1,11 +1,14 @@
-import { appendFileSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { BatchMetric } from '../../src/core/batch.js'
+import { metricRing } from '../../src/core/ring.js'
 import { openAcks } from '../../src/spool/acks.js'
-import { framed, unframe } from '../../src/spool/frame.js'
-import { openLog, segmentFile } from '../../src/spool/log.js'
+import { unframe } from '../../src/spool/frame.js'
+import { openLog, type SpoolLog, segmentFile } from '../../src/spool/log.js'
+import { logLookout } from '../../src/spool/lookout.js'
+import { logMemory } from '../../src/spool/memory.js'
 import { ranges } from '../../src/spool/ranges.js'
 import { decode, encodePoints, encodeSteps, type SpoolRecord } from '../../src/spool/records.js'
 import { openTail } from '../../src/spool/tail.js'
@@ -25,6 +28,16 @@ function readAll(dir: string): { records: SpoolRecord[]; damaged: number } {
   const records: SpoolRecord[] = []
   for (let record = tail.next(); record; record = tail.next()) records.push(record)
   return { records, damaged: tail.damaged }
+}
+
+/** What a record's frame holds. */
+const payloadOf = (record: Buffer): Buffer => unframe(record, true).payloads[0]!
+
+function pointsOf(record: SpoolRecord | undefined): BatchMetric[] {
+  if (record?.kind !== 'points') throw new Error('no points')
+  const ring = metricRing(Math.max(1, record.count))
+  record.into(ring, 0, record.count)
+  return ring.take(record.count)
 }
 
 describe('a record', () => {
@@ -49,22 +62,23 @@ describe('a record', () => {
         const whole = list.map(({ dataset_digest, ...rest }) =>
           rest.dataset_name === undefined ? rest : { ...rest, dataset_digest },
         )
-        const read = decode(encodePoints(first, whole as BatchMetric[]))
-        expect(read).toEqual({ kind: 'points', first, points: whole })
+        const read = decode(payloadOf(encodePoints(first, whole as BatchMetric[])))
+        expect(read).toMatchObject({ kind: 'points', first, count: whole.length })
+        expect(pointsOf(read)).toEqual(whole)
       }),
     )
   })
 
   it('of steps keeps them in order', () => {
     const steps = [{ param: { key: 'a', value: '1' } }, { call: 'deleteTag', input: { key: 'ü' } }]
-    expect(decode(encodeSteps(7, steps))).toEqual({ kind: 'steps', first: 7, steps })
+    expect(decode(payloadOf(encodeSteps(7, steps)))).toEqual({ kind: 'steps', first: 7, count: 2, steps })
   })
 })
 
 describe('a log', () => {
   it('is read in the order in which it was written, over all its files, also while it grows', () => {
     const dir = tempDir()
-    const log = openLog(dir, 2000)
+    const log = openLog(dir, { segmentBytes: 2000 })
     const tail = openTail(dir, () => true)
     let expected = 0
     for (let round = 0; round < 200; round++) {
@@ -115,7 +129,7 @@ describe('a log', () => {
   })
 
   it('never makes its reader throw, whatever stands there', () => {
-    const good = framed(encodePoints(0, points(4)))
+    const good = Buffer.from(encodePoints(0, points(4)))
     const piece = fc.oneof(
       fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
       fc.constant(good),
@@ -134,7 +148,7 @@ describe('a log', () => {
 
   it('with something else in a file between goes on behind it', () => {
     const dir = tempDir()
-    const log = openLog(dir, 1)
+    const log = openLog(dir, { segmentBytes: 1 })
     log.points(points(2))
     log.points(points(2, 2))
     log.points(points(2, 4))
@@ -143,6 +157,108 @@ describe('a log', () => {
     const { records, damaged } = readAll(dir)
     expect(records.map(({ first }) => first)).toEqual([0, 4])
     expect(damaged).toBe(1)
+  })
+})
+
+describe('points in the memory of a log', () => {
+  const put = (log: SpoolLog, count: number, from = 0) => {
+    let taken = 0
+    for (let i = from; i < from + count && log.put(i % log.names.length, i / 3, i, 1_700_000_000_000 + i); i++) taken++
+    return taken
+  }
+  const expected = (count: number, names: readonly string[], from = 0) =>
+    Array.from({ length: count }, (_, n) => from + n).map((i) => ({
+      key: names[i % names.length],
+      value: i / 3,
+      step: i,
+      timestamp: 1_700_000_000_000 + i,
+    }))
+
+  it('are written by whichever thread comes first, once each and in order', () => {
+    const dir = tempDir()
+    const log = openLog(dir, { segmentBytes: 20_000 })
+    const other = openLog(dir, { memory: logMemory(log.memory.buffer), segmentBytes: 20_000 })
+    log.watchedBy({ stir() {}, key: other.addKey })
+    for (const name of ['loss', 'accuracy', 'ü']) log.addKey(name)
+    let next = 0
+    for (let round = 0; round < 60; round++) {
+      next += put(log, 1 + ((round * 37) % 150), next)
+      if (round % 3 !== 0) (round % 2 === 0 ? log : other).pour()
+    }
+    log.pour()
+    expect(log.waiting).toBe(0)
+    expect(log.written.points).toBe(next)
+    log.close()
+    other.letGo()
+    const { records, damaged } = readAll(dir)
+    expect(damaged).toBe(0)
+    expect(records.flatMap((record) => pointsOf(record))).toEqual(expected(next, log.names))
+  })
+
+  it('are refused when there is no room, and can be taken out', () => {
+    const log = openLog(tempDir())
+    log.addKey('loss')
+    const room = put(log, 100_000)
+    expect(room).toBe(log.waiting)
+    expect(log.take(10)).toEqual(expected(10, ['loss']))
+    expect(put(log, 100, room)).toBe(10)
+    expect(log.take(100_000)).toEqual(expected(room, ['loss'], 10))
+    expect(log.written.points).toBe(0)
+  })
+
+  it('with a key that the other thread has not heard of wait for it', () => {
+    const dir = tempDir()
+    const log = openLog(dir)
+    const other = openLog(dir, { memory: logMemory(log.memory.buffer) })
+    log.addKey('a')
+    log.addKey('b')
+    other.addKey('a')
+    put(log, 4)
+    other.pour()
+    expect(log.waiting).toBe(3)
+    other.addKey('b')
+    other.pour()
+    expect(log.waiting).toBe(0)
+    expect(readAll(dir).records.flatMap((record) => pointsOf(record))).toEqual(expected(4, ['a', 'b']))
+  })
+
+  it('that the disk does not take stay there', () => {
+    const dir = tempDir()
+    const log = openLog(join(dir, 'file', 'run'))
+    log.addKey('loss')
+    writeFileSync(join(dir, 'file'), '')
+    put(log, 5)
+    expect(() => log.pour()).toThrow(/append/)
+    expect(log.waiting).toBe(5)
+    rmSync(join(dir, 'file'))
+    log.pour()
+    expect(log.written.points).toBe(5)
+  })
+
+  it('are looked for by the other thread when they are left, and that thread rests again', async () => {
+    const dir = tempDir()
+    const log = openLog(dir)
+    const other = openLog(dir, { memory: logMemory(log.memory.buffer) })
+    const lookout = logLookout()
+    let stirred = 0
+    let grown = 0
+    log.watchedBy({
+      stir() {
+        stirred++
+        lookout.watch(other, () => grown++)
+      },
+      key: other.addKey,
+    })
+    log.addKey('loss')
+    for (let round = 0; round < 3; round++) {
+      put(log, 5, round * 5)
+      log.stir(true)
+      await vi.waitFor(() => expect(log.waiting).toBe(0))
+    }
+    await vi.waitFor(() => expect(log.watching).toBe(0))
+    expect(grown).toBe(3)
+    expect(stirred).toBeLessThanOrEqual(3)
+    expect(readAll(dir).records.flatMap((record) => pointsOf(record))).toEqual(expected(15, ['loss']))
   })
 })
 

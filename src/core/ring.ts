@@ -1,5 +1,5 @@
-import type { BatchMetric } from '../core/batch.js'
-import type { Step } from '../core/entities.js'
+import type { BatchMetric } from './batch.js'
+import type { Step } from './entities.js'
 
 /** What a point may carry beside key, value, step and time. */
 export interface PointExtras {

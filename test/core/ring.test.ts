@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { metricRing } from '../../src/tracking/ring.js'
+import { metricRing } from '../../src/core/ring.js'
 
 const point = fc.record({
   key: fc.constantFrom('a', 'b', 'c'),

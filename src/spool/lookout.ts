@@ -1,0 +1,76 @@
+import type { SpoolLog } from './log.js'
+
+/** Looks at logs that another thread writes, for as long as something happens there. */
+export interface Lookout {
+  /** Looks at a log from now on; `onMore` is called whenever it has grown. */
+  watch(log: SpoolLog, onMore: () => void): void
+  forget(log: SpoolLog): void
+}
+
+/** How often a log is looked at that grows. */
+const LOOK_MS = 25
+/** How often one is looked at whose thread leaves points in memory: they are to be on disk within 10 ms. */
+const CLOSE_LOOK_MS = 3
+/** A log that has not grown for so many looks is left alone until there is word of it. */
+const QUIET_LOOKS = 8
+
+interface Watched {
+  readonly onMore: () => void
+  version: number
+  passed: number
+  quiet: number
+}
+
+/** Makes a lookout; it costs nothing while all is quiet. */
+export function logLookout(): Lookout {
+  const logs = new Map<SpoolLog, Watched>()
+  let timer: NodeJS.Timeout | undefined
+  let isClose = false
+
+  function look(log: SpoolLog, watched: Watched): void {
+    // What its own thread has left since the last look will not be taken along by a next call.
+    const isLeft = log.waiting > 0 && log.poured === watched.passed
+    if (isLeft) {
+      try {
+        log.pour()
+      } catch {
+        // A full disk: its own thread finds out too, and has another way.
+      }
+      // It is that thread which writes next, as a rule, and descriptors are few.
+      log.letGo()
+    }
+    watched.passed = log.poured
+    const { version } = log
+    const hasGrown = version !== watched.version
+    watched.version = version
+    watched.quiet = hasGrown || log.waiting > 0 ? 0 : watched.quiet + 1
+    if (hasGrown) watched.onMore()
+    if (log.watching === 2) {
+      if (log.waiting === 0) log.rest(version)
+    } else if (watched.quiet >= QUIET_LOOKS && log.rest(version)) logs.delete(log)
+  }
+
+  function lookAll(): void {
+    timer = undefined
+    for (const [log, watched] of logs) look(log, watched)
+    arm()
+  }
+
+  function arm(): void {
+    if (logs.size === 0) return
+    isClose = [...logs.keys()].some((log) => log.watching === 2)
+    timer = setTimeout(lookAll, isClose ? CLOSE_LOOK_MS : LOOK_MS)
+  }
+
+  return {
+    watch(log, onMore) {
+      const known = logs.get(log)
+      if (known) known.quiet = 0
+      else logs.set(log, { onMore, version: -1, passed: log.poured, quiet: 0 })
+      if (timer !== undefined && (isClose || log.watching < 2)) return
+      clearTimeout(timer)
+      arm()
+    },
+    forget: (log) => void logs.delete(log),
+  }
+}

@@ -1,0 +1,47 @@
+import type { PointColumns } from './records.js'
+
+/** Points that wait in memory at the most: one more goes to disk in the very call. */
+export const CAPACITY = 2048
+const FLAGS = 16
+const NUMBERS = 4
+
+/** What both ends of a log see, whichever thread they are in: where it stands, and points that wait to be written. */
+export interface LogMemory {
+  readonly buffer: SharedArrayBuffer
+  readonly flags: Int32Array
+  /** Points and steps that were written, and points that went there out of memory. */
+  readonly counts: Float64Array
+  readonly columns: PointColumns
+}
+
+/** Places in `flags`. */
+export const LOCK = 0
+export const HEAD = 1
+export const TAIL = 2
+export const SEGMENT = 3
+export const BYTES = 4
+export const VERSION = 5
+export const CLOSED = 6
+export const WATCH = 7
+
+/** Places in `counts`. */
+export const POINTS = 0
+export const STEPS = 1
+export const POURED = 2
+
+/** Looks at memory as that of a log; a fresh one is all zeros. */
+export function logMemory(buffer = new SharedArrayBuffer(FLAGS * 4 + NUMBERS * 8 + CAPACITY * 28)): LogMemory {
+  const start = FLAGS * 4 + NUMBERS * 8
+  const column = (n: number) => new Float64Array(buffer, start + n * CAPACITY * 8, CAPACITY)
+  return {
+    buffer,
+    flags: new Int32Array(buffer, 0, FLAGS),
+    counts: new Float64Array(buffer, FLAGS * 4, NUMBERS),
+    columns: {
+      values: column(0),
+      timestamps: column(1),
+      steps: column(2),
+      keys: new Uint32Array(buffer, start + 3 * CAPACITY * 8, CAPACITY),
+    },
+  }
+}
