@@ -263,8 +263,9 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
         chosen: parts.chosen,
         transport: tracking,
         send: openServer && (async () => (await openServer()).send),
-        proxy: /^http:/i.test(backends.tracking.uri) ? settings.http.httpProxy : settings.http.httpsProxy,
+        proxies: settings.http,
         cache: async () => (await cache()).info(),
+        cacheDir: settings.cacheDir,
         spoolDir: settings.spoolDir,
         now: Date.now,
       })

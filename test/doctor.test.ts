@@ -1,12 +1,25 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import type { ServerResponse } from 'node:http'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { dirname, join } from 'node:path'
+import { describe, expect, it, vi } from 'vitest'
 import { type Check, createClient } from '../src/index.js'
 import { startTestServer } from '../src/testing/index.js'
+import { answering, asJson } from './support/answering.js'
+import { blackHole, hasBlackHoles } from './support/black-hole.js'
+import { canMakeCertificates, certificates } from './support/certificates.js'
+import { forwardProxy } from './support/forward-proxy.js'
 import { tempDir } from './support/temp-dir.js'
 
 const patient = (trackingUri: string, more = {}) =>
-  createClient({ trackingUri, cacheDir: join(tempDir(), 'cache'), retry: { maxRetries: 0 }, ...more })
+  createClient({
+    trackingUri,
+    cacheDir: join(tempDir(), 'cache'),
+    spoolDir: join(tempDir(), 'spool'),
+    retry: { maxRetries: 0 },
+    ...more,
+  })
 const named = (checks: readonly Check[], name: string) => checks.find((check) => check.name === name)
 
 describe('doctor', () => {
@@ -25,22 +38,26 @@ describe('doctor', () => {
     const checks = await patient(server.url).doctor()
     expect(checks.map(({ name, status }) => [name, status])).toEqual([
       ['tracking URI', 'ok'],
-      ['reachable', 'ok'],
       ['proxy', 'ok'],
+      ['reachable', 'ok'],
       ['clock', 'ok'],
       ['server', 'ok'],
-      ['authentication and host check', 'ok'],
+      ['host check', 'ok'],
+      ['authentication', 'ok'],
       ['artifacts', 'ok'],
       ['cache', 'ok'],
       ['spool', expect.stringMatching(/ok|warn/)],
     ])
-    expect(named(checks, 'server')?.detail).toMatch(/^MLflow 3\./)
+    expect(named(checks, 'server')?.detail).toMatch(/^MLflow 3\..* on FileStore$/)
     expect(named(checks, 'artifacts')?.detail).toBe('through the server')
   })
 
   it('names what is wrong with a server, and the fix, and asks it nothing more', async () => {
     const checks = await patient('http://127.0.0.1:9').doctor()
-    expect(named(checks, 'reachable')).toMatchObject({ status: 'fail', fix: expect.stringContaining('runs') })
+    expect(named(checks, 'reachable')).toMatchObject({
+      status: 'fail',
+      fix: expect.stringContaining('start the server'),
+    })
     expect(named(checks, 'artifacts')).toMatchObject({ status: 'skip' })
     expect(named(checks, 'cache')).toMatchObject({ status: 'ok' })
   })
@@ -49,29 +66,203 @@ describe('doctor', () => {
     await using server = await startTestServer({ credentials: { username: 'ada', password: 'secret' } })
     const checks = await patient(server.url).doctor()
     expect(named(checks, 'reachable')).toMatchObject({ status: 'ok' })
-    expect(named(checks, 'authentication and host check')).toMatchObject({
+    expect(named(checks, 'authentication')).toMatchObject({
       status: 'fail',
       fix: expect.stringContaining('MLFLOW_TRACKING_USERNAME'),
     })
     const known = await patient(server.url, { auth: { username: 'ada', password: 'secret' } }).doctor()
     expect(JSON.stringify(known)).not.toContain('secret')
-    expect(named(known, 'authentication and host check')).toMatchObject({ status: 'ok' })
+    expect(named(known, 'authentication')).toMatchObject({ status: 'ok' })
   })
 
-  it('says what waits in the spool', async () => {
-    const { CAIRN_SPOOL_DIR } = process.env
-    const dir = tempDir()
-    process.env.CAIRN_SPOOL_DIR = dir
-    try {
-      mkdirSync(join(dir, 'v1'))
-      writeFileSync(join(dir, 'v1/segment'), 'x'.repeat(10))
-      expect(named(await patient(join(dir, 'mlruns')).doctor(), 'spool')).toMatchObject({
-        status: 'warn',
-        fix: expect.stringContaining('cairn-ml sync'),
-      })
-    } finally {
-      if (CAIRN_SPOOL_DIR === undefined) delete process.env.CAIRN_SPOOL_DIR
-      else process.env.CAIRN_SPOOL_DIR = CAIRN_SPOOL_DIR
+  it('says what waits in the spool, and what was refused', async () => {
+    const spoolDir = tempDir()
+    const file = (...path: string[]) => {
+      const at = join(spoolDir, 'v1', 'abc', ...path)
+      mkdirSync(dirname(at), { recursive: true })
+      writeFileSync(at, 'x'.repeat(10))
     }
+    const look = async () => named(await patient(join(tempDir(), 'mlruns'), { spoolDir }).doctor(), 'spool')
+    file('server.json')
+    file('ids')
+    expect(await look()).toMatchObject({ status: 'ok', detail: 'nothing waits' })
+    file('refused', 'r1.jsonl')
+    expect(await look()).toMatchObject({
+      status: 'warn',
+      detail: `what a server refused lies in ${join(spoolDir, 'v1', 'abc', 'refused')}`,
+      fix: expect.stringContaining('read the reasons'),
+    })
+    file('runs', '1-r', '1.log')
+    expect(await look()).toMatchObject({
+      status: 'warn',
+      detail: expect.stringMatching(/^10 bytes wait in .*; what a server refused/),
+      fix: expect.stringMatching(/cairn-ml sync.*read the reasons/),
+    })
+  })
+
+  it.each([
+    ['cache', 'cacheDir', 'CAIRN_CACHE_DIR'],
+    ['spool', 'spoolDir', 'CAIRN_SPOOL_DIR'],
+  ])('names the variable when the %s cannot be written', async (name, option, variable) => {
+    const file = join(tempDir(), 'file')
+    writeFileSync(file, '')
+    const checks = await patient(join(tempDir(), 'mlruns'), { [option]: join(file, 'below') }).doctor()
+    expect(named(checks, name)).toMatchObject({ status: 'fail', fix: expect.stringContaining(variable) })
+  })
+})
+
+describe('doctor, asked about a server that', () => {
+  const page = (response: ServerResponse, status: number, title: string, headers = {}) =>
+    void response.writeHead(status, { 'content-type': 'text/html', ...headers }).end(`<html><title>${title}</title>`)
+  const experiment = (artifact_location: string) => ({
+    experiments: [{ experiment_id: '0', name: 'Default', artifact_location }],
+  })
+  type React = (url: string, response: ServerResponse) => void
+  const well =
+    (answer: unknown, more: Readonly<Record<string, React>> = {}): React =>
+    (url, response) => {
+      const special = Object.entries(more).find(([path]) => url.startsWith(path))
+      if (special) special[1](url, response)
+      else if (url === '/health') response.end('OK')
+      else if (url === '/version') response.end('3.17.0')
+      else if (url.endsWith('experiments/search')) asJson(response, answer)
+      else response.writeHead(404).end()
+    }
+
+  it.each<[string, React, string, string, RegExp]>([
+    [
+      'refuses its host name',
+      (_, response) => void response.writeHead(403).end('Invalid Host header - possible DNS rebinding attack detected'),
+      'host check',
+      'fail',
+      /--allowed-hosts/,
+    ],
+    [
+      'sends to a login',
+      (_, to) => void to.writeHead(302, { location: '/login' }).end(),
+      'authentication',
+      'fail',
+      /final address/,
+    ],
+    ['shows a page', (_, to) => page(to, 200, 'Sign in'), 'authentication', 'fail', /in a browser/],
+    [
+      'wants credentials',
+      (_, to) => void to.writeHead(401).end('who?'),
+      'authentication',
+      'fail',
+      /MLFLOW_TRACKING_TOKEN/,
+    ],
+    [
+      'forbids',
+      (_, to) => asJson(to, { error_code: 'PERMISSION_DENIED', message: 'no' }, 403),
+      'authentication',
+      'fail',
+      /right to read/,
+    ],
+    ['is behind a proxy that cannot reach it', (_, to) => page(to, 502, 'Bad Gateway'), 'reachable', 'fail', /runs/],
+    ['breaks off', (_, to) => void to.socket?.destroy(), 'reachable', 'fail', /runs/],
+    [
+      'says it is 1.30',
+      well(experiment('mlflow-artifacts:/0'), { '/version': (_, to) => void to.end('1.30.1') }),
+      'server',
+      'warn',
+      /update the server/,
+    ],
+    [
+      'has no version',
+      well(experiment('mlflow-artifacts:/0'), { '/version': (_, to) => page(to, 404, 'no') }),
+      'server',
+      'ok',
+      /^$/,
+    ],
+    [
+      'lives in another time',
+      well(experiment('mlflow-artifacts:/0'), {
+        '/health': (_, to) => void to.writeHead(200, { date: 'Wed, 21 Oct 2015 07:28:00 GMT' }).end('OK'),
+      }),
+      'clock',
+      'warn',
+      /set the clock/,
+    ],
+    ['keeps artifacts on its own disk', well(experiment('/srv/mlruns/0')), 'artifacts', 'fail', /--serve-artifacts/],
+    ['keeps artifacts in a bucket', well(experiment('s3://b/0')), 'artifacts', 'warn', /registerArtifactStore/],
+    [
+      'serves no artifacts',
+      well(experiment('mlflow-artifacts:/0'), {
+        '/api/2.0/mlflow-artifacts': (_, to) =>
+          void to.writeHead(503).end('Endpoint disabled due to `--no-serve-artifacts`'),
+      }),
+      'artifacts',
+      'fail',
+      /start the server with --serve-artifacts/,
+    ],
+    ['is well', well(experiment('mlflow-artifacts:/0')), 'artifacts', 'ok', /^$/],
+  ])('%s: finds it, with the fix', async (_, react, name, status, fix) => {
+    const server = await answering(({ url }, response) => react(url, response))
+    const checks = await patient(server.url).doctor()
+    expect([named(checks, name)?.status, named(checks, name)?.fix ?? '']).toEqual([status, expect.stringMatching(fix)])
+    // One thing is wrong, and one check says so; what depends on it is not looked at.
+    const others = checks.filter((check) => check.name !== name && check.status !== 'skip')
+    expect(others.map((check) => [check.name, check.status])).toEqual(others.map((check) => [check.name, 'ok']))
+    for (const { detail } of checks) expect(detail).not.toBe('')
+  })
+
+  it('does not exist, is hidden, is spoken to wrongly: names what to correct', async () => {
+    const server = await answering(() => undefined)
+    const secure = server.url.replace('http:', 'https:')
+    for (const [uri, fix] of [
+      ['http://nowhere.invalid:1', /host name|network/],
+      [secure, /http:\/\//],
+    ] as const)
+      expect(named(await patient(uri).doctor(), 'reachable')).toMatchObject({
+        status: 'fail',
+        fix: expect.stringMatching(fix),
+      })
+  })
+
+  it.skipIf(!hasBlackHoles)('drops what comes: a firewall, perhaps', async () => {
+    const { url, close } = await blackHole()
+    const checks = await patient(url, { timeoutMs: 600 }).doctor()
+    expect(named(checks, 'reachable')).toMatchObject({ status: 'fail', fix: expect.stringContaining('firewall') })
+    await close()
+  })
+
+  it.skipIf(!canMakeCertificates)('shows a certificate of its own authority: names the variable', async () => {
+    const { cert, key } = certificates()
+    const server = createServer({ cert, key }, (_, response) => response.end('OK'))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const checks = await patient(`https://127.0.0.1:${(server.address() as AddressInfo).port}`).doctor()
+    expect(named(checks, 'reachable')).toMatchObject({
+      status: 'fail',
+      fix: expect.stringContaining('MLFLOW_TRACKING_SERVER_CERT_PATH'),
+    })
+    server.close()
+  })
+
+  it('is behind a proxy: says which, without its password; a socks one is named with the way out', async () => {
+    await using server = await startTestServer()
+    const { at } = await forwardProxy('pu:hunter2')
+    vi.stubEnv('HTTP_PROXY', `http://pu:hunter2@${at}`)
+    const checks = await patient(server.url).doctor()
+    expect(named(checks, 'proxy')?.detail).toContain(at)
+    expect(named(checks, 'authentication')).toMatchObject({ status: 'ok' })
+    expect(JSON.stringify(checks)).not.toContain('hunter2')
+    vi.stubEnv('NO_PROXY', '127.0.0.1')
+    expect(named(await patient(server.url).doctor(), 'proxy')?.detail).toContain('without one')
+    vi.stubEnv('NO_PROXY', '')
+    vi.stubEnv('HTTP_PROXY', 'socks5://u:hunter2@127.0.0.1:1080')
+    const socks = await patient(server.url).doctor()
+    expect(named(socks, 'proxy')).toMatchObject({ status: 'fail', fix: expect.stringContaining('NO_PROXY') })
+    expect(socks.filter(({ status }) => status === 'skip')).toHaveLength(6)
+    expect(JSON.stringify(socks)).not.toContain('hunter2')
+    vi.unstubAllEnvs()
+  })
+
+  it('is given with its password in the address: warns, and does not show it', async () => {
+    await using server = await startTestServer({ credentials: { username: 'ann', password: 'hunter2' } })
+    const checks = await patient(server.url.replace('//', '//ann:hunter2@')).doctor()
+    expect(named(checks, 'tracking URI')).toMatchObject({ status: 'warn', fix: expect.stringContaining('credentials') })
+    expect(named(checks, 'authentication')).toMatchObject({ status: 'ok' })
+    expect(JSON.stringify(checks)).not.toContain('hunter2')
   })
 })

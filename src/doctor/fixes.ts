@@ -1,0 +1,57 @@
+import type { Found } from '../doctor.js'
+import { CairnError, isRetryable, PermissionDeniedError, TimeoutError, UnauthenticatedError } from '../errors.js'
+
+/** What a look found; one that throws found what is wrong, and what to do about it. */
+export async function safely(look: () => Found | Promise<Found>): Promise<Found> {
+  try {
+    return await look()
+  } catch (error) {
+    return failed(error)
+  }
+}
+
+/** A failure as a finding. */
+export const failed = (error: unknown): Found => ({
+  status: 'fail',
+  detail: error instanceof Error ? error.message : String(error),
+  fix: fixFor(error),
+})
+
+const NAMES: readonly (readonly [RegExp, string])[] = [
+  [/MLFLOW_TRACKING_CLIENT_CERT_PATH/, 'set MLFLOW_TRACKING_CLIENT_CERT_PATH to a file with your certificate and key'],
+  [/for another name/, 'write MLFLOW_TRACKING_URI with a name that the certificate holds'],
+  [/has expired|is not valid yet/, 'renew the certificate of the server, or set the clock of this machine'],
+  [/MLFLOW_TRACKING_SERVER_CERT_PATH/, 'set MLFLOW_TRACKING_SERVER_CERT_PATH to the certificate of its authority'],
+  [/may speak plain HTTP/, 'begin MLFLOW_TRACKING_URI with http://'],
+  [/SOCKS/, 'name an http proxy in HTTPS_PROXY, or the server in NO_PROXY'],
+  [/HTTPS?_PROXY/, 'correct HTTPS_PROXY or HTTP_PROXY, or name the server in NO_PROXY'],
+  [/MLFLOW_SERVER_ALLOWED_HOSTS/, 'start the server with --allowed-hosts and the name in MLFLOW_TRACKING_URI'],
+  [
+    /a redirect to/,
+    'set MLFLOW_TRACKING_URI to the final address, or give the credentials that its login page asks for',
+  ],
+  [/login page|an MLflow server/, 'open the address in a browser; correct host, port and path in MLFLOW_TRACKING_URI'],
+]
+
+const CAUSES: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'start the server (mlflow server --host … --port …), or correct host and port in MLFLOW_TRACKING_URI',
+  ENOTFOUND: 'correct the host name in MLFLOW_TRACKING_URI, or connect to the network that knows it (VPN, DNS)',
+  EAI_AGAIN: 'check the network of this machine: names cannot be looked up',
+}
+
+function fixFor(error: unknown): string {
+  const message = error instanceof Error ? error.message : ''
+  const named = NAMES.find(([words]) => words.test(message))?.[1]
+  if (named) return named
+  if (error instanceof UnauthenticatedError)
+    return 'set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN'
+  if (error instanceof PermissionDeniedError) return 'ask whoever runs the server for the right to read experiments'
+  const cause = (error as { cause?: { code?: unknown } } | undefined)?.cause?.code
+  if (typeof cause === 'string' && CAUSES[cause]) return CAUSES[cause]
+  if (error instanceof TimeoutError)
+    return 'check that the server is up and that no firewall stands between; a proxy may be needed (HTTPS_PROXY)'
+  if (/^https:/.test((error as CairnError | undefined)?.url ?? '') && error instanceof CairnError && error.retryable)
+    return 'check that the server runs; if it wants a certificate of yours, set MLFLOW_TRACKING_CLIENT_CERT_PATH'
+  if (isRetryable(error)) return 'check that the server runs and that this machine reaches it'
+  return 'change what the message names'
+}

@@ -1,0 +1,148 @@
+import { schemeOf } from '../artifacts/location.js'
+import type { DoctorDeps, Found, Look } from '../doctor.js'
+import { CairnError, ProtocolError } from '../errors.js'
+import { proxyFor } from '../http/proxy.js'
+import type { HttpAnswer, Send } from '../http/send.js'
+import { httpTransport } from '../transport/http.js'
+import { failed } from './fixes.js'
+
+const SKEW_LIMIT_MS = 30_000
+/** Older servers are not tried with Cairn. */
+const OLDEST = [2, 9] as const
+
+/** All that has to be well with a server, in the order in which one thing needs another. */
+export function serverChecks(deps: DoctorDeps, send: () => Promise<Send>): Look[] {
+  let date: unknown
+  let asked: Promise<Outcome> | undefined
+  const outcome = (): Promise<Outcome> => {
+    asked ??= send().then(anExperiment)
+    return asked
+  }
+  const after = ['proxy', 'reachable']
+
+  return [
+    { name: 'proxy', look: async () => proxy((await send()).base, deps) },
+    {
+      name: 'reachable',
+      after: ['proxy'],
+      async look() {
+        const way = await send()
+        const health = await answerOf(way, '/health')
+        if (health instanceof CairnError) return fromAfar(health, way)
+        date = health.headers.date
+        return { status: 'ok', detail: `${way.base} answers` }
+      },
+    },
+    { name: 'clock', after, look: () => clock(date, deps.now()) },
+    { name: 'server', after, look: async () => server(await send()) },
+    { name: 'host check', after, look: async () => hostCheck(await outcome()) },
+    { name: 'authentication', after: [...after, 'host check'], look: async () => authentication(await outcome()) },
+    {
+      name: 'artifacts',
+      after: [...after, 'authentication'],
+      look: async () => artifacts(await outcome(), await send()),
+    },
+  ]
+}
+
+/** The answer to a GET, or the refusal that is one too. */
+async function answerOf(send: Send, path: string): Promise<HttpAnswer | CairnError> {
+  try {
+    return await send.text({ method: 'GET', path, idempotent: true, timeoutMs: 10_000 })
+  } catch (error) {
+    if (error instanceof CairnError && error.status !== undefined) return error
+    throw error
+  }
+}
+
+/** Something answered, though not as MLflow's own server does: whether that is one, other checks tell. */
+function fromAfar(error: CairnError, { base }: Send): Found {
+  if ((error.status ?? 0) >= 500) return failed(error)
+  return { status: 'ok', detail: `${base} answers (${error.status} to /health)` }
+}
+
+/** A proxy's address may hold a password: only its host is shown. */
+function proxy(base: string, { proxies }: DoctorDeps): Found {
+  const address = proxyFor(base, proxies)
+  if (address !== undefined)
+    return { status: 'ok', detail: `${new URL(address).host} stands between, as HTTPS_PROXY or HTTP_PROXY has it` }
+  const named = proxies.httpProxy ?? proxies.httpsProxy
+  return { status: 'ok', detail: named ? 'this server is reached without one' : 'none is set' }
+}
+
+function clock(date: unknown, now: number): Found {
+  const theirs = typeof date === 'string' ? Date.parse(date) : Number.NaN
+  if (Number.isNaN(theirs)) return { status: 'ok', detail: 'the server does not say its time' }
+  const skew = now - theirs
+  const detail = `${(Math.abs(skew) / 1000).toFixed(1)} s ${skew < 0 ? 'behind' : 'ahead of'} the server`
+  if (Math.abs(skew) <= SKEW_LIMIT_MS) return { status: 'ok', detail }
+  return { status: 'warn', detail, fix: 'set the clock: points carry the time of this machine' }
+}
+
+async function server(send: Send): Promise<Found> {
+  const [version, info] = await Promise.all(
+    ['/version', '/api/3.0/mlflow/server-info'].map((path) => answerOf(send, path)),
+  )
+  const named = textOf(version).match(/^\s*(\d+)\.(\d+)[\w.+-]*\s*$/)
+  const store = /"store_type"\s*:\s*"(\w+)"/.exec(textOf(info))?.[1]
+  if (!named) return { status: 'ok', detail: 'it does not tell its version, as managed services do not' }
+  const detail = `MLflow ${named[0].trim()}${store ? ` on ${store}` : ''}`
+  const [major, minor] = [Number(named[1]), Number(named[2])]
+  if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]))
+    return { status: 'warn', detail, fix: `update the server: Cairn is tried with ${OLDEST.join('.')} and later` }
+  return { status: 'ok', detail }
+}
+
+const textOf = (answer: HttpAnswer | CairnError | undefined): string =>
+  answer === undefined || answer instanceof CairnError ? '' : answer.text
+
+/** What came of one call that needs all of it: the first experiment, or the reason why not. */
+type Outcome = { readonly location: string | undefined } | { readonly error: CairnError }
+
+/** One try, without waiting for better times. */
+async function anExperiment(send: Send): Promise<Outcome> {
+  try {
+    const { experiments } = await httpTransport({ send }).call('searchExperiments', { max_results: 1 })
+    return { location: experiments[0]?.artifact_location }
+  } catch (error) {
+    if (error instanceof CairnError) return { error }
+    throw error
+  }
+}
+
+function hostCheck(outcome: Outcome): Found {
+  if ('error' in outcome && outcome.error instanceof ProtocolError && /Host header/i.test(outcome.error.message))
+    return failed(outcome.error)
+  return { status: 'ok', detail: 'the server knows the name it is called by' }
+}
+
+const authentication = (outcome: Outcome): Found =>
+  'error' in outcome ? failed(outcome.error) : { status: 'ok', detail: 'the server takes our requests' }
+
+async function artifacts(outcome: Outcome, send: Send): Promise<Found> {
+  if ('error' in outcome) return failed(outcome.error)
+  const { location } = outcome
+  if (location === undefined) return { status: 'ok', detail: 'there is no experiment yet to tell' }
+  const scheme = schemeOf(location)
+  if (scheme === 'mlflow-artifacts') {
+    const listed = await answerOf(send, '/api/2.0/mlflow-artifacts/artifacts?path=cairn-doctor')
+    if (!(listed instanceof CairnError) || listed.code !== 'FEATURE_DISABLED')
+      return { status: 'ok', detail: 'through the server' }
+    return {
+      status: 'fail',
+      detail: `experiments name ${location}, but the server serves no artifacts: ${listed.message}`,
+      fix: 'start the server with --serve-artifacts',
+    }
+  }
+  if (scheme === 'file')
+    return {
+      status: 'fail',
+      detail: `the server names ${location}, a folder of its own machine`,
+      fix: 'start the server with --serve-artifacts and an --artifacts-destination, and use a new experiment',
+    }
+  return {
+    status: 'warn',
+    detail: `directly at ${scheme}:`,
+    fix: `register a store for ${scheme}: with registerArtifactStore`,
+  }
+}
