@@ -103,7 +103,9 @@ export function serverState(options: ServerOptions = {}): ServerState {
       changed()
     },
     nudge() {
-      if (failures > 0) until = 0
+      // Only what waits for the server is told, and once: ten thousand runs may be flushed at a time.
+      if (failures === 0 || until === 0) return
+      until = 0
       changed()
     },
     onChange(wake) {

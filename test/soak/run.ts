@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { killChildren } from './spool-kills.js'
+import { type Load, manyKeys, manyRuns } from './spool-load.js'
 import { hasStrace, killAtMoments } from './spool-moments.js'
 
 /** Each part says in lines what it saw, and whether that is well. */
@@ -27,6 +28,21 @@ const parts: Record<string, () => Promise<{ readonly ok: boolean; readonly lines
       lines: [
         `${kills} kills at ${calls} calls, ${noted} points noted: ${lost} lost, ${twice} twice, ${left} runs left`,
       ],
+    }
+  },
+  /** A hundred thousand keys, and ten thousand runs open at once: each time as many, and half as many before. */
+  async many() {
+    const all: [string, Load][] = []
+    for (const count of [50_000, 100_000]) all.push([`${count} keys`, await manyKeys(count)])
+    for (const count of [5_000, 10_000]) all.push([`${count} runs`, await manyRuns(count)])
+    return {
+      ok: all.every(
+        ([, { logged, arrived, twice, left, code }]) => arrived === logged && twice + left + (code ?? 1) === 0,
+      ),
+      lines: all.map(([what, { logged, arrived, twice, left, open, grownMiB, seconds }]) => {
+        const parts = Object.entries(seconds).map(([part, took]) => `${part} ${took.toFixed(1)} s`)
+        return `${what}: ${logged} logged, ${arrived} arrived, ${twice} twice, ${left} left, ${open} files open, ${grownMiB.toFixed(0)} MiB more (${parts.join(', ')})`
+      }),
     }
   },
   /** A local store's writers, killed at every write, with MLflow looking on; needs Python and strace. */
