@@ -42,7 +42,7 @@ async function reader(url: string, run_id: string): Promise<{ steps: number[]; v
 
 describe('200 readers while a process trains', () => {
   it.each(['into the store', 'through the server'])(
-    'all see every point, once and in order: %s',
+    'all see every point, once and in the order of the store: %s',
     async (way) => {
       const store = join(tempDir(), 'mlruns')
       await using server = await startServer({ trackingUri: store })
@@ -60,15 +60,17 @@ describe('200 readers while a process trains', () => {
       const runId = String(said).trim()
       const seen = await Promise.all(Array.from({ length: READERS }, () => reader(server.trackingUri, runId)))
       expect(await ended).toEqual([0, null])
-      const steps = Array.from({ length: COUNT }, (_, step) => step)
-      const values = steps.map(Math.sin)
-      expect(seen.every((one) => one.steps.every((step, index) => step === index) && one.steps.length === COUNT)).toBe(
-        true,
-      )
-      expect(seen.every((one) => one.values.every((value, index) => value === values[index]))).toBe(true)
-      expect(seen.some(({ asked }) => asked > 2)).toBe(true)
       await using client = createClient({ trackingUri: store })
-      expect(await client.getMetricHistory(runId, 'loss')).toHaveLength(COUNT)
+      const history = await client.getMetricHistory(runId, 'loss')
+      const [steps, values] = [history.map(({ step }) => Number(step)), history.map(({ value }) => value)]
+      const logged = Array.from({ length: COUNT }, (_, step) => step)
+      // Over HTTP several batches are on their way at once: the order is the one in which they came.
+      const ordered = way === 'into the store' ? steps : steps.toSorted((one, other) => one - other)
+      expect(ordered).toEqual(logged)
+      expect(values).toEqual(steps.map(Math.sin))
+      const whole = JSON.stringify([steps, values])
+      expect(seen.filter((one) => JSON.stringify([one.steps, one.values]) === whole)).toHaveLength(READERS)
+      expect(seen.some(({ asked }) => asked > 2)).toBe(true)
     },
     120_000,
   )
