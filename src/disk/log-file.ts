@@ -54,6 +54,8 @@ function opened(file: string): { readonly fd: number; readonly size: number } {
   const flags = O_WRONLY | O_APPEND | O_CREAT | NOFOLLOW
   let fd: number
   try {
+    // A link in the folder's place would lead what is ours to somebody else.
+    if (lstatSync(dirname(file)).isSymbolicLink()) throw new UnavailableError(`${dirname(file)} is a link`)
     fd = openSync(file, flags, PRIVATE_FILE)
   } catch (error) {
     if (errno(error) === 'ENOENT') makePrivateDir(dirname(file))

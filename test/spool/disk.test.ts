@@ -1,5 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync, rmSync } from 'node:fs'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { appendBytes, closeLog } from '../../src/disk/log-file.js'
@@ -86,6 +86,59 @@ describe.skipIf(!hasStrace())('a disk whose writes fail (needs strace)', () => {
     appendBytes(file, Buffer.from('there\n'))
     closeLog(file)
     expect(readFileSync(file, 'utf8')).toBe('whole\nthere\n')
+  })
+})
+
+const under = (dir: string) => ({ CAIRN_SPOOL_DIR: join(dir, 'spool') })
+const LOG = `const run = await startRun()
+  for (let i = 0; i < ${COUNT}; i++) logMetric('loss', i, i)
+  await run.flush(); console.log(JSON.stringify(run.stats()))
+  await endRun()`
+
+describe('a folder that takes nothing', () => {
+  const works = (command: string, ...args: string[]) => spawnSync(command, args).status === 0
+  const NO_RIGHTS = ['setpriv', '--bounding-set=-all', '--inh-caps=-all']
+
+  it.skipIf(!works(NO_RIGHTS[0]!, ...NO_RIGHTS.slice(1), 'true'))(
+    'because we may not write there: one warning, and all arrives (needs setpriv)',
+    async () => {
+      const dir = join(at.cwd, 'closed')
+      mkdirSync(dir, { mode: 0o500 })
+      const begun = performance.now()
+      const ended = await at.run(LOG, { env: under(dir), ...(process.getuid?.() === 0 ? { under: NO_RIGHTS } : {}) })
+      table.whole(COUNT, await at.outcome(ended), begun)
+      expect(ended.stderr.match(/There is no spool/g)).toHaveLength(1)
+    },
+  )
+
+  it('because its disk is read only: one warning, and all arrives (needs the right to mount)', async ({ skip }) => {
+    const dir = join(at.cwd, 'read-only')
+    mkdirSync(dir)
+    if (!works('mount', '-t', 'tmpfs', '-o', 'ro', 'tmpfs', dir)) return skip()
+    const begun = performance.now()
+    const ended = await at.run(LOG, { env: under(dir) })
+    spawnSync('umount', [dir])
+    table.whole(COUNT, await at.outcome(ended), begun)
+    expect(ended.stderr.match(/There is no spool/g)).toHaveLength(1)
+  })
+
+  it('any more, since a link stands where the run’s folder was: nothing goes where it leads, and all arrives', async () => {
+    const away = join(at.cwd, 'away')
+    mkdirSync(away)
+    const begun = performance.now()
+    const ended = await at.run(`import { readdirSync, rmSync, symlinkSync } from 'node:fs'
+      const run = await startRun(); logMetric('loss', 0, 0); await run.flush()
+      const spool = process.env.CAIRN_SPOOL_DIR
+      const log = readdirSync(spool, { recursive: true }).find((name) => /log-0{8}$/.test(name))
+      const dir = spool + '/' + log.slice(0, -'/log-00000000'.length)
+      rmSync(dir, { recursive: true })
+      symlinkSync(${JSON.stringify(away)}, dir)
+      for (let i = 1; i < ${COUNT}; i++) logMetric('loss', i, i)
+      await run.flush()
+      await endRun()`)
+    table.whole(COUNT, await at.outcome(ended), begun)
+    expect(readdirSync(away)).toEqual([])
+    rmSync(at.spoolDir, { recursive: true, force: true })
   })
 })
 
