@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { partOf } from '../../src/server/file.js'
-import { joined } from '../../src/server/page/join.js'
+import { joined, ordered } from '../../src/server/page/join.js'
 import { hrefOf, parsePlace } from '../../src/server/page/route.js'
 import { rowsOf } from '../../src/server/page/rows.js'
 import { smoothed } from '../../src/server/page/smooth.js'
@@ -79,6 +79,15 @@ describe('lines over one x', () => {
       [1, 1, 2, 3],
       [10, 11, undefined, null],
       [20, undefined, 21, undefined],
+    ])
+  })
+})
+
+describe('the points of a line', () => {
+  it('come in rising order of x, as they were where they share one', () => {
+    expect(ordered([3, 1, 2, 1], [30, 10, null, 11])).toEqual([
+      [1, 1, 2, 3],
+      [10, 11, null, 30],
     ])
   })
 })

@@ -12,6 +12,7 @@ export interface Line {
   readonly colour: string
   /** A line in the background, which the tooltip leaves out. */
   readonly faint?: boolean
+  /** In rising order. */
   readonly x: readonly number[]
   readonly y: readonly (number | null)[]
 }
@@ -50,20 +51,11 @@ export function xText(axis: Axis, x: number): string {
   return `${timeText(x)}:${String(date.getSeconds()).padStart(2, '0')}`
 }
 
-/** In rising order of x, which drawing needs. */
-function ordered({ x, y }: Line): [number[], (number | null)[]] {
-  let rising = true
-  for (let i = 1; i < x.length && rising; i++) rising = (x[i] ?? 0) >= (x[i - 1] ?? 0)
-  if (rising) return [[...x], [...y]]
-  const order = x.map((_, index) => index).sort((a, b) => (x[a] ?? 0) - (x[b] ?? 0))
-  return [order.map((index) => x[index] ?? 0), order.map((index) => y[index] ?? null)]
-}
-
 function dataOf(lines: readonly Line[], log: boolean): uPlot.AlignedData {
-  const tables = lines.map((line): [number[], (number | null)[]] => {
-    const [x, y] = ordered(line)
-    return [x, log ? y.map((value) => (value !== null && value > 0 ? value : null)) : y]
-  })
+  const tables = lines.map(({ x, y }): [number[], (number | null)[]] => [
+    [...x],
+    log ? y.map((value) => (value !== null && value > 0 ? value : null)) : [...y],
+  ])
   if (tables.length === 0) return [[]]
   // Lines of one run share their x: nothing has to be matched.
   const [first] = tables

@@ -2,9 +2,11 @@ import { useMemo, useState } from 'preact/hooks'
 import { nameOf, type Run, type Stretch } from './api.js'
 import { Chart, type Line, type Zoom } from './chart.js'
 import type { Drawing } from './chart-controls.js'
+import { cellsOf } from './columns.js'
 import { curveName, type Known, useCurves } from './curves.js'
 import { spliced, useDetail } from './detail.js'
 import { numberText } from './format.js'
+import { ordered } from './join.js'
 import { Failure, Waiting } from './parts.js'
 import { smoothed } from './smooth.js'
 import { runColour, useTheme } from './theme.js'
@@ -100,23 +102,24 @@ function Card({ name, runs, curves, drawing, large, onLarge }: CardProps) {
         if (!coarse) return []
         const detail = details.get(curveName({ run_id: run.info.run_id, key: name }))
         const curve = spliced(coarse, detail, axis === 'step' ? 'step' : 'time')
-        const line = { label: nameOf(run), colour: runColour(index), x: xOf(curve, run, axis) }
-        if (smooth === 0) return [{ ...line, y: curve.value }]
+        const [x, y] = ordered(xOf(curve, run, axis), curve.value)
+        const line = { label: nameOf(run), colour: runColour(index), x }
+        if (smooth === 0) return [{ ...line, y }]
         return [
-          { ...line, y: curve.value, faint: true },
-          { ...line, y: smoothed(curve.value, smooth) },
+          { ...line, y, faint: true },
+          { ...line, y: smoothed(y, smooth) },
         ]
       }),
     [axis, smooth, theme, name, details, ...found],
   )
   const failure = found.find((curve) => curve?.error !== undefined)?.error
-  const only = runs.length === 1 ? found[0] : undefined
+  const only = runs.length === 1 ? runs[0] : undefined
   const total = found.reduce((sum, curve) => sum + (curve?.total ?? 0), 0)
   return (
     <figure class={large ? 'card large' : 'card'}>
       <figcaption>
         <h3 title={name}>{name}</h3>
-        {only && <b>{numberText(only.value.at(-1) ?? undefined)}</b>}
+        {only && <b>{numberText(cellsOf(only).metrics[name])}</b>}
         <small title="Points logged">{total > 1 ? `${total.toLocaleString('en')} points` : ''}</small>
         {zoom && (
           <button type="button" class="quiet" onClick={() => setTurn(turn + 1)} title="Or double click">

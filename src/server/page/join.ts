@@ -1,6 +1,15 @@
 /** The points of one line, in rising order of x. */
 export type Table = readonly [x: readonly number[], y: readonly (number | null)[]]
 
+/** The points of one line in rising order of x: batches overtake each other on their way to a server. */
+export function ordered(x: readonly number[], y: readonly (number | null)[]): Table {
+  let rising = true
+  for (let i = 1; i < x.length && rising; i++) rising = (x[i] ?? 0) >= (x[i - 1] ?? 0)
+  if (rising) return [x, y]
+  const order = x.map((_, index) => index).sort((a, b) => (x[a] ?? 0) - (x[b] ?? 0))
+  return [order.map((index) => x[index] ?? 0), order.map((index) => y[index] ?? null)]
+}
+
 /**
  * Lines over one common x. Points that share an x within one line all stay, one row each, so that no extreme is lost;
  * where a line has no point there is `undefined`, which drawing passes over, and `null` stays the gap it is.
