@@ -26,7 +26,7 @@ function work(start: WorkerStart): void {
   const { place, uri } = start
   const tasks = new Map<number, Task>()
   const lookout = logLookout()
-  const uploads = new Map<number, { resolve: () => void; reject: (error: unknown) => void }>()
+  const uploads = new Map<number, { runId: string; resolve: () => void; reject: (error: unknown) => void }>()
   let uploadSerial = 0
   const tell = (message: FromWorker) => parentPort?.postMessage(message)
   const warn = (message: string) => tell({ event: 'warn', message })
@@ -35,9 +35,14 @@ function work(start: WorkerStart): void {
   const upload: Courier['artifact'] = (runId, artifact) =>
     new Promise((resolve, reject) => {
       const serial = uploadSerial++
-      uploads.set(serial, { resolve, reject })
+      uploads.set(serial, { runId, resolve, reject })
       tell({ event: 'upload', upload: serial, runId, artifact })
+      for (const task of tasks.values()) if (task.delivery.runId() === runId) task.moved()
     })
+
+  /** Whether nothing goes on before the other thread has sent a file: one that ends must not wait for itself. */
+  const waitsForOther = ({ delivery, log }: Pick<Task, 'delivery' | 'log'>): boolean =>
+    delivery.done.points >= log.written.points && [...uploads.values()].some(({ runId }) => runId === delivery.runId())
 
   async function carrier(http: HttpSettings): Promise<Courier> {
     const options = { ...start.remote, auth: start.remote.auth as RemoteOptions['auth'], warn }
@@ -81,7 +86,8 @@ function work(start: WorkerStart): void {
       onMoved: () => moved(),
     })
     const moved = () => {
-      shared.setProgress(delivery.progress, delivery.done, delivery.lastError !== undefined)
+      const stands = delivery.lastError !== undefined || waitsForOther({ delivery, log })
+      shared.setProgress(delivery.progress, delivery.done, stands)
       if (task.hurried > 0 && !log.isClosed && delivery.isDone(log.written)) tell({ event: 'reached', job })
     }
     const task: Task = { delivery, log, hurried: 0, moved }

@@ -1,9 +1,10 @@
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { exists } from '../disk/write.js'
-import { CairnError } from '../errors.js'
+import type { CairnError } from '../errors.js'
 import type { HttpSettings } from '../settings.js'
 import type { Deliverer } from '../spool/deliver.js'
+import { asError } from '../spool/failures.js'
 import type { Written } from '../spool/log.js'
 import type { Hands, HandsOptions, Job } from './hands.js'
 import { type FromWorker, heard, newShared, sharedNumbers, type ToWorker, told, type WorkerStart } from './shared.js'
@@ -90,10 +91,7 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
     const how = { again: true, signal: new AbortController().signal }
     void (async () => (await courier()).artifact(runId, artifact, how))().then(
       () => post({ uploaded }),
-      (error: unknown) => {
-        const failure = error instanceof CairnError ? error : new CairnError(String(error))
-        post({ uploaded, error: told(failure) })
-      },
+      (error: unknown) => post({ uploaded, error: told(asError(error)) }),
     )
   }
 

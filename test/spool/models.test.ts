@@ -239,3 +239,30 @@ describe('a model of a run whose server is away', () => {
     expect((await client.listArtifacts(run?.info.runId ?? '')).map(({ path }) => path)).toEqual(['after.txt', 'net'])
   })
 })
+
+describe('a process that exits while its model is on its way', () => {
+  it('leaves it to the next one, which goes on from there', async () => {
+    const here = await house()
+    await here.stop()
+    let starting: Promise<void> | undefined
+    const ended = await here.run(
+      `
+      await startRun()
+      logParam('lr', 0.1)
+      ${LOG}
+      console.log('logged')
+      setInterval(() => activeRun().stats().inFlight > 0 && activeRun().stats().delivered > 0 && process.exit(), 1)`,
+      {
+        onStdout(all) {
+          if (all.includes('logged')) starting ??= here.start()
+        },
+      },
+    )
+    await starting
+    expect(ended.code).toBe(0)
+    expect(ended.stderr).toContain('not delivered: kept on disk')
+    expect((await here.replay()).code).toBe(0)
+    const { run } = await expectWhole(here)
+    expect(run?.info.status).toBe('FINISHED')
+  })
+})
