@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { killChildren } from './spool-kills.js'
-import { type Load, manyKeys, manyRuns } from './spool-load.js'
+import { type Load, manyKeys, manyRuns, million } from './spool-load.js'
 import { hasStrace, killAtMoments } from './spool-moments.js'
 
 /** Each part says in lines what it saw, and whether that is well. */
@@ -30,9 +30,9 @@ const parts: Record<string, () => Promise<{ readonly ok: boolean; readonly lines
       ],
     }
   },
-  /** A hundred thousand keys, and ten thousand runs open at once: each time as many, and half as many before. */
+  /** A million points; a hundred thousand keys, and ten thousand runs open at once, and half as many before. */
   async many() {
-    const all: [string, Load][] = []
+    const all: [string, Load][] = [['a million points', await million()]]
     for (const count of [50_000, 100_000]) all.push([`${count} keys`, await manyKeys(count)])
     for (const count of [5_000, 10_000]) all.push([`${count} runs`, await manyRuns(count)])
     return {

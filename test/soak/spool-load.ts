@@ -57,6 +57,21 @@ await timed('end', async () => { for (let at = 0; at < runs.length; at += 20) aw
 tell(before, peak)
 await client.close()`
 
+/** A million points in one loop that yields now and then. */
+const MILLION = `${HEAD}
+const run = await client.startRun()
+const before = process.memoryUsage().rss
+let peak = before
+await timed('log', async () => {
+  for (let i = 0; i < 1_000_000; i++) {
+    run.logMetric('loss', i / 3, i)
+    if (i % 20_000 === 0) { await new Promise(setImmediate); peak = Math.max(peak, process.memoryUsage().rss) }
+  }
+})
+await timed('flush', () => run.flush({ timeoutMs: 600_000 }))
+tell(before, Math.max(peak, process.memoryUsage().rss))
+await run.end(); await client.close()`
+
 async function load(
   script: string,
   count: (client: ReturnType<typeof createClient>) => Promise<number[]>,
@@ -117,4 +132,15 @@ export const manyRuns = (count: number, points = 5): Promise<Load> =>
       return all
     },
     count * points,
+  )
+
+/** One run with a million points, its server there all the time. */
+export const million = (): Promise<Load> =>
+  load(
+    MILLION,
+    async (client) => {
+      const [run] = await client.searchRuns()
+      return (await client.getMetricHistory(run!.info.runId, 'loss')).map(({ step }) => Number(step))
+    },
+    1_000_000,
   )
