@@ -1,8 +1,10 @@
 import { dirname, join, resolve } from 'node:path'
+import { isLocal } from '../artifacts/location.js'
 import { factsBehind } from '../disk/files.js'
 import { tree } from '../disk/tree.js'
 import { canWrite } from '../disk/write.js'
 import type { DoctorDeps, Found } from '../doctor.js'
+import { printable } from '../http/url.js'
 
 /** Where runs and models go. */
 export async function trackingUri({ trackingUri: uri, registryUri, chosen }: DoctorDeps): Promise<Found> {
@@ -22,8 +24,8 @@ export async function trackingUri({ trackingUri: uri, registryUri, chosen }: Doc
   return { status: 'ok', detail: chosen ? detail : `${detail} (the default)` }
 }
 
-/** An address without its credentials. */
-const shown = (uri: string): string => uri.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, '$1')
+/** An address without its credentials; a path may hold anything. */
+const shown = (uri: string): string => (isLocal(uri) ? uri : printable(uri))
 
 /** The local store. */
 export async function localStore({ trackingUri: root, transport }: DoctorDeps): Promise<Found> {

@@ -76,11 +76,12 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const faults = faultScript()
   for (const fault of options.faults ?? []) faults.add(fault)
   const requests: TestRequest[] = []
+  const named = (options.hosts ?? []).map((host) => host.toLowerCase())
   let port = 0
   const app = serverApp({
     transport,
     artifacts,
-    hosts: () => [`127.0.0.1:${port}`, `localhost:${port}`, ...(options.hosts ?? [])],
+    hosts: () => [`127.0.0.1:${port}`, `localhost:${port}`, ...named],
     storeType: 'FileStore',
     version: '3.17.0',
   })

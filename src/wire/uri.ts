@@ -1,6 +1,6 @@
 import { isLocal, localPath, schemeOf } from '../artifacts/location.js'
 import { InvalidParameterError } from '../errors.js'
-import { printable } from '../http/url.js'
+import { parseAddress, printable } from '../http/url.js'
 
 /** Databases are a server's business. */
 const DATABASES = new Set(['sqlite', 'postgresql', 'mysql', 'mssql'])
@@ -29,5 +29,7 @@ export function checkUri(uri: string, isPluggedIn: (scheme: string) => boolean):
   if (/^https?$/.test(scheme) && !URL.canParse(uri))
     // Not shown: there may be a password in it.
     return refuse('The URI of the server is no address; write it like http://localhost:5000')
+  // A query may hold a secret as well, and no address of a server has one.
+  if (/^https?$/.test(scheme)) parseAddress(uri)
   return isLocal(uri) ? localPath(uri) : uri
 }

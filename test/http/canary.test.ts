@@ -94,6 +94,10 @@ const SERVERS: [string, Parameters<typeof answering>[0]][] = [
   ],
   ['breaks off', (_, response) => void response.socket?.destroy()],
   [
+    'echoes in no HTTP at all',
+    ({ headers }, response) => void response.socket?.end(`SSH-2.0 ${JSON.stringify(headers)}\r\n`),
+  ],
+  [
     'answers nonsense',
     ({ headers }, response) => asJson(response, { experiments: [{ experiment_id: headers.authorization ?? 7 }, 7] }),
   ],
