@@ -9,6 +9,7 @@ import type { CarryDeps } from './models/carry.js'
 import type { LoadDeps, LoadedModel, LoadModelOptions } from './models/load.js'
 import type { ModelOptions, PackageDeps } from './models/package.js'
 import { type Registry, registry } from './registry/registry.js'
+import { sayingTheWayOut } from './registry/way-out.js'
 import type { ArtifactTarget, DownloadOptions } from './resolve/artifacts.js'
 import { beginRun } from './run/begin.js'
 import { endAtExit, forgetAtExit } from './run/exit.js'
@@ -125,11 +126,8 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
     ? runs({ transport: impatient.transport, experiments: starting, defaultExperimentIds: () => [], rules })
     : runVerbs
   const user = () => settings.user ?? systemUser()
-  const registryVerbs = registry({
-    transport: backends.registry.transport,
-    tracking,
-    user,
-  })
+  const ownRegistry = registry({ transport: backends.registry.transport, tracking, user })
+  const registryVerbs = backends.registry.local ? ownRegistry : sayingTheWayOut(ownRegistry)
 
   const warn = (message: string) => parts.logger.warn(message)
   const inUse = experimentInUse({ experiments: experimentVerbs, starting, mayBeOffline, settings, warn })

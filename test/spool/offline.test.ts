@@ -196,6 +196,36 @@ describe('a run that is taken up again while its server is away', () => {
   })
 })
 
+describe('what needs an answer', () => {
+  it('is refused while the registry is away, with the way out', async () => {
+    const { connect } = await away({ retry: { maxRetries: 0 } })
+    const client = connect()
+    const failed = client.createModelVersion('churn', 'runs:/x/model').catch((error: unknown) => error)
+    expect(await failed).toBeInstanceOf(NetworkError)
+    expect(await failed).toMatchObject({
+      retryable: true,
+      message: expect.stringMatching(/Nothing listens at .*createModelVersion needs .*registeredModelName/),
+    })
+    await expect(client.transitionStage('churn', 1, 'Production')).rejects.toThrow(/not kept on disk/)
+  })
+
+  it('says of a run that has not arrived that it has not', async () => {
+    const { connect, comeBack } = await away()
+    const client = connect()
+    const run = await client.startRun()
+    await comeBack()
+    const other = connect()
+    await run.logText('x', 'a.txt')
+    // Whether it has arrived meanwhile or not: never that there is no such run.
+    await other.getRun(run.runId).then(
+      ({ info }) => expect(info.status).toBe('RUNNING'),
+      (error: Error) => expect(error.message).toContain('npx cairn-ml sync'),
+    )
+    await run.end()
+    expect((await other.getRun(run.runId)).info.status).toBe('FINISHED')
+  })
+})
+
 describe('a start that must not go on alone', () => {
   it('throws when CAIRN_OFFLINE is never', async () => {
     process.env.CAIRN_OFFLINE = 'never'
