@@ -42,7 +42,7 @@ export interface CurvesOptions {
 }
 
 /** How old a curve may be when it is given out. Many readers at once share one reading. */
-const FRESH_MS = 300
+const FRESH_MS = 200
 /** Points that are kept for the next asking: 36 MB. */
 const MOST_POINTS = 1_500_000
 const PAGE = 25_000

@@ -52,7 +52,7 @@ export interface BufferStats {
 /** Sizes and times of a buffer. */
 export interface BufferOptions {
   readonly limits?: BatchLimits
-  /** Milliseconds that a point waits at the most while the event loop turns; 1,000 by default. */
+  /** Milliseconds that a point waits at the most while the event loop turns; 250 by default. */
   readonly intervalMs?: number
   /** Points that may wait while the backend is slow; one more is refused and counted. 4,194,304 (120 MB) by default. */
   readonly maxQueued?: number
@@ -110,7 +110,7 @@ interface Waiter {
 
 /** Makes the buffer of one run over a drain. */
 export function metricBuffer(drain: Drain, options: BufferOptions = {}): MetricBuffer {
-  const { limits = BATCH_LIMITS, intervalMs = 1000, maxQueued = 1 << 22 } = options
+  const { limits = BATCH_LIMITS, intervalMs = 250, maxQueued = 1 << 22 } = options
   const perBatch = Math.min(limits.metrics, limits.total)
   const { way } = options
   const ring = metricRing(Math.min(way ? WAY_CAPACITY : INITIAL_CAPACITY, maxQueued))

@@ -50,7 +50,7 @@ function merged(before: Known | undefined, curve: Curve): Known {
   }
 }
 
-/** The curves of runs, asked for once and then only for what is new; while `live`, every half second. */
+/** The curves of runs, asked for once and then only for what is new; while `live`, three times a second. */
 export function useCurves(wanted: readonly Wanted[], live: boolean) {
   const [curves, setCurves] = useState<ReadonlyMap<string, Known>>(new Map())
   const [error, setError] = useState<Error>()
@@ -86,7 +86,7 @@ export function useCurves(wanted: readonly Wanted[], live: boolean) {
       ask(missing, controller.signal).catch((failure: Error) => controller.signal.aborted || setError(failure))
     return () => controller.abort()
   }, [names])
-  useRepeated((signal) => ask(wanted, signal), 450, live && wanted.length > 0)
+  useRepeated((signal) => ask(wanted, signal), 300, live && wanted.length > 0)
 
   // A run that has just ended may have said its last words since the last asking.
   const wasLive = useRef(live)
