@@ -1,7 +1,8 @@
 /** How long a curve takes in a real browser, from the moment its points are asked for until they are pixels. */
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Page } from 'playwright-core'
 import { hasChromium, launch } from '../support/chromium.js'
-import { median } from './rows.js'
+import { type Cairn, median } from './rows.js'
 
 /** Milliseconds; NaN, and said so, where there is no Chromium. */
 export interface Drawn {
@@ -42,6 +43,45 @@ async function once(page: Page, url: string, experimentId: string, points: numbe
   const taken = (await page.evaluate(WATCH)) as Drawn
   await page.getByText(`${points.toLocaleString('en')} points`).waitFor()
   return taken
+}
+
+/** Points that are watched on their way to the page. */
+const WATCHED = 15
+
+/** The longest that a point took from `logMetric`, in another process than the server's, until the page showed it. */
+export async function live(url: string, trackingUri: string, { createClient }: Cairn): Promise<number> {
+  if (!hasChromium) return Number.NaN
+  const client = createClient({ trackingUri })
+  const run = await client.startRun({ experimentId: await client.createExperiment('live') })
+  run.logMetric('loss', 0, 0)
+  await run.flush()
+  const browser = await launch()
+  try {
+    const page = await browser.newPage()
+    await page.goto(`${url}/#/experiments/${run.experimentId}/runs/${run.runId}`)
+    await page.locator('.charts canvas').waitFor()
+    const times: number[] = []
+    for (let step = 1; step <= WATCHED; step++) {
+      // At odd moments of the rounds in which all of them work.
+      await wait(200 + ((137 * step) % 700))
+      const shown = page.evaluate(`new Promise((done) => {
+        const look = () =>
+          document.querySelector('.chart').getAttribute('aria-label').includes(', last ${step},')
+            ? requestAnimationFrame(done)
+            : requestAnimationFrame(look)
+        look()
+      })`)
+      const from = performance.now()
+      run.logMetric('loss', step, step)
+      await shown
+      times.push(performance.now() - from)
+    }
+    return Math.max(...times)
+  } finally {
+    await browser.close()
+    await run.end()
+    await client.close()
+  }
 }
 
 /** The medians of one first look at the one run of each experiment. */
