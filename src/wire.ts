@@ -176,6 +176,22 @@ async function openFileStore(uri: string, context: PluginContext): Promise<Trans
   })
 }
 
+const MAIN_THREAD = 'what is logged is delivered from the main thread, and waits on disk while its event loop is busy'
+const isBuilt = !`${import.meta.url}`.endsWith('.ts')
+let isThreadMissed = false
+
+/** Said once: that points come late has a reason, and one of the reasons can be helped. */
+function tellOfThread(logger: Logger, isOwn: boolean): void {
+  if (isThreadMissed) return
+  isThreadMissed = true
+  if (isOwn)
+    logger.info(`A transport, dispatcher or auth function of your own cannot go to another thread: ${MAIN_THREAD}`)
+  else if (isBuilt)
+    logger.warn(
+      `spool-worker.js of cairn-ml is not beside the code that was bundled: ${MAIN_THREAD}; leave cairn-ml out of the bundle (external), or copy the file next to it`,
+    )
+}
+
 /** Python's client keeps its runs in a database by default since MLflow 3.7: someone may look for them, or for ours, in vain. */
 async function tellOfDatabase(warn: (message: string) => void): Promise<void> {
   const { factsBehind } = await import('./disk/files.js')
@@ -287,11 +303,17 @@ export function wire(options: ClientOptions): Parts {
     const warn = (message: string) => logger.warn(message)
     const own = ownHands({ place, courier: carried, warn })
     // What is a user's own cannot go to another thread.
-    const file = ownTransport || options.dispatcher || typeof options.auth === 'function' ? undefined : workerFile()
-    if (!file) logger.info('What is logged is delivered from the main thread, whenever its event loop turns')
+    const isOwn = ownTransport || options.dispatcher !== undefined || typeof options.auth === 'function'
+    const file = isOwn ? undefined : workerFile()
     const { auth, headers, timeoutMs } = options
     const start = { place, uri, http: settings.http, remote: { auth, headers, timeoutMs } }
-    const hands = file ? workerHands(file, { place, courier: carried, warn, start, renew, fallback: own }) : own
+    const deliver: typeof own.deliver = (job) => {
+      tellOfThread(logger, isOwn)
+      return own.deliver(job)
+    }
+    const hands = file
+      ? workerHands(file, { place, courier: carried, warn, start, renew, fallback: own })
+      : { ...own, deliver }
     const made: Spool = openSpool({ place, hands, courier: carried, warn, onClose: () => closing.abort(closed()) })
     return made
   }

@@ -1,0 +1,68 @@
+import { execFileSync } from 'node:child_process'
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { afterAll, expect, it } from 'vitest'
+import { built } from '../support/built.js'
+import { stand } from '../support/spool-child.js'
+
+const COUNT = 2000
+const made: string[] = []
+afterAll(() => {
+  for (const dir of made) rmSync(dir, { recursive: true, force: true })
+})
+
+/** The library without the file of the delivering thread, as a bundler leaves it. */
+async function withoutThread(): Promise<string> {
+  const whole = dirname(await built())
+  const dir = mkdtempSync(join(dirname(whole), 'cairn-bundled-'))
+  made.push(dir)
+  cpSync(whole, dir, { recursive: true, filter: (path) => !path.endsWith('spool-worker.js') })
+  return join(dir, 'index.js')
+}
+
+const LOG = `const clients = [createClient(OPTIONS), createClient(OPTIONS)]
+  for (const client of clients) {
+    const run = await client.startRun()
+    for (let i = 0; i < ${COUNT}; i++) run.logMetric('loss', i, i)
+    await run.end(); await client.close()
+  }`
+
+it('without the thread’s file all is delivered from the main thread, which is told once', async () => {
+  const at = await stand()
+  const ended = await at.run(LOG.replaceAll('OPTIONS', ''), { built: await withoutThread() })
+  expect((await at.outcome(ended)).steps).toHaveLength(COUNT)
+  expect(ended.code).toBe(0)
+  expect(ended.stderr.match(/spool-worker\.js of cairn-ml is not beside/g)).toHaveLength(1)
+  await at.stop()
+})
+
+it('with an auth function the same is told to whoever asks for it, and is no warning', async () => {
+  const at = await stand()
+  const options = "{ auth: () => ({ authorization: 'Bearer x' }) }"
+  for (const level of ['warn', 'info']) {
+    const ended = await at.run(LOG.replaceAll('OPTIONS', options), { env: { CAIRN_LOG_LEVEL: level } })
+    expect((await at.outcome(ended)).steps).toHaveLength(COUNT)
+    const said = ended.stderr.match(/cannot go to another thread/g) ?? []
+    expect(said).toHaveLength(level === 'info' ? 1 : 0)
+  }
+  await at.stop()
+})
+
+const ESBUILD = join(import.meta.dirname, '..', '..', 'node_modules', '.bin', 'esbuild')
+
+it.skipIf(!existsSync(ESBUILD))('in the one file that a bundler makes it says so, and works', async () => {
+  const at = await stand()
+  const index = await withoutThread()
+  const out = join(dirname(index), 'bundle.mjs')
+  const banner =
+    "import { createRequire as makesRequire } from 'node:module'; const require = makesRequire(import.meta.url);"
+  const apart = ['onnxruntime-node', 'sharp', '@tensorflow/*'].map((name) => `--external:${name}`)
+  const how = ['--bundle', '--platform=node', '--format=esm', `--banner:js=${banner}`, ...apart]
+  execFileSync(ESBUILD, [index, ...how, `--outfile=${out}`], { stdio: 'pipe' })
+  const ended = await at.run(LOG.replaceAll('OPTIONS', ''), { built: out })
+  expect(ended.stderr).not.toMatch(/Error/)
+  expect(ended.code).toBe(0)
+  expect((await at.outcome(ended)).steps).toHaveLength(COUNT)
+  expect(ended.stderr.match(/spool-worker\.js of cairn-ml is not beside/g)).toHaveLength(1)
+  await at.stop()
+})
