@@ -32,12 +32,18 @@ export interface HttpSettings {
   readonly token: string | undefined
   /** MLflow's file of user and password. */
   readonly credentialsFile: string
+  /** A way to prove who asks that only Python has: the variable that wants it. */
+  readonly foreignAuth: 'MLFLOW_TRACKING_AUTH' | 'MLFLOW_TRACKING_AWS_SIGV4' | undefined
   readonly insecureTls: boolean
   /** A file of certificates to trust. */
   readonly serverCertPath: string | undefined
+  /** Files of certificates that are trusted as well, where other programs look for them; what is not there is passed over. */
+  readonly caBundles: readonly string[]
   /** A file with our certificate and its key. */
   readonly clientCertPath: string | undefined
   readonly timeoutMs: number
+  /** Connections kept open to one server. */
+  readonly connections: number
   readonly maxRetries: number
   readonly backoffFactorMs: number
   readonly backoffJitterMs: number
@@ -113,6 +119,17 @@ function readProxies(env: Env): Pick<HttpSettings, 'httpProxy' | 'httpsProxy' | 
   }
 }
 
+function foreignAuth(env: Env): HttpSettings['foreignAuth'] {
+  if (env.MLFLOW_TRACKING_AUTH) return 'MLFLOW_TRACKING_AUTH'
+  return readBoolean(env, 'MLFLOW_TRACKING_AWS_SIGV4', false) ? 'MLFLOW_TRACKING_AWS_SIGV4' : undefined
+}
+
+function caBundles(env: Env): string[] {
+  const own = env.REQUESTS_CA_BUNDLE || env.CURL_CA_BUNDLE
+  // With a list of its own, Node.js forgets the one that it adds by this name.
+  return own ? [own, env.NODE_EXTRA_CA_CERTS ?? ''].filter(Boolean) : []
+}
+
 function readHttpSettings(env: Env): HttpSettings {
   const insecureTls = readBoolean(env, 'MLFLOW_TRACKING_INSECURE_TLS', false)
   const serverCertPath = env.MLFLOW_TRACKING_SERVER_CERT_PATH || undefined
@@ -125,10 +142,13 @@ function readHttpSettings(env: Env): HttpSettings {
     password: env.MLFLOW_TRACKING_PASSWORD || undefined,
     token: env.MLFLOW_TRACKING_TOKEN || undefined,
     credentialsFile: join(homedir(), '.mlflow', 'credentials'),
+    foreignAuth: foreignAuth(env),
     insecureTls,
     serverCertPath,
+    caBundles: caBundles(env),
     clientCertPath: env.MLFLOW_TRACKING_CLIENT_CERT_PATH || undefined,
     timeoutMs: 1000 * readNumber(env, 'MLFLOW_HTTP_REQUEST_TIMEOUT', 120, { least: 0.001 }),
+    connections: Math.floor(readNumber(env, 'MLFLOW_HTTP_POOL_MAXSIZE', 10, { least: 1, most: 1000 })),
     maxRetries: readNumber(env, 'MLFLOW_HTTP_REQUEST_MAX_RETRIES', 7, { most: 10 }),
     backoffFactorMs: 1000 * readNumber(env, 'MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR', 2, { most: 120 }),
     backoffJitterMs: 1000 * readNumber(env, 'MLFLOW_HTTP_REQUEST_BACKOFF_JITTER', 1),

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { SecureContext, SecureContextOptions } from 'node:tls'
 import type { Dispatcher } from 'undici'
 import { type ProxyOptions, proxyFor } from './proxy.js'
 
@@ -35,9 +36,12 @@ export interface Connections {
 
 /** Loads undici; nothing is connected before the first request. */
 export async function openConnections(options: ConnectionOptions): Promise<Connections> {
-  const { Agent, ProxyAgent, buildConnector, errors } = await import('undici')
+  const [{ Agent, ProxyAgent, buildConnector, errors }, { createSecureContext }] = await Promise.all([
+    import('undici'),
+    import('node:tls'),
+  ])
   const { tls, proxy = {}, connectTimeoutMs, silenceMs, connections } = options
-  const settings = tlsSettings(tls)
+  const settings = tlsSettings(tls, createSecureContext)
   const common = { headersTimeout: silenceMs, bodyTimeout: silenceMs, connections }
   const made = new Map<string, Dispatcher>()
 
@@ -95,10 +99,14 @@ function letGo(given: unknown): void {
   held.ref = () => held
 }
 
-function tlsSettings(tls: TlsOptions | undefined): Record<string, unknown> {
+/** Certificates are read once, not for each connection. */
+function tlsSettings(
+  { ca, clientCert, insecure }: TlsOptions = {},
+  context: (options: SecureContextOptions) => SecureContext,
+): { secureContext?: SecureContext; rejectUnauthorized?: boolean } {
+  const own = { ...(ca ? { ca } : {}), ...(clientCert ? { cert: clientCert, key: clientCert } : {}) }
   return {
-    ...(tls?.ca ? { ca: tls.ca } : {}),
-    ...(tls?.clientCert ? { cert: tls.clientCert, key: tls.clientCert } : {}),
-    ...(tls?.insecure ? { rejectUnauthorized: false } : {}),
+    ...(ca || clientCert ? { secureContext: context(own) } : {}),
+    ...(insecure ? { rejectUnauthorized: false } : {}),
   }
 }

@@ -49,6 +49,7 @@ const START_MS = 5_000
 /** Longest time for one request of the spool: one that is too slow for it is sent again and looked up. */
 const ONCE_MS = 30_000
 const CREDENTIALS_LIMIT = 1 << 20
+const BUNDLE_LIMIT = 1 << 23
 
 /** Opens the way to a server; undici and the rest of the remote half are loaded here, not before. */
 export async function openRemote(uri: string, settings: HttpSettings, options: Watched): Promise<Remote> {
@@ -103,6 +104,11 @@ const unjudged = (inner: Transport): Transport => ({
 async function senderOptions(uri: string, settings: HttpSettings, options: Watched): Promise<SenderOptions> {
   const isDatabricks = /^databricks:/i.test(uri)
   const { renew, auth } = options
+  if (auth === undefined && settings.foreignAuth)
+    throw new InvalidParameterError(
+      `${settings.foreignAuth} asks for a way to prove who asks that only Python's client has; unset it, or give the client an auth function that makes the headers`,
+      { notSent: true },
+    )
   const ownKeys = async (from: HttpSettings): Promise<Auth | undefined> => {
     if (isDatabricks) return databricksKeys(await databricks(uri, from))
     // Credentials in the address win over those of the environment, as with Python's requests.
@@ -115,12 +121,13 @@ async function senderOptions(uri: string, settings: HttpSettings, options: Watch
     headers: options.headers,
     workspace: settings.workspace,
     tls: {
-      ca: await pem(settings.serverCertPath, 'MLFLOW_TRACKING_SERVER_CERT_PATH'),
+      ca: (await pem(settings.serverCertPath, 'MLFLOW_TRACKING_SERVER_CERT_PATH')) ?? (await bundles(settings)),
       clientCert: await pem(settings.clientCertPath, 'MLFLOW_TRACKING_CLIENT_CERT_PATH'),
       insecure: settings.insecureTls,
     },
     proxy: { httpProxy: settings.httpProxy, httpsProxy: settings.httpsProxy, noProxy: settings.noProxy },
     timeoutMs: options.timeoutMs ?? settings.timeoutMs,
+    connections: settings.connections,
     dispatcher: options.dispatcher,
     warn: options.warn,
   }
@@ -184,4 +191,14 @@ async function pem(file: string | undefined, variable: string): Promise<string |
   if ((await factsBehind(file))?.kind !== 'file')
     throw new NotFoundError(`${variable} names ${file}, where there is no file`)
   return readText(file, CREDENTIALS_LIMIT)
+}
+
+/** Python's requests trusts the bundle that its variable names; here it adds to what Node.js trusts by itself. */
+async function bundles({ caBundles, insecureTls }: HttpSettings): Promise<string | undefined> {
+  const texts: string[] = []
+  for (const file of insecureTls ? [] : caBundles)
+    if ((await factsBehind(file))?.kind === 'file') texts.push(await readText(file, BUNDLE_LIMIT))
+  if (texts.length === 0) return undefined
+  const { rootCertificates } = await import('node:tls')
+  return [...rootCertificates, ...texts].join('\n')
 }

@@ -1,0 +1,138 @@
+import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { type ClientOptions, createClient, InvalidParameterError, TimeoutError } from '../../src/index.js'
+import { readSettings } from '../../src/settings.js'
+import { answering, asJson, rejection } from '../support/answering.js'
+import { canMakeCertificates, certificates } from '../support/certificates.js'
+import { tempDir } from '../support/temp-dir.js'
+
+const closers: (() => unknown)[] = []
+afterEach(async () => {
+  vi.unstubAllEnvs()
+  for (const close of closers.splice(0)) await close()
+})
+
+function connect(env: Record<string, string>, options: ClientOptions = {}) {
+  vi.stubEnv('HOME', tempDir())
+  // What this machine itself may say.
+  for (const name of ['REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE']) vi.stubEnv(name, '')
+  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value)
+  const client = createClient({ spoolDir: join(tempDir(), 'spool'), ...options })
+  closers.push(() => client.close())
+  return client
+}
+
+const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`
+
+describe('variables of MLflow mean what they mean to Python', () => {
+  it.each([
+    ['a user and password', { MLFLOW_TRACKING_USERNAME: 'a', MLFLOW_TRACKING_PASSWORD: 'b' }, '', basic('a:b')],
+    ['a token', { MLFLOW_TRACKING_TOKEN: 't' }, '', 'Bearer t'],
+    [
+      'user and password before a token',
+      { MLFLOW_TRACKING_USERNAME: 'a', MLFLOW_TRACKING_PASSWORD: 'b', MLFLOW_TRACKING_TOKEN: 't' },
+      '',
+      basic('a:b'),
+    ],
+    ['a user alone is none', { MLFLOW_TRACKING_USERNAME: 'a', MLFLOW_TRACKING_TOKEN: 't' }, '', 'Bearer t'],
+    ['the address before all', { MLFLOW_TRACKING_TOKEN: 't' }, 'u:p@', basic('u:p')],
+    ['nothing', {}, '', undefined],
+  ])('who asks: %s', async (_, env, prefix, expected) => {
+    const server = await answering((__, response) => asJson(response, {}))
+    const client = connect({ ...env, MLFLOW_TRACKING_URI: server.url.replace('//', `//${prefix}`) })
+    await client.searchExperiments()
+    expect(server.seen[0]?.headers.authorization).toBe(expected)
+  })
+
+  it('a workspace goes along as a header', async () => {
+    const server = await answering((_, response) => asJson(response, {}))
+    const client = connect({ MLFLOW_TRACKING_URI: server.url, MLFLOW_WORKSPACE: 'team-a' })
+    await client.searchExperiments()
+    expect(server.seen[0]?.headers['x-mlflow-workspace']).toBe('team-a')
+  })
+
+  it('a time limit is in seconds', async () => {
+    const server = await answering(() => undefined)
+    const env = { MLFLOW_HTTP_REQUEST_TIMEOUT: '0.2', MLFLOW_HTTP_REQUEST_MAX_RETRIES: '0' }
+    const client = connect({ ...env, MLFLOW_TRACKING_URI: server.url })
+    const error = await rejection(client.searchExperiments())
+    expect(error).toBeInstanceOf(TimeoutError)
+    expect(error.message).toContain('within 200 ms')
+    expect(server.seen).toHaveLength(1)
+  })
+
+  it('retries are counted after the first try', async () => {
+    const server = await answering((_, response) => void response.writeHead(503).end())
+    const env = { MLFLOW_HTTP_REQUEST_MAX_RETRIES: '2', MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR: '0' }
+    const client = connect({ ...env, MLFLOW_HTTP_REQUEST_BACKOFF_JITTER: '0', MLFLOW_TRACKING_URI: server.url })
+    await rejection(client.searchExperiments())
+    expect(server.seen).toHaveLength(3)
+  })
+
+  it('a pool has as many connections as it may', async () => {
+    const sockets = new Set<number | undefined>()
+    const server = await answering((_, response) => {
+      sockets.add(response.socket?.remotePort)
+      setTimeout(() => asJson(response, {}), 20)
+    })
+    const client = connect({ MLFLOW_TRACKING_URI: server.url, MLFLOW_HTTP_POOL_MAXSIZE: '2' })
+    await Promise.all(Array.from({ length: 12 }, () => client.searchExperiments()))
+    expect(sockets.size).toBe(2)
+  })
+
+  it.each([
+    ['MLFLOW_TRACKING_AUTH', 'my-plugin'],
+    ['MLFLOW_TRACKING_AWS_SIGV4', 'true'],
+  ])('%s is a way that only Python has, and says so unless the client is given one', async (name, value) => {
+    const server = await answering((_, response) => asJson(response, {}))
+    const client = connect({ MLFLOW_TRACKING_URI: server.url, [name]: value })
+    const error = await rejection(client.searchExperiments())
+    expect(error).toBeInstanceOf(InvalidParameterError)
+    expect(error.message).toMatch(new RegExp(`^${name} asks .* give the client an auth function`))
+    expect(server.seen).toEqual([])
+    await connect({}, { trackingUri: server.url, auth: () => ({ authorization: 'signed' }) }).searchExperiments()
+    expect(server.seen[0]?.headers.authorization).toBe('signed')
+  })
+
+  it.skipIf(!canMakeCertificates)('certificates to trust, also where Python’s requests looks for them', async () => {
+    const { ca, cert, key } = certificates()
+    const server = createServer({ cert, key }, (_, response) => response.end('{}'))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    closers.push(() => server.close())
+    const uri = { MLFLOW_TRACKING_URI: `https://127.0.0.1:${(server.address() as AddressInfo).port}` }
+    const file = join(tempDir(), 'ca.pem')
+    writeFileSync(file, ca)
+    for (const name of ['MLFLOW_TRACKING_SERVER_CERT_PATH', 'REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE']) {
+      const client = connect({ ...uri, [name]: file })
+      expect(await client.searchExperiments(), name).toEqual([])
+      vi.unstubAllEnvs()
+    }
+    await connect({ ...uri, MLFLOW_TRACKING_INSECURE_TLS: 'true', REQUESTS_CA_BUNDLE: '/nowhere' }).searchExperiments()
+    vi.unstubAllEnvs()
+    const lost = connect({ ...uri, MLFLOW_TRACKING_SERVER_CERT_PATH: '/nowhere/ca.pem' })
+    expect((await rejection(lost.searchExperiments())).message).toMatch(
+      /^MLFLOW_TRACKING_SERVER_CERT_PATH names \/nowhere\/ca\.pem/,
+    )
+  })
+
+  it.each([
+    ['MLFLOW_HTTP_REQUEST_TIMEOUT', '15s'],
+    ['MLFLOW_HTTP_REQUEST_TIMEOUT', '0'],
+    ['MLFLOW_HTTP_REQUEST_MAX_RETRIES', '11'],
+    ['MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR', '121'],
+    ['MLFLOW_HTTP_REQUEST_BACKOFF_JITTER', '-1'],
+    ['MLFLOW_HTTP_POOL_MAXSIZE', '0'],
+    ['MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER', 'yes'],
+    ['MLFLOW_TRACKING_INSECURE_TLS', 'on'],
+  ])('%s=%s makes no sense and is named', (name, value) => {
+    expect(() => readSettings({ [name]: value })).toThrow(new RegExp(`^${name} is ${JSON.stringify(value)}`))
+  })
+
+  it('a certificate to trust and the wish to trust any contradict each other', () => {
+    const env = { MLFLOW_TRACKING_INSECURE_TLS: 'true', MLFLOW_TRACKING_SERVER_CERT_PATH: '/x' }
+    expect(() => readSettings(env)).toThrow(/contradict each other/)
+  })
+})
