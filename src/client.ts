@@ -130,7 +130,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
   const registryVerbs = backends.registry.local ? ownRegistry : sayingTheWayOut(ownRegistry)
 
   const warn = (message: string) => parts.logger.warn(message)
-  const inUse = experimentInUse({ experiments: experimentVerbs, starting, mayBeOffline, settings, warn })
+  const inUse = experimentInUse({ starting, mayBeOffline, settings, warn })
 
   /** The way of a logged model to a backend, and of its version to the registry. */
   const carrying = (

@@ -95,12 +95,13 @@ function waitingText(all: readonly SpoolDelivery[]): string {
 function deliveredText(all: readonly SpoolDelivery[]): string {
   if (all.length === 0) return 'Nothing waits to be delivered.'
   return all
-    .map(({ runId, serverRunId, server, complete, busy, delivered, refused, refusals }) => {
+    .map(({ runId, serverRunId, server, complete, busy, delivered, refused, refusals, reason }) => {
       const run = `run ${plain(serverRunId ?? runId)} at ${plain(server)}`
       if (busy) return `left alone   ${run}: a process that lives delivers it`
       const why = refusals.map((error) => `; ${plain(error.message)}`).join('')
       const rest = refused > 0 ? `, ${refused} refused${why}` : ''
-      return `${complete ? 'delivered   ' : 'NOT FINISHED'} ${run}: ${delivered} entries${rest}`
+      const left = complete || !reason ? '' : `; ${plain(reason.message)}`
+      return `${complete ? 'delivered   ' : 'NOT FINISHED'} ${run}: ${counted(delivered, 'entry', 'entries')}${rest}${left}`
     })
     .join('\n')
 }

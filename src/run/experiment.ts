@@ -5,7 +5,7 @@ import { isAway } from './offline.js'
 
 /** The experiment that runs go to when they do not say otherwise. */
 export interface ExperimentInUse {
-  /** Sets it; a name whose server is away counts from now on and is looked up when it is back. */
+  /** Sets it; one whose server is away counts from now on and is looked up when it is back. */
   set(experiment: string | { readonly experimentId: string }, options?: CallOptions): Promise<Experiment>
   /** The one that is set: by `set`, else by the environment, looked up once. */
   current(): Promise<Experiment | undefined>
@@ -16,8 +16,7 @@ export interface ExperimentInUse {
 }
 
 export interface ExperimentInUseDeps {
-  readonly experiments: Experiments
-  /** As `experiments`, giving up after seconds where a run may begin without its server. */
+  /** Giving up after seconds where a run may begin without its server. */
   readonly starting: Experiments
   readonly mayBeOffline: boolean
   /** What the environment says. */
@@ -25,40 +24,43 @@ export interface ExperimentInUseDeps {
   readonly warn: (message: string) => void
 }
 
+type Wanted = { readonly name: string } | { readonly experimentId: string }
+
 /** Nothing is asked before it is needed. */
 export function experimentInUse(deps: ExperimentInUseDeps): ExperimentInUse {
-  const { experiments, starting, mayBeOffline, warn } = deps
+  const { starting, mayBeOffline, warn } = deps
   const { experimentId, experimentName } = deps.settings
   let current: Experiment | undefined
-  /** The name of one that was set while its server was away. */
-  let wanted: string | undefined
+  /** One that was set while its server was away. */
+  let wanted: Wanted | undefined
+
+  const find = async (one: Wanted, signal?: AbortSignal): Promise<Experiment> =>
+    'name' in one
+      ? ensureExperiment(starting, one.name, signal)
+      : requireActive(await starting.getExperiment(one.experimentId, { signal }))
 
   return {
     get id() {
       return current?.experimentId
     },
     async set(experiment, options) {
-      wanted = undefined
-      if (typeof experiment !== 'string') {
-        if (typeof experiment !== 'object' || experiment === null)
-          throw new InvalidParameterError('setExperiment takes a name, or { experimentId }')
-        current = requireActive(await experiments.getExperiment(experiment.experimentId, options))
-        return current
-      }
+      if (typeof experiment !== 'string' && (typeof experiment !== 'object' || experiment === null))
+        throw new InvalidParameterError('setExperiment takes a name, or { experimentId }')
+      const asked = typeof experiment === 'string' ? { name: experiment } : { experimentId: experiment.experimentId }
       try {
-        current = await ensureExperiment(starting, experiment, options?.signal)
+        current = await find(asked, options?.signal)
+        wanted = undefined
         return current
       } catch (error) {
         if (!mayBeOffline || !isAway(error)) throw error
-        wanted = experiment
-        warn(
-          `The server is away; the experiment ${JSON.stringify(experiment)} is set when it is back: ${error.message}`,
-        )
-        return notYetThere(experiment)
+        wanted = asked
+        const said = 'name' in asked ? JSON.stringify(asked.name) : asked.experimentId
+        warn(`The server is away; the experiment ${said} is set when it is back: ${error.message}`)
+        return notYetThere(asked)
       }
     },
     async current() {
-      if (wanted !== undefined) current = await ensureExperiment(starting, wanted)
+      if (wanted !== undefined) current = await find(wanted)
       wanted = undefined
       if (current) return current
       if (experimentId !== undefined) current = requireActive(await starting.getExperiment(experimentId))
@@ -71,7 +73,7 @@ export function experimentInUse(deps: ExperimentInUseDeps): ExperimentInUse {
       return current
     },
     known() {
-      if (wanted !== undefined) return { name: wanted }
+      if (wanted !== undefined) return wanted
       const id = current?.experimentId ?? experimentId
       if (id !== undefined) return { experimentId: id }
       return experimentName === undefined ? undefined : { name: experimentName }
@@ -79,10 +81,10 @@ export function experimentInUse(deps: ExperimentInUseDeps): ExperimentInUse {
   }
 }
 
-/** An experiment that was named while its server was away. */
-const notYetThere = (name: string): Experiment => ({
-  experimentId: '',
-  name,
+/** An experiment that was set while its server was away. */
+const notYetThere = (wanted: Wanted): Experiment => ({
+  experimentId: 'name' in wanted ? '' : wanted.experimentId,
+  name: 'name' in wanted ? wanted.name : '',
   artifactLocation: undefined,
   lifecycleStage: 'active',
   creationTime: undefined,

@@ -40,6 +40,8 @@ export interface Progress {
   readonly refused: number
   readonly retried: number
   readonly lastDeliveredAt: number | undefined
+  /** Whether a file or a model is on its way, which may take its time. */
+  readonly isCarrying?: boolean
 }
 
 export interface Watch {
@@ -135,6 +137,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
   let parkedUntil = Number.NEGATIVE_INFINITY
   let stepsParkedUntil = Number.NEGATIVE_INFINITY
   let filesFailed = 0
+  let filesOut = 0
   let hurried = 0
   const waiters = new Set<{ readonly target: Written; readonly resolve: (arrived: boolean) => void }>()
   let lastSent = Number.NEGATIVE_INFINITY
@@ -217,7 +220,9 @@ export function deliverer(options: DeliverOptions): Deliverer {
     acks.trying(stretch)
     server.sent()
     lastSent = performance.now()
+    const files = keptBy(parcel.steps).length
     inFlight += count
+    filesOut += files
     onLane(1)
     // A courier that throws at once is one that fails.
     void (async () => carry(parcel))()
@@ -227,6 +232,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
       )
       .finally(() => {
         inFlight -= count
+        filesOut -= files
         onLane(-1)
         tellWaiters()
         pump()
@@ -262,7 +268,10 @@ export function deliverer(options: DeliverOptions): Deliverer {
     const error = asError(reason)
     const kind = failureKind(error)
     lastError = error
-    if (kind === 'refused' && !isParking(error, parcel)) {
+    const isRefused = kind === 'refused' && !isParking(error, parcel)
+    // Without the run nothing of it would be anywhere: it waits for its experiment to be restored, say.
+    const isUnmade = isRefused && parcel.steps.some((step) => 'create' in step)
+    if (isRefused && !isUnmade) {
       refused(parcel, error)
       return
     }
@@ -275,7 +284,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
     else if (!parcel.again) acks.unsent(parcel.stretch)
     work.putBack(parcel)
     retried += parcel.stretch.count
-    const delayMs = keptBy(parcel.steps).length > 0 ? pauseOfFiles(error, kind) : pauseAfter(error, kind)
+    const delayMs = keptBy(parcel.steps).length > 0 ? pauseOfFiles(error, kind) : pauseAfter(error, kind, isUnmade)
     watch.onRetry?.(error, Math.round(delayMs))
     if (kind === 'throttled' || away) return
     away = true
@@ -293,10 +302,10 @@ export function deliverer(options: DeliverOptions): Deliverer {
     return ms
   }
 
-  /** A run that may not be written to waits alone; any other failure is the server's. */
-  function pauseAfter(error: CairnError, kind: FailureKind): number {
+  /** A run that may not be written to, or not be made, waits alone; any other failure is the server's. */
+  function pauseAfter(error: CairnError, kind: FailureKind, isUnmade = false): number {
     if (kind === 'throttled') return server.throttled(error)
-    const isForbidden = error.status === 403
+    const isForbidden = error.status === 403 || isUnmade
     if (!isForbidden && error.code !== PARENT_FIRST) return server.down(error)
     const parkMs = isForbidden ? Math.min(FORBIDDEN_MOST_MS, FORBIDDEN_MS * 2 ** forbidden++) : PARENT_MS
     if (error.code === PARENT_FIRST) server.givenUp()
@@ -472,7 +481,15 @@ export function deliverer(options: DeliverOptions): Deliverer {
     get progress() {
       const { points, steps } = options.written() ?? work.read
       const delivered = done() - acks.refused
-      return { logged: points + steps, inFlight, delivered, refused: acks.refused, retried, lastDeliveredAt }
+      return {
+        logged: points + steps,
+        inFlight,
+        delivered,
+        refused: acks.refused,
+        retried,
+        lastDeliveredAt,
+        isCarrying: filesOut > 0 && lastError === undefined,
+      }
     },
     refusals() {
       const all = refusals

@@ -18,6 +18,8 @@ export interface Replayed {
   readonly delivered: number
   readonly refused: number
   readonly refusals: readonly CairnError[]
+  /** Why it stopped before all was done with, as far as that is known. */
+  readonly reason?: CairnError | undefined
 }
 
 export interface ReplayOptions {
@@ -31,7 +33,9 @@ export interface ReplayOptions {
   readonly hurry?: boolean | undefined
   readonly watch?: ((runId: string) => Watch) | undefined
   /** Told now and then how far one run is. */
-  readonly onProgress?: ((progress: { readonly runId: string; readonly delivered: number }) => void) | undefined
+  readonly onProgress?:
+    | ((progress: { readonly runId: string; readonly delivered: number; readonly isCarrying: boolean }) => void)
+    | undefined
 }
 
 /** Runs delivered side by side. */
@@ -99,11 +103,12 @@ async function replayRun(place: ServerPlace, dir: string, options: One): Promise
     watch: watch?.(runId),
   })
   const complete = await settle(delivery, owned, { ...options, signal }, runId)
+  const reason = complete ? undefined : delivery.lastError
   delivery.stop()
   if (!complete) owned.release()
   const { delivered, refused } = delivery.progress
   const serverRunId = delivery.runId()
-  return { runId, serverRunId, complete, busy: false, delivered, refused, refusals: delivery.refusals() }
+  return { runId, serverRunId, complete, busy: false, delivered, refused, refusals: delivery.refusals(), reason }
 }
 
 /** Waits until a log is done with, or the signal says stop; answers which. */
@@ -111,7 +116,11 @@ async function settle(delivery: Deliverer, owned: Claim, options: One, runId: st
   const { signal, hurry, onProgress } = options
   const beat = setInterval(owned.beat, BEAT_MS)
   beat.unref()
-  const look = onProgress && setInterval(() => onProgress({ runId, delivered: delivery.progress.delivered }), LOOK_MS)
+  const tell = () => {
+    const { delivered, isCarrying = false } = delivery.progress
+    onProgress?.({ runId, delivered, isCarrying })
+  }
+  const look = onProgress && setInterval(tell, LOOK_MS)
   look?.unref()
   let stopped: (() => void) | undefined
   const stop = new Promise<boolean>((resolve) => {
@@ -127,6 +136,6 @@ async function settle(delivery: Deliverer, owned: Claim, options: One, runId: st
     clearInterval(beat)
     clearInterval(look)
     if (stopped) signal?.removeEventListener('abort', stopped)
-    onProgress?.({ runId, delivered: delivery.progress.delivered })
+    tell()
   }
 }

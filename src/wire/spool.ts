@@ -4,6 +4,7 @@ import type { Courier, Watch } from '../spool/deliver.js'
 import { claimOf } from '../spool/owner.js'
 import { dropRunDir, newRunDir, type ServerPlace, type SpooledRun, serverRunId } from '../spool/place.js'
 import type { Replayed, ReplayOptions } from '../spool/replay.js'
+import { roomOf } from '../spool/room.js'
 import type { Hands } from './hands.js'
 
 /** What a client keeps on disk for its server. */
@@ -46,6 +47,7 @@ export function openSpool({ place, hands, courier, warn, onClose }: SpoolOptions
       const folder: SpooledFolder = {
         dir,
         claim,
+        room: roomOf(place.spoolDir, place.maxBytes),
         drop: () => dropRunDir(dir),
         courier,
         runId: () => runId,
@@ -109,9 +111,10 @@ export async function deliverAll(
       const given = new AbortController()
       const moved = new Map<string, number>()
       let timer = setTimeout(() => given.abort(), patienceMs)
-      const watched = (progress: { readonly runId: string; readonly delivered: number }) => {
+      const watched: ReplayOptions['onProgress'] = ({ isCarrying, ...progress }) => {
         onProgress?.({ ...progress, total: totals.get(progress.runId) ?? progress.delivered })
-        if (moved.get(progress.runId) === progress.delivered) return
+        // A file takes its time; one that nobody takes ends by itself.
+        if (moved.get(progress.runId) === progress.delivered && !isCarrying) return
         moved.set(progress.runId, progress.delivered)
         clearTimeout(timer)
         timer = setTimeout(() => given.abort(), patienceMs)

@@ -131,6 +131,28 @@ describe('a run that starts while its server is away', () => {
     expect(await client.searchRuns({ experimentNames: ['later'] })).toHaveLength(1)
   })
 
+  it('waits whole for its experiment when that is deleted', async () => {
+    const { connect, comeBack, spoolDir, pause } = await away()
+    await comeBack()
+    const admin = connect()
+    const experimentId = await admin.createExperiment('gone')
+    await admin.deleteExperiment(experimentId)
+    await pause()
+    const client = connect()
+    await client.setExperiment({ experimentId })
+    const run = await client.startRun({ params: { a: 1 } })
+    run.logMetric('loss', 1)
+    const { delivered } = run.stats()
+    await comeBack()
+    await expect(run.flush({ timeoutMs: 2000 })).rejects.toThrow(/deleted|active/)
+    expect([delivered, run.stats().refused, leftIn(spoolDir).length]).toEqual([0, 0, 1])
+    await admin.restoreExperiment(experimentId)
+    await run.end()
+    expect(leftIn(spoolDir)).toEqual([])
+    const [found] = await client.searchRuns({ experimentIds: [experimentId] })
+    expect(found).toMatchObject({ info: { status: 'FINISHED' }, data: { params: { a: '1' }, metrics: { loss: 1 } } })
+  })
+
   it('is delivered by another process of Cairn after this one', async () => {
     const { connect, comeBack, spoolDir } = await away()
     const first = connect()
