@@ -44,7 +44,7 @@ export interface Remote {
   readonly artifactsOnce: OpenArtifacts
 }
 
-/** How long a start waits for its server, connecting included: a black hole answers nothing at all. */
+/** How long a start waits for its server, and what goes by the spool for a connection: a black hole answers nothing at all. */
 const START_MS = 5_000
 /** Longest time for one request of the spool: one that is too slow for it is sent again and looked up. */
 const ONCE_MS = 30_000
@@ -61,7 +61,12 @@ export async function openRemote(uri: string, settings: HttpSettings, options: W
   ])
   const how = await senderOptions(uri, settings, options)
   const send = sender(how)
-  const background = sender({ ...how, background: true, timeoutMs: Math.min(how.timeoutMs ?? ONCE_MS, ONCE_MS) })
+  const background = sender({
+    ...how,
+    background: true,
+    connectTimeoutMs: START_MS,
+    timeoutMs: Math.min(how.timeoutMs ?? ONCE_MS, ONCE_MS),
+  })
   // What is sent as a file may take its time; it is the silence in between that is limited.
   const carrying = sender({ ...how, background: true })
   const starting = sender({

@@ -80,6 +80,16 @@ describe('authentication', () => {
     },
   )
 
+  it('a token that is too long for a server is sent, and its refusal tells of it without showing it', async () => {
+    const server = await answering((_, response) => asJson(response, {}))
+    const token = 'hunter2'.repeat(2_500)
+    const error = await rejection(sender({ url: server.url, auth: { token } }).text(get))
+    expect(error).toMatchObject({ name: 'ProtocolError', status: 431 })
+    expect(error.message).toContain('a token, or the headers option, is very long')
+    expect(error.message).not.toContain('hunter2')
+    expect(await sent({ auth: { token: 'a b' } })).toBe('Bearer a b')
+  })
+
   it('over plain http to another machine is warned about once', () => {
     const warnings: string[] = []
     const warn = (message: string) => void warnings.push(message)

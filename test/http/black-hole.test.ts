@@ -7,6 +7,8 @@ import { httpTransport } from '../../src/transport/http.js'
 import { withRetry } from '../../src/transport/retry.js'
 import { rejection } from '../support/answering.js'
 import { blackHole, hasBlackHoles } from '../support/black-hole.js'
+import { built } from '../support/built.js'
+import { child } from '../support/child.js'
 import { tempDir } from '../support/temp-dir.js'
 
 const closers: (() => Promise<unknown>)[] = []
@@ -93,5 +95,28 @@ describe.skipIf(!hasBlackHoles)('an address that drops what comes (needs Linux: 
     await run.end()
     const history = await client.getMetricHistory(run.runId, 'loss')
     expect(history.map(({ step }) => step)).toEqual(Array.from({ length: 500 }, (_, step) => step))
+  })
+
+  it('holds no process: one that starts, logs and ends goes by itself, and the next delivers what it left', {
+    timeout: 90_000,
+  }, async () => {
+    const cwd = tempDir()
+    const { url, close } = await blackHole()
+    const port = Number(new URL(url).port)
+    const script = `import { startRun, logMetric } from 'CAIRN'
+      await startRun({ runName: 'away' })
+      for (let i = 0; i < 100; i++) logMetric('loss', i, i)
+      console.log('logged')`
+    const ended = await child(script, { cwd, built: await built(), env: { MLFLOW_TRACKING_URI: url } })
+    expect(ended).toMatchObject({ code: 0, stdout: 'logged\n' })
+    expect(ended.stderr).toContain('No connection to')
+    await close()
+    await using server = await startTestServer({ port })
+    const client = createClient({ trackingUri: server.url, spoolDir: join(cwd, 'spool') })
+    closers.push(() => client.close())
+    const [delivered] = await client.deliverSpool()
+    expect(delivered).toMatchObject({ complete: true, refused: 0 })
+    const runs = await client.searchRuns()
+    expect(runs.map(({ info }) => [info.runName, info.status])).toEqual([['away', 'FINISHED']])
   })
 })
