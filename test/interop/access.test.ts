@@ -133,3 +133,29 @@ describe.skipIf(!available('latest'))('a server behind', () => {
     expect(error).toMatchObject({ code: 'FEATURE_DISABLED', retryable: false })
   })
 })
+
+describe.skipIf(!available('latest'))('a server with workspaces', () => {
+  let server: Running
+  beforeAll(async () => {
+    server = await startMlflow('latest', { store: 'sqlite', args: ['--enable-workspaces'] })
+  })
+  afterAll(() => server?.stop())
+
+  it('keeps each to itself: runs, artifacts and models of one are not seen from another', async () => {
+    const plain = sender({ url: server.url })
+    expect(await httpTransport({ send: plain }).server()).toMatchObject({ workspaces: true })
+    const headers = { 'content-type': 'application/json' }
+    const body = JSON.stringify({ name: 'team-a' })
+    await plain.text({ method: 'POST', path: '/api/3.0/mlflow/workspaces', body, headers })
+    await aRunWorks({ url: server.url, workspace: 'team-a' })
+    const at = (workspace?: string) => httpTransport({ send: sender({ url: server.url, workspace }) })
+    await at('team-a').call('createRegisteredModel', { name: 'theirs' })
+    const names = async (transport: ReturnType<typeof at>) => [
+      (await transport.call('searchExperiments', {})).experiments.map(({ name }) => name.slice(0, 6)),
+      (await transport.call('searchRegisteredModels', {})).registered_models.map(({ name }) => name),
+    ]
+    expect(await names(at('team-a'))).toEqual([['access'], ['theirs']])
+    expect(await names(at())).toEqual([['Defaul'], []])
+    expect(await rejection(at('nobody').call('searchExperiments', {}))).toMatchObject({ retryable: false })
+  })
+})
