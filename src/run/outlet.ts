@@ -20,6 +20,8 @@ export interface Outlet {
   flushNow(): void
   /** What became of all that was logged, given what the buffer knows. */
   stats(buffer: BufferStats): BufferStats
+  /** How long the server is known to be away already, in milliseconds; 0 when it is not. */
+  readonly awayMs: number
   /** Whether the run's making and its end, where they were noted, have arrived. */
   readonly isSettled: boolean
   /** What to do about what has not arrived, for the line at the end; undefined when it is lost with the process. */
@@ -45,6 +47,7 @@ export function directOutlet(transport: Transport, runId: string): Outlet {
     finishNow: (status, endTime) => void finish(status, endTime).catch(() => {}),
     flushNow: () => {},
     stats: (buffer) => buffer,
+    awayMs: 0,
     isSettled: true,
     remedy: undefined,
     close: async () => {},
@@ -56,7 +59,7 @@ export function directOutlet(transport: Transport, runId: string): Outlet {
 export function notArrived(left: number, timeoutMs: number, last: CairnError | undefined): TimeoutError {
   const why = last ? `: ${last.message}` : ''
   return new TimeoutError(
-    `${left} entries have not arrived after ${timeoutMs} ms${why}; they are kept on disk and tried again`,
+    `${left} entries have not arrived after ${Math.round(timeoutMs)} ms${why}; they are kept on disk and tried again`,
     {
       cause: last,
     },

@@ -69,6 +69,8 @@ export interface RunDeps {
 }
 
 const END_MS = 10_000
+/** One whose server has been away for longer than that already waits no longer than this. */
+const AWAY_MS = 1_000
 const FLUSH_MS = 60_000
 /** How long something waits in memory while the event loop turns, when the way to disk is open. */
 const PROMPT_MS = 5
@@ -164,10 +166,18 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     deps.onEnded()
   }
 
+  /** Waits for what was logged to arrive, and answers why it did not. */
+  const flushed = (timeoutMs: number): Promise<unknown> =>
+    outlet.flush(Math.max(0, timeoutMs)).then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+
   async function end(as: EndStatus | undefined): Promise<void> {
     endStatus = as
     if (as) status = as
     const begun = performance.now()
+    const isLongAway = outlet.awayMs > END_MS
     let reason: unknown
     try {
       await buffer.flush(END_MS)
@@ -181,11 +191,8 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
         say(`cairn: run ${runId} could not be set to ${as}: ${(error as Error).message}`)
       })
     }
-    try {
-      await outlet.flush(Math.max(0, END_MS - (performance.now() - begun)))
-    } catch (error) {
-      reason = error
-    }
+    reason = (await flushed((isLongAway ? AWAY_MS : END_MS) - (performance.now() - begun))) ?? reason
+    if (isLongAway && outlet.awayMs === 0) reason = await flushed(END_MS - (performance.now() - begun))
     if (over) return
     await outlet.close()
     if (!over) sayWhatIsLeft(reason)

@@ -12,6 +12,8 @@ import { notArrived, type Outlet } from './outlet.js'
 export interface SpooledFolder {
   readonly dir: string
   readonly claim: Claim
+  /** How long its server is known to be away already, in milliseconds. */
+  awayMs(): number
   /** Removes it: all that was in it is done with. */
   drop(): void
   /** Begins the delivery. */
@@ -197,6 +199,9 @@ export function spooledOutlet(folder: SpooledFolder, { watch, warn }: SpooledOpt
         refused: buffer.refused + refused,
         lastDeliveredAt: times.length === 0 ? undefined : Math.max(...times),
       }
+    },
+    get awayMs() {
+      return folder.awayMs()
     },
     get isSettled() {
       return choresDone() === chores.length

@@ -1,6 +1,7 @@
 import { type SpooledFolder, type SpooledOutlet, spooledOutlet } from '../run/spooled.js'
 import { type Contents, type WaitingRun, whatWaits } from '../spool/contents.js'
 import type { Courier, Watch } from '../spool/deliver.js'
+import { PARENT_FIRST } from '../spool/failures.js'
 import { claimOf } from '../spool/owner.js'
 import { dropRunDir, newRunDir, type ServerPlace, type SpooledRun, serverRunId } from '../spool/place.js'
 import type { Replayed, ReplayOptions } from '../spool/replay.js'
@@ -35,6 +36,19 @@ export interface SpoolOptions {
 /** Opens the spool of one server; nothing is made on disk before the first run. */
 export function openSpool({ place, hands, courier, warn, onClose }: SpoolOptions): Spool {
   const outlets = new Set<SpooledOutlet>()
+  let awaySince: number | undefined
+  /** What one run is told of the server is true for all. */
+  const overheard = (watch: Watch): Watch => ({
+    ...watch,
+    onSpooled(error) {
+      if (error.code !== PARENT_FIRST) awaySince ??= performance.now()
+      watch.onSpooled?.(error)
+    },
+    onRecovered() {
+      awaySince = undefined
+      watch.onRecovered?.()
+    },
+  })
   return {
     open(run, watch) {
       const dir = newRunDir(place, run)
@@ -48,11 +62,12 @@ export function openSpool({ place, hands, courier, warn, onClose }: SpoolOptions
         dir,
         claim,
         room: roomOf(place.spoolDir, place.maxBytes),
+        awayMs: () => (awaySince === undefined ? 0 : performance.now() - awaySince),
         drop: () => dropRunDir(dir),
         courier,
         runId: () => runId,
         deliver(log, more) {
-          const delivery = hands.deliver({ dir, run, claim, log, watch: { ...more, onMapped } })
+          const delivery = hands.deliver({ dir, run, claim, log, watch: { ...overheard(more), onMapped } })
           void delivery.finished.then(() => outlets.delete(outlet))
           return delivery
         },

@@ -175,8 +175,8 @@ describe('a model of a run whose server is away', () => {
         process.exit()`)
       expect(ended.code).toBe(0)
       await here.start()
-      // Carried out, and the answer comes too late: of the files after some have come.
-      here.server?.faults.add({ on, skip: on === 'artifacts' ? 2 : 0, delayMs: 2_000, times: 1, break: 'double' })
+      const skip = on === 'artifacts' ? 2 : 0
+      here.server?.faults.add({ on, skip, delayMs: 1_000 })
       const killed = await here.run(
         `
         setInterval(() => console.log('.'), 20)
@@ -188,6 +188,9 @@ describe('a model of a run whose server is away', () => {
         },
       )
       expect(killed.signal).toBe('SIGKILL')
+      // The request is carried out, and nobody hears the answer.
+      const seen = () => here.server?.requests.filter(({ operation }) => operation === on).length ?? 0
+      while (seen() <= skip) await new Promise((resolve) => setTimeout(resolve, 50))
       const before = here.server?.requests.length ?? 0
       expect((await here.replay()).code).toBe(0)
       const { info } = await expectWhole(here)
