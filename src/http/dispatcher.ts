@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { SecureContext, SecureContextOptions } from 'node:tls'
-import type { Dispatcher } from 'undici'
+import type { buildConnector, Dispatcher } from 'undici'
 import { type ProxyOptions, proxyFor } from './proxy.js'
 
 /** How a server's certificate is judged and what we show of our own. Texts are PEM. */
@@ -34,9 +34,11 @@ export interface Connections {
   close(): Promise<void>
 }
 
+type Connector = buildConnector.connector
+
 /** Loads undici; nothing is connected before the first request. */
 export async function openConnections(options: ConnectionOptions): Promise<Connections> {
-  const [{ Agent, ProxyAgent, buildConnector, errors }, { createSecureContext }] = await Promise.all([
+  const [{ Agent, Pool, ProxyAgent, buildConnector, errors }, { createSecureContext }] = await Promise.all([
     import('undici'),
     import('node:tls'),
   ])
@@ -45,8 +47,9 @@ export async function openConnections(options: ConnectionOptions): Promise<Conne
   const common = { headersTimeout: silenceMs, bodyTimeout: silenceMs, connections }
   const made = new Map<string, Dispatcher>()
 
+  const loosen = options.background ? letGo : () => {}
+
   function direct(): Dispatcher {
-    const hold = options.background ? letGo : () => {}
     // undici's own timers are late by up to a second.
     const connect = buildConnector({ ...settings, timeout: 0, allowH2: false })
     return new Agent({
@@ -54,7 +57,7 @@ export async function openConnections(options: ConnectionOptions): Promise<Conne
       connect(to, connected) {
         const begun: unknown = connect(to, (...how) => {
           clearTimeout(timer)
-          hold(how[1])
+          loosen(how[1])
           connected(...how)
         })
         const timer = setTimeout(
@@ -62,10 +65,17 @@ export async function openConnections(options: ConnectionOptions): Promise<Conne
             (begun as Socket).destroy(new errors.ConnectTimeoutError(`no connection within ${connectTimeoutMs} ms`)),
           connectTimeoutMs,
         )
-        hold(begun)
-        hold(timer)
+        loosen(begun)
+        loosen(timer)
       },
     })
+  }
+
+  /** A pool of connections by way of a proxy, which never hold the process. */
+  const loose = (origin: string | URL, given: object): Dispatcher => {
+    const { connect } = given as { connect: Connector }
+    const loosely: Connector = (to, connected) => connect(to, (...how) => connected(...loosened(how)))
+    return new Pool(origin, { ...given, connect: loosely })
   }
 
   const through = (uri: string): Dispatcher =>
@@ -76,6 +86,7 @@ export async function openConnections(options: ConnectionOptions): Promise<Conne
       proxyTls: { ...(tls?.ca ? { ca: tls.ca } : {}), timeout: connectTimeoutMs },
       // A plain proxy need not let CONNECT through to port 80: http goes as an absolute request, https as a tunnel.
       proxyTunnel: false,
+      ...(options.background ? { factory: loose, clientFactory: loose } : {}),
     })
 
   return {
@@ -97,6 +108,11 @@ function letGo(given: unknown): void {
   if (typeof held?.unref !== 'function') return
   held.unref()
   held.ref = () => held
+}
+
+function loosened<T extends readonly unknown[]>(how: T): T {
+  letGo(how[1])
+  return how
 }
 
 /** Certificates are read once, not for each connection. */

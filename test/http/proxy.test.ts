@@ -9,7 +9,9 @@ import { createClient } from '../../src/index.js'
 import { readSettings } from '../../src/settings.js'
 import { startTestServer } from '../../src/testing/index.js'
 import { answering, asJson, rejection } from '../support/answering.js'
+import { built } from '../support/built.js'
 import { canMakeCertificates, certificates } from '../support/certificates.js'
+import { child } from '../support/child.js'
 import { forwardProxy } from '../support/forward-proxy.js'
 import { tempDir } from '../support/temp-dir.js'
 
@@ -139,6 +141,18 @@ describe('the environment names proxies as it does for Python’s requests', () 
   ])('NO_PROXY=%s and %s: reached directly: %s', (noProxy, origin, isDirect) => {
     const proxy = { httpProxy: 'proxy:3128', noProxy }
     expect(proxyFor(origin, proxy)).toBe(isDirect ? undefined : 'http://proxy:3128')
+  })
+
+  it('a process that has nothing else to do waits for no answer that comes by a proxy', async () => {
+    const proxy = await forwardProxy()
+    const behind = await startTestServer({ faults: [{ on: 'logBatch', delayMs: 3_600_000, times: 99 }] })
+    closers.push(() => void behind.close())
+    const script = `import { startRun, logMetric } from 'CAIRN'
+      await startRun(); logMetric('loss', 1); console.log('logged')`
+    const env = { MLFLOW_TRACKING_URI: behind.url, HTTP_PROXY: `http://${proxy.at}` }
+    const ended = await child(script, { cwd: tempDir(), built: await built(), env })
+    expect(ended).toMatchObject({ code: 0, stdout: 'logged\n' })
+    expect(proxy.asked.some((request) => request.includes('log-batch'))).toBe(true)
   })
 
   it('a client goes through ALL_PROXY, and a socks one stops it with words', async () => {
