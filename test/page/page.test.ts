@@ -101,6 +101,7 @@ describe.skipIf(!hasChromium)('the page', () => {
       await expectAccessible(page)
       await page.setViewportSize({ width: 390, height: 780 })
       await keep(page, `${name}-narrow`)
+      await expectAccessible(page)
       // What is wider than the window scrolls by itself: the page does not.
       expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true)
     })

@@ -236,6 +236,28 @@ describe('what the page asks', () => {
     expect(bad).toMatchObject({ total: 0, error: expect.stringContaining('bad') })
   })
 
+  it('a stretch of a curve as fine as there is room for, by step or by time', async () => {
+    const { store, server } = await started()
+    const { client, runId } = await runIn(server)
+    await client.close()
+    const lines = Array.from({ length: 5_000 }, (_, step) => `${100_000 + step} ${step % 7}.0 ${step}\n`).join('')
+    writeFileSync(join(store, '0', runId, 'metrics', 'long'), lines)
+    const asked = { run_id: runId, key: 'long' }
+    const steps = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index)
+    const [whole, byStep, byTime, none] = await curvesOf(server, [
+      asked,
+      { ...asked, within: { by: 'step', from: 1_000.5, to: 1_100 } },
+      { ...asked, since: 4_000, within: { by: 'time', from: 102_000, to: 102_003 } },
+      { ...asked, within: { by: 'step', from: 9_000, to: 9_001 } },
+    ])
+    expect(whole.step.length).toBeLessThan(3_000)
+    expect(byStep).toMatchObject({ total: 5_000, from: 0, step: steps(1_000, 1_101) })
+    expect(byTime).toMatchObject({ total: 5_000, from: 0, step: steps(1_999, 2_004) })
+    expect(none.step).toEqual([4_999])
+    const odd = asJson({ curves: [{ ...asked, within: { by: 'value', from: 0, to: 1 } }] })
+    expect((await ask(server, 'POST', '/cairn/curves', odd)).status).toBe(400)
+  })
+
   it('what is new of a curve, all of it when the file was written anew', async () => {
     const { store, server } = await started()
     const { client, runId } = await runIn(server)
