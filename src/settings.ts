@@ -21,6 +21,8 @@ export interface Settings {
   readonly http: HttpSettings
   readonly cacheDir: string
   readonly spoolDir: string
+  /** How much may wait there, in bytes, 0 for nothing; undefined for a share of the disk, 4 GiB at the most. */
+  readonly spoolMaxBytes: number | undefined
   readonly offline: 'fallback' | 'never'
   readonly logLevel: string
 }
@@ -182,6 +184,7 @@ export function readSettings(env: Env = process.env): Settings {
     http: readHttpSettings(env),
     cacheDir: env.CAIRN_CACHE_DIR || join(folder('XDG_CACHE_HOME', '.cache'), 'cairn'),
     spoolDir: env.CAIRN_SPOOL_DIR || join(folder('XDG_STATE_HOME', '.local', 'state'), 'cairn', 'spool'),
+    spoolMaxBytes: env.CAIRN_SPOOL_MAX_BYTES ? readNumber(env, 'CAIRN_SPOOL_MAX_BYTES', 0) : undefined,
     offline: readChoice(env, 'CAIRN_OFFLINE', ['fallback', 'never'], 'fallback'),
     logLevel: readChoice(env, 'CAIRN_LOG_LEVEL', LEVELS, 'warn'),
   }

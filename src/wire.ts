@@ -7,6 +7,7 @@ import type { Backends } from './resolve/backends.js'
 import { readSettings, type Settings } from './settings.js'
 import type { Courier } from './spool/deliver.js'
 import { serverPlace, serverPlaces, withoutSecrets } from './spool/place.js'
+import { roomOf } from './spool/room.js'
 import type { BufferOptions } from './tracking/metric-buffer.js'
 import type { TextRules } from './tracking/values.js'
 import type { Transport } from './transport/transport.js'
@@ -292,7 +293,7 @@ export function wire(options: ClientOptions): Parts {
         closing: closing.signal,
       })
     }
-    const place = serverPlace(spoolDir, uri)
+    const place = serverPlace(spoolDir, uri, settings.spoolMaxBytes)
     const carried = () => {
       carrying ??= newCourier().catch((error: unknown) => {
         carrying = undefined
@@ -306,7 +307,7 @@ export function wire(options: ClientOptions): Parts {
     const isOwn = ownTransport || options.dispatcher !== undefined || typeof options.auth === 'function'
     const file = isOwn ? undefined : workerFile()
     const { auth, headers, timeoutMs } = options
-    const start = { place, uri, http: settings.http, remote: { auth, headers, timeoutMs } }
+    const start = { place, room: roomOf(place).memory, uri, http: settings.http, remote: { auth, headers, timeoutMs } }
     const deliver: typeof own.deliver = (job) => {
       tellOfThread(logger, isOwn)
       return own.deliver(job)

@@ -5,6 +5,7 @@ import { asError } from '../spool/failures.js'
 import { openLog, type SpoolLog } from '../spool/log.js'
 import type { Claim } from '../spool/owner.js'
 import { type Step, TAKE_UP, TAKEN_UP } from '../spool/records.js'
+import type { Room } from '../spool/room.js'
 import { type Delivery, together } from '../tracking/delivery.js'
 import { notArrived, type Outlet } from './outlet.js'
 
@@ -12,6 +13,8 @@ import { notArrived, type Outlet } from './outlet.js'
 export interface SpooledFolder {
   readonly dir: string
   readonly claim: Claim
+  /** How much the spool may hold. */
+  readonly room?: Room | undefined
   /** How long its server is known to be away already, in milliseconds. */
   awayMs(): number
   /** Removes it: all that was in it is done with. */
@@ -45,8 +48,34 @@ export interface SpooledOutlet extends Outlet {
 
 export interface SpooledOptions {
   readonly watch: Watch
-  /** A line for people. */
-  readonly warn: (message: string) => void
+  /** Told whether the disk takes what this run logs. */
+  readonly disk: DiskHealth
+}
+
+/** Who speaks for the disk under many runs: one line when it fails, one when it works again. */
+export interface DiskHealth {
+  fails(run: object, why: CairnError): void
+  works(run: object): void
+  /** Nothing more is written for a run. */
+  forget(run: object): void
+}
+
+/** What `warn` is told of a disk. */
+export function diskHealth(warn: (message: string) => void): DiskHealth {
+  const failing = new Set<object>()
+  return {
+    fails(run, why) {
+      if (failing.size === 0)
+        warn(
+          `The spool does not take what is logged: ${why.message}. It waits in memory and goes straight to the server; it is lost when the process is killed`,
+        )
+      failing.add(run)
+    },
+    works(run) {
+      if (failing.delete(run) && failing.size === 0) warn('The spool takes what is logged again')
+    },
+    forget: (run) => void failing.delete(run),
+  }
 }
 
 const DIRECT_MS = 10_000
@@ -60,32 +89,33 @@ let exitBy: number | undefined
 const BEAT_MS = 15_000
 
 /** Opens the outlet over a folder that is ours. */
-export function spooledOutlet(folder: SpooledFolder, { watch, warn }: SpooledOptions): SpooledOutlet {
-  const log: SpoolLog = openLog(folder.dir)
+export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOptions): SpooledOutlet {
+  const log: SpoolLog = openLog(folder.dir, { room: folder.room })
   const deliverer = folder.deliver(log, watch)
   let direct = 0
   let directAt: number | undefined
-  let diskFails = false
+  /** Steps may find room where points do not. */
+  let failing: 'points' | 'steps' | undefined
   let lastBeat = performance.now()
   /** Where in the log the steps stand that nobody logged: the run's making and its end. */
   const chores: number[] = []
   let takenUpAs: string | undefined
 
-  /** Writes, or answers the reason why not; tells once that the disk fails, and that it works again. */
-  function write(act: () => void): CairnError | undefined {
+  /** Writes, or answers the reason why not; tells that the disk fails, and that it works again. */
+  function write(what: 'points' | 'steps', act: () => void): CairnError | undefined {
     try {
       act()
     } catch (error) {
       const failure = diskError(error, `write to ${folder.dir}`)
-      if (!diskFails)
-        warn(
-          `The spool does not take what is logged: ${failure.message}. It waits in memory and goes straight to the server; it is lost when the process is killed`,
-        )
-      diskFails = true
+      failing = what
+      disk.fails(folder, failure)
+      deliverer.wake()
       return failure
     }
-    if (diskFails) warn('The spool takes what is logged again')
-    diskFails = false
+    if (failing === what || what === 'points') {
+      failing = undefined
+      disk.works(folder)
+    }
     deliverer.wake()
     if (performance.now() - lastBeat > BEAT_MS) {
       lastBeat = performance.now()
@@ -116,12 +146,12 @@ export function spooledOutlet(folder: SpooledFolder, { watch, warn }: SpooledOpt
   function drain(delivery: Delivery): void | Promise<void> {
     if ('deleteTag' in delivery) {
       const steps: Step[] = [{ call: 'deleteTag', input: { key: delivery.deleteTag } }]
-      return write(() => log.steps(steps)) && straight({ metrics: [], params: [], tags: [] }, steps)
+      return write('steps', () => log.steps(steps)) && straight({ metrics: [], params: [], tags: [] }, steps)
     }
     const { metrics, params, tags } = delivery.batch
     const steps: Step[] = [...params.map((param) => ({ param })), ...tags.map((tag) => ({ tag }))]
-    const noSteps = steps.length === 0 ? undefined : write(() => log.steps(steps))
-    const noPoints = noSteps ?? (metrics.length === 0 ? undefined : write(() => log.points(metrics)))
+    const noSteps = steps.length === 0 ? undefined : write('steps', () => log.steps(steps))
+    const noPoints = noSteps ?? (metrics.length === 0 ? undefined : write('points', () => log.points(metrics)))
     if (noPoints === undefined) return undefined
     return noSteps ? straight(delivery.batch, steps) : straight({ metrics, params: [], tags: [] }, [])
   }
@@ -151,7 +181,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, warn }: SpooledOpt
 
   async function finish(status: string, endTime: number): Promise<void> {
     const step = end(status, endTime)
-    if (write(() => log.steps([step])) === undefined) {
+    if (write('steps', () => log.steps([step])) === undefined) {
       chores.push(log.written.steps - 1)
       return
     }
@@ -161,6 +191,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, warn }: SpooledOpt
   function shut(): void {
     if (log.isClosed) return
     log.close()
+    disk.forget(folder)
     deliverer.look()
   }
 
@@ -175,7 +206,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, warn }: SpooledOpt
       get passed() {
         return log.poured
       },
-      pour: () => write(log.pour) === undefined,
+      pour: () => write('points', log.pour) === undefined,
       take: log.take,
       leave: () => log.stir(true),
     },
@@ -210,7 +241,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, warn }: SpooledOpt
     steps(steps) {
       if (log.isClosed) throw new InvalidParameterError('The run has ended and takes nothing more')
       const from = log.written.steps
-      const failure = write(() => log.steps(steps))
+      const failure = write('steps', () => log.steps(steps))
       if (failure) throw failure
       for (const [index, step] of steps.entries()) if ('create' in step || isTakingUp(step)) chores.push(from + index)
       return log.written.steps

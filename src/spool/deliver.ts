@@ -142,6 +142,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
   const waiters = new Set<{ readonly target: Written; readonly resolve: (arrived: boolean) => void }>()
   let lastSent = Number.NEGATIVE_INFINITY
   let timer: NodeJS.Timeout | undefined
+  let knownSegment = 0
   let over = false
   let finish: (complete: boolean) => void = () => {}
   const finished = new Promise<boolean>((resolve) => {
@@ -249,7 +250,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
     if (keptBy(steps).length > 0) filesFailed = 0
     server.limits.taken(stretch.count)
     isBack()
-    tail.forget({ points: acks.done.points.watermark, steps: acks.done.steps.watermark })
+    forget()
   }
 
   function isBack(): void {
@@ -380,7 +381,16 @@ export function deliverer(options: DeliverOptions): Deliverer {
   /** Reads on, where there is more to read. */
   function fill(): void {
     const written = options.written()
-    if (!written || written.points > work.read.points || written.steps > work.read.steps) work.fill()
+    const segment = written?.segment ?? 0
+    if (written && written.points <= work.read.points && written.steps <= work.read.steps && segment <= knownSegment)
+      return
+    work.fill()
+    if (segment > knownSegment) forget()
+    knownSegment = segment
+  }
+
+  function forget(): void {
+    tail.forget({ points: acks.done.points.watermark, steps: acks.done.steps.watermark })
   }
 
   function nextParcel(): Parcel | undefined {

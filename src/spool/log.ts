@@ -18,11 +18,14 @@ import {
   WATCH,
 } from './memory.js'
 import { columnsWriter, encodePoints, encodeSteps, type Step } from './records.js'
+import type { Room } from './room.js'
 
 /** How much of each lane a log has taken. */
 export interface Written {
   readonly points: number
   readonly steps: number
+  /** The last of its files, by number; of no interest to who waits for points and steps. */
+  readonly segment?: number
 }
 
 /** How closely the other thread looks at a log: not until it is told, for more to send, or for points left in memory. */
@@ -77,7 +80,7 @@ export interface SpoolLog {
 }
 
 /** A file of a log is left for the next one when it has this many bytes: what was delivered goes file by file. */
-const SEGMENT_BYTES = 4 << 20
+const SEGMENT_BYTES = 1 << 20
 /** A thread that was stopped while it wrote never gives the lock back. */
 const LOCK_MS = 1_000
 const MASK = CAPACITY - 1
@@ -94,6 +97,8 @@ interface LogOptions {
   /** That of the same log in another thread. */
   readonly memory?: LogMemory
   readonly segmentBytes?: number
+  /** How much the spool may hold; any amount by default. */
+  readonly room?: Room | undefined
 }
 
 /**
@@ -102,7 +107,7 @@ interface LogOptions {
  */
 export function openLog(
   dir: string,
-  { memory = logMemory(), segmentBytes = SEGMENT_BYTES }: LogOptions = {},
+  { memory = logMemory(), segmentBytes = SEGMENT_BYTES, room }: LogOptions = {},
 ): SpoolLog {
   const { flags, counts, columns } = memory
   const names: string[] = []
@@ -126,7 +131,25 @@ export function openLog(
     }
   }
 
-  function append(record: Uint8Array): void {
+  /** Where there is no room, what was delivered has to go, and that goes file by file: the next one begins. */
+  function claimRoom(bytes: number, little: boolean): void {
+    try {
+      room?.take(bytes, little)
+    } catch (error) {
+      if (Atomics.load(flags, BYTES) > 0) {
+        const segment = Atomics.add(flags, SEGMENT, 1) + 1
+        Atomics.store(flags, BYTES, 0)
+        Atomics.add(flags, VERSION, 1)
+        closeLog(file)
+        file = segmentFile(dir, segment)
+        appendBytes(file, new Uint8Array(0))
+      }
+      throw error
+    }
+  }
+
+  function append(record: Uint8Array, little = false): void {
+    claimRoom(record.length, little)
     let segment = Atomics.load(flags, SEGMENT)
     if (Atomics.load(flags, BYTES) >= segmentBytes) {
       segment = Atomics.add(flags, SEGMENT, 1) + 1
@@ -211,7 +234,7 @@ export function openLog(
     },
     steps(added) {
       locked(() => {
-        append(encodeSteps(counted(STEPS), added))
+        append(encodeSteps(counted(STEPS), added), true)
         count(STEPS, added.length)
       })
     },
@@ -219,7 +242,7 @@ export function openLog(
       return counted(POURED)
     },
     get written() {
-      return { points: counted(POINTS), steps: counted(STEPS) }
+      return { points: counted(POINTS), steps: counted(STEPS), segment: Atomics.load(flags, SEGMENT) }
     },
     get version() {
       return Atomics.load(flags, VERSION)

@@ -9,6 +9,10 @@ export interface ServerPlace {
   /** The server's address, without credentials. */
   readonly uri: string
   readonly dir: string
+  /** The folder of the whole spool. */
+  readonly spoolDir: string
+  /** The user's limit on all that waits there; undefined for ours. */
+  readonly maxBytes?: number | undefined
 }
 
 /** What a folder of the spool says of its run. */
@@ -29,9 +33,14 @@ export function withoutSecrets(uri: string): string {
 }
 
 /** The place of a server; nothing is made. */
-export function serverPlace(spoolDir: string, trackingUri: string): ServerPlace {
+export function serverPlace(spoolDir: string, trackingUri: string, maxBytes?: number): ServerPlace {
   const uri = withoutSecrets(trackingUri)
-  return { uri, dir: join(spoolDir, VERSION, createHash('sha256').update(uri).digest('hex').slice(0, 16)) }
+  return {
+    uri,
+    spoolDir,
+    maxBytes,
+    dir: join(spoolDir, VERSION, createHash('sha256').update(uri).digest('hex').slice(0, 16)),
+  }
 }
 
 /** The places in a spool where anything was ever kept. */
@@ -40,7 +49,7 @@ export function serverPlaces(spoolDir: string): ServerPlace[] {
     const dir = join(spoolDir, VERSION, name)
     try {
       const { uri } = JSON.parse(readText(join(dir, 'server.json')) ?? '') as { uri?: unknown }
-      return typeof uri === 'string' ? { uri, dir } : []
+      return typeof uri === 'string' ? { uri, dir, spoolDir } : []
     } catch {
       return []
     }

@@ -8,43 +8,62 @@ export interface Room {
    * `little` and must not be lacking, as a run's end, a reserve is kept.
    */
   take(bytes: number, little?: boolean): void
+  /** For the same room in another thread. */
+  readonly memory: RoomMemory
 }
 
 /** Without a limit of the user's: 4 GiB, or half of what is free when that is less, yet always a little. */
 const MOST = 4 * 2 ** 30
 const LEAST = 64 * 2 ** 20
+/** Once full it is so until there is room for more than the next few points. */
+const ENOUGH = 7 / 8
 const RESERVE = 64 * 2 ** 20
 /** What others have written is seen at the latest after this; looking takes at most a hundredth of the time. */
-const STALE_MS = 60_000
+const STALE_MS = 10_000
 const SHARE = 100
 
+/** What all threads of a process know of a room; times are epoch milliseconds by a clock that never goes back. */
+export type RoomMemory = Float64Array<SharedArrayBuffer>
+const [HELD, LIMIT, MEASURED_AT, COST_MS, IS_FULL] = [0, 1, 2, 3, 4] as const
+
+/** A memory that knows nothing yet. */
+export const roomMemory = (): RoomMemory => new Float64Array(new SharedArrayBuffer(5 * 8))
+
 /** The room of a spool's folder; `maxBytes` is the user's own limit, 0 for nothing at all. */
-export function room(spoolDir: string, maxBytes?: number): Room {
-  let limit = maxBytes ?? MOST
-  /** What lies there, at the most: as measured, and all that was written from here since. */
-  let held = 0
-  let measuredAt = Number.NEGATIVE_INFINITY
-  let costMs = 0
+export function room(spoolDir: string, maxBytes?: number, memory: RoomMemory = roomMemory()): Room {
+  const get = (what: number): number => memory[what] ?? 0
+  const now = () => performance.timeOrigin + performance.now()
 
   function measure(): void {
-    const begun = performance.now()
-    held = sizeOf(spoolDir)
+    const begun = now()
+    const held = sizeOf(spoolDir)
     const free = maxBytes === undefined ? freeBytes(spoolDir) : undefined
-    if (free !== undefined) limit = Math.max(LEAST, Math.min(MOST, (free + held) / 2))
-    measuredAt = performance.now()
-    costMs = measuredAt - begun
+    const share = free === undefined ? MOST : Math.max(LEAST, Math.min(MOST, (free + held) / 2))
+    memory[HELD] = held
+    memory[LIMIT] = maxBytes ?? share
+    memory[MEASURED_AT] = now()
+    memory[COST_MS] = get(MEASURED_AT) - begun
+  }
+
+  function fits(bytes: number, little: boolean): boolean {
+    const limit = get(LIMIT)
+    if (little) return get(HELD) + bytes <= limit + Math.min(RESERVE, limit)
+    return get(HELD) + bytes <= (get(IS_FULL) === 1 ? limit * ENOUGH : limit)
   }
 
   return {
+    memory,
     take(bytes, little = false) {
-      const fits = () => held + bytes <= (little ? limit + Math.min(RESERVE, limit) : limit)
-      const age = performance.now() - measuredAt
-      if ((!fits() || age > STALE_MS) && age >= costMs * SHARE) measure()
-      if (!fits())
+      const age = now() - get(MEASURED_AT)
+      if ((!fits(bytes, little) || age > STALE_MS) && age >= get(COST_MS) * SHARE) measure()
+      const isRoom = fits(bytes, little)
+      if (!little) memory[IS_FULL] = isRoom ? 0 : 1
+      if (!isRoom)
         throw new UnavailableError(
-          `${spoolDir} holds ${mebibytes(held)} that wait for a server, and may hold ${mebibytes(limit)} (CAIRN_SPOOL_MAX_BYTES)`,
+          `${spoolDir} holds ${mebibytes(get(HELD))} that wait for a server, and may hold ${mebibytes(get(LIMIT))} (CAIRN_SPOOL_MAX_BYTES)`,
         )
-      held += bytes
+      // Two threads that add at once may forget one: what lies there is measured again.
+      memory[HELD] = get(HELD) + bytes
     },
   }
 }
@@ -54,7 +73,13 @@ const mebibytes = (bytes: number): string => `${Number((bytes / 2 ** 20).toPreci
 const rooms = new Map<string, Room>()
 
 /** The one room of a folder in this process, since all its runs share it. */
-export function roomOf(spoolDir: string, maxBytes?: number): Room {
+export function roomOf({
+  spoolDir,
+  maxBytes,
+}: {
+  readonly spoolDir: string
+  readonly maxBytes?: number | undefined
+}): Room {
   const key = `${maxBytes} ${spoolDir}`
   const known = rooms.get(key) ?? room(spoolDir, maxBytes)
   rooms.set(key, known)

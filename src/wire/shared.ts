@@ -5,11 +5,13 @@ import type { Progress } from '../spool/deliver.js'
 import type { Written } from '../spool/log.js'
 import type { ServerPlace, SpooledRun } from '../spool/place.js'
 import type { KeptFile, KeptModel } from '../spool/records.js'
+import type { RoomMemory } from '../spool/room.js'
 import type { RemoteOptions } from './remote.js'
 
 /** What a delivering thread is given when it starts. */
 export interface WorkerStart {
   readonly place: ServerPlace
+  readonly room: RoomMemory
   /** The server's address as it was given. */
   readonly uri: string
   readonly http: HttpSettings

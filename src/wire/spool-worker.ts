@@ -8,6 +8,7 @@ import { logLookout } from '../spool/lookout.js'
 import { logMemory } from '../spool/memory.js'
 import { claimOf } from '../spool/owner.js'
 import { serverRunId } from '../spool/place.js'
+import { room as roomIn } from '../spool/room.js'
 import { courier } from '../tracking/courier.js'
 import { ownHands } from './hands.js'
 import { openRemote, type RemoteOptions } from './remote.js'
@@ -24,6 +25,7 @@ interface Task {
 /** The thread that delivers: it reads the spool from disk, so that it goes on while the other one is busy. */
 function work(start: WorkerStart): void {
   const { place, uri } = start
+  const room = roomIn(place.spoolDir, place.maxBytes, start.room)
   const tasks = new Map<number, Task>()
   const lookout = logLookout()
   const uploads = new Map<number, { runId: string; resolve: () => void; reject: (error: unknown) => void }>()
@@ -75,7 +77,7 @@ function work(start: WorkerStart): void {
   function deliver(message: Extract<ToWorker, { deliver: number }>): void {
     const { deliver: job, dir, run, generation } = message
     const shared = sharedNumbers(message.shared)
-    const log = openLog(dir, { memory: logMemory(message.log) })
+    const log = openLog(dir, { memory: logMemory(message.log), room })
     const claim = claimOf(dir, generation)
     const delivery: Deliverer = hands.deliver({
       dir,

@@ -1,4 +1,4 @@
-import { type SpooledFolder, type SpooledOutlet, spooledOutlet } from '../run/spooled.js'
+import { diskHealth, type SpooledFolder, type SpooledOutlet, spooledOutlet } from '../run/spooled.js'
 import { type Contents, type WaitingRun, whatWaits } from '../spool/contents.js'
 import type { Courier, Watch } from '../spool/deliver.js'
 import { PARENT_FIRST } from '../spool/failures.js'
@@ -49,6 +49,7 @@ export function openSpool({ place, hands, courier, warn, onClose }: SpoolOptions
       watch.onRecovered?.()
     },
   })
+  const disk = diskHealth(warn)
   return {
     open(run, watch) {
       const dir = newRunDir(place, run)
@@ -61,7 +62,7 @@ export function openSpool({ place, hands, courier, warn, onClose }: SpoolOptions
       const folder: SpooledFolder = {
         dir,
         claim,
-        room: roomOf(place.spoolDir, place.maxBytes),
+        room: roomOf(place),
         awayMs: () => (awaySince === undefined ? 0 : performance.now() - awaySince),
         drop: () => dropRunDir(dir),
         courier,
@@ -72,7 +73,7 @@ export function openSpool({ place, hands, courier, warn, onClose }: SpoolOptions
           return delivery
         },
       }
-      const outlet: SpooledOutlet = spooledOutlet(folder, { watch, warn })
+      const outlet: SpooledOutlet = spooledOutlet(folder, { watch, disk })
       outlets.add(outlet)
       hands.lookForLeft()
       return outlet

@@ -89,7 +89,7 @@ describe('a log', () => {
       expect(tail.next()).toBeUndefined()
       tail.forget({ points: expected, steps: 0 })
     }
-    expect(log.written).toEqual({ points: expected, steps: 0 })
+    expect(log.written).toMatchObject({ points: expected, steps: 0 })
     expect(readdirSync(dir).length).toBeLessThan(3)
     log.close()
   })
