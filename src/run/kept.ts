@@ -85,6 +85,7 @@ export function keptOrSent(deps: KeptDeps): Kept {
   async function keepFile(path: string, data: Blob, signal: AbortSignal | undefined, reason?: CairnError) {
     if (!outlet.isOpen && reason) throw reason
     const file = `file-${serial++}`
+    outlet.folder.room?.take(data.size)
     await save(file, data, signal)
     keep(path, reason, [{ artifact: { path, file, type: data.type } }])
   }

@@ -75,6 +75,7 @@ async function keptOrSent(
         if (!isOutage(error) || !spooled.isOpen || options.signal?.aborted) throw error
         reason = error
       }
+    spooled.folder.room?.take(info.modelSizeBytes ?? 0)
     spooled.steps([{ model: { folder, request: packed.request } }])
     isKept = true
     ways.warn(
