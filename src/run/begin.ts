@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { ArtifactStore, OpenArtifacts } from '../artifacts/store.js'
 import type { Experiment, RunData } from '../core/entities.js'
-import { type CairnError, InvalidParameterError } from '../errors.js'
+import type { CairnError } from '../errors.js'
 import type { Watch } from '../spool/deliver.js'
 import type { SpooledRun } from '../spool/place.js'
 import type { Transport } from '../transport/transport.js'
@@ -57,6 +57,8 @@ export async function beginRun(deps: BeginDeps, options: StartRunOptions): Promi
   const known = { ...deps, operationId }
   const asked = withServerIds(deps, options)
   const orphan = asked.parentRunId === undefined ? options.parentRunId : undefined
+  if (spool && options.runId !== undefined && asked.runId === undefined)
+    return offline(known, spool, options, 'What was logged to it before has not reached the server yet')
   if (spool && orphan !== undefined) {
     return offline(
       known,
@@ -77,16 +79,11 @@ export async function beginRun(deps: BeginDeps, options: StartRunOptions): Promi
 /** Ids of ours as those that the server knows, where it has them. */
 function withServerIds({ serverRunId }: BeginDeps, options: StartRunOptions): StartRunOptions {
   const { runId, parentRunId } = options
-  const asked = {
+  return {
     ...options,
     runId: runId === undefined ? undefined : serverRunId(runId),
     parentRunId: parentRunId === undefined ? undefined : serverRunId(parentRunId),
   }
-  if (runId !== undefined && asked.runId === undefined)
-    throw new InvalidParameterError(
-      `The run ${runId} was made while its server was away and has not reached it yet; send it with npx cairn-ml sync`,
-    )
-  return asked
 }
 
 async function online(deps: BeginDeps, data: RunData, owned: boolean): Promise<Begun> {
@@ -138,9 +135,10 @@ async function offline(
   const { experimentId, experimentName } = options
   const named = experimentName === undefined ? undefined : { name: experimentName }
   const experiment = experimentId === undefined ? (named ?? deps.knownExperiment()) : { experimentId }
-  const { data, steps, mark } = await offlineRun(deps, options, experiment)
+  const unknown = options.runId !== undefined && deps.serverRunId(options.runId) === undefined
+  const { data, steps, mark, isOurs } = await offlineRun(deps, options, experiment, unknown)
   const { runId } = data.info
-  const outlet = spool({ runId, local: mark === undefined }, deps.watch(runId))
+  const outlet = spool({ runId, local: isOurs }, deps.watch(runId))
   const after = outlet.steps(steps)
   if (mark !== undefined) outlet.endsOnlyAs(mark)
   deps.warn(

@@ -28,8 +28,10 @@ export const isOutage = (error: unknown): error is CairnError =>
 export interface OfflineRun {
   readonly data: RunData
   readonly steps: readonly Step[]
-  /** The mark under which a run that the server has already is taken up; undefined for one that is to be made. */
+  /** The mark under which a run that was begun before is taken up; undefined for one that is to be made. */
   readonly mark: string | undefined
+  /** Whether the id is ours, and the server has another for the run. */
+  readonly isOurs: boolean
 }
 
 type Place = Pick<Experiment, 'experimentId'> | { readonly name: string }
@@ -39,8 +41,10 @@ export async function offlineRun(
   deps: StartDeps,
   options: StartRunOptions,
   experiment: Place | undefined,
+  isOurs: boolean,
 ): Promise<OfflineRun> {
-  return options.runId === undefined ? newRun(deps, options, experiment) : takenUp(deps, options, options.runId)
+  if (options.runId === undefined) return newRun(deps, options, experiment)
+  return takenUp(deps, options, { id: checkRunId(options.runId), isOurs })
 }
 
 async function newRun(deps: StartDeps, options: StartRunOptions, experiment: Place | undefined): Promise<OfflineRun> {
@@ -56,11 +60,15 @@ async function newRun(deps: StartDeps, options: StartRunOptions, experiment: Pla
     data: { params: {}, metrics: {}, tags: { ...tags, ...named } },
   }
   const create = { experimentId, experimentName, startTime, runName, userId, tags: toPairs(tags) ?? [] }
-  return { data, steps: [{ create }], mark: undefined }
+  return { data, steps: [{ create }], mark: undefined, isOurs: true }
 }
 
 /** Whether it goes on, so that another process ends it, or has ended, so that we do, is found out when its server is there. */
-function takenUp({ rules }: StartDeps, options: StartRunOptions, id: string): OfflineRun {
+function takenUp(
+  { rules }: StartDeps,
+  options: StartRunOptions,
+  { id, isOurs }: { id: string; isOurs: boolean },
+): OfflineRun {
   const { runName, description } = options
   const mark = randomUUID()
   const own = { ...options.tags, ...(description === undefined ? {} : { 'mlflow.note.content': description }) }
@@ -68,9 +76,10 @@ function takenUp({ rules }: StartDeps, options: StartRunOptions, id: string): Of
   for (const [key, value] of Object.entries(own))
     if (value !== undefined && value !== null) tags[key] = tagText(key, value, rules)
   const input = { [TAKEN_UP]: mark, ...(runName === undefined ? {} : { run_name: runName }) }
-  const steps: Step[] = [{ call: TAKE_UP, input }, ...(toPairs(tags) ?? []).map((tag) => ({ tag }))]
-  const info = infoOf(checkRunId(id), { runName })
-  return { data: { info, data: { params: {}, metrics: {}, tags } }, steps, mark }
+  const made: Step[] = isOurs ? [{ create: { begunAs: id, startTime: Date.now(), tags: [] } }] : []
+  const steps: Step[] = [...made, { call: TAKE_UP, input }, ...(toPairs(tags) ?? []).map((tag) => ({ tag }))]
+  const info = infoOf(id, { runName })
+  return { data: { info, data: { params: {}, metrics: {}, tags } }, steps, mark, isOurs }
 }
 
 interface Known {

@@ -60,6 +60,8 @@ export interface ModelRequest {
 
 /** A run to be made when its server can be reached. */
 export interface NewRun {
+  /** The id of ours under which an earlier process has begun the run: it is not made again, but waited for. */
+  readonly begunAs?: string | undefined
   readonly experimentId?: string | undefined
   /** Made when it is absent. */
   readonly experimentName?: string | undefined

@@ -66,9 +66,18 @@ export async function replay(place: ServerPlace, options: ReplayOptions): Promis
   const server = options.server ?? serverState({ limits: options.limits, dir: place.dir })
   const left = runDirs(place)
   const all: Replayed[] = []
+  /** What one run left in several folders goes one after the other: its last end is the one that counts. */
+  const turns = new Map<string | undefined, Promise<unknown>>()
   const worker = async () => {
     for (let dir = left.shift(); dir !== undefined && !options.signal?.aborted; dir = left.shift()) {
-      const one = await replayRun(place, dir, { ...options, server })
+      const at = dir
+      const runId = runOf(at)?.runId
+      const turn = (turns.get(runId) ?? Promise.resolve()).then(() => replayRun(place, at, { ...options, server }))
+      turns.set(
+        runId,
+        turn.catch(() => {}),
+      )
+      const one = await turn
       if (one) all.push(one)
     }
   }

@@ -51,7 +51,8 @@ export function courier({ transport, openArtifacts, serverRunId = (runId) => run
     return uri
   }
 
-  function parent(runId: string): string {
+  /** The server's id for a run that has to be there first. */
+  function made(runId: string): string {
     const mapped = serverRunId(runId)
     if (mapped !== undefined) return mapped
     throw new UnavailableError(`The run ${runId} has to be made first`, { code: PARENT_FIRST, notSent: true })
@@ -86,15 +87,16 @@ export function courier({ transport, openArtifacts, serverRunId = (runId) => run
 
   return {
     async create(run, options) {
+      if (run.begunAs !== undefined) return made(run.begunAs)
       const experiment_id = await experimentOf(run, options.signal)
       const tags = run.tags.map(({ key, value }) => ({
         key,
-        value: key === PARENT ? parent(value) : value,
+        value: key === PARENT ? made(value) : value,
       }))
       const input = { experiment_id, run_name: run.runName, start_time: run.startTime, user_id: run.userId, tags }
-      const made = await transport.call('createRun', input, options)
-      artifactUris.set(made.run.info.run_id, made.run.info.artifact_uri ?? '')
-      return made.run.info.run_id
+      const { info } = (await transport.call('createRun', input, options)).run
+      artifactUris.set(info.run_id, info.artifact_uri ?? '')
+      return info.run_id
     },
     async batch(runId, { metrics, params, tags }, options) {
       const input = { run_id: runId, metrics, params, tags } as Input<'logBatch'>

@@ -269,3 +269,34 @@ describe('a process that exits while its model is on its way', () => {
     expect(run?.info.status).toBe('FINISHED')
   })
 })
+
+describe('a run that began away from its server, taken up by the next process', () => {
+  it('before anything of it has arrived is one run, and its last end counts', async () => {
+    const here = await house()
+    await here.stop()
+    const first = await here.run(`
+      const run = await startRun({ runName: 'long' })
+      logParam('lr', 0.1)
+      for (let i = 0; i < 3000; i++) logMetric('loss', i, i)
+      console.log(run.runId)
+      process.exit(1)`)
+    const ours = first.stdout.trim()
+    const second = await here.run(`
+      const run = await startRun({ runId: '${ours}' })
+      for (let i = 3000; i < 3010; i++) logMetric('loss', i, i)
+      ${LOG}
+      console.log(run.runId)
+      process.exit(0)`)
+    expect(second).toMatchObject({ code: 0, stdout: `${ours}\n` })
+    expect(here.left()).toHaveLength(2)
+    await here.start()
+    const delivered = JSON.parse((await here.replay()).stdout)
+    expect(delivered).toMatchObject([
+      { runId: ours, complete: true },
+      { runId: ours, complete: true },
+    ])
+    const { client, run } = await expectWhole(here)
+    expect(run?.info).toMatchObject({ runName: 'long', status: 'FINISHED' })
+    expect(await client.getMetricHistory(run?.info.runId ?? '', 'loss')).toHaveLength(3010)
+  })
+})
