@@ -11,8 +11,7 @@ import { rejection } from '../support/answering.js'
 import { fakeClock } from '../support/fake-clock.js'
 import { type FaultProxy, faultProxy, type ProxyFault } from '../support/fault-proxy.js'
 import { tempDir } from '../support/temp-dir.js'
-import { available, freePort, type Running, startMlflow } from './servers.js'
-import type { Environment } from './venv.js'
+import { available, freePort, type Running, type Served, startServed } from './servers.js'
 
 type Kind = ProxyFault['kind']
 
@@ -32,7 +31,8 @@ const KINDS: [string, Kind, number][] = [
 const SERVERS = [
   ['latest', 'sqlite'],
   ['latest-2', 'files'],
-] as const satisfies readonly (readonly [Environment, 'sqlite' | 'files'])[]
+  ['cairn', 'files'],
+] as const satisfies readonly (readonly [Served, 'sqlite' | 'files'])[]
 
 describe.each(SERVERS)('faults in front of MLflow %s on %s', (environment, store) => {
   describe.skipIf(!available(environment))('after each, the server holds everything once', () => {
@@ -41,7 +41,7 @@ describe.each(SERVERS)('faults in front of MLflow %s on %s', (environment, store
     let send: Send
     let transport: Transport
     beforeAll(async () => {
-      server = await startMlflow(environment, { store })
+      server = await startServed(environment, { store })
       proxy = await faultProxy(server.url)
       send = sender({ url: proxy.url, timeoutMs: 3_000 })
       transport = withRetry(httpTransport({ send }), { clock: fakeClock() })
@@ -133,7 +133,7 @@ describe.each(SERVERS)('faults in front of MLflow %s on %s', (environment, store
     }, async () => {
       const dir = tempDir()
       const port = await freePort()
-      let own = await startMlflow(environment, { store, dir, port })
+      let own = await startServed(environment, { store, dir, port })
       const patient = { attempts: 250, budgetMs: 250_000, factorMs: 200, capMs: 1_000, jitterMs: 100 }
       const direct = withRetry(httpTransport({ send: sender({ url: own.url, timeoutMs: 5_000 }) }), { rules: patient })
       const { experiment_id } = await direct.call('createExperiment', { name: fresh('restart') })
@@ -149,7 +149,7 @@ describe.each(SERVERS)('faults in front of MLflow %s on %s', (environment, store
       await new Promise((resolve) => setTimeout(resolve, 30))
       await own.stop()
       logging.push(direct.call('logBatch', { run_id, metrics: batch(2000) }))
-      own = await startMlflow(environment, { store, dir, port })
+      own = await startServed(environment, { store, dir, port })
       await Promise.all(logging)
       const { metrics } = await direct.call('getMetricHistory', { run_id, metric_key: 'm' })
       expect(metrics.map(({ step }) => Number(step)).toSorted((a, b) => a - b)).toEqual(

@@ -11,8 +11,12 @@ export { postgresBin } from './venv.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Which environments this run has. */
-export const available = (name: Environment): boolean => (process.env.CAIRN_INTEROP ?? '').split(',').includes(name)
+/** A real MLflow, or `cairn-ml server` in its place. */
+export type Served = Environment | 'cairn'
+
+/** Which environments this run has; our own server needs none. */
+export const available = (name: Served): boolean =>
+  name === 'cairn' || (process.env.CAIRN_INTEROP ?? '').split(',').includes(name)
 
 /** A program that was started, and how to end it. */
 export interface Running {
@@ -108,17 +112,23 @@ export async function startMlflow(environment: Environment, options: MlflowOptio
   return start(pythonOf(environment), args, { dir, url, ready: `${url}/health`, env })
 }
 
-/** Starts `cairn-ml server`, as a process of its own, over a new local store, `store`. */
-export async function startCairn(): Promise<Running & { store: string }> {
-  const dir = tempDir()
+/** Starts `cairn-ml server`, as a process of its own, over the local store `store`. */
+export async function startCairn({
+  dir = tempDir(),
+  ...options
+}: Pick<MlflowOptions, 'dir' | 'port'> = {}): Promise<Running & { store: string }> {
   const store = join(dir, 'mlruns')
-  const port = await freePort()
+  const port = options.port ?? (await freePort())
   const url = `http://127.0.0.1:${port}`
   const main = join(root, 'src/cli/main.ts')
   const args = ['--import', import.meta.resolve('tsx'), main, 'server', store, '--port', String(port)]
   const env = { TSX_TSCONFIG_PATH: join(root, 'tsconfig.json') }
   return { ...(await start(process.execPath, args, { dir, url, ready: `${url}/health`, env })), store }
 }
+
+/** Starts either; our own has its local store whatever the options say. */
+export const startServed = (name: Served, options: MlflowOptions): Promise<Running> =>
+  name === 'cairn' ? startCairn(options) : startMlflow(name, options)
 
 /** A PostgreSQL of its own with an empty database; `url` is for SQLAlchemy. */
 export async function startPostgres(): Promise<Running> {

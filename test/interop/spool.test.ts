@@ -7,7 +7,7 @@ import { child } from '../support/child.js'
 import { leftIn } from '../support/left.js'
 import { linearModule } from '../support/linear-models.js'
 import { tempDir } from '../support/temp-dir.js'
-import { available, freePort, type Running, startMlflow } from './servers.js'
+import { available, freePort, type Running, startServed } from './servers.js'
 import type { Environment } from './venv.js'
 
 const running = new Set<Running>()
@@ -30,54 +30,61 @@ const script = `import { startRun, logMetric, logParams, setTag, endRun } from '
   setTag('done', 'yes')
   await endRun()`
 
-describe.skipIf(!available('latest')).each(['sqlite', 'files'] as const)('a real MLflow server on %s', (store) => {
-  it.each(['goes on', 'is frozen', 'is killed and started again'])('that %s has every point once', async (what) => {
-    const cwd = tempDir()
-    const port = await freePort()
-    const options = { store, port, dir: join(cwd, 'server') }
-    mkdirSync(options.dir)
-    let server = await startMlflow('latest', options)
-    running.add(server)
-    let struck: Promise<void> | undefined
-    const doStrike = async (): Promise<void> => {
-      if (what === 'goes on') return
-      await new Promise((later) => setTimeout(later, 700))
-      if (what === 'is frozen') {
-        strike(server, 'SIGSTOP')
-        await new Promise((later) => setTimeout(later, 4000))
-        strike(server, 'SIGCONT')
-      } else {
-        running.delete(server)
-        await server.stop()
-        server = await startMlflow('latest', options)
-        running.add(server)
+describe.each([
+  ['latest', 'sqlite'],
+  ['latest', 'files'],
+  ['cairn', 'files'],
+] as const)('a server (%s, %s)', (name, store) => {
+  it.skipIf(!available(name)).each(['goes on', 'is frozen', 'is killed and started again'])(
+    'that %s has every point once',
+    async (what) => {
+      const cwd = tempDir()
+      const port = await freePort()
+      const options = { store, port, dir: join(cwd, 'server') }
+      mkdirSync(options.dir)
+      let server = await startServed(name, options)
+      running.add(server)
+      let struck: Promise<void> | undefined
+      const doStrike = async (): Promise<void> => {
+        if (what === 'goes on') return
+        await new Promise((later) => setTimeout(later, 700))
+        if (what === 'is frozen') {
+          strike(server, 'SIGSTOP')
+          await new Promise((later) => setTimeout(later, 4000))
+          strike(server, 'SIGCONT')
+        } else {
+          running.delete(server)
+          await server.stop()
+          server = await startServed(name, options)
+          running.add(server)
+        }
       }
-    }
-    const env = { MLFLOW_TRACKING_URI: server.url, MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT: 'true' }
-    const ended = await child(script, {
-      cwd,
-      env,
-      built: await built(),
-      onStdout: (all) => {
-        if (all.includes('begun')) struck ??= doStrike()
-      },
-    })
-    await struck
-    expect(ended.code).toBe(0)
-    const client = createClient({ trackingUri: server.url, spoolDir: join(cwd, 'spool') })
-    await client.deliverSpool()
-    const [run, ...others] = await client.searchRuns()
-    expect(others).toEqual([])
-    expect(run?.info).toMatchObject({ runName: 'through', status: 'FINISHED' })
-    expect(run?.data.params).toEqual({ a: '1', b: 'x' })
-    expect(run?.data.tags.done).toBe('yes')
-    const steps = (await client.getMetricHistory(run?.info.runId ?? '', 'loss')).map(({ step }) => Number(step))
-    expect(steps.sort((a, b) => a - b)).toEqual(Array.from({ length: COUNT }, (_, i) => i))
-    expect(leftIn(join(cwd, 'spool'))).toEqual([])
-    await client.close()
-    running.delete(server)
-    await server.stop()
-  })
+      const env = { MLFLOW_TRACKING_URI: server.url, MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT: 'true' }
+      const ended = await child(script, {
+        cwd,
+        env,
+        built: await built(),
+        onStdout: (all) => {
+          if (all.includes('begun')) struck ??= doStrike()
+        },
+      })
+      await struck
+      expect(ended.code).toBe(0)
+      const client = createClient({ trackingUri: server.url, spoolDir: join(cwd, 'spool') })
+      await client.deliverSpool()
+      const [run, ...others] = await client.searchRuns()
+      expect(others).toEqual([])
+      expect(run?.info).toMatchObject({ runName: 'through', status: 'FINISHED' })
+      expect(run?.data.params).toEqual({ a: '1', b: 'x' })
+      expect(run?.data.tags.done).toBe('yes')
+      const steps = (await client.getMetricHistory(run?.info.runId ?? '', 'loss')).map(({ step }) => Number(step))
+      expect(steps.sort((a, b) => a - b)).toEqual(Array.from({ length: COUNT }, (_, i) => i))
+      expect(leftIn(join(cwd, 'spool'))).toEqual([])
+      await client.close()
+      running.delete(server)
+      await server.stop()
+    },
+  )
 })
 
 const SERVERS = [
@@ -121,7 +128,7 @@ describe.each(SERVERS)('a real MLflow server (%s, %s) that was away', (environme
     )
     expect(logged.code).toBe(0)
 
-    const server = await startMlflow(environment, options)
+    const server = await startServed(environment, options)
     running.add(server)
     const files = () => readdirSync(join(options.dir, 'artifacts'), { recursive: true }).length
     const killed = await child(
@@ -182,7 +189,7 @@ describe.each(SERVERS)('a real MLflow server (%s, %s) that was away', (environme
   it.skipIf(!available(environment))('and is frozen in the middle of a run has its files and its model', async () => {
     const cwd = tempDir()
     mkdirSync(join(cwd, 'server'))
-    const server = await startMlflow(environment, { store, dir: join(cwd, 'server') })
+    const server = await startServed(environment, { store, dir: join(cwd, 'server') })
     running.add(server)
     const env = { MLFLOW_TRACKING_URI: server.url, MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT: 'true' }
     let step = 0

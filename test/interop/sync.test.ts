@@ -2,19 +2,19 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { tempDir } from '../support/temp-dir.js'
 import { allOf, bySteps, clientOf, fill } from '../sync/stand.js'
-import { available, type Running, startMlflow } from './servers.js'
-import type { Environment } from './venv.js'
+import { available, type Running, type Served, startServed } from './servers.js'
 
 const SERVERS = [
   ['latest', 'sqlite'],
   ['latest-2', 'files'],
-] as const satisfies readonly (readonly [Environment, 'sqlite' | 'files'])[]
+  ['cairn', 'files'],
+] as const satisfies readonly (readonly [Served, 'sqlite' | 'files'])[]
 
 describe.each(SERVERS)('a local store copied to MLflow %s on %s', (environment, kind) => {
   describe.skipIf(!available(environment))('over HTTP', () => {
     let server: Running
     beforeAll(async () => {
-      server = await startMlflow(environment, { store: kind })
+      server = await startServed(environment, { store: kind })
     })
     afterAll(() => server?.stop())
 
