@@ -37,7 +37,8 @@ export interface Run extends RunVerbs, AsyncDisposable {
   readonly url: string | undefined
   /**
    * Keeps a model with the run, as MLflow 3 does: a logged model linked to the run, READY when all its files are there.
-   * Registers it too when `registeredModelName` is given.
+   * Registers it too when `registeredModelName` is given. While the server is away the model waits on disk with all else of
+   * the run; its `ModelInfo` then has neither `modelId` nor `registeredModelVersion`, and one line says so.
    */
   logModel(model: unknown, options: LogModelOptions): Promise<ModelInfo>
   /**
