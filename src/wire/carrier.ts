@@ -1,5 +1,6 @@
 import type { OpenArtifacts } from '../artifacts/store.js'
 import { systemUser } from '../host/user.js'
+import type { RegisterRequest } from '../models/carry.js'
 import { registerLogged } from '../registry/logged.js'
 import type { CarryOptions, Courier } from '../spool/deliver.js'
 import type { KeptModel } from '../spool/records.js'
@@ -23,12 +24,15 @@ const READY_MS = 10_000
 
 /** The way from the spool to a server, models and their versions included. */
 export function carrier({ transport, openArtifacts, serverRunId, registryAt, user, closing }: CarrierDeps): Courier {
-  async function model(runId: string, { folder, request }: KeptModel, { signal }: CarryOptions): Promise<void> {
+  /** By folder: who takes over from a thread that is gone joins what that one had begun here. */
+  const underWay = new Map<string, Promise<void>>()
+
+  async function carryOne(runId: string, { folder, request }: KeptModel, { signal }: CarryOptions): Promise<void> {
     const { carryModel, runOfModel } = await import('../models/carry.js')
     const deps = {
       transport: async () => transport,
       openArtifacts,
-      registerModel: ({ registry, ...wanted }: Parameters<Parameters<typeof carryModel>[0]['registerModel']>[0]) =>
+      registerModel: ({ registry, ...wanted }: RegisterRequest) =>
         registerLogged(
           {
             transport: async () => (registry === undefined ? transport : registryAt(registry)),
@@ -41,6 +45,14 @@ export function carrier({ transport, openArtifacts, serverRunId, registryAt, use
     const run = await runOfModel(transport, runId, { signal })
     await carryModel(deps, run, { dir: folder, request }, { signal })
   }
+
+  function model(runId: string, kept: KeptModel, options: CarryOptions): Promise<void> {
+    const { folder } = kept
+    const known = underWay.get(folder) ?? carryOne(runId, kept, options).finally(() => underWay.delete(folder))
+    underWay.set(folder, known)
+    return known
+  }
+
   const made = courier({ transport, openArtifacts, serverRunId, model })
   return {
     ...made,
