@@ -108,8 +108,10 @@ describe.skipIf(!hasChromium)('what is changed on the page', () => {
   })
 
   it('what is refused is said in the question, which stays', async () => {
+    await aRun('to-refuse')
     await open('#/experiments')
-    await press('Delete Default')
+    expect(await page.getByRole('button', { name: 'Delete Default' }).count()).toBe(0)
+    await press('Delete to-refuse')
     await page.route('**/experiments/delete', (route) =>
       route.fulfill({ status: 400, json: { error_code: 'INVALID_PARAMETER_VALUE', message: 'Not this one' } }),
     )

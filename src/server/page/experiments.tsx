@@ -89,7 +89,8 @@ export function Experiments({ place }: { readonly place: Place }) {
                       >
                         Restore
                       </button>
-                    ) : (
+                    ) : experiment.experiment_id === '0' ? null : (
+                      // The default one has to be there, for whoever names none.
                       <button
                         type="button"
                         class="quiet"
