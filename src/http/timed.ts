@@ -1,7 +1,17 @@
 import { InvalidParameterError, TimeoutError } from '../errors.js'
 
-/** One limit in time over a call, joined with the caller's signal; `open` lifts the limit and leaves the signal. */
-export function timed(outer: AbortSignal | undefined, ms: number, url: string) {
+/** A limit in time over one call. */
+export interface Timed {
+  /** Aborts at the limit, or with the caller's own signal. */
+  readonly signal: AbortSignal
+  /** Lifts the limit and leaves the caller's signal. */
+  open(): void
+  /** The call is over. */
+  clear(): void
+}
+
+/** One limit in time over a call, joined with the caller's signal. */
+export function timed(outer: AbortSignal | undefined, ms: number, url: string): Timed {
   if (!(ms > 0)) throw new InvalidParameterError(`A time limit is a number of milliseconds above 0, not ${ms}`)
   const own = new AbortController()
   const timer = setTimeout(

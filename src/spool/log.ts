@@ -114,6 +114,10 @@ export function openLog(
   const encode = columnsWriter(names)
   let file = segmentFile(dir, 0)
   let onlooker: Onlooker | undefined
+  // Only the thread that logs puts points there, so it knows where it stands.
+  let tail = Atomics.load(flags, TAIL)
+  let knownHead = Atomics.load(flags, HEAD)
+  const { keys, values, steps, timestamps } = columns
 
   const waiting = () => (Atomics.load(flags, TAIL) - Atomics.load(flags, HEAD)) | 0
 
@@ -171,7 +175,7 @@ export function openLog(
   /** How many of a stretch in memory have keys that are known here: the other thread hears of them a little later. */
   function known(from: number, most: number): number {
     let n = 0
-    while (n < most && columns.keys[from + n]! < names.length) n++
+    while (n < most && keys[from + n]! < names.length) n++
     return n
   }
 
@@ -183,14 +187,17 @@ export function openLog(
       onlooker?.key(name)
     },
     put(key, value, step, timestamp) {
-      const tail = Atomics.load(flags, TAIL)
-      if (((tail - Atomics.load(flags, HEAD)) | 0) >= CAPACITY) return false
+      if (((tail - knownHead) | 0) >= CAPACITY) {
+        knownHead = Atomics.load(flags, HEAD)
+        if (((tail - knownHead) | 0) >= CAPACITY) return false
+      }
       const slot = tail & MASK
-      columns.keys[slot] = key
-      columns.values[slot] = value
-      columns.steps[slot] = step
-      columns.timestamps[slot] = timestamp
-      Atomics.store(flags, TAIL, (tail + 1) | 0)
+      keys[slot] = key
+      values[slot] = value
+      steps[slot] = step
+      timestamps[slot] = timestamp
+      tail = (tail + 1) | 0
+      Atomics.store(flags, TAIL, tail)
       return true
     },
     get waiting() {
@@ -218,8 +225,8 @@ export function openLog(
         let head = Atomics.load(flags, HEAD)
         for (let left = Math.min(most, waiting()); left > 0; left--) {
           const slot = head & MASK
-          const [key, value] = [names[columns.keys[slot]!]!, columns.values[slot]!]
-          points.push({ key, value, timestamp: columns.timestamps[slot]!, step: columns.steps[slot]! })
+          const [key, value] = [names[keys[slot]!]!, values[slot]!]
+          points.push({ key, value, timestamp: timestamps[slot]!, step: steps[slot]! })
           head = (head + 1) | 0
         }
         Atomics.store(flags, HEAD, head)

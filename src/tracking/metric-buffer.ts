@@ -117,6 +117,9 @@ export function metricBuffer(drain: Drain, options: BufferOptions = {}): MetricB
   const entries: Entry[] = []
   /** What was taken from the queue and goes first: to be sent again, or the halves of a batch that was refused. */
   const waiting: Delivery[] = []
+  /** A loop that logs one key asks for it again and again. */
+  let lastKey: string | undefined
+  let lastIndex = -1
   let failures = 0
   let woken = false
   let credit = PROMPT_CALLS
@@ -304,8 +307,14 @@ export function metricBuffer(drain: Drain, options: BufferOptions = {}): MetricB
   }
 
   function indexOf(key: string): number {
+    if (key === lastKey) return lastIndex
     const known = ring.keyIndex(key)
-    if (known !== -1) return known
+    lastIndex = known === -1 ? addKey(key) : known
+    lastKey = key
+    return lastIndex
+  }
+
+  function addKey(key: string): number {
     checkKey('metric', key)
     way?.addKey(key)
     return ring.addKey(key)
