@@ -7,10 +7,18 @@ import { Pool, request } from 'undici'
 const [kind, library, url, points, atOnce, spoolDir] = process.argv.slice(2)
 const COUNT = Number(points)
 const BATCH = 1000
-/** Sent beforehand, so that what is measured is what a training of hours sees. */
-const WARM = 20 * BATCH
+/** Sent beforehand, to a server that only answers, so that what is measured is what a training of hours sees. */
+const WARM = 400 * BATCH
+/** Sent to the server itself before the clock starts: connections stand then. */
+const SETTLE = 4 * BATCH
 const keys = Array.from({ length: 20 }, (_, index) => `loss${index}`)
 const value = (index) => Math.sin(index)
+
+/** Says where it is, and waits until the way is turned. */
+async function turned(word) {
+  console.log(word)
+  await new Promise((resolve) => process.stdin.once('data', resolve))
+}
 
 /** Milliseconds that an act takes, on the clock and of the CPU, threads included. */
 async function measured(act) {
@@ -30,14 +38,18 @@ async function cairn() {
     for (let index = first; index < first + count; index++)
       run.logMetric(keys[index % keys.length], value(index), Math.floor(index / keys.length))
   }
+  await turned('made')
   log(0, WARM)
   await run.flush()
+  await turned('warm')
+  log(WARM, SETTLE)
+  await run.flush()
   const spent = await measured(async () => {
-    log(WARM, COUNT)
+    log(WARM + SETTLE, COUNT)
     await run.flush({ timeoutMs: 600_000 })
   })
   const { delivered } = run.stats()
-  if (delivered !== COUNT + WARM) throw new Error(`${delivered} points were delivered`)
+  if (delivered !== WARM + SETTLE + COUNT) throw new Error(`${delivered} points were delivered`)
   await run.end()
   await client.close()
   return { ...spent, runId: run.runId }
@@ -74,11 +86,16 @@ async function raw() {
     }
     await Promise.all(Array.from({ length: Number(atOnce) }, one))
   }
-  await postAll(Array.from({ length: WARM / BATCH }, (_, index) => body(index * BATCH)))
-  const batches = Array.from({ length: COUNT / BATCH }, (_, index) => body(WARM + index * BATCH))
-  const spent = await measured(() => postAll(batches))
+  const batches = (first, count) => Array.from({ length: count / BATCH }, (_, index) => body(first + index * BATCH))
+  await turned('made')
+  await postAll(batches(0, WARM))
+  await turned('warm')
+  await postAll(batches(WARM, SETTLE))
+  const measuredBatches = batches(WARM + SETTLE, COUNT)
+  const spent = await measured(() => postAll(measuredBatches))
   await pool.close()
   return { ...spent, runId }
 }
 
 console.log(JSON.stringify(kind === 'cairn' ? await cairn() : await raw()))
+process.stdin.unref()

@@ -20,19 +20,25 @@ async function listening(server: Server, sockets: ReadonlySet<Socket>): Promise<
   }
 }
 
+export interface Wire extends Place {
+  /** Leads to another server from now on; what was connected is cut. */
+  turnTo(url: string, roundTripMs: number): void
+}
+
 /** A server further away: each byte takes half of the round trip in either direction. */
-export async function delayed(url: string, roundTripMs: number): Promise<Place> {
+export async function wireTo(url: string, roundTripMs: number): Promise<Wire> {
   const sockets = new Set<Socket>()
-  const { port } = new URL(url)
+  let port = Number(new URL(url).port)
+  let delayMs = roundTripMs / 2
   const carry = (from: Socket, to: Socket) => {
-    const later = (act: () => void) => setTimeout(act, roundTripMs / 2)
+    const later = (act: () => void) => (delayMs === 0 ? act() : void setTimeout(act, delayMs))
     from.on('data', (chunk) => later(() => void (to.destroyed || to.write(chunk))))
     from.on('end', () => later(() => to.end()))
     from.on('error', () => to.destroy())
     from.setNoDelay(true)
   }
   const server = createServer((near) => {
-    const far = connect(Number(port), '127.0.0.1')
+    const far = connect(port, '127.0.0.1')
     for (const socket of [near, far]) {
       sockets.add(socket)
       socket.on('close', () => sockets.delete(socket))
@@ -40,7 +46,15 @@ export async function delayed(url: string, roundTripMs: number): Promise<Place> 
     carry(near, far)
     carry(far, near)
   })
-  return listening(server, sockets)
+  const place = await listening(server, sockets)
+  return {
+    ...place,
+    turnTo(other, ms) {
+      port = Number(new URL(other).port)
+      delayMs = ms / 2
+      for (const socket of sockets) socket.destroy()
+    },
+  }
 }
 
 /** A server that reads what it is sent, forgets it, and answers after a while. */

@@ -1,18 +1,19 @@
 /** Points to a server: beside a loop that posts batches serialised beforehand, beside Python's client, and beside nothing but a wire. */
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { answering, delayed, groupCpuMs } from './remote-server.js'
+import { answering, groupCpuMs, type Place, type Wire, wireTo } from './remote-server.js'
 import { trainer } from './remote-training.js'
 import { built, cairn, median, type Row } from './rows.js'
 import { freePort, start, stop } from './server.js'
 import { server as slowServer } from './spool.js'
 
 const run = promisify(execFile)
-const POINTS = 40_000
-/** Sent by remote-client.mjs before it measures. */
-const WARM = 20_000
+const POINTS = 60_000
+/** Sent by remote-client.mjs to the server in question before it measures. */
+const SETTLE = 4_000
 /** Python's client waits for each request: one point at a time is asked for less of them. */
 const PLAIN_POINTS = 100
 const ROUNDS = 3
@@ -34,10 +35,26 @@ interface Rate {
   readonly cpuUs: number
 }
 
-async function node(dir: string, kind: 'cairn' | 'raw', url: string, points: number, atOnce = 4): Promise<Spent> {
-  const args = [client, kind, built.href, url, String(points), String(atOnce), join(dir, 'spool')]
-  const { stdout } = await run(process.execPath, args, { cwd: dir })
-  return { ...JSON.parse(stdout), points }
+/** Where a client's points go while its engine compiles what a training of hours has compiled, and where they go then. */
+interface Way {
+  readonly wire: Wire
+  readonly warm: Place
+  readonly url: string
+  readonly far: number
+}
+
+/** One client in a process of its own, which says where it is and waits for its way to be turned. */
+async function node(dir: string, kind: 'cairn' | 'raw', way: Way, points: number, atOnce = 4): Promise<Spent> {
+  way.wire.turnTo(way.url, 0)
+  const args = [client, kind, built.href, way.wire.url, String(points), String(atOnce), join(dir, 'spool')]
+  const child = spawn(process.execPath, args, { cwd: dir, stdio: ['pipe', 'pipe', 'inherit'] })
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (line === 'made') way.wire.turnTo(way.warm.url, 0)
+    else if (line === 'warm') way.wire.turnTo(way.url, way.far)
+    else return { ...JSON.parse(line), points }
+    child.stdin.write('on\n')
+  }
+  throw new Error(`the client ${kind} ended without an answer`)
 }
 
 async function python(dir: string, kind: 'batch' | 'buffered' | 'plain', url: string, points: number): Promise<Spent> {
@@ -56,21 +73,22 @@ const us = (number: number) => `${number < 10 ? number.toFixed(1) : Math.round(n
 
 /** Against one MLflow server, from as far away as said. */
 async function beside(dir: string, group: number, url: string, far: number): Promise<Row[]> {
-  const wire = far === 0 ? undefined : await delayed(url, far)
-  const to = wire?.url ?? url
+  const [wire, warm] = [await wireTo(url, far), await answering(0)]
+  const way = { wire, warm, url, far }
   const all = { ours: [] as Spent[], one: [] as Spent[], four: [] as Spent[], batch: [] as Spent[] }
   const serverUs: number[] = []
   for (let round = 0; round < ROUNDS; round++) {
     const before = groupCpuMs(group)
-    all.ours.push(await node(dir, 'cairn', to, POINTS))
-    serverUs.push(((groupCpuMs(group) - before) * 1000) / (POINTS + WARM))
-    all.one.push(await node(dir, 'raw', to, POINTS, 1))
-    all.four.push(await node(dir, 'raw', to, POINTS, 4))
-    all.batch.push(await python(dir, 'batch', to, POINTS))
+    all.ours.push(await node(dir, 'cairn', way, POINTS))
+    serverUs.push(((groupCpuMs(group) - before) * 1000) / (POINTS + SETTLE))
+    all.one.push(await node(dir, 'raw', way, POINTS, 1))
+    all.four.push(await node(dir, 'raw', way, POINTS, 4))
+    all.batch.push(await python(dir, 'batch', wire.url, POINTS))
   }
-  const buffered = rateOf([await python(dir, 'buffered', to, POINTS)])
-  const plain = rateOf([await python(dir, 'plain', to, PLAIN_POINTS)])
-  wire?.close()
+  const buffered = rateOf([await python(dir, 'buffered', wire.url, POINTS)])
+  const plain = rateOf([await python(dir, 'plain', wire.url, PLAIN_POINTS)])
+  wire.close()
+  warm.close()
 
   const [ours, one, four, batch] = [rateOf(all.ours), rateOf(all.one), rateOf(all.four), rateOf(all.batch)]
   const what = `points per second to MLflow, ${far} ms away`
@@ -104,14 +122,15 @@ async function beside(dir: string, group: number, url: string, far: number): Pro
 
 /** Against a server that only answers, after so long. */
 async function answered(dir: string, delayMs: number, points: number, aim: number): Promise<Row> {
-  const server = await answering(delayMs)
+  const [server, warm] = [await answering(delayMs), await answering(0)]
+  const way = { wire: await wireTo(server.url, 0), warm, url: server.url, far: 0 }
   const ours: Spent[] = []
   const raw: Spent[] = []
   for (let round = 0; round < ROUNDS; round++) {
-    ours.push(await node(dir, 'cairn', server.url, points))
-    raw.push(await node(dir, 'raw', server.url, points, 4))
+    ours.push(await node(dir, 'cairn', way, points))
+    raw.push(await node(dir, 'raw', way, points, 4))
   }
-  server.close()
+  for (const place of [way.wire, server, warm]) place.close()
   const [mine, theirs] = [rateOf(ours), rateOf(raw)]
   return {
     what: `points per second to a server that only answers, after ${delayMs} ms`,
