@@ -43,7 +43,7 @@ function program(terminal: Terminal, unwell: () => void): Command {
 }
 
 /**
- * Does what the words say and resolves to the exit code: 0 done, 1 it failed (one line on standard error, with `--json` also
+ * Does what the words say and resolves to the exit code: 0 done, 1 it failed (why, on standard error, with `--json` also
  * `{ error: { code, message, retryable } }` on standard output), 2 the words make no sense.
  */
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
@@ -59,7 +59,8 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     if (error instanceof CommanderError)
       return /^commander\.(helpDisplayed|version)$/.test(error.code) ? OK : WRONG_USAGE
     const { code = 'INTERNAL_ERROR', message = String(error), retryable = false } = error as Partial<Failure>
-    terminal.err(`error: ${plain(message)}`)
+    // A filter's error points below the filter to where it broke.
+    terminal.err(`error: ${message.split('\n').map(plain).join('\n')}`)
     if (words.includes('--json')) terminal.out(jsonText({ error: { code, message, retryable } }))
     return FAILED
   }

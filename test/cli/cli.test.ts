@@ -138,6 +138,15 @@ describe('what goes wrong', () => {
     expect([typo.code, typo.err]).toEqual([1, 'error: There is no experiment "chrun"; there are "churn", "Default"\n'])
   })
 
+  it('shows where a filter broke, below the filter', async () => {
+    const { err } = await cairn('runs', 'list', '--filter', 'metrics.auc >> 3')
+    expect(err.split('\n').slice(0, 3)).toEqual([
+      expect.stringMatching(/^error: .*column 13/),
+      '  metrics.auc >> 3',
+      `${' '.repeat(14)}^`,
+    ])
+  })
+
   it('says the code with --json', async () => {
     const { code, out } = await cairn('models', 'show', 'nobody', '--json')
     expect(code).toBe(1)
