@@ -220,8 +220,14 @@ export function wire(options: ClientOptions): Parts {
 
   const renew = () => readSettings().http
   const remotes = new Map<string, Promise<Remote>>()
+  async function open(uri: string): Promise<Remote> {
+    // What carries the spool is loaded with it, while files can be opened: a module that could not be is never loaded later.
+    const opening = openRemote(uri, settings.http, { ...options, warn: warnOnce, renew })
+    const [remote] = await Promise.all([opening, import('./wire/carrier.js')])
+    return remote
+  }
   const remoteAt = (uri: string): Promise<Remote> => {
-    const known = remotes.get(uri) ?? openRemote(uri, settings.http, { ...options, warn: warnOnce, renew })
+    const known = remotes.get(uri) ?? open(uri)
     remotes.set(uri, known)
     known.catch(() => remotes.delete(uri))
     return known

@@ -36,6 +36,9 @@ export interface Connections {
 
 type Connector = buildConnector.connector
 
+/** Loads undici ahead of the first request; a thread in which that failed will never have it. */
+export const loadUndici = async (): Promise<void> => void (await import('undici'))
+
 /** Loads undici; nothing is connected before the first request. */
 export async function openConnections(options: ConnectionOptions): Promise<Connections> {
   const [{ Agent, Pool, ProxyAgent, buildConnector, errors }, { createSecureContext }] = await Promise.all([

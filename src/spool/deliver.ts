@@ -390,7 +390,11 @@ export function deliverer(options: DeliverOptions): Deliverer {
   }
 
   function forget(): void {
-    tail.forget({ points: acks.done.points.watermark, steps: acks.done.steps.watermark })
+    try {
+      tail.forget({ points: acks.done.points.watermark, steps: acks.done.steps.watermark })
+    } catch {
+      // It lies there until the whole folder goes.
+    }
   }
 
   function nextParcel(): Parcel | undefined {

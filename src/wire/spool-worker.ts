@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import type { CairnError } from '../errors.js'
+import { CairnError } from '../errors.js'
+import { loadUndici } from '../http/dispatcher.js'
 import type { HttpSettings } from '../settings.js'
 import type { CarryOptions, Courier, Deliverer, Watch } from '../spool/deliver.js'
 import { NO_WAY } from '../spool/failures.js'
@@ -48,7 +49,7 @@ function work(start: WorkerStart): void {
 
   async function carrier(http: HttpSettings): Promise<Courier> {
     const options = { ...start.remote, auth: start.remote.auth as RemoteOptions['auth'], warn }
-    const { once } = await openRemote(uri, http, options)
+    const [{ once }] = await Promise.all([openRemote(uri, http, options), loadUndici()])
     const made = courier({
       transport: once,
       openArtifacts: () => Promise.reject(new Error('files go by the other thread')),
@@ -57,8 +58,16 @@ function work(start: WorkerStart): void {
     return { ...made, artifact: (runId, artifact, how: CarryOptions) => upload(runId, artifact, how) }
   }
 
+  /** Settings can be wrong for a while; a module that could not be loaded never will be in this thread. */
+  function orEnd(error: unknown): void {
+    if (error instanceof CairnError) return
+    setImmediate(() => {
+      throw error
+    })
+  }
+
   let carrying = carrier(start.http)
-  carrying.catch(() => {})
+  carrying.catch(orEnd)
   const hands = ownHands({ place, courier: () => carrying, warn })
 
   const watch = (job: number): Watch => ({
@@ -132,7 +141,7 @@ function work(start: WorkerStart): void {
     } else if ('lookForLeft' in message) hands.lookForLeft()
     else if ('renew' in message) {
       carrying = carrier(message.renew)
-      carrying.then(tryAtOnce, () => {})
+      carrying.then(tryAtOnce, orEnd)
     } else {
       const upload = uploads.get(message.uploaded)
       uploads.delete(message.uploaded)

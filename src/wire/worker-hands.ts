@@ -23,6 +23,7 @@ const POLL_MS = 10
 const LOOK_MS = 250
 const TELL_MS = 1_000
 const STOP_MS = 1_000
+const LOST_MS = 250
 
 /** The file that the delivering thread runs; undefined where it is not to be had, as behind a bundler that left it out. */
 export function workerFile(): URL | undefined {
@@ -49,7 +50,13 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
     if (isLost) return
     if (!worker) {
       // No loader of the program's own: it might wait for the main thread, which may be busy.
-      worker = new Worker(file, { workerData: start, name: 'cairn-spool', execArgv: [] })
+      try {
+        worker = new Worker(file, { workerData: start, name: 'cairn-spool', execArgv: [] })
+      } catch (error) {
+        // A thread has files of its own, and there may be none left to open.
+        lose(error as Error)
+        return
+      }
       worker.on('message', hear)
       worker.on('error', (error) => lose(error))
       worker.on('exit', () => lose(undefined))
@@ -66,7 +73,16 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
     warn(
       `The thread that delivers to ${place.uri} has ended${error ? ` (${error.message})` : ''}; what is logged is delivered from the main thread`,
     )
-    for (const job of jobs.values()) job.fallBack()
+    for (const job of jobs.values()) takeOver(job)
+  }
+
+  /** Not at once where the disk cannot be read now: too many open files, say. */
+  function takeOver(job: ReturnType<typeof proxied>): void {
+    try {
+      job.fallBack()
+    } catch {
+      setTimeout(() => takeOver(job), LOST_MS).unref()
+    }
   }
 
   function hear(message: FromWorker): void {

@@ -111,6 +111,32 @@ describe('a folder that takes nothing', () => {
     },
   )
 
+  it.skipIf(!works(NO_RIGHTS[0]!, ...NO_RIGHTS.slice(1), 'true'))(
+    'any more, nor lets anything be removed: it is said once, and all arrives (needs setpriv)',
+    async () => {
+      const begun = performance.now()
+      const ended = await at.run(
+        `import { chmodSync, readdirSync } from 'node:fs'
+         const run = await startRun(); logMetric('loss', 0, 0); await run.flush()
+         const spool = process.env.CAIRN_SPOOL_DIR
+         const log = readdirSync(spool, { recursive: true }).find((name) => /log-0{8}$/.test(name))
+         const dir = spool + '/' + log.slice(0, -'/log-00000000'.length)
+         chmodSync(dir, 0o500)
+         for (let i = 1; i < ${20 * COUNT}; i++) {
+           logMetric('loss', i, i)
+           if (i % 1000 === 0) await new Promise((later) => setTimeout(later, 2))
+         }
+         await run.flush()
+         chmodSync(dir, 0o700)
+         await endRun()`,
+        process.getuid?.() === 0 ? { under: NO_RIGHTS } : {},
+      )
+      table.whole(20 * COUNT, await at.outcome(ended), begun)
+      expect(ended.stderr.match(/does not take what is logged/g)).toHaveLength(1)
+      rmSync(at.spoolDir, { recursive: true, force: true })
+    },
+  )
+
   it('because its disk is read only: one warning, and all arrives (needs the right to mount)', async ({ skip }) => {
     const dir = join(at.cwd, 'read-only')
     mkdirSync(dir)

@@ -72,7 +72,7 @@ const ROWS: readonly (readonly [number, string, ...Place[]])[] = [
     ['disk', 'may write only short files'],
   ],
   [14, 'short write', ['disk', 'take a part of which nothing is there'], ['disk', 'in the middle of a record']],
-  [15, 'no descriptors left', ['processes', 'without file descriptors left']],
+  [15, 'no descriptors left', ['processes', 'without file descriptors left %s']],
   [
     16,
     'read-only disk, closed folder',
