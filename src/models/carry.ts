@@ -210,10 +210,21 @@ async function sendToRun(
   if (!run.artifactUri) throw new IntegrityError(`The server does not say where the artifacts of run ${run.runId} go`)
   const described = await describe(packed, { artifactPath: name, runId: run.runId })
   await send(deps, packed, { uri: run.artifactUri, path: name }, options)
-  const json = JSON.stringify(readYaml(writeMlModel(described), 'MLmodel'))
-  const input = { run_id: run.runId, model_json: json }
-  await (await deps.transport()).call('logModel', input, doubtful(packed.request, options))
+  await tellRun(await deps.transport(), run.runId, described, doubtful(packed.request, options))
   return modelInfo(described, { modelUri: `runs:/${run.runId}/${name}`, name, runId: run.runId })
+}
+
+/** Notes the model with its run. A server that does not know what a signature may say by now gets it without. */
+async function tellRun(transport: Transport, runId: string, described: MlModel, call: CallOptions): Promise<void> {
+  const tell = async (model: MlModel): Promise<void> => {
+    // Left out where it is the default: servers before 2.10 know no such field.
+    const text = JSON.stringify(readYaml(writeMlModel(model), 'MLmodel')).replace(/, ?\\"required\\": ?true/g, '')
+    await transport.call('logModel', { run_id: runId, model_json: text }, call)
+  }
+  await tell(described).catch((error: unknown) => {
+    if (!described.signature || !(error instanceof CairnError) || error.status !== 500) throw error
+    return tell({ ...described, signature: undefined })
+  })
 }
 
 /** Writes down in MLmodel who the model is; the same ids give the same text. */

@@ -90,6 +90,7 @@ describe.each([
 const SERVERS = [
   ['latest', 'sqlite'],
   ['latest-2', 'files'],
+  ['2.9', 'files'],
 ] as const satisfies readonly (readonly [Environment, 'sqlite' | 'files'])[]
 
 /** A model of many files, so that there is a middle in which to be killed. */

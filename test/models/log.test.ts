@@ -1,13 +1,24 @@
+import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { localPath } from '../../src/artifacts/location.js'
 import { inferSignature } from '../../src/core/infer-signature.js'
 import { readMlModel } from '../../src/core/mlmodel.js'
-import { AlreadyExistsError, InvalidParameterError, NotFoundError, SignatureMismatchError } from '../../src/errors.js'
+import {
+  AlreadyExistsError,
+  InvalidParameterError,
+  NetworkError,
+  NotFoundError,
+  SignatureMismatchError,
+  UnavailableError,
+} from '../../src/errors.js'
+import { carryModel } from '../../src/models/carry.js'
 import { onnx } from '../../src/models/flavors/onnx.js'
-import { logModel } from '../../src/models/log.js'
+import { type LogModelOptions, logModel, packForRun } from '../../src/models/log.js'
 import { saveModel } from '../../src/models/package.js'
+import type { ModelRequest } from '../../src/spool/records.js'
+import { withRetry } from '../../src/transport/retry.js'
 import type { Transport } from '../../src/transport/transport.js'
 import { linearOnnx } from '../support/linear-models.js'
 import { modelHouse } from '../support/model-house.js'
@@ -168,6 +179,86 @@ describe('logModel', () => {
     await using loaded = await load(info.modelUri, { replay: true })
     expect(await loaded.predict([{ a: 1, b: 1 }])).toEqual([{ sum: 3 }])
     expect(loaded.info.runId).toBe(info.runId)
+  })
+})
+
+describe('a packaged model that is carried', () => {
+  /** What is packaged in a folder, as it waits on disk. */
+  async function waiting(options: Partial<LogModelOptions> = {}) {
+    const house = modelHouse({ transport: (inner) => withRetry(inner, { rules: { attempts: 1 } }) })
+    const dir = join(tempDir(), 'kept')
+    mkdirSync(dir)
+    const known = { model, runId: 'ours', operationId: randomUUID() }
+    const { packed } = await packForRun(house.deps, dir, known, { name: 'model', ...options })
+    // Read from disk, as another process does.
+    const again = { dir, request: JSON.parse(JSON.stringify(packed.request)) as ModelRequest }
+    return { ...house, packed: again, run: await house.newRun() }
+  }
+
+  it('goes on where an earlier try stood: one model, and no file that has arrived is sent again', async () => {
+    const { deps, inner, packed, run } = await waiting({ inputExample: rows, params: { depth: 3 } })
+    const written: string[] = []
+    let breaks = true
+    const openArtifacts: typeof deps.openArtifacts = async (uri) => {
+      const store = await deps.openArtifacts(uri)
+      return {
+        ...store,
+        async write(path, data, options) {
+          if (path === 'MLmodel' && breaks) throw new NetworkError('gone')
+          written.push(path)
+          await store.write(path, data, options)
+        },
+      }
+    }
+    await expect(carryModel({ ...deps, openArtifacts }, run, packed)).rejects.toThrow('gone')
+    const found = async () => (await inner.call('searchLoggedModels', { experiment_ids: ['0'] })).models
+    // It may yet come.
+    expect((await found()).map(({ info }) => info.status)).toEqual(['LOGGED_MODEL_PENDING'])
+    breaks = false
+    const before = written.length
+    const info = await carryModel({ ...deps, openArtifacts }, run, packed)
+    expect(written.slice(before)).toEqual(['MLmodel'])
+    const [only, ...others] = await found()
+    expect(others).toEqual([])
+    expect(only?.info).toMatchObject({ model_id: info.modelId, status: 'LOGGED_MODEL_READY' })
+    const described = readMlModel(readFileSync(join(localPath(info.artifactPath), 'MLmodel'), 'utf8'))
+    expect(described).toMatchObject({ modelId: info.modelId, runId: run.runId, modelUuid: info.modelId })
+    expect(await carryModel({ ...deps, openArtifacts }, run, packed)).toMatchObject({ modelId: info.modelId })
+    expect(written).toHaveLength(before + 1)
+    const { run: linked } = await inner.call('getRun', { run_id: run.runId })
+    expect(linked.outputs?.model_outputs).toHaveLength(1)
+  })
+
+  it('is marked UPLOAD_FAILED when no later try fares better', async () => {
+    const { deps, inner, packed, run } = await waiting()
+    const openArtifacts: typeof deps.openArtifacts = async (uri) => ({
+      ...(await deps.openArtifacts(uri)),
+      write: async () => {
+        throw new InvalidParameterError('too large', { status: 413 })
+      },
+    })
+    await expect(carryModel({ ...deps, openArtifacts }, run, packed)).rejects.toThrow('too large')
+    const { models } = await inner.call('searchLoggedModels', { experiment_ids: ['0'] })
+    expect(models.map(({ info }) => info.status)).toEqual(['LOGGED_MODEL_UPLOAD_FAILED'])
+  })
+
+  it('is told without its signature to a server that does not know such a one', async () => {
+    const { inner, packed, run, deps } = await waiting({ inputExample: rows })
+    const told: string[] = []
+    const old: Transport = {
+      ...inner,
+      async call(operation, input, options) {
+        if (operation === 'createLoggedModel') throw new NotFoundError('no', { code: 'ENDPOINT_NOT_FOUND' })
+        if (operation !== 'logModel') return inner.call(operation, input, options)
+        const { model_json } = input as { model_json: string }
+        told.push(model_json)
+        if ('signature' in JSON.parse(model_json)) throw new UnavailableError('cannot', { status: 500 })
+        return inner.call(operation, input, options)
+      },
+    }
+    await carryModel({ ...deps, transport: async () => old }, run, packed)
+    expect(told.map((text) => 'signature' in JSON.parse(text))).toEqual([true, false])
+    expect(told.join()).not.toContain('required')
   })
 })
 
