@@ -48,6 +48,41 @@ const MLFLOW_2_FILES: Differs = {
   'that refusal is an InvalidParameterError': 'it is a 500',
 }
 
+const BEYOND_ASCII = {
+  'names keep their spaces, percent signs and letters of any script':
+    'its server breaks off downloads of names beyond ASCII',
+}
+
+const MLFLOW_3_12: Differs = {
+  ...DATABASE,
+  'a deleted one is gone from every answer, and so are its aliases': 'an alias of a deleted version is not found',
+  'the alias "latest" answers the newest version': 'it answers the version that bears it',
+}
+
+const MLFLOW_3_1: Differs = {
+  ...MLFLOW_3_12,
+  'tags are set, replaced and removed': 'tags of experiments cannot be removed',
+  'each kind of comparison finds what it should, newest first': 'IS NULL is not known',
+  'what is found is whole': 'what came out of no run is left out',
+  'a name with ":" is refused': 'it is taken',
+  'a name with "/" is refused': 'it is taken',
+  'a rename to a taken or impossible name is refused and changes nothing': 'no name is impossible',
+  'a tag never opens the way for a source': 'it does (CVE-2026-2614)',
+  'a model that is not there is not found': 'it is bad input',
+  'the alias "latest" answers the newest version': 'it is refused',
+  'a deleted one is gone, but for who asks for deleted ones': 'it is gone for all',
+}
+
+const MLFLOW_2_9_FILES: Differs = {
+  ...MLFLOW_2_FILES,
+  'an artifact location with a fragment is refused': 'it is taken (CVE-2024-1483)',
+  'a name is taken by an active and by a deleted experiment': 'a deleted one leaves its name free',
+  'values over the limit are cut, keys over it refused': 'values are refused',
+  'keys outside the rule are refused': 'so is a colon',
+  'a sample over steps keeps the first and the last': 'there are no samples',
+  'prompts are hidden unless the filter speaks of them': 'there are no prompts',
+}
+
 /** `cairn-ml server` over a local store does nothing else otherwise: its facts are the local store's. */
 const CAIRN: Differs = {}
 
@@ -99,9 +134,31 @@ describe.skipIf(!available('latest') || !postgresBin)('the newest MLflow on Post
 describe.skipIf(!available('latest-2'))('the newest MLflow 2 on its file store', () => {
   suites(() => kept(startMlflow('latest-2', { store: 'files' })), MLFLOW_2_FILES, {
     loggedModels: false,
+    artifacts: BEYOND_ASCII,
+  })
+})
+
+describe.skipIf(!available('3.12'))('MLflow 3.12 on SQLite', () => {
+  suites(() => kept(startMlflow('3.12', { store: 'sqlite' })), MLFLOW_3_12, {
+    loggedModels: true,
+    artifacts: BEYOND_ASCII,
+  })
+})
+
+describe.skipIf(!available('3.1'))('MLflow 3.1 on SQLite', () => {
+  suites(() => kept(startMlflow('3.1', { store: 'sqlite' })), MLFLOW_3_1, {
+    loggedModels: true,
+    artifacts: BEYOND_ASCII,
+  })
+})
+
+describe.skipIf(!available('2.9'))('MLflow 2.9 on its file store', () => {
+  suites(() => kept(startMlflow('2.9', { store: 'files' })), MLFLOW_2_9_FILES, {
+    loggedModels: false,
     artifacts: {
-      'names keep their spaces, percent signs and letters of any script':
-        'its server breaks off downloads of names beyond ASCII',
+      ...BEYOND_ASCII,
+      'a file is removed, and a directory with all below it; absent is success':
+        'it removes directories alone, and is a 500 for a file',
     },
   })
 })
