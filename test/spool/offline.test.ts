@@ -1,8 +1,10 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type Client, type ClientOptions, createClient, NetworkError, UnauthenticatedError } from '../../src/index.js'
 import { startTestServer, type TestServer } from '../../src/testing/index.js'
 import { leftIn } from '../support/left.js'
+import { linearModule } from '../support/linear-models.js'
 import { tempDir } from '../support/temp-dir.js'
 
 const closers: (() => Promise<void>)[] = []
@@ -51,6 +53,8 @@ describe('a run that starts while its server is away', () => {
     await run.logTable([{ a: 1 }], 'table.json')
     await run.logTable([{ a: 2 }], 'table.json')
     await run.logInput({ name: 'iris', source: 'file:iris.csv' }, { context: 'training' })
+    const info = await run.logModel(linearModule(), { name: 'net', flavor: 'node' })
+    expect([info.modelUri, info.modelId]).toEqual([`runs:/${run.runId}/net`, undefined])
     await comeBack()
     await run.end()
 
@@ -63,7 +67,7 @@ describe('a run that starts while its server is away', () => {
     const runId = found?.info.runId ?? ''
     expect(runId).not.toBe(run.runId)
     expect(await client.getMetricHistory(runId, 'loss')).toHaveLength(1500)
-    expect((await client.listArtifacts(runId)).map(({ path }) => path)).toEqual(['notes', 'table.json'])
+    expect((await client.listArtifacts(runId)).map(({ path }) => path)).toEqual(['net', 'notes', 'table.json'])
     expect(leftIn(spoolDir)).toEqual([])
     // The id that the script knows still leads to the run.
     const again = await client.startRun({ runId: run.runId })
@@ -215,6 +219,50 @@ describe('a run that is taken up again while its server is away', () => {
   it('is left running when another process runs it', async () => {
     const { found } = await taken('RUNNING')
     expect(found.info.status).toBe('RUNNING')
+  })
+})
+
+describe('files that a server does not take', () => {
+  it('hold up neither points nor the process, and arrive when it does', async () => {
+    const { connect, comeBack } = await away()
+    const client = connect()
+    const run = await client.startRun()
+    await run.logText('x', 'a.txt')
+    run.logMetric('loss', 1)
+    const server = await comeBack()
+    server.faults.add({ on: 'artifacts', status: 403, times: 1000 })
+    const points = async () => {
+      const [found] = await client.searchRuns()
+      return found ? client.getMetricHistory(found.info.runId, 'loss') : []
+    }
+    while ((await points()).length === 0) await new Promise((resolve) => setTimeout(resolve, 50))
+    run.setTag('late', 'yes')
+    server.faults.clear()
+    await run.end()
+    const [found] = await client.searchRuns()
+    expect(found).toMatchObject({ info: { status: 'FINISHED' }, data: { tags: { late: 'yes' } } })
+    expect((await client.listArtifacts(run.runId)).map(({ path }) => path)).toEqual(['a.txt'])
+  })
+
+  it('are set aside with the reason when they are refused for good', async () => {
+    const { connect, comeBack, spoolDir } = await away()
+    const client = connect()
+    const refused: string[] = []
+    client.on('refused', ({ error }) => void refused.push(error.message))
+    const run = await client.startRun()
+    await run.logText('x', 'a.txt')
+    await run.logText('y', 'b.txt')
+    const server = await comeBack()
+    const body = '{"error_code":"INVALID_PARAMETER_VALUE","message":"no such file, please"}'
+    server.faults.add({ on: 'artifacts', status: 400, body })
+    await run.end()
+    expect(refused).toEqual(['no such file, please'])
+    expect((await client.listArtifacts(run.runId)).map(({ path }) => path)).toEqual(['b.txt'])
+    const aside = readdirSync(spoolDir, { recursive: true, encoding: 'utf8' }).filter((path) =>
+      /-files.\d+-file-0$/.test(path),
+    )
+    expect(aside.map((path) => readFileSync(join(spoolDir, path), 'utf8'))).toEqual(['x'])
+    expect(leftIn(spoolDir)).toEqual([])
   })
 })
 
