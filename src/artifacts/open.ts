@@ -13,7 +13,7 @@ export const artifactOpener =
     const open = Object.hasOwn(schemes, scheme) ? schemes[scheme] : undefined
     if (!open)
       throw new InvalidParameterError(
-        `There is no artifact store for ${scheme}: URIs (${JSON.stringify(uri.slice(0, 200))}); known are ${Object.keys(schemes).join(', ')}`,
+        `There is no artifact store for ${scheme}: URIs (${JSON.stringify(uri.slice(0, 200))}); known are ${Object.keys(schemes).join(', ')}; add one with registerArtifactStore, or let the server pass files on (mlflow server --serve-artifacts)`,
       )
     return open(uri)
   }
