@@ -15,7 +15,7 @@ export interface LogMemory {
 }
 
 /** Places in `flags`. */
-export const LOCK = 0
+const LOCK = 0
 export const HEAD = 1
 export const TAIL = 2
 export const SEGMENT = 3
@@ -43,5 +43,23 @@ export function logMemory(buffer = new SharedArrayBuffer(FLAGS * 4 + NUMBERS * 8
       steps: column(2),
       keys: new Uint32Array(buffer, start + 3 * CAPACITY * 8, CAPACITY),
     },
+  }
+}
+
+/** A thread that was stopped while it held the lock never gives it back. */
+const LOCK_MS = 1_000
+
+/** Does something while no other thread does anything under the same lock. */
+export function locked({ flags }: LogMemory, act: () => void): void {
+  const until = performance.now() + LOCK_MS
+  while (Atomics.compareExchange(flags, LOCK, 0, 1) !== 0) {
+    if (performance.now() > until) break
+    Atomics.wait(flags, LOCK, 1, LOCK_MS)
+  }
+  try {
+    act()
+  } finally {
+    Atomics.store(flags, LOCK, 0)
+    Atomics.notify(flags, LOCK)
   }
 }

@@ -1,0 +1,82 @@
+import type { BatchMetric } from '../core/batch.js'
+import { CAPACITY, HEAD, type LogMemory, POURED, TAIL } from './memory.js'
+
+/** Points in the memory of a log: one thread puts them there, and whoever holds the lock takes them out. */
+export interface MemoryRing {
+  /** Takes a point in; false when there is no room. */
+  put(key: number, value: number, step: number, timestamp: number): boolean
+  /** Points that are there. */
+  readonly waiting: number
+  /** Points that went to disk. */
+  readonly poured: number
+  /** Hands them to `write`, stretch by stretch of the columns; one that it throws at stays. */
+  pour(write: (from: number, count: number) => void): void
+  /** Takes them out, the oldest first. */
+  take(count: number): BatchMetric[]
+}
+
+const MASK = CAPACITY - 1
+
+/** The points in a log's memory; `names` are the keys as far as this thread knows them. */
+export function memoryRing({ flags, counts, columns }: LogMemory, names: readonly string[]): MemoryRing {
+  const { keys, values, steps, timestamps } = columns
+  // Only the thread that logs puts points there, so it knows where it stands.
+  let tail = Atomics.load(flags, TAIL)
+  let knownHead = Atomics.load(flags, HEAD)
+
+  const waiting = () => (Atomics.load(flags, TAIL) - Atomics.load(flags, HEAD)) | 0
+
+  /** How many of a stretch have keys that are known here: another thread hears of them a little later. */
+  function known(from: number, most: number): number {
+    let n = 0
+    while (n < most && keys[from + n]! < names.length) n++
+    return n
+  }
+
+  return {
+    put(key, value, step, timestamp) {
+      if (((tail - knownHead) | 0) >= CAPACITY) {
+        knownHead = Atomics.load(flags, HEAD)
+        if (((tail - knownHead) | 0) >= CAPACITY) return false
+      }
+      const slot = tail & MASK
+      keys[slot] = key
+      values[slot] = value
+      steps[slot] = step
+      timestamps[slot] = timestamp
+      tail = (tail + 1) | 0
+      Atomics.store(flags, TAIL, tail)
+      return true
+    },
+    get waiting() {
+      return waiting()
+    },
+    get poured() {
+      return counts[POURED] ?? 0
+    },
+    pour(write) {
+      for (let left = waiting(); left > 0; left = waiting()) {
+        const head = Atomics.load(flags, HEAD)
+        const from = head & MASK
+        const count = known(from, Math.min(left, CAPACITY - from))
+        if (count === 0) return
+        write(from, count)
+        Atomics.store(flags, HEAD, (head + count) | 0)
+        // Last: whoever adds up what waits and what went on must not count a point twice.
+        counts[POURED] = (counts[POURED] ?? 0) + count
+      }
+    },
+    take(most) {
+      const points: BatchMetric[] = []
+      const head = Atomics.load(flags, HEAD)
+      const count = Math.min(most, waiting())
+      for (let n = 0; n < count; n++) {
+        const slot = (head + n) & MASK
+        const [key, value] = [names[keys[slot]!]!, values[slot]!]
+        points.push({ key, value, timestamp: timestamps[slot]!, step: steps[slot]! })
+      }
+      Atomics.store(flags, HEAD, (head + count) | 0)
+      return points
+    },
+  }
+}
