@@ -43,7 +43,7 @@ export function makePrivateDir(dir: string): void {
 }
 
 /** A file that can be appended to, and its size. */
-function opened(file: string): { readonly fd: number; readonly size: number } {
+function opened(file: string, makesFolder: boolean): { readonly fd: number; readonly size: number } {
   const known = open.get(file)
   if (known !== undefined) {
     const { nlink, size } = fstatSync(known)
@@ -58,7 +58,7 @@ function opened(file: string): { readonly fd: number; readonly size: number } {
     if (lstatSync(dirname(file)).isSymbolicLink()) throw new UnavailableError(`${dirname(file)} is a link`)
     fd = openSync(file, flags, PRIVATE_FILE)
   } catch (error) {
-    if (errno(error) === 'ENOENT') makePrivateDir(dirname(file))
+    if (errno(error) === 'ENOENT' && makesFolder) makePrivateDir(dirname(file))
     else if (errno(error) === 'EMFILE' || errno(error) === 'ENFILE')
       for (const other of [...open.keys()]) closeLog(other)
     else throw error
@@ -74,13 +74,13 @@ function opened(file: string): { readonly fd: number; readonly size: number } {
 
 /**
  * Appends bytes to a file for this user alone, all of them or none: a part that a full disk took is cut off again. The
- * file is made when it is missing and stays open for the next time. Throws what the disk says, as an error of ours.
+ * file is made when it is missing, its folder only when asked, and stays open for the next time. Throws what the disk says, as an error of ours.
  */
-export function appendBytes(file: string, bytes: Uint8Array): void {
+export function appendBytes(file: string, bytes: Uint8Array, makesFolder = false): void {
   let fd: number | undefined
   let before = 0
   try {
-    const at = opened(file)
+    const at = opened(file, makesFolder)
     fd = at.fd
     before = at.size
     let written = 0

@@ -60,19 +60,29 @@ export interface DiskHealth {
   forget(run: object): void
 }
 
+/** A disk that fails now and then is told of as often. */
+const TELL_MS = 60_000
+
 /** What `warn` is told of a disk. */
 export function diskHealth(warn: (message: string) => void): DiskHealth {
   const failing = new Set<object>()
+  let toldAt = Number.NEGATIVE_INFINITY
+  let isTold = false
   return {
     fails(run, why) {
-      if (failing.size === 0)
+      if (failing.size === 0 && !isTold && performance.now() - toldAt > TELL_MS) {
+        isTold = true
+        toldAt = performance.now()
         warn(
           `The spool does not take what is logged: ${why.message}. It waits in memory and goes straight to the server; it is lost when the process is killed`,
         )
+      }
       failing.add(run)
     },
     works(run) {
-      if (failing.delete(run) && failing.size === 0) warn('The spool takes what is logged again')
+      if (!failing.delete(run) || failing.size > 0 || !isTold) return
+      isTold = false
+      warn('The spool takes what is logged again')
     },
     forget: (run) => void failing.delete(run),
   }
@@ -97,6 +107,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
   /** Steps may find room where points do not. */
   let failing: 'points' | 'steps' | undefined
   let lastBeat = performance.now()
+  let isLost = false
   /** Where in the log the steps stand that nobody logged: the run's making and its end. */
   const chores: number[] = []
   let takenUpAs: string | undefined
@@ -104,9 +115,11 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
   /** Writes, or answers the reason why not; tells that the disk fails, and that it works again. */
   function write(what: 'points' | 'steps', act: () => void): CairnError | undefined {
     try {
+      stillOurs()
       act()
     } catch (error) {
       const failure = diskError(error, `write to ${folder.dir}`)
+      isLost ||= !folder.claim.isThere()
       failing = what
       disk.fails(folder, failure)
       deliverer.wake()
@@ -117,17 +130,23 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
       disk.works(folder)
     }
     deliverer.wake()
-    if (performance.now() - lastBeat > BEAT_MS) {
-      lastBeat = performance.now()
-      folder.claim.beat()
-    }
     return undefined
+  }
+
+  /** Who was silent for long, as a container that was frozen, may have been taken for dead: then the folder is another's. */
+  function stillOurs(): void {
+    if (!isLost && performance.now() - lastBeat > BEAT_MS) {
+      lastBeat = performance.now()
+      isLost = !folder.claim.held() || !folder.claim.isThere()
+      if (!isLost) folder.claim.beat()
+    }
+    if (isLost) throw new UnavailableError(`${folder.dir} is gone, or another process has taken it over`)
   }
 
   /** Straight to the server: behind what waits on disk where the order counts. */
   async function straight(batch: Batch, steps: readonly Step[]): Promise<void> {
     const options = { again: false, signal: AbortSignal.timeout(DIRECT_MS) }
-    if (steps.length > 0 && !deliverer.isDone({ points: 0, steps: log.written.steps }))
+    if (steps.length > 0 && !isLost && !deliverer.isDone({ points: 0, steps: log.written.steps }))
       throw new UnavailableError('What was logged before is still on its way')
     const runId = folder.runId()
     if (runId === undefined) throw new UnavailableError('The run is not made on its server yet')
@@ -186,6 +205,8 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
       return
     }
     await straight({ metrics: [], params: [], tags: [] }, [step])
+    // Nobody logged it.
+    direct--
   }
 
   function shut(): void {

@@ -7,6 +7,8 @@ import { exists, readText, removeFile, stateOf } from '../disk/write.js'
 export interface Claim {
   /** Whether nobody has taken over meanwhile. */
   held(): boolean
+  /** Whether the folder is there, with this owner's sign in it. */
+  isThere(): boolean
   /** Shows that the owner lives, for those who cannot see its process. */
   beat(): void
   /** Gives the folder up, for anybody to take. */
@@ -28,6 +30,7 @@ const sign = (dir: string, generation: number): boolean =>
 /** Owners follow each other by number: the file of the next one can be made once, so only one takes over. */
 const held = (dir: string, generation: number): Claim => ({
   held: () => !exists(file(dir, generation + 1)),
+  isThere: () => exists(file(dir, generation)),
   beat: () => void beat(file(dir, generation)),
   release: () => void removeFile(file(dir, generation)),
 })

@@ -105,7 +105,7 @@ export function dropRunDir(dir: string): void {
 /** Remembers which run of the server a run of ours has become. */
 export function rememberId({ dir }: ServerPlace, ours: string, runId: string): void {
   const file = join(dir, 'ids')
-  appendBytes(file, Buffer.from(`${ours} ${runId}\n`))
+  appendBytes(file, Buffer.from(`${ours} ${runId}\n`), true)
   closeLog(file)
 }
 

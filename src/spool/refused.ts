@@ -11,7 +11,7 @@ export function setAside(serverDir: string, runId: string, error: CairnError, wh
   const { code, status, message: reason } = error
   const lines = what.map((entry) => `${JSON.stringify({ time, runId, reason, code, status, entry }, readable)}\n`)
   try {
-    appendBytes(file, Buffer.from(lines.join('')))
+    appendBytes(file, Buffer.from(lines.join('')), true)
     closeLog(file)
   } catch {
     // A full disk: the refusal is counted and reported all the same.

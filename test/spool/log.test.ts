@@ -1,4 +1,4 @@
-import { appendFileSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
@@ -231,6 +231,9 @@ describe('points in the memory of a log', () => {
     expect(() => log.pour()).toThrow(/append/)
     expect(log.waiting).toBe(5)
     rmSync(join(dir, 'file'))
+    // Whoever removes a run's folder does not find it there again.
+    expect(() => log.pour()).toThrow(/append/)
+    mkdirSync(join(dir, 'file', 'run'), { recursive: true })
     log.pour()
     expect(log.written.points).toBe(5)
   })
