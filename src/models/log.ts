@@ -4,11 +4,12 @@ import { checkAlias, checkLoggedModelName, checkModelName, checkStage } from '..
 import { inStage } from '../disk/stage.js'
 import { InvalidParameterError } from '../errors.js'
 import type { ModelRequest } from '../spool/records.js'
-import { type CarryDeps, carryModel, type ModelRun, type PackedModel } from './carry.js'
+import type { CarryDeps, ModelRun, PackedModel } from './carried.js'
+import { carryModel } from './carry.js'
 import { type ModelInfo, modelInfo } from './info.js'
 import { type ModelOptions, type PackageDeps, packageModel } from './package.js'
 
-export type { ModelRun, RegisterRequest } from './carry.js'
+export type { ModelRun, RegisterRequest } from './carried.js'
 export type { ModelInfo } from './info.js'
 
 export interface LogModelOptions extends ModelOptions {

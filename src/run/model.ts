@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { makeDirs, removeAll } from '../disk/files.js'
 import { type CairnError, TimeoutError, UnavailableError } from '../errors.js'
-import type { CarryDeps } from '../models/carry.js'
+import type { CarryDeps } from '../models/carried.js'
 import type { LogModelOptions, ModelInfo } from '../models/log.js'
 import type { PackageDeps } from '../models/package.js'
 import { isOutage } from './offline.js'
@@ -49,7 +49,7 @@ export async function logModelOf(
 }
 
 const carried = async ({ transport }: CarryDeps, runId: string, signal: AbortSignal | undefined) =>
-  (await import('../models/carry.js')).runOfModel(await transport(), runId, { signal })
+  (await import('../models/carried.js')).runOfModel(await transport(), runId, { signal })
 
 async function keptOrSent(
   ways: LogModelWays,

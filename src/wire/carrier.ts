@@ -1,6 +1,6 @@
 import type { OpenArtifacts } from '../artifacts/store.js'
 import { systemUser } from '../host/user.js'
-import type { RegisterRequest } from '../models/carry.js'
+import { type RegisterRequest, runOfModel } from '../models/carried.js'
 import { registerLogged } from '../registry/logged.js'
 import type { CarryOptions, Courier } from '../spool/deliver.js'
 import type { KeptModel } from '../spool/records.js'
@@ -28,7 +28,7 @@ export function carrier({ transport, openArtifacts, serverRunId, registryAt, use
   const underWay = new Map<string, Promise<void>>()
 
   async function carryOne(runId: string, { folder, request }: KeptModel, { signal }: CarryOptions): Promise<void> {
-    const { carryModel, runOfModel } = await import('../models/carry.js')
+    const { carryModel } = await import('../models/carry.js')
     const deps = {
       transport: async () => transport,
       openArtifacts,

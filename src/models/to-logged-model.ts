@@ -1,0 +1,100 @@
+import type { MlModel } from '../core/mlmodel.js'
+import { CairnError, IntegrityError, isRetryable, NotFoundError } from '../errors.js'
+import type { ModelRequest } from '../spool/records.js'
+import { OPERATION_TAG } from '../transport/aftermath.js'
+import type { Transport } from '../transport/transport.js'
+import { type CarryDeps, type CarryModelOptions, doubtful, type ModelRun, type PackedModel } from './carried.js'
+import { describe, send } from './folder-sent.js'
+import { type ModelInfo, modelInfo } from './info.js'
+
+const PARAMS_PER_CALL = 100
+
+/** A logged model as it was made known. */
+export interface Created {
+  readonly modelId: string
+  readonly artifactUri: string
+  /** Whether an earlier call had got so far that all its files are there. */
+  readonly isReady: boolean
+}
+
+/** The logged model, made known; `undefined` on a server that has no logged models. */
+export async function create(
+  transport: Transport,
+  run: ModelRun,
+  request: ModelRequest,
+  options: CarryModelOptions,
+): Promise<Created | undefined> {
+  const { operationId } = request
+  const input = {
+    experiment_id: run.experimentId,
+    name: request.name,
+    model_type: request.type,
+    source_run_id: run.runId,
+    params: paramsOf(run, request).slice(0, PARAMS_PER_CALL),
+    tags: [...request.tags, ...(operationId === undefined ? [] : [{ key: OPERATION_TAG, value: operationId }])],
+  }
+  try {
+    const { model } = await transport.call('createLoggedModel', input, doubtful(request, options))
+    const { model_id: modelId, artifact_uri: artifactUri, status } = model.info
+    if (!artifactUri) throw new IntegrityError(`The server does not say where the files of the model ${modelId} go`)
+    return { modelId, artifactUri, isReady: status === 'LOGGED_MODEL_READY' }
+  } catch (error) {
+    if (error instanceof NotFoundError && error.code === 'ENDPOINT_NOT_FOUND') return undefined
+    throw error
+  }
+}
+
+/** The run's parameters, and the model's own over them. */
+function paramsOf({ params = {} }: ModelRun, request: ModelRequest): { key: string; value: string }[] {
+  const all = { ...params, ...Object.fromEntries(request.params.map(({ key, value }) => [key, value])) }
+  return Object.entries(all).map(([key, value]) => ({ key, value }))
+}
+
+/** Links a logged model to its run, and gives it the parameters that the first call had no room for. */
+async function link(
+  transport: Transport,
+  run: ModelRun,
+  { modelId, request }: { modelId: string; request: ModelRequest },
+  options: CarryModelOptions,
+): Promise<void> {
+  const how = doubtful(request, options)
+  const params = paramsOf(run, request)
+  for (let at = PARAMS_PER_CALL; at < params.length; at += PARAMS_PER_CALL) {
+    const some = params.slice(at, at + PARAMS_PER_CALL)
+    await transport.call('logLoggedModelParams', { model_id: modelId, params: some }, how)
+  }
+  await transport.call('logOutputs', { run_id: run.runId, models: [{ model_id: modelId, step: request.step }] }, how)
+}
+
+/** Links a logged model to its run, sends its files and marks it ready. */
+export async function sendLogged(
+  deps: CarryDeps,
+  run: ModelRun,
+  sending: PackedModel & Created,
+  options: CarryModelOptions,
+): Promise<ModelInfo> {
+  const { modelId, artifactUri, request } = sending
+  const transport = await deps.transport()
+  const finalize = (status: 'LOGGED_MODEL_READY' | 'LOGGED_MODEL_UPLOAD_FAILED', call = {}) =>
+    transport.call('finalizeLoggedModel', { model_id: modelId, status }, call)
+  let described: MlModel
+  try {
+    await link(transport, run, sending, options)
+    described = await describe(sending, {
+      artifactPath: artifactUri,
+      runId: run.runId,
+      modelId,
+      modelUuid: modelId,
+    })
+    if (!sending.isReady) {
+      await send(deps, sending, { uri: artifactUri, path: '' }, options)
+      await finalize('LOGGED_MODEL_READY', { signal: options.signal })
+    }
+  } catch (error) {
+    const isOver = request.operationId === undefined || (error instanceof CairnError && !isRetryable(error))
+    // The first failure is the one to tell; that this call fails too only leaves the model PENDING.
+    if (isOver) await finalize('LOGGED_MODEL_UPLOAD_FAILED').catch(() => {})
+    throw error
+  }
+  return modelInfo(described, { modelUri: `models:/${modelId}`, name: request.name, runId: run.runId })
+}
