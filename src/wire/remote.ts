@@ -11,11 +11,14 @@ import type { Transport } from '../transport/transport.js'
 
 /** How a client speaks to servers, where it differs from what the environment says. */
 export interface RemoteOptions {
-  /** User and password, a bearer token, or a function that gives the headers for a request. */
+  /**
+   * User and password, a bearer token, or a function that gives the headers for a request. A function cannot go to another
+   * thread: what is logged then leaves from the main one, and waits on disk while a loop that never yields keeps that busy.
+   */
   readonly auth?: Auth | undefined
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>> | undefined
-  /** An undici dispatcher of your own, for a proxy, a pool or a test; you close it. */
+  /** An undici dispatcher of your own, for a proxy, a pool or a test; you close it. It stays in the main thread, as an auth function. */
   readonly dispatcher?: Dispatcher | undefined
   /** Longest time of one call, in milliseconds; 120,000 by default. */
   readonly timeoutMs?: number | undefined
