@@ -47,6 +47,8 @@ export interface PackedModel {
 export interface CarryModelOptions {
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((progress: Progress) => void) | undefined
+  /** Whether a later call goes on after this failure; none does by default. */
+  readonly goesOn?: ((error: unknown) => boolean) | undefined
 }
 
 /** A run as its server knows it, for a model that is logged in it. */

@@ -1,5 +1,5 @@
 import type { MlModel } from '../core/mlmodel.js'
-import { CairnError, IntegrityError, isRetryable, NotFoundError } from '../errors.js'
+import { IntegrityError, NotFoundError } from '../errors.js'
 import type { ModelRequest } from '../spool/records.js'
 import { OPERATION_TAG } from '../transport/aftermath.js'
 import type { Transport } from '../transport/transport.js'
@@ -91,9 +91,8 @@ export async function sendLogged(
       await finalize('LOGGED_MODEL_READY', { signal: options.signal })
     }
   } catch (error) {
-    const isOver = request.operationId === undefined || (error instanceof CairnError && !isRetryable(error))
     // The first failure is the one to tell; that this call fails too only leaves the model PENDING.
-    if (isOver) await finalize('LOGGED_MODEL_UPLOAD_FAILED').catch(() => {})
+    if (!options.goesOn?.(error)) await finalize('LOGGED_MODEL_UPLOAD_FAILED').catch(() => {})
     throw error
   }
   return modelInfo(described, { modelUri: `models:/${modelId}`, name: request.name, runId: run.runId })

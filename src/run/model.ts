@@ -66,13 +66,15 @@ async function keptOrSent(
   await makeDirs(dir, 0o700)
   try {
     const { packed, info } = await packForRun(await ways.packaging(), dir, known, options)
+    const goesOn = (error: unknown): error is CairnError =>
+      isOutage(error) && spooled.isOpen && !options.signal?.aborted
     let reason = await awayFor(run, spooled)
     if (!reason)
       try {
         const of = await carried(ways.impatient, spooled.folder.runId() ?? run.runId, options.signal)
-        return await carryModel(ways.impatient, of, packed, options)
+        return await carryModel(ways.impatient, of, packed, { ...options, goesOn })
       } catch (error) {
-        if (!isOutage(error) || !spooled.isOpen || options.signal?.aborted) throw error
+        if (!goesOn(error)) throw error
         reason = error
       }
     spooled.folder.room?.take(info.modelSizeBytes ?? 0)

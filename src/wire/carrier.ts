@@ -1,4 +1,5 @@
 import type { OpenArtifacts } from '../artifacts/store.js'
+import { CairnError, isRetryable } from '../errors.js'
 import { systemUser } from '../host/user.js'
 import { type RegisterRequest, runOfModel } from '../models/carried.js'
 import { registerLogged } from '../registry/logged.js'
@@ -19,6 +20,8 @@ export interface CarrierDeps {
   readonly closing: AbortSignal
 }
 
+/** What is no error of ours, of a user's own store, may pass. */
+const goesOn = (error: unknown): boolean => !(error instanceof CairnError) || isRetryable(error)
 /** A version that is to be put in a stage has to be ready; a process that ends does not wait long for that. */
 const READY_MS = 10_000
 
@@ -43,7 +46,7 @@ export function carrier({ transport, openArtifacts, serverRunId, registryAt, use
         ),
     }
     const run = await runOfModel(transport, runId, { signal })
-    await carryModel(deps, run, { dir: folder, request }, { signal })
+    await carryModel(deps, run, { dir: folder, request }, { signal, goesOn })
   }
 
   function model(runId: string, kept: KeptModel, options: CarryOptions): Promise<void> {

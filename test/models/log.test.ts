@@ -210,7 +210,8 @@ describe('a packaged model that is carried', () => {
         },
       }
     }
-    await expect(carryModel({ ...deps, openArtifacts }, run, packed)).rejects.toThrow('gone')
+    const first = carryModel({ ...deps, openArtifacts }, run, packed, { goesOn: () => true })
+    await expect(first).rejects.toThrow('gone')
     const found = async () => (await inner.call('searchLoggedModels', { experiment_ids: ['0'] })).models
     // It may yet come.
     expect((await found()).map(({ info }) => info.status)).toEqual(['LOGGED_MODEL_PENDING'])
