@@ -204,9 +204,9 @@ describe('many', () => {
       console.log(readdirSync('/proc/self/fd').filter((fd) => target(fd).startsWith(process.env.CAIRN_SPOOL_DIR)).length)
       await client.close()`)
     expect(ended.code).toBe(0)
-    // Sixty-four are kept open, and a few are being read.
+    // Sixty-four are kept open in each of two threads, and a few are being read.
     expect(Number(ended.stdout)).toBeGreaterThan(0)
-    expect(Number(ended.stdout)).toBeLessThan(80)
+    expect(Number(ended.stdout)).toBeLessThan(150)
     expect(at.left()).toEqual([])
   })
 })
