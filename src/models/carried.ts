@@ -1,7 +1,7 @@
 import type { OpenArtifacts } from '../artifacts/store.js'
 import type { Progress } from '../core/entities.js'
 import type { MlModel } from '../core/mlmodel.js'
-import type { ModelRequest } from '../spool/records.js'
+import type { ModelRequest } from '../spool/steps.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
 
 /** The run that a model is logged in. */

@@ -1,6 +1,6 @@
 import type { MlModel } from '../core/mlmodel.js'
 import { IntegrityError, NotFoundError } from '../errors.js'
-import type { ModelRequest } from '../spool/records.js'
+import type { ModelRequest } from '../spool/steps.js'
 import { OPERATION_TAG } from '../transport/aftermath.js'
 import type { Transport } from '../transport/transport.js'
 import { type CarryDeps, type CarryModelOptions, doubtful, type ModelRun, type PackedModel } from './carried.js'

@@ -3,7 +3,7 @@ import type { Experiment, RunData } from '../core/entities.js'
 import { checkRunId } from '../core/names.js'
 import { toPairs } from '../core/pairs.js'
 import { CairnError } from '../errors.js'
-import { type Step, TAKE_UP, TAKEN_UP } from '../spool/records.js'
+import { type Step, TAKE_UP, TAKEN_UP } from '../spool/steps.js'
 import { tagText } from '../tracking/values.js'
 import { runTags, type StartDeps, type StartRunOptions } from './start.js'
 

@@ -3,7 +3,8 @@ import { entrySize } from '../core/batch.js'
 import { metricRing } from '../core/ring.js'
 import type { Lane, Stretch } from './acks.js'
 import type { Ranges } from './ranges.js'
-import type { SpoolRecord, Step } from './records.js'
+import type { SpoolRecord } from './records.js'
+import type { Step } from './steps.js'
 
 /** What goes out as one request. */
 export interface Parcel {

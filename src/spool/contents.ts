@@ -1,8 +1,8 @@
 import { openAcks } from './acks.js'
 import { isOwned } from './owner.js'
 import { type ServerPlace, serverRunId } from './place.js'
-import type { Step } from './records.js'
 import { waitingRuns } from './replay.js'
+import type { Step } from './steps.js'
 import { openTail } from './tail.js'
 
 /** What waits in the spool of one run. */

@@ -2,9 +2,10 @@ import { join } from 'node:path'
 import type { BatchMetric } from '../core/batch.js'
 import { appendBytes, closeLog } from '../disk/log-file.js'
 import { BYTES, CLOSED, type LogMemory, locked, logMemory, POINTS, SEGMENT, STEPS, VERSION } from './memory.js'
-import { columnsWriter, encodePoints, encodeSteps, type Step } from './records.js'
+import { columnsWriter, encodePoints, encodeSteps } from './records.js'
 import { type MemoryRing, memoryRing } from './ring.js'
 import type { Room } from './room.js'
+import type { Step } from './steps.js'
 import { logWatch, type Onlooker, type Watch } from './watch.js'
 
 /** How much of each lane a log has taken. */

@@ -1,7 +1,7 @@
 import type { PointColumns } from './records.js'
 
 /** Points that wait in memory at the most: one more goes to disk in the very call. */
-export const CAPACITY = 2048
+export const CAPACITY = 512
 const FLAGS = 16
 const NUMBERS = 4
 

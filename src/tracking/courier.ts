@@ -1,9 +1,9 @@
 import type { OpenArtifacts } from '../artifacts/store.js'
 import { blobOf } from '../disk/files.js'
 import { InvalidParameterError, NotFoundError, UnavailableError } from '../errors.js'
-import type { CarryOptions, Courier } from '../spool/deliver.js'
+import type { CarryOptions, Courier } from '../spool/courier.js'
 import { PARENT_FIRST } from '../spool/failures.js'
-import { type KeptModel, type NewRun, TAKE_UP, TAKEN_UP } from '../spool/records.js'
+import { type KeptModel, type NewRun, TAKE_UP, TAKEN_UP } from '../spool/steps.js'
 import type { CallOptions, Input, Operation, Transport } from '../transport/transport.js'
 import { ensureExperiment, experiments } from './experiments.js'
 

@@ -1,5 +1,7 @@
 import { type CairnError, NetworkError } from '../errors.js'
-import { type Courier, type Deliverer, deliverer, type Watch } from '../spool/deliver.js'
+import type { Courier } from '../spool/courier.js'
+import { deliverer } from '../spool/deliver.js'
+import type { Deliverer, Watch } from '../spool/deliverer.js'
 import { NO_WAY } from '../spool/failures.js'
 import type { SpoolLog } from '../spool/log.js'
 import type { Claim } from '../spool/owner.js'

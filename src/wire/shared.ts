@@ -1,11 +1,11 @@
 import * as errors from '../errors.js'
 import { CairnError, type CairnErrorOptions } from '../errors.js'
 import type { HttpSettings } from '../settings.js'
-import type { Progress } from '../spool/deliver.js'
+import type { Progress } from '../spool/deliverer.js'
 import type { Written } from '../spool/log.js'
 import type { ServerPlace, SpooledRun } from '../spool/place.js'
-import type { KeptFile, KeptModel } from '../spool/records.js'
 import type { RoomMemory } from '../spool/room.js'
+import type { KeptFile, KeptModel } from '../spool/steps.js'
 import type { RemoteOptions } from './remote.js'
 
 /** What a delivering thread is given when it starts. */

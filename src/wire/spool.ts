@@ -1,6 +1,7 @@
 import { diskHealth, type SpooledFolder, type SpooledOutlet, spooledOutlet } from '../run/spooled.js'
 import { type Contents, type WaitingRun, whatWaits } from '../spool/contents.js'
-import type { Courier, Watch } from '../spool/deliver.js'
+import type { Courier } from '../spool/courier.js'
+import type { Watch } from '../spool/deliverer.js'
 import { PARENT_FIRST } from '../spool/failures.js'
 import { claimOf } from '../spool/owner.js'
 import { dropRunDir, newRunDir, type ServerPlace, type SpooledRun, serverRunId } from '../spool/place.js'

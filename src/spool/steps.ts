@@ -1,0 +1,70 @@
+import type { BatchEntry } from '../core/batch.js'
+
+/** What is done in its turn, one after the other: everything but points. */
+export type Step =
+  | { readonly param: BatchEntry }
+  | { readonly tag: BatchEntry }
+  /** An operation of the protocol that needs nothing but the run's id added. */
+  | { readonly call: string; readonly input: Readonly<Record<string, unknown>> }
+  /** Makes the run, which has only an id of ours so far. */
+  | { readonly create: NewRun }
+  | { readonly artifact: KeptFile }
+  | { readonly model: KeptModel }
+
+/** The call that takes up a run again by its id, if it has ended meanwhile. */
+export const TAKE_UP = 'takeUpRun'
+/** In the input of that call, and of a run's end: the mark by which it is known who took the run up. */
+export const TAKEN_UP = 'taken_up_as'
+
+/** A file for the run's artifacts that was kept beside the log, or where it lies. */
+export interface KeptFile {
+  /** Below the run's artifacts. */
+  readonly path: string
+  readonly file: string
+  /** The type of its content; empty when it has none. */
+  readonly type: string
+}
+
+/** A model that was packaged in a folder beside the log, or where it lies. */
+export interface KeptModel {
+  readonly folder: string
+  readonly request: ModelRequest
+}
+
+/** What a model is logged with; plain data, so that it can wait on disk. */
+export interface ModelRequest {
+  /** Its name in its run. */
+  readonly name: string
+  /** The flavor, which servers call the type. */
+  readonly type: string
+  /** Over those of the run. */
+  readonly params: readonly BatchEntry[]
+  readonly tags: readonly BatchEntry[]
+  readonly step: number
+  /** By this it is found again when it was perhaps made; undefined where that is not looked for. */
+  readonly operationId?: string | undefined
+  /** The version it is to have. */
+  readonly version?:
+    | {
+        readonly name: string
+        readonly stage?: string | undefined
+        readonly alias?: string | undefined
+        /** The registry's address, without credentials, when it is not the server of the runs. */
+        readonly registry?: string | undefined
+      }
+    | undefined
+}
+
+/** A run to be made when its server can be reached. */
+export interface NewRun {
+  /** The id of ours under which an earlier process has begun the run: it is not made again, but waited for. */
+  readonly begunAs?: string | undefined
+  readonly experimentId?: string | undefined
+  /** Made when it is absent. */
+  readonly experimentName?: string | undefined
+  /** Epoch milliseconds. */
+  readonly startTime: number
+  readonly runName?: string | undefined
+  readonly userId?: string | undefined
+  readonly tags: readonly BatchEntry[]
+}
