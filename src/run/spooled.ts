@@ -285,8 +285,10 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
       if (deliverer.isDone(log.written)) await Promise.race([deliverer.finished, pause(CLEAR_MS)])
     },
     closeNow() {
+      // Barred before, say: it gets a last chance.
+      if (log.waiting > 0) write('points', log.pour)
       shut()
-      if (deliverer.isDone(log.written)) folder.drop()
+      if (log.waiting === 0 && deliverer.isDone(log.written)) folder.drop()
     },
     async stop() {
       log.close()

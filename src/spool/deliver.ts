@@ -58,6 +58,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
   let lastSent = Number.NEGATIVE_INFINITY
   let timer: NodeJS.Timeout | undefined
   let knownSegment = 0
+  let isClosed = false
   let over = false
   let finish: (complete: boolean) => void = () => {}
   const finished = new Promise<boolean>((resolve) => {
@@ -243,6 +244,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
   /** Reads on, where there is more to read. */
   function fill(): void {
     const written = options.written()
+    isClosed = written === undefined
     const segment = written?.segment ?? 0
     if (written && written.points <= work.read.points && written.steps <= work.read.steps && segment <= knownSegment)
       return
@@ -278,7 +280,8 @@ export function deliverer(options: DeliverOptions): Deliverer {
   }
 
   function concludeIfDone(): void {
-    if (options.written() !== undefined || !work.isEmpty || inFlight > 0) return
+    // As it was before the log was last read: what came between that and its end is not read yet.
+    if (!isClosed || !work.isEmpty || inFlight > 0) return
     if (tail.damaged > 0) watch.onDamaged?.(tail.damaged)
     over = true
     leave()

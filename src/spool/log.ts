@@ -1,7 +1,19 @@
 import { join } from 'node:path'
 import type { BatchMetric } from '../core/batch.js'
 import { appendBytes, closeLog } from '../disk/log-file.js'
-import { BYTES, CLOSED, type LogMemory, locked, logMemory, POINTS, SEGMENT, STEPS, VERSION } from './memory.js'
+import {
+  BYTES,
+  CLOSED,
+  ifFree,
+  type LogMemory,
+  locked,
+  logMemory,
+  POINTS,
+  SEGMENT,
+  STEPS,
+  unlock,
+  VERSION,
+} from './memory.js'
 import { columnsWriter, encodePoints, encodeSteps } from './records.js'
 import { type MemoryRing, memoryRing } from './ring.js'
 import type { Room } from './room.js'
@@ -26,6 +38,8 @@ export interface SpoolLog
   addKey(name: string): void
   /** Writes what waits in memory: it is in the hands of the system when the call returns. Throws what the disk says. */
   pour(): void
+  /** As `pour`, unless the other thread is at it. */
+  pourIfFree(): void
   /** Writes at once; throws what the disk says, and then nothing was kept. */
   points(points: readonly BatchMetric[]): void
   /** Writes at once; throws what the disk says, and then nothing was kept. */
@@ -113,6 +127,12 @@ export function openLog(
     Atomics.add(flags, VERSION, 1)
   }
 
+  const pour = (): void =>
+    ring.pour((from, count) => {
+      append(encode(counted(POINTS), columns, from, count))
+      add(POINTS, count)
+    })
+
   return {
     memory,
     names,
@@ -128,13 +148,10 @@ export function openLog(
       return ring.poured
     },
     pour() {
-      if (ring.waiting === 0) return
-      locked(memory, () =>
-        ring.pour((from, count) => {
-          append(encode(counted(POINTS), columns, from, count))
-          add(POINTS, count)
-        }),
-      )
+      if (ring.waiting > 0) locked(memory, pour)
+    },
+    pourIfFree() {
+      if (ring.waiting > 0) ifFree(memory, pour)
     },
     take(count) {
       let points: BatchMetric[] = []
@@ -163,6 +180,8 @@ export function openLog(
     },
     watchedBy(onlooker) {
       watch.by(onlooker)
+      // Who looked is gone, and may have been at it.
+      if (onlooker === undefined) unlock(memory)
       for (const name of names) onlooker?.key(name)
     },
     stir: watch.stir,

@@ -2,8 +2,11 @@ import type { SpoolLog } from './log.js'
 
 /** Looks at logs that another thread writes, for as long as something happens there. */
 export interface Lookout {
-  /** Looks at a log from now on; `onMore` is called whenever it has grown. */
-  watch(log: SpoolLog, onMore: () => void): void
+  /**
+   * Looks at a log from now on; `onMore` is called whenever it has grown. What is left in memory is written as long as the
+   * log is `held`, and no other process has taken it over.
+   */
+  watch(log: SpoolLog, held: () => boolean, onMore: () => void): void
   forget(log: SpoolLog): void
 }
 
@@ -15,6 +18,7 @@ const CLOSE_LOOK_MS = 3
 const QUIET_LOOKS = 8
 
 interface Watched {
+  readonly held: () => boolean
   readonly onMore: () => void
   version: number
   passed: number
@@ -30,9 +34,9 @@ export function logLookout(): Lookout {
   function look(log: SpoolLog, watched: Watched): void {
     // What its own thread has left since the last look will not be taken along by a next call.
     const isLeft = log.waiting > 0 && log.poured === watched.passed
-    if (isLeft) {
+    if (isLeft && watched.held()) {
       try {
-        log.pour()
+        log.pourIfFree()
       } catch {
         // A full disk: its own thread finds out too, and has another way.
       }
@@ -63,10 +67,10 @@ export function logLookout(): Lookout {
   }
 
   return {
-    watch(log, onMore) {
+    watch(log, held, onMore) {
       const known = logs.get(log)
       if (known) known.quiet = 0
-      else logs.set(log, { onMore, version: -1, passed: log.poured, quiet: 0 })
+      else logs.set(log, { held, onMore, version: -1, passed: log.poured, quiet: 0 })
       if (timer !== undefined && (isClose || log.watching < 2)) return
       clearTimeout(timer)
       arm()

@@ -3,13 +3,13 @@ import type { PointColumns } from './records.js'
 /** Points that wait in memory at the most: one more goes to disk in the very call. */
 export const CAPACITY = 512
 const FLAGS = 16
-const NUMBERS = 4
+const NUMBERS = 2
 
 /** What both ends of a log see, whichever thread they are in: where it stands, and points that wait to be written. */
 export interface LogMemory {
   readonly buffer: SharedArrayBuffer
   readonly flags: Int32Array
-  /** Points and steps that were written, and points that went there out of memory. */
+  /** Points and steps that were written. */
   readonly counts: Float64Array
   readonly columns: PointColumns
 }
@@ -27,7 +27,6 @@ export const WATCH = 7
 /** Places in `counts`. */
 export const POINTS = 0
 export const STEPS = 1
-export const POURED = 2
 
 /** Looks at memory as that of a log; a fresh one is all zeros. */
 export function logMemory(buffer = new SharedArrayBuffer(FLAGS * 4 + NUMBERS * 8 + CAPACITY * 28)): LogMemory {
@@ -46,20 +45,31 @@ export function logMemory(buffer = new SharedArrayBuffer(FLAGS * 4 + NUMBERS * 8
   }
 }
 
-/** A thread that was stopped while it held the lock never gives it back. */
-const LOCK_MS = 1_000
+/** A thread that was stopped while it held the lock never gives it back; one that writes to a slow disk takes long. */
+const LOCK_MS = 30_000
 
 /** Does something while no other thread does anything under the same lock. */
-export function locked({ flags }: LogMemory, act: () => void): void {
+export function locked(memory: LogMemory, act: () => void): void {
   const until = performance.now() + LOCK_MS
-  while (Atomics.compareExchange(flags, LOCK, 0, 1) !== 0) {
-    if (performance.now() > until) break
-    Atomics.wait(flags, LOCK, 1, LOCK_MS)
+  while (!ifFree(memory, act)) {
+    Atomics.wait(memory.flags, LOCK, 1, LOCK_MS)
+    if (performance.now() > until) unlock(memory)
   }
+}
+
+/** As `locked`, if no other thread holds the lock; answers whether. */
+export function ifFree(memory: LogMemory, act: () => void): boolean {
+  if (Atomics.compareExchange(memory.flags, LOCK, 0, 1) !== 0) return false
   try {
     act()
   } finally {
-    Atomics.store(flags, LOCK, 0)
-    Atomics.notify(flags, LOCK)
+    unlock(memory)
   }
+  return true
+}
+
+/** Gives the lock back, also for a thread that is gone. */
+export function unlock({ flags }: LogMemory): void {
+  Atomics.store(flags, LOCK, 0)
+  Atomics.notify(flags, LOCK)
 }

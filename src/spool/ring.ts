@@ -1,5 +1,5 @@
 import type { BatchMetric } from '../core/batch.js'
-import { CAPACITY, HEAD, type LogMemory, POURED, TAIL } from './memory.js'
+import { CAPACITY, HEAD, type LogMemory, TAIL } from './memory.js'
 
 /** Points in the memory of a log: one thread puts them there, and whoever holds the lock takes them out. */
 export interface MemoryRing {
@@ -18,11 +18,21 @@ export interface MemoryRing {
 const MASK = CAPACITY - 1
 
 /** The points in a log's memory; `names` are the keys as far as this thread knows them. */
-export function memoryRing({ flags, counts, columns }: LogMemory, names: readonly string[]): MemoryRing {
+export function memoryRing({ flags, columns }: LogMemory, names: readonly string[]): MemoryRing {
   const { keys, values, steps, timestamps } = columns
   // Only the thread that logs puts points there, so it knows where it stands.
   let tail = Atomics.load(flags, TAIL)
   let knownHead = Atomics.load(flags, HEAD)
+  let poured = 0
+  let seenHead = knownHead
+
+  /** By where the ring begins, so that no point is counted both as one that waits and as one that went. */
+  function countPoured(): number {
+    const head = Atomics.load(flags, HEAD)
+    poured += (head - seenHead) | 0
+    seenHead = head
+    return poured
+  }
 
   const waiting = () => (Atomics.load(flags, TAIL) - Atomics.load(flags, HEAD)) | 0
 
@@ -52,7 +62,7 @@ export function memoryRing({ flags, counts, columns }: LogMemory, names: readonl
       return waiting()
     },
     get poured() {
-      return counts[POURED] ?? 0
+      return countPoured()
     },
     pour(write) {
       for (let left = waiting(); left > 0; left = waiting()) {
@@ -62,12 +72,11 @@ export function memoryRing({ flags, counts, columns }: LogMemory, names: readonl
         if (count === 0) return
         write(from, count)
         Atomics.store(flags, HEAD, (head + count) | 0)
-        // Last: whoever adds up what waits and what went on must not count a point twice.
-        counts[POURED] = (counts[POURED] ?? 0) + count
       }
     },
     take(most) {
       const points: BatchMetric[] = []
+      countPoured()
       const head = Atomics.load(flags, HEAD)
       const count = Math.min(most, waiting())
       for (let n = 0; n < count; n++) {
@@ -75,7 +84,8 @@ export function memoryRing({ flags, counts, columns }: LogMemory, names: readonl
         const [key, value] = [names[keys[slot]!]!, values[slot]!]
         points.push({ key, value, timestamp: timestamps[slot]!, step: steps[slot]! })
       }
-      Atomics.store(flags, HEAD, (head + count) | 0)
+      seenHead = (head + count) | 0
+      Atomics.store(flags, HEAD, seenHead)
       return points
     },
   }

@@ -19,6 +19,7 @@ import { type FromWorker, heard, sharedNumbers, type ToWorker, told, type Worker
 interface Task {
   readonly delivery: Deliverer
   readonly log: SpoolLog
+  readonly held: () => boolean
   /** How many wait for what is logged to be done with. */
   hurried: number
   moved(): void
@@ -102,7 +103,7 @@ function work(start: WorkerStart): void {
       shared.setProgress(delivery.progress, delivery.done, stands)
       if (task.hurried > 0 && !log.isClosed && delivery.isDone(log.written)) tell({ event: 'reached', job })
     }
-    const task: Task = { delivery, log, hurried: 0, moved }
+    const task: Task = { delivery, log, held: claim.held, hurried: 0, moved }
     tasks.set(job, task)
     void delivery.finished.then((complete) => {
       moved()
@@ -125,7 +126,7 @@ function work(start: WorkerStart): void {
     else if ('key' in message) tasks.get(message.key)?.log.addKey(message.name)
     else if ('stir' in message) {
       const task = tasks.get(message.stir)
-      if (task) lookout.watch(task.log, task.delivery.wake)
+      if (task) lookout.watch(task.log, task.held, task.delivery.wake)
     } else if ('look' in message) tasks.get(message.look)?.delivery.look()
     else if ('hurry' in message) {
       const task = tasks.get(message.hurry)

@@ -120,7 +120,8 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
     let lastError: CairnError | undefined
     let inner: Deliverer | undefined
     let hurried = 0
-    let onTold: (() => void) | undefined
+    /** Who waits for an answer, in the order in which they asked. */
+    const asking: (() => void)[] = []
     const sleepers = new Set<() => void>()
     let finish: (complete: boolean) => void = () => {}
     const finished = new Promise<boolean>((resolve) => {
@@ -139,12 +140,17 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
     function whenTold(message: ToWorker, ms: number): Promise<void> {
       return new Promise((resolve) => {
         const limit = setTimeout(resolve, ms)
-        onTold = () => {
+        asking.push(() => {
           clearTimeout(limit)
           resolve()
-        }
+        })
         post(message)
+        if (isLost) answerAll()
       })
+    }
+
+    function answerAll(): void {
+      for (const answer of asking.splice(0)) answer()
     }
 
     const wakeAll = () => {
@@ -246,7 +252,7 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
         for (let n = 0; n < hurried; n++) inner.hurry()
         inner.look()
         void inner.finished.then(finish)
-        onTold?.()
+        answerAll()
         wakeAll()
       },
       hear(message: Extract<FromWorker, { job: number }>) {
@@ -266,7 +272,7 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
         else if (message.event === 'mapped') {
           runId = message.runId
           watch.onMapped?.(message.runId)
-        } else if (message.event === 'told') onTold?.()
+        } else if (message.event === 'told') asking.shift()?.()
         else if (message.event === 'finished') {
           jobs.delete(id)
           finish(message.complete)

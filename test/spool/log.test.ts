@@ -248,7 +248,11 @@ describe('points in the memory of a log', () => {
     log.watchedBy({
       stir() {
         stirred++
-        lookout.watch(other, () => grown++)
+        lookout.watch(
+          other,
+          () => true,
+          () => grown++,
+        )
       },
       key: other.addKey,
     })
