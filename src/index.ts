@@ -200,6 +200,7 @@ export type {
   TableInput,
 } from './run/verbs.js'
 export type { HttpSettings, Settings } from './settings.js'
+export type { SpoolContents } from './spool/contents.js'
 export type { CopyRules, SyncFailure, SyncKind, SyncOptions, SyncProgress, SyncResult, SyncTally } from './sync/sync.js'
 export type {
   CallOptions,

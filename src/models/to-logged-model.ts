@@ -8,6 +8,8 @@ import { describe, send } from './folder-sent.js'
 import { type ModelInfo, modelInfo } from './info.js'
 
 const PARAMS_PER_CALL = 100
+/** How long a server that has just failed is given to hear of it. */
+const LAST_WORD_MS = 5_000
 
 /** A logged model as it was made known. */
 export interface Created {
@@ -92,7 +94,8 @@ export async function sendLogged(
     }
   } catch (error) {
     // The first failure is the one to tell; that this call fails too only leaves the model PENDING.
-    if (!options.goesOn?.(error)) await finalize('LOGGED_MODEL_UPLOAD_FAILED').catch(() => {})
+    if (!options.goesOn?.(error))
+      await finalize('LOGGED_MODEL_UPLOAD_FAILED', { signal: AbortSignal.timeout(LAST_WORD_MS) }).catch(() => {})
     throw error
   }
   return modelInfo(described, { modelUri: `models:/${modelId}`, name: request.name, runId: run.runId })

@@ -45,7 +45,11 @@ export function keptOrSent(deps: KeptDeps): Kept {
   const readBack = new Map<string, string | undefined>()
 
   const isMade = () => outlet.folder.runId() !== undefined
-  const mustWait = () => !isMade() || outlet.awayFor !== undefined || !outlet.isDone(after)
+  /** Files that wait for the server, each with how many steps have to be done with before it is there. */
+  const waiting = new Map<string, { readonly file: string; readonly steps: number }>()
+  let saving = 0
+
+  const mustWait = () => saving > 0 || !isMade() || outlet.awayFor !== undefined || !outlet.isDone(after)
 
   async function online(): Promise<ArtifactStore> {
     if (artifactUri === undefined) {
@@ -67,7 +71,8 @@ export function keptOrSent(deps: KeptDeps): Kept {
       return { value: await act(signal ? AbortSignal.any([signal, given.signal]) : given.signal) }
     } catch (error) {
       signal?.throwIfAborted()
-      const reason = given.signal.aborted ? outlet.awayFor : undefined
+      // What was known then: it may be over by now.
+      const reason = given.signal.aborted ? (given.signal.reason as CairnError) : undefined
       if (reason) return { reason }
       if (!isOutage(error)) throw error
       return { reason: error }
@@ -86,15 +91,22 @@ export function keptOrSent(deps: KeptDeps): Kept {
     if (!outlet.isOpen && reason) throw reason
     const file = `file-${serial++}`
     outlet.folder.room?.take(data.size)
-    await save(file, data, signal)
-    keep(path, reason, [{ artifact: { path, file, type: data.type } }])
+    saving++
+    try {
+      await save(file, data, signal)
+      keep(path, reason, [{ artifact: { path, file, type: data.type } }])
+    } finally {
+      saving--
+    }
+    waiting.set(path, { file, steps: after })
   }
 
   const save = (file: string, data: Blob, signal: AbortSignal | undefined) =>
     saveStream(join(dir, file), data.stream() as ReadableStream<Uint8Array>, { signal, mode: 0o600 })
 
   async function copyOf(path: string): Promise<ReadableStream<Uint8Array> | undefined> {
-    const file = readBack.get(path)
+    const kept = waiting.get(path)
+    const file = readBack.get(path) ?? (kept && !outlet.isDone(kept.steps) ? kept.file : undefined)
     return file === undefined ? undefined : ((await blobOf(join(dir, file))).stream() as ReadableStream<Uint8Array>)
   }
 
@@ -122,9 +134,14 @@ export function keptOrSent(deps: KeptDeps): Kept {
       }
       if (!readBack.has(path) || !outlet.isOpen) return
       const file = `copy-${serial++}`
-      await save(file, data, signal)
       const older = readBack.get(path)
-      readBack.set(path, file)
+      try {
+        await save(file, data, signal)
+        readBack.set(path, file)
+      } catch {
+        // It has gone where it should; without a copy it is read from there.
+        readBack.set(path, undefined)
+      }
       if (older !== undefined) await removeAll(join(dir, older))
     },
   }

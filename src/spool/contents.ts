@@ -6,7 +6,7 @@ import type { Step } from './steps.js'
 import { openTail } from './tail.js'
 
 /** What waits in the spool of one run. */
-export interface Contents {
+export interface SpoolContents {
   /** Points, parameters, tags and all else that is sent in its turn. */
   readonly entries: number
   /** How many of them are files of the run. */
@@ -23,7 +23,7 @@ export interface WaitingRun {
   readonly serverRunId: string | undefined
   /** Whether a process that lives delivers it. */
   readonly busy: boolean
-  readonly waiting: Contents
+  readonly waiting: SpoolContents
 }
 
 /** What waits for a server, run by run; nothing is touched. */
@@ -35,10 +35,10 @@ export const whatWaits = (place: ServerPlace): WaitingRun[] =>
     waiting: contentsOf(dir),
   }))
 
-function contentsOf(dir: string): Contents {
+function contentsOf(dir: string): SpoolContents {
   const { done } = openAcks(dir)
   const tail = openTail(dir, () => true)
-  const models: Contents['models'][number][] = []
+  const models: SpoolContents['models'][number][] = []
   let entries = 0
   let files = 0
   const look = (step: Step): void => {

@@ -56,17 +56,21 @@ export interface BufferOptions {
   readonly intervalMs?: number
   /** Points that may wait while the backend is slow; one more is refused and counted. 4,194,304 (120 MB) by default. */
   readonly maxQueued?: number
-  /**
-   * For a drain that is quick and at hand (a log on disk), and the way of its points: what is put goes on in the very call;
-   * points that come more often than about once a millisecond go on together, with the next call a millisecond later.
-   */
-  readonly way?: PointsWay | undefined
   /** Hears what the backend turned down for good, and how many points, parameters and tags that were. */
   readonly onRefused?: (error: CairnError, count: number) => void
   /** After an outage: batches are taken again. */
   readonly onRecovered?: () => void
   /** Hears of each failure that may pass, and how long the next try waits. */
   readonly onRetry?: (error: CairnError, delayMs: number) => void
+}
+
+/** A buffer's options where its drain is a log on disk. */
+export interface WayOptions extends BufferOptions {
+  /**
+   * For a drain that is quick and at hand (a log on disk), and the way of its points: what is put goes on in the very call;
+   * points that come more often than about once a millisecond go on together, with the next call a millisecond later.
+   */
+  readonly way?: PointsWay | undefined
 }
 
 /** What is logged to one run, on its way out: it returns at once, keeps order, and loses nothing that can be delivered. */
@@ -109,7 +113,7 @@ interface Waiter {
 }
 
 /** Makes the buffer of one run over a drain. */
-export function metricBuffer(drain: Drain, options: BufferOptions = {}): MetricBuffer {
+export function metricBuffer(drain: Drain, options: WayOptions = {}): MetricBuffer {
   const { limits = BATCH_LIMITS, intervalMs = 250, maxQueued = 1 << 22 } = options
   const perBatch = Math.min(limits.metrics, limits.total)
   const { way } = options

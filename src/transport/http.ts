@@ -50,8 +50,12 @@ export function httpTransport({ send }: { readonly send: Send }): HttpTransport 
     try {
       return await once(operation, asked, options)
     } catch (error) {
-      if (!sizes.shrink(operation, asked, error)) throw error
-      return once(operation, sizes.within(operation, input), options)
+      const unlearn = sizes.shrink(operation, asked, error)
+      if (!unlearn) throw error
+      return once(operation, sizes.within(operation, input), options).catch((later: unknown) => {
+        unlearn()
+        throw later
+      })
     }
   }
 

@@ -16,8 +16,8 @@ const PAGED: Partial<Record<Operation, number>> = {
 export interface PageSizes {
   /** The input with a page that is no larger than is known to work. */
   within<O extends Operation>(operation: O, input: Input<O>): Input<O>
-  /** Learns from a failure; false when a smaller page would not help. */
-  shrink(operation: Operation, input: object, error: unknown): boolean
+  /** Learns from a failure, and answers what to do when that was wrong; undefined when a smaller page would not help. */
+  shrink(operation: Operation, input: object, error: unknown): (() => void) | undefined
 }
 
 /** Begins with knowing nothing: all pages are asked for as they are. */
@@ -31,9 +31,15 @@ export function pageSizes(): PageSizes {
     },
     shrink(operation, input, error) {
       const size = sizeOf(operation, input)
-      if (PAGED[operation] === undefined || !(size > 1) || !isTooMany(error)) return false
+      if (PAGED[operation] === undefined || !(size > 1) || !isTooMany(error)) return undefined
+      const before = most.get(operation)
       most.set(operation, Math.min(Math.ceil(size / 25), named(error, size)))
-      return true
+      return () => {
+        // A refusal may name the word for other reasons, as a filter that has it; an answer that is too large has one.
+        if (error.status !== 400) return
+        if (before === undefined) most.delete(operation)
+        else most.set(operation, before)
+      }
     },
   }
 }

@@ -1,5 +1,5 @@
 import { diskHealth, type SpooledFolder, type SpooledOutlet, spooledOutlet } from '../run/spooled.js'
-import { type Contents, type WaitingRun, whatWaits } from '../spool/contents.js'
+import { type SpoolContents, type WaitingRun, whatWaits } from '../spool/contents.js'
 import type { Courier } from '../spool/courier.js'
 import type { Watch } from '../spool/deliverer.js'
 import { PARENT_FIRST } from '../spool/failures.js'
@@ -97,7 +97,7 @@ export interface SpoolDelivery extends Replayed {
   /** The address of its server. */
   readonly server: string
   /** What waits, with `dryRun`. */
-  readonly waiting?: Contents
+  readonly waiting?: SpoolContents
 }
 
 /** How the spool is delivered. */
