@@ -55,6 +55,20 @@ export async function gitCommit(dir: string): Promise<string | undefined> {
   return ignored === undefined ? line(commit) : undefined
 }
 
+/** A program may start thousands of runs, and each question starts two processes. */
+const FRESH_MS = 2_000
+const asked = new Map<string, { readonly at: number; readonly commit: Promise<string | undefined> }>()
+
+/** As `gitCommit`, by an answer that may be two seconds old. */
+export function recentCommit(dir: string): Promise<string | undefined> {
+  const known = asked.get(dir)
+  const now = performance.now()
+  if (known !== undefined && now - known.at < FRESH_MS) return known.commit
+  const commit = gitCommit(dir)
+  asked.set(dir, { at: now, commit })
+  return commit
+}
+
 /** All that git knows of a folder; nothing where `gitCommit` knows nothing. Never throws. */
 export async function gitState(dir: string): Promise<GitState | undefined> {
   const [commit, top] = await Promise.all([gitCommit(dir), git(dir, 'rev-parse', '--show-toplevel')])

@@ -2,7 +2,7 @@ import { dirname } from 'node:path'
 import type { Experiment, RunData } from '../core/entities.js'
 import { checkRunId } from '../core/names.js'
 import { InvalidParameterError } from '../errors.js'
-import { gitCommit } from '../host/git.js'
+import { recentCommit } from '../host/git.js'
 import { systemUser } from '../host/user.js'
 import { type Experiments, ensureExperiment, requireActive } from '../tracking/experiments.js'
 import type { Runs } from '../tracking/runs.js'
@@ -114,7 +114,7 @@ async function resume(deps: StartDeps, options: StartRunOptions, runId: string):
 /** Who runs what, as Python's client says it (`mlflow/tracking/context`). */
 async function systemTags({ user }: StartDeps): Promise<Record<string, string>> {
   const script = process.argv[1]
-  const commit = script === undefined ? undefined : await gitCommit(dirname(script))
+  const commit = script === undefined ? undefined : await recentCommit(dirname(script))
   return {
     'mlflow.user': user ?? systemUser() ?? 'unknown',
     'mlflow.source.name': script ?? '<console>',

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { gitCommit, gitState, withoutCredentials } from '../../src/host/git.js'
+import { gitCommit, gitState, recentCommit, withoutCredentials } from '../../src/host/git.js'
 import { tempDir } from '../support/temp-dir.js'
 
 const git = (dir: string, ...args: string[]): string =>
@@ -103,4 +103,17 @@ describe('the address of a repository', () => {
     ] as const)
       expect(withoutCredentials(url), url).toBe(shown)
   })
+})
+
+it.skipIf(process.platform === 'win32')('a thousand runs that start at once ask git for its commit once', async () => {
+  const [dir, bin] = [tempDir(), tempDir()]
+  writeFileSync(join(bin, 'git'), `#!/bin/sh\necho "$*" >> '${bin}/asked'\necho 1234\nexit 0\n`, { mode: 0o755 })
+  const before = process.env.PATH
+  process.env.PATH = `${bin}${delimiter}${before}`
+  try {
+    await Promise.all(Array.from({ length: 1000 }, () => recentCommit(dir)))
+  } finally {
+    process.env.PATH = before
+  }
+  expect(readFileSync(join(bin, 'asked'), 'utf8').match(/rev-parse/g)).toHaveLength(1)
 })
