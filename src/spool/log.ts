@@ -2,13 +2,16 @@ import { join } from 'node:path'
 import type { BatchMetric } from '../core/batch.js'
 import { appendBytes, closeLog } from '../disk/log-file.js'
 import {
+  BESIDE,
   BYTES,
   CLOSED,
+  HEAD,
   ifFree,
   type LogMemory,
   locked,
   logMemory,
   POINTS,
+  POURING,
   SEGMENT,
   STEPS,
   unlock,
@@ -127,11 +130,44 @@ export function openLog(
     Atomics.add(flags, VERSION, 1)
   }
 
-  const pour = (): void =>
-    ring.pour((from, count) => {
-      append(encode(counted(POINTS), columns, from, count))
-      add(POINTS, count)
-    })
+  /**
+   * Counts points by what moved in memory, so that a thread which ends between the two leaves nothing to be counted twice,
+   * nor never.
+   */
+  function countPoints(): number {
+    const behind = (Atomics.load(flags, HEAD) + Atomics.load(flags, BESIDE) - counted(POINTS)) | 0
+    if (behind !== 0) {
+      Atomics.store(flags, POURING, 0)
+      add(POINTS, behind)
+    }
+    return counted(POINTS)
+  }
+
+  function pour(): void {
+    try {
+      ring.pour((from, count) => {
+        const record = encode(countPoints(), columns, from, count)
+        const before = Atomics.exchange(flags, POURING, 1)
+        try {
+          append(record)
+        } catch (error) {
+          Atomics.store(flags, POURING, before)
+          throw error
+        }
+      })
+    } finally {
+      countPoints()
+    }
+  }
+
+  /**
+   * A thread that ended while it poured may have written points that are still in memory: they are written again, by the
+   * same numbers, so that nothing else gets those.
+   */
+  function pourAgain(): void {
+    if (Atomics.load(flags, POURING) === 1) pour()
+    else countPoints()
+  }
 
   return {
     memory,
@@ -156,14 +192,23 @@ export function openLog(
     take(count) {
       let points: BatchMetric[] = []
       locked(memory, () => {
+        try {
+          pourAgain()
+        } catch {
+          // What may stand in the log already stays until the disk takes it.
+          return
+        }
         points = ring.take(count)
+        Atomics.sub(flags, BESIDE, points.length)
       })
       return points
     },
     points(added) {
       locked(memory, () => {
-        append(encodePoints(counted(POINTS), added))
-        add(POINTS, added.length)
+        pourAgain()
+        append(encodePoints(countPoints(), added))
+        Atomics.add(flags, BESIDE, added.length)
+        countPoints()
       })
     },
     steps(added) {
@@ -181,7 +226,10 @@ export function openLog(
     watchedBy(onlooker) {
       watch.by(onlooker)
       // Who looked is gone, and may have been at it.
-      if (onlooker === undefined) unlock(memory)
+      if (onlooker === undefined) {
+        unlock(memory)
+        locked(memory, countPoints)
+      }
       for (const name of names) onlooker?.key(name)
     },
     stir: watch.stir,

@@ -9,7 +9,7 @@ const NUMBERS = 2
 export interface LogMemory {
   readonly buffer: SharedArrayBuffer
   readonly flags: Int32Array
-  /** Points and steps that were written. */
+  /** Points and steps that were written; that of points follows `HEAD` and `BESIDE`. */
   readonly counts: Float64Array
   readonly columns: PointColumns
 }
@@ -23,6 +23,10 @@ export const BYTES = 4
 export const VERSION = 5
 export const CLOSED = 6
 export const WATCH = 7
+/** Points that were written without having been in memory, less those that were taken out of it. */
+export const BESIDE = 8
+/** Whether points of the memory are being written, and may stand in the log before they are taken out of it. */
+export const POURING = 9
 
 /** Places in `counts`. */
 export const POINTS = 0

@@ -71,7 +71,8 @@ export function memoryRing({ flags, columns }: LogMemory, names: readonly string
         const count = known(from, Math.min(left, CAPACITY - from))
         if (count === 0) return
         write(from, count)
-        Atomics.store(flags, HEAD, (head + count) | 0)
+        // Whoever was held up for so long that the lock was taken from him changes nothing any more.
+        Atomics.compareExchange(flags, HEAD, head, (head + count) | 0)
       }
     },
     take(most) {
