@@ -3,12 +3,12 @@ import type { Dataset } from '../core/entities.js'
 import { checkModelId } from '../core/names.js'
 import { InvalidParameterError } from '../errors.js'
 import { fromDataset, toPairs } from '../tracking/entities.js'
-import { checkStep } from '../tracking/values.js'
+import { checkStep, DATASET_LIMITS } from '../tracking/values.js'
 import type { Transport } from '../transport/transport.js'
 import type { DatasetOptions, RunVerbs } from './verbs.js'
 
 /** MLflow's limits for datasets (`mlflow/utils/validation.py`), in characters. */
-const LIMITS = { name: 500, digest: 36, source: 65_535, schema: 1_048_575, profile: 16_777_215 } as const
+const LIMITS = { ...DATASET_LIMITS, source: 65_535, schema: 1_048_575, profile: 16_777_215 } as const
 
 const jsonText = (value: unknown): string | undefined =>
   value === undefined || typeof value === 'string' ? value : JSON.stringify(value)

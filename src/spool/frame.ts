@@ -1,30 +1,57 @@
 import { Buffer } from 'node:buffer'
 import { crc32 } from 'node:zlib'
+import { InvalidParameterError } from '../errors.js'
 
 /** Before each record: four bytes that find it again behind damage, its length, and a checksum over both that and it. */
 const MAGIC = Buffer.from('\u0007CRN', 'latin1')
 const HEAD = 12
 /** No record is longer: a length beyond it is damage. */
 export const MOST_BYTES = 64 << 20
+/** The bytes of a longer record are not kept for the next one. */
+const KEPT_BYTES = 1 << 20
 
 let scratch = Buffer.alloc(64 * 1024)
-let view = new DataView(scratch.buffer, scratch.byteOffset)
+let view = viewOf(scratch)
 
 /**
  * A record as it stands in a log: `fill` writes its payload, of a length that is known, from `at` on. The bytes are good
- * until the next record is made.
+ * until the next record is made. Throws `InvalidParameterError` when it is longer than a reader takes.
  */
 export function framed(length: number, fill: (bytes: Buffer, view: DataView, at: number) => void): Buffer {
+  if (length > MOST_BYTES) throw tooLong()
   const size = HEAD + length
-  if (size > scratch.length) {
-    scratch = Buffer.alloc(size * 2)
-    view = new DataView(scratch.buffer, scratch.byteOffset)
+  if (size > KEPT_BYTES) {
+    const bytes = Buffer.alloc(size)
+    return filled(bytes, viewOf(bytes), length, fill)
   }
-  scratch.set(MAGIC, 0)
-  view.setUint32(4, length, true)
-  fill(scratch, view, HEAD)
-  view.setUint32(8, sum(scratch, 0, length), true)
-  return scratch.subarray(0, size)
+  if (size > scratch.length) {
+    scratch = Buffer.alloc(Math.min(KEPT_BYTES, size * 2))
+    view = viewOf(scratch)
+  }
+  return filled(scratch, view, length, fill)
+}
+
+/** What is logged is too long for one record. */
+export const tooLong = (): InvalidParameterError =>
+  new InvalidParameterError(
+    `What is logged at once takes more than the ${MOST_BYTES >> 20} MiB that go to disk in one piece; log it in several calls, or what is long as an artifact`,
+  )
+
+function filled(
+  bytes: Buffer,
+  over: DataView,
+  length: number,
+  fill: (bytes: Buffer, view: DataView, at: number) => void,
+): Buffer {
+  bytes.set(MAGIC, 0)
+  over.setUint32(4, length, true)
+  fill(bytes, over, HEAD)
+  over.setUint32(8, sum(bytes, 0, length), true)
+  return bytes.subarray(0, HEAD + length)
+}
+
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
 const sum = (bytes: Buffer, at: number, length: number): number =>

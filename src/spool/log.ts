@@ -43,9 +43,9 @@ export interface SpoolLog
   pour(): void
   /** As `pour`, unless the other thread is at it. */
   pourIfFree(): void
-  /** Writes at once; throws what the disk says, and then nothing was kept. */
+  /** Writes at once; throws what the disk says, or that it is too much for one record, and then nothing was kept. */
   points(points: readonly BatchMetric[]): void
-  /** Writes at once; throws what the disk says, and then nothing was kept. */
+  /** As `points`. */
   steps(steps: readonly Step[]): void
   readonly written: Written
   /** How often something was written. */

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import type { BatchMetric } from '../core/batch.js'
 import type { Ring } from '../core/ring.js'
-import { framed } from './frame.js'
+import { framed, tooLong } from './frame.js'
 import type { Step } from './steps.js'
 
 /** Points in columns; their keys are places in a list of names. */
@@ -72,7 +72,7 @@ export function columnsWriter(names: readonly string[]) {
 const isSame = (a: readonly number[], b: readonly number[]) =>
   a.length === b.length && a.every((item, index) => item === b[index])
 
-/** Points as the bytes of a record, framed: those that carry more than columns hold. */
+/** Points as the bytes of a record, framed: those that carry more than columns hold. Throws as `encodeSteps`. */
 export function encodePoints(first: number, points: readonly BatchMetric[]): Buffer {
   const places = new Map<string, number>()
   const rare: Record<string, object> = {}
@@ -94,13 +94,22 @@ export function encodePoints(first: number, points: readonly BatchMetric[]): Buf
   })
 }
 
-/** Steps as the bytes of a record, framed. */
+/** Steps as the bytes of a record, framed. Throws `InvalidParameterError` when they are too long for one. */
 export function encodeSteps(first: number, steps: readonly Step[]): Buffer {
-  const head = Buffer.from(JSON.stringify(steps))
+  const head = Buffer.from(jsonOf(steps))
   return framed(
     HEAD + head.length,
     (buffer, view, at) => void prefix(buffer, view, at, { kind: STEPS, first, count: steps.length, head }),
   )
+}
+
+function jsonOf(steps: readonly Step[]): string {
+  try {
+    return JSON.stringify(steps)
+  } catch (error) {
+    // Longer than any text can be.
+    throw error instanceof RangeError ? tooLong() : error
+  }
 }
 
 function point(view: DataView, at: number, key: number, value: number, timestamp: number, step: number): void {

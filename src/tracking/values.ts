@@ -31,6 +31,9 @@ export interface Point {
   readonly datasetDigest?: string | undefined
 }
 
+/** MLflow's limits for what names a dataset (`mlflow/utils/validation.py`), in characters. */
+export const DATASET_LIMITS = { name: 500, digest: 36 } as const
+
 const INT64 = 2n ** 63n
 const describe = (value: unknown): string =>
   value === null ? 'null' : typeof value === 'string' ? JSON.stringify(value) : typeof value
@@ -63,6 +66,10 @@ function checkDataset(key: string, dataset: unknown): void {
   if (typeof name !== 'string' || typeof digest !== 'string' || name === '' || digest === '')
     throw new InvalidParameterError(
       `The dataset of metric ${JSON.stringify(key)} is named by both its texts: { name, digest }`,
+    )
+  if (name.length > DATASET_LIMITS.name || digest.length > DATASET_LIMITS.digest)
+    throw new InvalidParameterError(
+      `The dataset of metric ${JSON.stringify(key)} has a name of ${name.length} characters and a digest of ${digest.length}; at most ${DATASET_LIMITS.name} and ${DATASET_LIMITS.digest} are allowed`,
     )
 }
 

@@ -150,6 +150,7 @@ describe('what is logged', () => {
       ['one object', () => logParams([{ key: 'a', value: '1' }] as never)],
       ['not a model id', () => logMetric('loss', 1, { modelId: '../x' })],
       ['{ name, digest }', () => logMetric('loss', 1, { dataset: { name: 'iris' } as never })],
+      ['at most 500', () => logMetric('loss', 1, { dataset: { name: 'x'.repeat(501), digest: 'd' } })],
     ]
     for (const [text, act] of bad) {
       expect(act, text).toThrow(InvalidParameterError)

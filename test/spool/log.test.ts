@@ -4,8 +4,9 @@ import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
 import type { BatchMetric } from '../../src/core/batch.js'
 import { metricRing } from '../../src/core/ring.js'
+import { InvalidParameterError } from '../../src/errors.js'
 import { openAcks } from '../../src/spool/acks.js'
-import { unframe } from '../../src/spool/frame.js'
+import { MOST_BYTES, unframe } from '../../src/spool/frame.js'
 import { openLog, type SpoolLog, segmentFile } from '../../src/spool/log.js'
 import { logLookout } from '../../src/spool/lookout.js'
 import { logMemory } from '../../src/spool/memory.js'
@@ -157,6 +158,43 @@ describe('a log', () => {
     const { records, damaged } = readAll(dir)
     expect(records.map(({ first }) => first)).toEqual([0, 4])
     expect(damaged).toBe(1)
+  })
+})
+
+describe('what is too long for one record', () => {
+  const long = 'x'.repeat(65 << 20)
+  const steps = [{ call: 'logInputs', input: { datasets: [{ dataset: { name: 'd', profile: long } }] } }]
+
+  it('is refused, and neither what stands before it nor what comes behind it is harmed', () => {
+    const dir = tempDir()
+    const log = openLog(dir)
+    log.points(points(2))
+    expect(() => log.steps(steps)).toThrow(InvalidParameterError)
+    expect(() => log.steps(steps)).toThrow(/64 MiB.*several calls/)
+    expect(() => log.points([{ ...point(2), dataset_name: long, dataset_digest: 'd' }])).toThrow(InvalidParameterError)
+    expect(log.written).toMatchObject({ points: 2, steps: 0 })
+    log.points(points(2, 2))
+    log.steps([{ param: { key: 'a', value: '1' } }])
+    log.close()
+    const { records, damaged } = readAll(dir)
+    expect(damaged).toBe(0)
+    expect(records.map(({ kind, first, count }) => [kind, first, count])).toEqual([
+      ['points', 0, 2],
+      ['points', 2, 2],
+      ['steps', 0, 1],
+    ])
+  })
+
+  it('is that alone: what just fits is read again', () => {
+    const dir = tempDir()
+    const log = openLog(dir)
+    const fits = [{ param: { key: 'a', value: long.slice(0, MOST_BYTES - 60) } }]
+    log.steps(fits)
+    log.close()
+    const { records, damaged } = readAll(dir)
+    expect(damaged).toBe(0)
+    expect(records).toHaveLength(1)
+    expect(records[0]?.kind === 'steps' && records[0].steps[0]).toEqual(fits[0])
   })
 })
 
