@@ -308,7 +308,7 @@ export function wire(options: ClientOptions): Parts {
       return carrying
     }
     const warn = (message: string) => logger.warn(message)
-    const own = ownHands({ place, courier: carried, warn })
+    const own = ownHands({ place, courier: carried, warn, connections: settings.http.connections })
     // What is a user's own cannot go to another thread.
     const isOwn = ownTransport || options.dispatcher !== undefined || typeof options.auth === 'function'
     const file = isOwn ? undefined : workerFile()

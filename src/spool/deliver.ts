@@ -59,6 +59,8 @@ export function deliverer(options: DeliverOptions): Deliverer {
   let timer: NodeJS.Timeout | undefined
   let knownSegment = 0
   let isClosed = false
+  /** False while it waits for its turn among all runs. */
+  let isNext = true
   let over = false
   let finish: (complete: boolean) => void = () => {}
   const finished = new Promise<boolean>((resolve) => {
@@ -110,6 +112,8 @@ export function deliverer(options: DeliverOptions): Deliverer {
     inFlight += count
     filesOut += files
     onLane(1)
+    // Files take their time, and have connections of their own.
+    if (files === 0) server.begun()
     // A courier that throws at once is one that fails.
     void (async () => carry(carriage, parcel, { again: parcel.again, signal: closing.signal }))()
       .then(
@@ -120,6 +124,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
         inFlight -= count
         filesOut -= files
         onLane(-1)
+        if (files === 0) server.ended()
         tellWaiters()
         pump()
       })
@@ -224,20 +229,22 @@ export function deliverer(options: DeliverOptions): Deliverer {
     clearTimeout(timer)
     timer = undefined
     const { limits } = server
+    isNext = true
     for (;;) {
       const wait = pausing.wait()
       if (wait > 0) {
         if (!work.isEmpty) later(wait)
         break
       }
-      const parcel = nextParcel()
+      isNext = work.isEmpty || server.mayBegin(pump, hurried > 0)
+      const parcel = isNext ? nextParcel() : undefined
       if (!parcel) break
       send(parcel)
       fill()
       // One finds out whether the server is back.
       if (server.wait() > 0) break
     }
-    if (timer === undefined && !work.isEmpty && pointsOut < limits.atOnce) later(COMPANY_MS)
+    if (timer === undefined && isNext && !work.isEmpty && pointsOut < limits.atOnce) later(COMPANY_MS)
     concludeIfDone()
   }
 
@@ -340,7 +347,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
 
   return {
     wake() {
-      if (timer === undefined) later(hurried > 0 ? 0 : COMPANY_MS)
+      if (timer === undefined && isNext) later(hurried > 0 ? 0 : COMPANY_MS)
     },
     look: pump,
     hurry,

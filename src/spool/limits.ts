@@ -19,7 +19,8 @@ export interface LimitsMemory {
   write(text: string): void
 }
 
-const MOST_AT_ONCE = 4
+/** Requests that a run has on their way at once, of a server that asks for no time. */
+export const MOST_AT_ONCE = 4
 /** So many requests that go through earn one more at once. */
 const TRUST = 20
 /** So many full requests that go through earn a longer one; twice as many after each that was too long. */

@@ -3,7 +3,7 @@ import type { BatchLimits } from '../core/batch.js'
 import { writePrivate } from '../disk/log-file.js'
 import { readText } from '../disk/write.js'
 import type { CairnError } from '../errors.js'
-import { type LearntLimits, type LimitsMemory, learntLimits } from './limits.js'
+import { type LearntLimits, type LimitsMemory, learntLimits, MOST_AT_ONCE } from './limits.js'
 
 /** How one server stands towards all that deliver to it from here: one outage, one pause, one probe. */
 export interface ServerState {
@@ -12,6 +12,15 @@ export interface ServerState {
   wait(): number
   /** A request goes out. */
   sent(): void
+  /**
+   * Whether one more request may be under way, of all runs together: the others would only wait for a connection, and grow
+   * old. Who is told no is called when its turn has come: first those that somebody waits for, then in the order they asked.
+   */
+  mayBegin(wake: () => void, isHurried: boolean): boolean
+  /** A request is under way. */
+  begun(): void
+  /** It is no more, whatever came of it. */
+  ended(): void
   /** The server answered, whatever it said. */
   answered(): void
   /** It did not reach the server, or the server could not; answers how long nothing goes out. */
@@ -32,8 +41,13 @@ export interface ServerOptions {
   readonly dir?: string | undefined
   readonly onDown?: ((error: CairnError) => void) | undefined
   readonly onUp?: (() => void) | undefined
+  /** Connections to it; 10 by default. */
+  readonly connections?: number | undefined
 }
 
+const CONNECTIONS = 10
+/** For each connection there is one that is being answered, and one that comes next. */
+const PER_CONNECTION = 2
 const FIRST_MS = 250
 const MOST_MS = 30_000
 const THROTTLE_MS = 5_000
@@ -61,6 +75,11 @@ export function serverState(options: ServerOptions = {}): ServerState {
   let failures = 0
   let until = 0
   let probing = false
+  let underWay = 0
+  const most = (options.connections ?? CONNECTIONS) * PER_CONNECTION
+  const hurried = new Set<() => void>()
+  const patient = new Set<() => void>()
+  const isRoom = () => underWay < Math.ceil((most * limits.atOnce) / MOST_AT_ONCE)
   const now = () => performance.now()
   const changed = () => {
     for (const wake of [...listeners]) wake()
@@ -78,6 +97,26 @@ export function serverState(options: ServerOptions = {}): ServerState {
     },
     sent() {
       if (failures > 0) probing = true
+    },
+    mayBegin(wake, isHurried) {
+      if (isRoom()) return true
+      if (isHurried) patient.delete(wake)
+      if (isHurried || !hurried.has(wake)) (isHurried ? hurried : patient).add(wake)
+      return false
+    },
+    begun() {
+      underWay++
+    },
+    ended() {
+      underWay--
+      // One that has nothing to send any more leaves its turn to the next.
+      while (isRoom()) {
+        const queue = hurried.size > 0 ? hurried : patient
+        const [next] = queue
+        if (next === undefined) return
+        queue.delete(next)
+        next()
+      }
     },
     answered() {
       probing = false
@@ -99,6 +138,7 @@ export function serverState(options: ServerOptions = {}): ServerState {
       return pause(Math.min(LONGEST_PAUSE_MS, Math.max(1000, error.retryAfterMs ?? THROTTLE_MS)))
     },
     givenUp() {
+      if (!probing) return
       probing = false
       changed()
     },

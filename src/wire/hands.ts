@@ -35,16 +35,19 @@ export interface HandsOptions {
   readonly place: ServerPlace
   readonly courier: () => Promise<Courier>
   readonly warn: (message: string) => void
+  /** Connections to the server; 10 by default. */
+  readonly connections?: number | undefined
 }
 
 const LOOK_AGAIN_MS = 60_000
 const BEAT_MS = 15_000
 
 /** Delivers in this thread, whenever its event loop turns. */
-export function ownHands({ place, courier, warn }: HandsOptions): Hands {
+export function ownHands({ place, courier, warn, connections }: HandsOptions): Hands {
   const closing = new AbortController()
   const server = serverState({
     dir: place.dir,
+    connections,
     onDown: (error) =>
       warn(`${place.uri} does not take what is logged; it is kept on disk until it does: ${error.message}`),
     onUp: () => warn(`${place.uri} takes what is logged again; what waited on disk is on its way`),

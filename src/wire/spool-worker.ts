@@ -70,7 +70,7 @@ function work(start: WorkerStart): void {
 
   let carrying = carrier(start.http)
   carrying.catch(orEnd)
-  const hands = ownHands({ place, courier: () => carrying, warn })
+  const hands = ownHands({ place, courier: () => carrying, warn, connections: start.http.connections })
 
   const watch = (job: number): Watch => ({
     onRetry(error: CairnError, ms) {

@@ -53,6 +53,7 @@ describe('a server that is away', () => {
       woken++
     })
     for (let i = 0; i < 1000; i++) server.nudge()
+    for (let i = 0; i < 1000; i++) server.givenUp()
     expect(woken).toBe(0)
     server.down(away())
     for (let i = 0; i < 1000; i++) server.nudge()
@@ -61,6 +62,21 @@ describe('a server that is away', () => {
 })
 
 describe('a server that asks for time', () => {
+  it('gets fewer requests at once, of all runs together', () => {
+    const server = serverState({ connections: 2 })
+    const begin = () => {
+      let begun = 0
+      for (; server.mayBegin(() => {}, false); begun++) server.begun()
+      for (let n = 0; n < begun; n++) server.ended()
+      return begun
+    }
+    expect(begin()).toBe(4)
+    server.throttled(new RateLimitError('slowly'))
+    expect(begin()).toBe(2)
+    server.throttled(new RateLimitError('slowly'))
+    expect(begin()).toBe(1)
+  })
+
   it.each([
     [0, 1_000],
     [-5, 1_000],
