@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer'
+import { Buffer, isUtf8 } from 'node:buffer'
 import { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { brotliDecompress, createBrotliDecompress, createGunzip, createInflate, gunzip, inflate } from 'node:zlib'
@@ -28,6 +28,9 @@ const tooLarge = (url: string, limit: number) =>
     code: TOO_LARGE,
   })
 
+/** The body of an answer, as undici gives it. */
+export type Body = Readable & { arrayBuffer(): Promise<ArrayBuffer> }
+
 export interface ReadOptions {
   readonly encoding: string | undefined
   readonly limit: number
@@ -36,13 +39,10 @@ export interface ReadOptions {
   readonly url: string
 }
 
-/** Reads a body to its end as UTF-8; one that is something else, or (unpacked) more than `limit` bytes, is let go with an error. */
-export async function readText(body: Readable, { encoding, limit, length, url }: ReadOptions): Promise<string> {
-  const unpack = packing(body, encoding, url)
-  if (Number(length) > limit) {
-    letGo(body)
-    throw tooLarge(url, limit)
-  }
+/** undici reads a whole body with less ado than a loop over its parts, and holds it against the length it was given. */
+const wholeOf = async (body: Body): Promise<Buffer> => Buffer.from(await body.arrayBuffer())
+
+async function within(limit: number, body: Body, url: string): Promise<Buffer> {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of body as AsyncIterable<Buffer>) {
@@ -50,7 +50,17 @@ export async function readText(body: Readable, { encoding, limit, length, url }:
     if (size > limit) throw tooLarge(url, limit)
     chunks.push(chunk)
   }
-  const packed = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)
+  return Buffer.concat(chunks)
+}
+
+/** Reads a body to its end as UTF-8; one that is something else, or (unpacked) more than `limit` bytes, is let go with an error. */
+export async function readText(body: Body, { encoding, limit, length, url }: ReadOptions): Promise<string> {
+  const unpack = packing(body, encoding, url)
+  if (Number(length) > limit) {
+    letGo(body)
+    throw tooLarge(url, limit)
+  }
+  const packed = Number(length) <= limit ? await wholeOf(body) : await within(limit, body, url)
   if (!unpack || packed.length === 0) return decoded(packed, url)
   let bytes: Buffer
   try {

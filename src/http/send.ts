@@ -1,8 +1,7 @@
-import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { CairnError } from '../errors.js'
 import { type Auth, checkedHeaders, checkedValue } from './auth.js'
-import { drain, outgoing, readStream, readText } from './body.js'
+import { type Body, drain, outgoing, readStream, readText } from './body.js'
 import { type Connections, openConnections, type TlsOptions } from './dispatcher.js'
 import { failure, isBroken } from './failure.js'
 import { keyring } from './keyring.js'
@@ -89,7 +88,7 @@ export interface Send {
 interface Answer {
   readonly statusCode: number
   readonly headers: AnswerHeaders
-  readonly body: Readable
+  readonly body: Body
 }
 
 const JSON_HEADERS = { accept: 'application/json', 'accept-encoding': 'gzip, deflate' }

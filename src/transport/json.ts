@@ -44,40 +44,6 @@ function inQuotes(token: string): string {
  */
 export const toJson = (value: unknown): string => JSON.stringify(isPlain(value) ? value : worded(value))
 
-/** A point as a batch brings it. */
-interface Point {
-  readonly key: string
-  readonly value: number
-  readonly timestamp: number
-  readonly step: number | bigint
-}
-
-/** Four fields, and numbers that JSON has. */
-const isPlainPoint = (point: Point): boolean =>
-  point.value - point.value === 0 &&
-  point.value !== 0 &&
-  typeof point.step === 'number' &&
-  !('model_id' in point || 'dataset_name' in point || 'dataset_digest' in point)
-
-/** As `toJson`, for a batch: nearly all that is ever sent is points, whose text is put together piece by piece. */
-export function batchJson({ metrics, ...rest }: { readonly metrics?: readonly Point[] }): string {
-  const text = toJson(rest)
-  if (metrics === undefined) return text
-  const keys = new Map<string, string>()
-  const begun = (key: string): string => {
-    const known = keys.get(key) ?? `{"key":${JSON.stringify(key)},"value":`
-    keys.set(key, known)
-    return known
-  }
-  let points = ''
-  for (const point of metrics) {
-    const { key, value, timestamp, step } = point
-    points += points === '' ? '' : ','
-    points += isPlainPoint(point) ? `${begun(key)}${value},"timestamp":${timestamp},"step":${step}}` : toJson(point)
-  }
-  return `${text.slice(0, -1)}${text === '{}' ? '' : ','}"metrics":[${points}]}`
-}
-
 /** Only a metric's `value` is a double: a step of -0 has to stay a whole number. */
 const isNegativeZero = (value: unknown, key: string) => key === 'value' && Object.is(value, -0)
 
