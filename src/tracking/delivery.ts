@@ -1,16 +1,43 @@
-import type { Batch, BatchMetric } from '../core/batch.js'
+import { type Batch, type BatchEntry, type BatchLimits, type BatchMetric, entrySize } from '../core/batch.js'
 import { type CairnError, InvalidParameterError, NotFoundError } from '../errors.js'
 
 /** One step of delivery: a batch, or the removal of a tag in its place among the writes. */
 export type Delivery = { readonly batch: Batch } | { readonly deleteTag: string }
 
-/** How many points are in it. */
-export const pointsIn = (delivery: Delivery): number => ('deleteTag' in delivery ? 0 : delivery.batch.metrics.length)
-/** How many parameters, tags and removals are in it. */
-export const entriesIn = (delivery: Delivery): number =>
-  'deleteTag' in delivery ? 1 : delivery.batch.params.length + delivery.batch.tags.length
+/** A parameter, a tag or a removal that waits for its turn. */
+export type Entry = { readonly kind: 'param' | 'tag' | 'deleteTag' } & BatchEntry
+
+/**
+ * Takes what goes next from the front, in its order: a tag that is written twice or removed begins a new delivery. `room`
+ * says how many points go along.
+ */
+export function takeEntries(entries: Entry[], limits: BatchLimits): Pick<Batch, 'params' | 'tags'> & { room: number } {
+  const params: BatchEntry[] = []
+  const tags: BatchEntry[] = []
+  const seen = new Set<string>()
+  let bytes = 0
+  let taken = 0
+  for (; taken < entries.length; taken++) {
+    const { kind, key, value } = entries[taken]!
+    const into = kind === 'param' ? params : tags
+    bytes += entrySize({ key, value })
+    if (kind === 'deleteTag' || seen.has(kind + key) || into.length === limits[`${kind}s`]) break
+    if (taken > 0 && bytes > limits.bytes) break
+    seen.add(kind + key)
+    into.push({ key, value })
+  }
+  entries.splice(0, taken)
+  // A full batch of metrics is about a tenth of the size limit, so only long parameters leave them no room.
+  const room = bytes > limits.bytes / 2 ? 0 : Math.min(limits.metrics, limits.total - taken)
+  return { params, tags, room }
+}
+
 /** How much is in it, points and all else. */
-export const countOf = (delivery: Delivery): number => pointsIn(delivery) + entriesIn(delivery)
+export const countOf = (delivery: Delivery): number => {
+  if ('deleteTag' in delivery) return 1
+  const { metrics, params, tags } = delivery.batch
+  return metrics.length + params.length + tags.length
+}
 
 /**
  * What to try instead of a batch that was refused for good, so that one bad entry takes no other with it: a backend

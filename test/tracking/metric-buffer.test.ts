@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { BatchMetric } from '../../src/core/batch.js'
 import {
   InvalidParameterError,
   NotFoundError,
@@ -7,7 +8,7 @@ import {
   UnavailableError,
 } from '../../src/errors.js'
 import type { Delivery } from '../../src/tracking/delivery.js'
-import { type BufferOptions, type Drain, metricBuffer } from '../../src/tracking/metric-buffer.js'
+import { type BufferOptions, type Drain, metricBuffer, type PointsWay } from '../../src/tracking/metric-buffer.js'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
@@ -205,6 +206,122 @@ describe('failures', () => {
     expect(queued + inFlight + refused).toBe(12_000)
     expect(refused).toBeGreaterThan(0)
     expect(queued).toBeLessThanOrEqual(10_000)
+  })
+})
+
+/** A way of points beside a drain; neither takes anything as long as it is not told to. `other` pours as another thread does. */
+function besideDrain() {
+  const memory: BatchMetric[] = []
+  const names: string[] = []
+  const taken = { past: [] as number[], drained: [] as number[] }
+  const is = { wayOpen: false, drainOpen: false }
+  let passed = 0
+  const pourAll = () => {
+    taken.past.push(...memory.map(({ value }) => value))
+    passed += memory.splice(0).length
+  }
+  const way: PointsWay = {
+    addKey: (name) => void names.push(name),
+    put: (key, value, step, timestamp) => memory.push({ key: names[key]!, value, step, timestamp }) > 0,
+    get waiting() {
+      return memory.length
+    },
+    get passed() {
+      return passed
+    },
+    pour() {
+      if (is.wayOpen) pourAll()
+      return is.wayOpen
+    },
+    take: (count) => memory.splice(0, count),
+    leave() {},
+  }
+  const drain: Drain = async (delivery) => {
+    if (!is.drainOpen) throw new UnavailableError('neither disk nor server')
+    if ('batch' in delivery) taken.drained.push(...delivery.batch.metrics.map(({ value }) => value))
+  }
+  return { buffer: metricBuffer(drain, { way }), is, taken, other: pourAll }
+}
+
+describe('a flush where disk and server both fail', () => {
+  /** Whether a promise is settled once all that is due now has run. */
+  async function isSettled(promise: Promise<unknown>): Promise<boolean> {
+    let settled = false
+    void promise.then(
+      () => (settled = true),
+      () => (settled = true),
+    )
+    await vi.advanceTimersByTimeAsync(0)
+    return settled
+  }
+
+  it('waits for its own points, whatever came later and went sooner', async () => {
+    const { buffer, is, taken, other } = besideDrain()
+    // The first is being tried already, and the others wait behind it.
+    log(buffer, 10)
+    const flushed = buffer.flush()
+    expect(await isSettled(flushed)).toBe(false)
+    // The disk takes points again, and another thread writes later ones.
+    log(buffer, 20, 10)
+    other()
+    is.wayOpen = true
+    await vi.advanceTimersByTimeAsync(5000)
+    log(buffer, 20, 30)
+    await vi.advanceTimersByTimeAsync(5000)
+    expect(await isSettled(flushed)).toBe(false)
+    is.drainOpen = true
+    await vi.advanceTimersByTimeAsync(30_000)
+    await flushed
+    expect([...taken.drained, ...taken.past].sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, i) => i))
+    expect(buffer.stats()).toMatchObject({ queued: 0, inFlight: 0, refused: 0 })
+  })
+
+  it('ends with the time when nothing went, and says how much is left', async () => {
+    const { buffer } = besideDrain()
+    log(buffer, 10)
+    buffer.param('a', '1')
+    const refused = expect(buffer.flush(1000)).rejects.toThrow('11 entries have not arrived')
+    await vi.advanceTimersByTimeAsync(1000)
+    await refused
+    expect(buffer.stats()).toMatchObject({ queued: 11, refused: 0 })
+  })
+
+  it('waits for points that took no way past the queue, though later ones did', async () => {
+    const { buffer, is, taken, other } = besideDrain()
+    // A step past 2^53 is none for columns.
+    for (let i = 0; i < 5; i++) buffer.metric('loss', i, BigInt(i), 1)
+    const flushed = buffer.flush()
+    log(buffer, 20, 5)
+    other()
+    is.wayOpen = true
+    await vi.advanceTimersByTimeAsync(5000)
+    log(buffer, 20, 25)
+    await vi.advanceTimersByTimeAsync(5000)
+    expect(await isSettled(flushed)).toBe(false)
+    is.drainOpen = true
+    await vi.advanceTimersByTimeAsync(30_000)
+    await flushed
+    expect(taken.drained).toEqual([0, 1, 2, 3, 4])
+  })
+
+  it('waits for both halves of a batch that was refused as a whole', async () => {
+    const { buffer, batches, failWith } = backend({}, 'later')
+    let isAway = false
+    failWith((delivery) => {
+      if (!('batch' in delivery)) return undefined
+      if (isAway) return new UnavailableError('away')
+      if (delivery.batch.metrics.length < 10) isAway = true
+      return delivery.batch.metrics.length === 10 ? new InvalidParameterError('too many') : undefined
+    })
+    log(buffer, 10)
+    const flushed = buffer.flush()
+    expect(await isSettled(flushed)).toBe(false)
+    expect(batches().map(({ metrics }) => metrics.length)).toEqual([5])
+    isAway = false
+    failWith(() => undefined)
+    await vi.advanceTimersByTimeAsync(30_000)
+    await flushed
+    expect(batches().map(({ metrics }) => metrics.length)).toEqual([5, 5])
   })
 })
 

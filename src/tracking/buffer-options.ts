@@ -1,0 +1,52 @@
+import type { BatchLimits } from '../core/batch.js'
+import type { CairnError } from '../errors.js'
+import type { Delivery } from './delivery.js'
+import type { PointsWay } from './points-way.js'
+
+/**
+ * Takes one delivery to where it belongs, beginning at once. `undefined` says that it has arrived before the call
+ * returned, as on the local store; a promise that it is on its way. Throws or rejects with the reason it was not taken.
+ */
+export type Drain = (delivery: Delivery) => void | Promise<void>
+
+/** What became of all that was logged: points, parameters and tags, counted alike. */
+export interface BufferStats {
+  /** Logged and waiting. */
+  readonly queued: number
+  /** Handed to the backend, answer awaited. */
+  readonly inFlight: number
+  /** Arrived. */
+  readonly delivered: number
+  /** Sent again after a failure that may pass. */
+  readonly retried: number
+  /** Waiting on disk, on the way to a server. */
+  readonly spooled: number
+  /** Turned down for good; `flush()` says why. */
+  readonly refused: number
+  /** Epoch milliseconds of the last arrival. */
+  readonly lastDeliveredAt: number | undefined
+}
+
+/** Sizes and times of a buffer. */
+export interface BufferOptions {
+  readonly limits?: BatchLimits
+  /** Milliseconds that a point waits at the most while the event loop turns; 250 by default. */
+  readonly intervalMs?: number
+  /** Points that may wait while the backend is slow; one more is refused and counted. 4,194,304 (120 MB) by default. */
+  readonly maxQueued?: number
+  /** Hears what the backend turned down for good, and how many points, parameters and tags that were. */
+  readonly onRefused?: (error: CairnError, count: number) => void
+  /** After an outage: batches are taken again. */
+  readonly onRecovered?: () => void
+  /** Hears of each failure that may pass, and how long the next try waits. */
+  readonly onRetry?: (error: CairnError, delayMs: number) => void
+}
+
+/** A buffer's options where its drain is a log on disk. */
+export interface WayOptions extends BufferOptions {
+  /**
+   * For a drain that is quick and at hand (a log on disk), and the way of its points: what is put goes on in the very call;
+   * points that come more often than about once a millisecond go on together, with the next call a millisecond later.
+   */
+  readonly way?: PointsWay | undefined
+}

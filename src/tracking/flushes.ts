@@ -1,0 +1,61 @@
+import { TimeoutError } from '../errors.js'
+
+/** How much has left each line that is served from the front. */
+export interface Gone {
+  /** Points that waited in the queue. */
+  readonly queued: number
+  /** Points that took the way past it. */
+  readonly past: number
+  /** Parameters, tags and removals. */
+  readonly entries: number
+}
+
+/** Those that wait for what was logged before to be done with. */
+export interface Flushes {
+  readonly size: number
+  /**
+   * Resolves when all lines have got that far and nothing that left them is still being tried; rejects with `TimeoutError`,
+   * whose text begins with what `left` says.
+   */
+  until(target: Gone, timeoutMs: number, left: () => string): Promise<void>
+  /** Lets those go on whose time has come. */
+  tell(): void
+}
+
+/** `gone` says how far the lines have got, `isTrying` whether something that left them is neither delivered nor refused. */
+export function flushes(gone: () => Gone, isTrying: () => boolean): Flushes {
+  const waiters = new Set<{ readonly target: Gone; readonly resolve: () => void }>()
+
+  // By lines, since what is logged later may overtake by another, and be delivered before what was logged first.
+  function reached(target: Gone): boolean {
+    const { queued, past, entries } = gone()
+    return queued >= target.queued && past >= target.past && entries >= target.entries
+  }
+
+  return {
+    get size() {
+      return waiters.size
+    },
+    async until(target, timeoutMs, left) {
+      if (!isTrying() && reached(target)) return
+      let limit: NodeJS.Timeout | undefined
+      let done: () => void = () => {}
+      const waited = new Promise<void>((resolve, reject) => {
+        const waiter = { target, resolve }
+        waiters.add(waiter)
+        done = () => void waiters.delete(waiter)
+        limit = setTimeout(() => {
+          reject(new TimeoutError(`${left()} have not arrived after ${timeoutMs} ms; they are still being tried`))
+        }, timeoutMs)
+      })
+      await waited.finally(() => {
+        clearTimeout(limit)
+        done()
+      })
+    },
+    tell() {
+      if (waiters.size === 0 || isTrying()) return
+      for (const { target, resolve } of waiters) if (reached(target)) resolve()
+    },
+  }
+}

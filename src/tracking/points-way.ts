@@ -1,0 +1,79 @@
+import type { BatchMetric } from '../core/batch.js'
+import type { Step } from '../core/entities.js'
+import type { PointExtras } from '../core/ring.js'
+
+/**
+ * A way for points beside the drain: they stay columns from the call to the disk, and another thread may take them there
+ * too. A key goes by its place, in the order of `addKey`.
+ */
+export interface PointsWay {
+  addKey(name: string): void
+  /** Takes a point into memory; false when there is no room. */
+  put(key: number, value: number, step: number, timestamp: number): boolean
+  /** Points in memory. */
+  readonly waiting: number
+  /** Points that have gone on, in all. */
+  readonly passed: number
+  /** Takes what is in memory on its way; false when that is barred now. */
+  pour(): boolean
+  /** Takes points out again, to be delivered otherwise. */
+  take(count: number): BatchMetric[]
+  /** Points are left in memory by a loop that is too quick for them to go on one by one. */
+  leave(): void
+}
+
+/** The queue that the way leads past. */
+export interface Beside {
+  /** Takes a point that the way does not take. */
+  put(key: number, value: number, step: Step, timestamp: number, extras?: PointExtras): void
+  /** Takes what is on the way further; false when that is barred now. */
+  pour(): boolean
+  /** Takes everything further. */
+  pump(): void
+  readonly isIdle: boolean
+  /** Looks again soon at what waits. */
+  arm(): void
+}
+
+/** Points in a row that are passed on one by one; one more is earned each millisecond. */
+const PROMPT_CALLS = 1000
+
+/** Adds a point; `now` is the time of the call, 0 when more follows at once. */
+type Take = (
+  key: number,
+  value: number,
+  step: Step,
+  timestamp: number,
+  extras: PointExtras | undefined,
+  now: number,
+) => void
+
+/** Takes points past the queue: in the very call, unless they come so quickly that they go on together. */
+export function pastQueue(way: PointsWay, queue: Beside): Take {
+  let credit = PROMPT_CALLS
+  let creditAt = 0
+
+  /** Passes on what waits, in this very call, unless that was done too often of late. */
+  function passOn(now: number): void {
+    if (now !== creditAt) {
+      credit = Math.min(PROMPT_CALLS, credit + (now > creditAt ? now - creditAt : 1))
+      creditAt = now
+    }
+    if (credit <= 0) return
+    credit--
+    queue.pump()
+  }
+
+  return (key, value, step, timestamp, extras, now) => {
+    const isOdd = extras !== undefined || typeof step === 'bigint'
+    if (isOdd || !(way.put(key, value, step, timestamp) || (queue.pour() && way.put(key, value, step, timestamp))))
+      queue.put(key, value, step, timestamp, extras)
+    if (now === 0) return
+    if (credit > 0 || now !== creditAt) {
+      passOn(now)
+      if (queue.isIdle) return
+    }
+    way.leave()
+    queue.arm()
+  }
+}

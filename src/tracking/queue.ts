@@ -1,0 +1,258 @@
+import { BATCH_LIMITS } from '../core/batch.js'
+import type { Step } from '../core/entities.js'
+import { metricRing, type PointExtras } from '../core/ring.js'
+import { type CairnError, isRetryable, UnavailableError } from '../errors.js'
+import type { BufferStats, Drain, WayOptions } from './buffer-options.js'
+import { countOf, type Delivery, type Entry, smaller, takeEntries, together } from './delivery.js'
+import { flushes } from './flushes.js'
+import type { Beside } from './points-way.js'
+
+/** What waits to be delivered to one backend, one delivery after the other. */
+export interface Queue extends Beside {
+  /** The index of a key that was seen before, else -1. */
+  keyIndex(key: string): number
+  /** Gives a new key its index. */
+  addKey(key: string): number
+  /** `more` says that others follow at once. */
+  enter(kind: Entry['kind'], key: string, value: string, more?: boolean): void
+  /** Delivers what can be delivered without waiting. */
+  drainNow(): void
+  /** Resolves when all logged so far has arrived; rejects with what was refused, or with `TimeoutError`. */
+  flush(timeoutMs?: number): Promise<void>
+  stats(): BufferStats
+}
+
+const INITIAL_CAPACITY = 4096
+/** What has a way needs the ring for odd points alone, and when the way is barred. */
+const WAY_CAPACITY = 64
+const ENTRIES_IN_MEMORY = 1000
+const RETRY_FIRST_MS = 100
+const RETRY_MOST_MS = 30_000
+const FLUSH_MS = 60_000
+
+/** Makes an empty queue before a drain. */
+export function queue(drain: Drain, options: WayOptions = {}): Queue {
+  const { limits = BATCH_LIMITS, intervalMs = 250, maxQueued = 1 << 22, way } = options
+  const perBatch = Math.min(limits.metrics, limits.total)
+  const ring = metricRing(Math.min(way ? WAY_CAPACITY : INITIAL_CAPACITY, maxQueued))
+  const entries: Entry[] = []
+  /** What was taken from the queue and goes first: to be sent again, or the halves of a batch that was refused. */
+  const waiting: Delivery[] = []
+  let current: Delivery | undefined
+  let failures = 0
+  let woken = false
+  let timer: NodeJS.Timeout | undefined
+  let retryTimer: NodeJS.Timeout | undefined
+  let delivered = 0
+  let retried = 0
+  let refused = 0
+  let lastDeliveredAt: number | undefined
+  let refusals: CairnError[] = []
+  /** What was taken out of the queue, and off the way, to be delivered. */
+  const gone = { queued: 0, past: 0, entries: 0 }
+  const flushing = flushes(
+    () => ({ ...gone, past: gone.past + (way?.passed ?? 0) }),
+    () => current !== undefined || waiting.length > 0,
+  )
+
+  const inHand = () => waiting.reduce((sum, delivery) => sum + countOf(delivery), current ? countOf(current) : 0)
+  const open = () => ring.size + (way?.waiting ?? 0) + entries.length + inHand()
+  const inFlight = () => (current ? countOf(current) : 0)
+  const idle = () => open() === 0
+
+  /** Up to where all that was logged so far will have gone. */
+  function target() {
+    let [passed, left] = [0, 0]
+    do {
+      passed = way?.passed ?? 0
+      left = way?.waiting ?? 0
+      // The other thread may have taken some from the one to the other between.
+    } while (passed !== (way?.passed ?? 0))
+    return {
+      queued: gone.queued + ring.size,
+      past: gone.past + passed + left,
+      entries: gone.entries + entries.length,
+    }
+  }
+
+  /** Parameters and tags go first and in order. */
+  function nextDelivery(): Delivery | undefined {
+    if (entries[0]?.kind === 'deleteTag') {
+      gone.entries++
+      return { deleteTag: entries.shift()!.key }
+    }
+    const { params, tags, room } = takeEntries(entries, limits)
+    const isQueued = ring.size > 0 || !way
+    const metrics = isQueued ? ring.take(room) : way.take(room)
+    gone.entries += params.length + tags.length
+    gone[isQueued ? 'queued' : 'past'] += metrics.length
+    const delivery = { batch: { metrics, params, tags } }
+    return countOf(delivery) > 0 ? delivery : undefined
+  }
+
+  function arrived(delivery: Delivery): void {
+    if (failures > 0) options.onRecovered?.()
+    failures = 0
+    delivered += countOf(delivery)
+    lastDeliveredAt = Date.now()
+    flushing.tell()
+  }
+
+  function failed(delivery: Delivery, reason: unknown): void {
+    const error = reason as CairnError
+    if (isRetryable(error)) {
+      waiting.unshift(delivery)
+      retried += countOf(delivery)
+      tryLater(error)
+      return
+    }
+    const parts = smaller(delivery, error)
+    if (parts.length > 1) {
+      waiting.unshift(...parts)
+      return
+    }
+    failures = 0
+    refuse(error, countOf(delivery))
+    flushing.tell()
+  }
+
+  function tryLater(error: CairnError): void {
+    const delayMs = error.retryAfterMs ?? Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** failures++)
+    options.onRetry?.(error, delayMs)
+    retryTimer = setTimeout(() => {
+      retryTimer = undefined
+      pump()
+    }, delayMs)
+    if (flushing.size === 0) retryTimer.unref()
+  }
+
+  function tryNow(): void {
+    clearTimeout(retryTimer)
+    retryTimer = undefined
+    pump()
+  }
+
+  function refuse(error: CairnError, count: number): void {
+    refused += count
+    if (refusals.length < 100) refusals.push(error)
+    options.onRefused?.(error, count)
+  }
+
+  function attempt(delivery: Delivery): void {
+    try {
+      const outcome = drain(delivery)
+      if (outcome === undefined) {
+        arrived(delivery)
+        return
+      }
+      current = delivery
+      const settle = (then: () => void) => {
+        current = undefined
+        then()
+        pump()
+      }
+      outcome.then(
+        () => settle(() => arrived(delivery)),
+        (reason: unknown) => settle(() => failed(delivery, reason)),
+      )
+    } catch (reason) {
+      failed(delivery, reason)
+    }
+  }
+
+  /** Delivers one after the other until nothing waits, the backend takes its time, or it must be given time. */
+  function pump(most = Number.POSITIVE_INFINITY): void {
+    woken = false
+    for (let n = 0; n < most && current === undefined && retryTimer === undefined; n++) {
+      if (way && way.waiting > 0) pour()
+      const delivery = waiting.shift() ?? nextDelivery()
+      if (delivery === undefined) break
+      attempt(delivery)
+    }
+    if (idle()) {
+      clearTimeout(timer)
+      timer = undefined
+    }
+  }
+
+  function wake(): void {
+    if (woken) return
+    woken = true
+    setImmediate(pump)
+  }
+
+  function arm(): void {
+    if (timer !== undefined) return
+    timer = setTimeout(() => {
+      timer = undefined
+      pump()
+      if (!idle()) arm()
+    }, intervalMs)
+    timer.unref()
+  }
+
+  /** Room for one more point: by delivering in this very call, else by growing. */
+  function makeRoom(): boolean {
+    pump(1)
+    if (ring.size < ring.capacity) return true
+    if (ring.capacity >= maxQueued) return false
+    ring.grow(Math.min(maxQueued, ring.capacity * 2))
+    return true
+  }
+
+  /** Never past what is being tried otherwise. */
+  function pour(): boolean {
+    if (way === undefined || current !== undefined || retryTimer !== undefined || !way.pour()) return false
+    flushing.tell()
+    return true
+  }
+
+  return {
+    keyIndex: ring.keyIndex,
+    addKey: ring.addKey,
+    put(key: number, value: number, step: Step, timestamp: number, extras?: PointExtras) {
+      if (ring.size === ring.capacity && !makeRoom()) {
+        refuse(new UnavailableError(`${maxQueued} points wait for a backend that does not take them`), 1)
+        return
+      }
+      ring.put(key, value, step, timestamp, extras)
+      if (ring.size >= perBatch) wake()
+      arm()
+    },
+    enter(kind, key, value, more = false) {
+      entries.push({ kind, key, value })
+      if (way && !more) pump()
+      if (idle()) return
+      if (entries.length >= ENTRIES_IN_MEMORY) pump(1)
+      else if (entries.length >= limits.params) wake()
+      arm()
+    },
+    pour,
+    pump,
+    get isIdle() {
+      return idle()
+    },
+    arm,
+    drainNow: tryNow,
+    async flush(timeoutMs = FLUSH_MS) {
+      const all = target()
+      tryNow()
+      // The process waits for it as long as somebody does.
+      retryTimer?.ref()
+      await flushing.until(all, timeoutMs, () => `${open()} entries`)
+      if (refusals.length === 0) return
+      const errors = refusals
+      refusals = []
+      throw errors.length === 1 ? errors[0] : together(errors)
+    },
+    stats: () => ({
+      queued: open() - inFlight(),
+      inFlight: inFlight(),
+      delivered,
+      retried,
+      spooled: 0,
+      refused,
+      lastDeliveredAt,
+    }),
+  }
+}
