@@ -222,6 +222,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
         url: isOnline ? runUrl(data, backends.tracking.uri) : undefined,
         whereToLook: settings.suppressUrl || !isOnline ? undefined : whereToLook(data, backends.tracking.uri),
         logModel: (model, how) => logModelOf(modelWays, { run, spooled }, model, how),
+        toDisk: spooled?.leave,
         onEnded: () => {
           open.delete(run)
           forgetAtExit(run)

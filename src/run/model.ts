@@ -66,13 +66,14 @@ async function keptOrSent(
   await makeDirs(dir, 0o700)
   try {
     const { packed, info } = await packForRun(await ways.packaging(), dir, known, options)
+    const signal = options.signal ? AbortSignal.any([options.signal, spooled.leaving]) : spooled.leaving
     const goesOn = (error: unknown): error is CairnError =>
       isOutage(error) && spooled.isOpen && !options.signal?.aborted
     let reason = await awayFor(run, spooled)
     if (!reason)
       try {
-        const of = await carried(ways.impatient, spooled.folder.runId() ?? run.runId, options.signal)
-        return await carryModel(ways.impatient, of, packed, { ...options, goesOn })
+        const of = await carried(ways.impatient, spooled.folder.runId() ?? run.runId, signal)
+        return await carryModel(ways.impatient, of, packed, { ...options, signal, goesOn })
       } catch (error) {
         if (!goesOn(error)) throw error
         reason = error
@@ -99,7 +100,7 @@ async function awayFor(run: LiveRun, spooled: SpooledOutlet): Promise<CairnError
   const knownAway = new Promise<CairnError>((resolve) => {
     look = setInterval(() => {
       looks = spooled.awayFor ? looks + 1 : 0
-      if (spooled.awayFor && looks * LOOK_MS >= AWAY_MS) resolve(spooled.awayFor)
+      if (spooled.awayFor && (looks * LOOK_MS >= AWAY_MS || spooled.leaving.aborted)) resolve(spooled.awayFor)
     }, LOOK_MS)
   })
   try {

@@ -19,35 +19,13 @@ import {
 import type { Transport } from '../transport/transport.js'
 import { artifactVerbs } from './artifacts.js'
 import { codeVerbs } from './code.js'
+import type { EndStatus, LiveRun } from './handle.js'
 import { inputVerbs } from './inputs.js'
+import { whatIsLeft } from './left.js'
 import type { Outlet } from './outlet.js'
-import type { RunVerbs } from './verbs.js'
+import { underWay } from './under-way.js'
 
-/** How a run may end. */
-export type EndStatus = Extract<RunStatus, 'FINISHED' | 'FAILED' | 'KILLED'>
-
-/** A run in the hands of the script that logs to it. */
-export interface Run extends RunVerbs, AsyncDisposable {
-  readonly runId: string
-  readonly experimentId: string
-  readonly runName: string
-  readonly artifactUri: string
-  readonly status: RunStatus
-  /** The run's page, when the store is a server. */
-  readonly url: string | undefined
-  /**
-   * Keeps a model with the run, as MLflow 3 does: a logged model linked to the run, READY when all its files are there.
-   * Registers it too when `registeredModelName` is given. While the server is away the model waits on disk with all else of
-   * the run; its `ModelInfo` then has neither `modelId` nor `registeredModelVersion`, and one line says so.
-   */
-  logModel(model: unknown, options: LogModelOptions): Promise<ModelInfo>
-  /**
-   * Ends the run, `FINISHED` by default: delivers what waits and sets status and end time. Never throws because delivery
-   * failed: one line on standard error says what is left, and `stats()` counts it. A run that another process made is left
-   * running, unless a status is given.
-   */
-  end(status?: EndStatus): Promise<void>
-}
+export type { EndStatus, LiveRun, Run } from './handle.js'
 
 /** What a run needs of the world. */
 export interface RunDeps {
@@ -63,6 +41,8 @@ export interface RunDeps {
   readonly whereToLook: string | undefined
   readonly url: string | undefined
   readonly logModel: (model: unknown, options: LogModelOptions) => Promise<ModelInfo>
+  /** Has what is on its way to the server kept on disk instead, where there is such a way. */
+  readonly toDisk: (() => void) | undefined
   /** Whether this process made the run, or took it up again after its end: only then does it end it. */
   readonly owned: boolean
   /** Called once, when nothing is left to do. */
@@ -70,24 +50,14 @@ export interface RunDeps {
 }
 
 const END_MS = 10_000
+/** How long what is too slow for the end may take to go to disk instead. */
+const TO_DISK_MS = 5_000
 /** One whose server has been away for longer than that already waits no longer than this. */
 const AWAY_MS = 1_000
 const FLUSH_MS = 60_000
 /** How long something waits in memory while the event loop turns, when the way to disk is open. */
 const PROMPT_MS = 5
 const RUN_NAME = 'mlflow.runName'
-
-/** A run that can also be ended on the spot, when the process goes. */
-export interface LiveRun extends Run {
-  /** Whether it takes what is logged: until its end is asked for. */
-  readonly isOpen: boolean
-  /** Hands on what waits in memory, so that it goes before what follows. */
-  handOver(): void
-  /** Ends the run if this process made it; else only delivers what waits. */
-  finish(status: EndStatus): Promise<void>
-  /** Delivers and ends without waiting, as far as the backend can: for the exit of the process. */
-  endNow(status: EndStatus): void
-}
 
 /** Makes the handle of a run that stands in the store. */
 export function openRun(data: RunData, deps: RunDeps): LiveRun {
@@ -106,9 +76,12 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     ...(outlet.way ? { way: outlet.way, intervalMs: PROMPT_MS } : {}),
   })
   const stats = () => outlet.stats(buffer.stats())
+  const calls = underWay(checkOpen)
+  /** From here on not even what was begun before the end is taken. */
+  let isSealed = false
 
-  function checkOpen(): void {
-    if (ending === undefined) return
+  function checkOpen(isBegun = false): void {
+    if (ending === undefined || (isBegun && !isSealed)) return
     throw new InvalidParameterError(`The run ${runId} has ended; resume it with startRun({ runId: '${runId}' })`)
   }
 
@@ -132,6 +105,16 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
 
   function tag(key: string, value: unknown, more = false): void {
     checkOpen()
+    setTag(key, value, more)
+  }
+
+  /** The tag of a call that was begun while the run was open. */
+  function tagOfCall(key: string, value: string): void {
+    checkOpen(true)
+    setTag(key, value)
+  }
+
+  function setTag(key: string, value: unknown, more = false): void {
     const text = tagText(key, value, rules)
     knownTags.set(key, text)
     buffer.tag(key, text, more)
@@ -145,19 +128,8 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
 
   /** What is left is counted and said, not thrown: a training that has ended stays ended. */
   function sayWhatIsLeft(error?: unknown): void {
-    const { queued, inFlight, spooled, refused } = stats()
-    const open = queued + inFlight + spooled
-    const left = [
-      refused > 0 && `${refused} refused`,
-      open > 0 && `${open} not delivered`,
-      open === 0 && !outlet.isSettled && 'its status not delivered',
-    ].filter((part) => part !== false)
-    if (left.length === 0) return
-    const isKept = (open > 0 || !outlet.isSettled) && spooled + inFlight >= open && outlet.remedy
-    // A wait that was too short says less than what kept it waiting.
-    const { message } = ((error as Error | undefined)?.cause ?? error ?? { message: '' }) as Error
-    const parts = [left.join(', '), isKept, message].filter((part) => part)
-    say(`cairn: run ${runId}: ${parts.join(': ')}`)
+    const left = whatIsLeft({ stats: stats(), calls: calls.left, outlet, error })
+    if (left !== undefined) say(`cairn: run ${runId}: ${left}`)
   }
 
   const leave = () => {
@@ -179,9 +151,18 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     if (as) status = as
     const begun = performance.now()
     const isLongAway = outlet.awayMs > END_MS
+    /** Who was waited for long has something to tell its server yet, if only that it has ended. */
+    const rest = () => Math.max(AWAY_MS, END_MS - (performance.now() - begun))
+    await calls.through(END_MS)
+    if (calls.left && deps.toDisk) {
+      deps.toDisk()
+      await calls.through(TO_DISK_MS)
+    }
+    isSealed = true
+    if (over) return
     let reason: unknown
     try {
-      await buffer.flush(END_MS)
+      await buffer.flush(rest())
     } catch (error) {
       // Said below, with all else that is left.
       reason = error
@@ -192,8 +173,8 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
         say(`cairn: run ${runId} could not be set to ${as}: ${(error as Error).message}`)
       })
     }
-    reason = (await flushed((isLongAway ? AWAY_MS : END_MS) - (performance.now() - begun))) ?? reason
-    if (isLongAway && outlet.awayMs === 0) reason = await flushed(END_MS - (performance.now() - begun))
+    reason = (await flushed(isLongAway ? AWAY_MS - (performance.now() - begun) : rest())) ?? reason
+    if (isLongAway && outlet.awayMs === 0) reason = await flushed(rest())
     if (over) return
     await outlet.close()
     if (!over) sayWhatIsLeft(reason)
@@ -261,14 +242,12 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       knownTags.delete(key)
       buffer.deleteTag(key)
     },
-    ...artifactVerbs({
-      store: deps.store,
-      setTag: (key, value) => run.setTag(key, value),
-      tagOf: (key) => knownTags.get(key),
+    ...calls.each({
+      ...artifactVerbs({ store: deps.store, setTag: tagOfCall, tagOf: (key) => knownTags.get(key) }),
+      ...inputVerbs(runId, transport),
+      ...codeVerbs({ store: deps.store, setTag: tagOfCall }),
+      logModel: deps.logModel,
     }),
-    ...inputVerbs(runId, transport),
-    ...codeVerbs({ store: deps.store, setTag: (key, value) => run.setTag(key, value) }),
-    logModel: deps.logModel,
     async flush({ timeoutMs } = {}) {
       await flush(timeoutMs ?? FLUSH_MS)
     },

@@ -36,6 +36,10 @@ export interface SpooledOutlet extends Outlet {
   isDone(steps: number): boolean
   /** Why the server does not take what is logged; undefined while it does. */
   readonly awayFor: CairnError | undefined
+  /** Aborted when the run ends and its server is waited for no longer: what is on its way there goes to disk. */
+  readonly leaving: AbortSignal
+  /** Says that it ends. */
+  leave(): void
   /** Whether it takes more: until it is closed. */
   readonly isOpen: boolean
   /** As `flush`, for the arrival alone: what was refused stays for `flush` to tell. */
@@ -112,6 +116,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
   /** Where in the log the steps stand that nobody logged: the run's making and its end. */
   const chores: number[] = []
   let takenUpAs: string | undefined
+  const leaving = new AbortController()
 
   /** Writes, or answers the reason why not; tells that the disk fails, and that it works again. */
   function write(what: 'points' | 'steps', act: () => void): CairnError | undefined {
@@ -270,8 +275,10 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     },
     isDone: (steps) => deliverer.isDone({ points: 0, steps }),
     get awayFor() {
-      return deliverer.lastError
+      return deliverer.lastError ?? (leaving.signal.reason as CairnError | undefined)
     },
+    leaving: leaving.signal,
+    leave: () => leaving.abort(new UnavailableError('The run has ended before its server had taken it')),
     get isOpen() {
       return !log.isClosed
     },

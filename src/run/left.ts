@@ -1,0 +1,29 @@
+import type { BufferStats } from '../tracking/metric-buffer.js'
+import type { Outlet } from './outlet.js'
+
+/** What a run knows at its end. */
+export interface AtEnd {
+  readonly stats: BufferStats
+  /** The calls that are not through, in words. */
+  readonly calls: string | undefined
+  readonly outlet: Pick<Outlet, 'isSettled' | 'remedy'>
+  /** What was waited for in vain. */
+  readonly error: unknown
+}
+
+/** What of all that was logged is not where it belongs, and what to do about it; undefined when everything is. */
+export function whatIsLeft({ stats, calls, outlet, error }: AtEnd): string | undefined {
+  const { queued, inFlight, spooled, refused } = stats
+  const open = queued + inFlight + spooled
+  const left = [
+    calls,
+    refused > 0 && `${refused} refused`,
+    open > 0 && `${open} not delivered`,
+    open === 0 && !outlet.isSettled && 'its status not delivered',
+  ].filter((part) => part)
+  if (left.length === 0) return undefined
+  const isKept = (open > 0 || !outlet.isSettled) && spooled + inFlight >= open && outlet.remedy
+  // A wait that was too short says less than what kept it waiting.
+  const { message } = ((error as Error | undefined)?.cause ?? error ?? { message: '' }) as Error
+  return [left.join(', '), isKept, message].filter((part) => part).join(': ')
+}

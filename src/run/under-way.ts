@@ -1,0 +1,59 @@
+/** The calls to a run that are not through yet, whether somebody waits for them or not. */
+export interface UnderWay {
+  /** Does something under a name; its outcome is the caller's alone to hear of. */
+  during<T>(name: string, act: () => Promise<T>): Promise<T>
+  /** The same verbs, each under its name. */
+  each<V extends { readonly [K in keyof V]: (...args: never[]) => Promise<unknown> }>(verbs: V): V
+  /** Resolves when nothing is under way, or after so many milliseconds. */
+  through(timeoutMs: number): Promise<void>
+  /** What is not through, in words; undefined when all is. */
+  readonly left: string | undefined
+}
+
+/** Keeps account of what was begun; `begin` is asked before anything is, and may throw. */
+export function underWay(begin: () => void): UnderWay {
+  const open = new Set<{ readonly name: string }>()
+  const waiting = new Set<() => void>()
+
+  // Nothing is hung on the promise that the caller gets: that would make a failure look as if it were heard of.
+  async function during<T>(name: string, act: () => Promise<T>): Promise<T> {
+    begin()
+    const call = { name }
+    open.add(call)
+    try {
+      return await act()
+    } finally {
+      open.delete(call)
+      if (open.size === 0) for (const go of waiting) go()
+    }
+  }
+
+  return {
+    during,
+    each<V extends { readonly [K in keyof V]: (...args: never[]) => Promise<unknown> }>(verbs: V): V {
+      const all = Object.entries(verbs as Record<string, (...args: never[]) => Promise<unknown>>)
+      return Object.fromEntries(
+        all.map(([name, verb]) => [name, (...args: never[]) => during(name, () => verb(...args))]),
+      ) as V
+    },
+    async through(timeoutMs) {
+      if (open.size === 0) return
+      let go = (): void => {}
+      const gone = new Promise<void>((resolve) => {
+        go = resolve
+      })
+      const limit = setTimeout(go, timeoutMs)
+      waiting.add(go)
+      await gone
+      clearTimeout(limit)
+      waiting.delete(go)
+    },
+    get left() {
+      if (open.size === 0) return undefined
+      const counts = new Map<string, number>()
+      for (const { name } of open) counts.set(name, (counts.get(name) ?? 0) + 1)
+      const names = [...counts].map(([name, count]) => (count === 1 ? name : `${count} ${name}`))
+      return `${open.size} ${open.size === 1 ? 'call' : 'calls'} not through (${names.join(', ')})`
+    },
+  }
+}
