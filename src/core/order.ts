@@ -148,23 +148,44 @@ export function sortBy<T>(items: readonly T[], subjectOf: (item: T) => Subject, 
   return rows.sort((a, b) => compareRows(a, b, keys)).map(({ item }) => item)
 }
 
+/** The first `most` of the rows in their order, and none of the others: sorting all for a page costs many times that. */
+function firstRows<T>(rows: readonly SortRow<T>[], keys: readonly OrderKey[], most: number): SortRow<T>[] {
+  const sort = (some: SortRow<T>[]) => some.sort((a, b) => compareRows(a, b, keys))
+  let best: SortRow<T>[] = []
+  let last: SortRow<T> | undefined
+  for (const row of rows) {
+    // What is equal to the last comes behind it.
+    if (last && compareRows(row, last, keys) >= 0) continue
+    if (best.push(row) < 2 * most) continue
+    best = sort(best).slice(0, most)
+    last = best[most - 1]
+  }
+  return sort(best).slice(0, most)
+}
+
 /**
- * The items of rows that hold the first keys' values, in the order of all keys, drawn one by one: `counts` is asked, and
- * the other keys are read, only of items drawn and of those that the first keys cannot tell from them.
+ * The first `most` (all by default) items of rows that hold the first keys' values, in the order of all keys, drawn one by one: `counts` is
+ * asked, and the other keys are read, only of items drawn and of those that the first keys cannot tell from them.
  */
 export function* drawSorted<T>(
   rows: readonly SortRow<T>[],
   subjectOf: (item: T) => Subject,
   keys: readonly OrderKey[],
   counts: (item: T) => boolean,
+  most: number = Number.POSITIVE_INFINITY,
 ): Generator<T> {
   const first = keys.slice(0, rows[0]?.values.length)
   const others = keys.slice(first.length)
   const sorted = [...rows].sort((a, b) => compareRows(a, b, first))
+  let drawn = 0
   for (let start = 0, end = 0; start < sorted.length; start = end) {
     while (end < sorted.length && compareRows(sorted[start]!, sorted[end]!, first) === 0) end++
     const equals = sorted.slice(start, end).map(({ item }) => item)
-    yield* sortBy(equals.filter(counts), subjectOf, others)
+    const equalRows = equals.filter(counts).map((item) => sortRow(item, subjectOf(item), others))
+    for (const { item } of firstRows(equalRows, others, most - drawn)) {
+      yield item
+      if (++drawn === most) return
+    }
   }
 }
 

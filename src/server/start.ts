@@ -108,7 +108,7 @@ function warmUp(store: Transport): void {
       order_by: ['last_update_time DESC'],
     })
     for (const { experiment_id } of experiments) {
-      await store.call('searchRuns', { experiment_ids: [experiment_id], max_results: 100 })
+      await store.call('searchRuns', { experiment_ids: [experiment_id], max_results: 100 }, { background: true })
       await new Promise((resolve) => setTimeout(resolve, 10).unref())
     }
   }

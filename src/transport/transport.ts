@@ -8,6 +8,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined
   /** The call may have been carried out before, by a process that is gone: it is treated as one whose answer was lost. */
   readonly again?: boolean | undefined
+  /** Nobody waits for the answer: where calls share a thread, it stands back while others are carried out. */
+  readonly background?: boolean | undefined
 }
 
 /** Everything the SDK asks of a tracking and registry backend: one operation of the protocol, carried there and back. */

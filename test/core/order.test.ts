@@ -216,10 +216,17 @@ describe('items drawn in order', () => {
     const keys = parseOrderBy(['metrics.m DESC', 'params.p'], 'runs')
     const counts = (one: { attributes: { run_id: string } }) => one.attributes.run_id === 'x'
     fc.assert(
-      fc.property(fc.array(item, { maxLength: 12 }), fc.nat(keys.length), (items, lead) => {
-        const rows = items.map((one) => sortRow(one, subject(one), keys.slice(0, lead)))
-        expect([...drawSorted(rows, subject, keys, counts)]).toEqual(sortBy(items.filter(counts), subject, keys))
-      }),
+      fc.property(
+        fc.array(item, { maxLength: 12 }),
+        fc.nat(keys.length),
+        fc.integer({ min: 1, max: 5 }),
+        (items, lead, most) => {
+          const rows = items.map((one) => sortRow(one, subject(one), keys.slice(0, lead)))
+          const all = sortBy(items.filter(counts), subject, keys)
+          expect([...drawSorted(rows, subject, keys, counts)]).toEqual(all)
+          expect([...drawSorted(rows, subject, keys, counts, most)]).toEqual(all.slice(0, most))
+        },
+      ),
       { numRuns: 500 },
     )
   })

@@ -4,7 +4,7 @@ import { listDirs } from '../../disk/walk.js'
 import { exists, makeDir } from '../../disk/write.js'
 import { InvalidParameterError } from '../../errors.js'
 import type { Input, Operation, Output, WireFile } from '../protocol.js'
-import type { Transport } from '../transport.js'
+import type { CallOptions, Transport } from '../transport.js'
 import { artifacts } from './artifacts.js'
 import { datasets } from './datasets.js'
 import { createDefaultExperiment, experiments } from './experiments.js'
@@ -69,6 +69,7 @@ export function fileTransport(options: FileTransportOptions): FileTransport {
     now: options.now ?? Date.now,
     memo: memo(),
     openRuns: new Map(),
+    searches: { awaited: 0 },
     warn: once((message) => options.warn?.(message)),
     tracking: options.tracking,
     listElsewhere: options.listArtifacts,
@@ -91,10 +92,10 @@ export function fileTransport(options: FileTransportOptions): FileTransport {
     return store
   }
   return {
-    async call<O extends Operation>(operation: O, input: Input<O>): Promise<Output<O>> {
+    async call<O extends Operation>(operation: O, input: Input<O>, options?: CallOptions): Promise<Output<O>> {
       begin()
-      const handler: (input: Input<O>) => Promise<Output<O>> = (handlers as Handlers)[operation]
-      return handler(input)
+      const handler: (input: Input<O>, options?: CallOptions) => Promise<Output<O>> = (handlers as Handlers)[operation]
+      return handler(input, options)
     },
     logBatchNow: (input) => logBatchNow(begin(), input),
     deleteTagNow: (input) => deleteTagNow(begin(), input),

@@ -33,6 +33,8 @@ export interface Store {
   readonly memo: Memo
   /** Runs that batches were logged to, as last seen; checked on each use. */
   readonly openRuns: Map<string, OpenRun>
+  /** How many searches over runs are under way that somebody waits for. */
+  readonly searches: { awaited: number }
   /** Told once of each thing that a listing leaves out because it cannot be read. */
   readonly warn: (message: string) => void
   /** Where the runs and logged models are that the registry is about; in this store itself when left out. */

@@ -1,58 +1,23 @@
-import { basename, dirname, join } from 'node:path'
+import { basename, join } from 'node:path'
 import { withLock } from '../../disk/lock.js'
 import { stateOf } from '../../disk/write.js'
-import { IntegrityError, InvalidParameterError, NotFoundError } from '../../errors.js'
+import { InvalidParameterError, NotFoundError } from '../../errors.js'
 import type { WireRunInfo } from '../protocol.js'
-import { type Meta, numberField, readMeta, textField } from './codec.js'
 import { listRunIds, lockFile, META, type OpenRun, runDir, type Store } from './layout.js'
 import { isSame, isSettled } from './memo.js'
 import { changeMetaFile, metaText } from './meta-file.js'
 import { ifReadable } from './readable.js'
+import { parseRun } from './run-text.js'
 import { readValue } from './values.js'
-
-const STATUSES = ['RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED'] as const
-type Status = (typeof STATUSES)[number]
 
 /** The tag that holds a run's name too. */
 export const RUN_NAME = 'mlflow.runName'
-
-/** A status as `meta.yaml` has it: RUNNING is 1, KILLED 5. */
-export const statusNumber = (status: Status): number => STATUSES.indexOf(status) + 1
-
-function statusOf(text: string | undefined): Status {
-  const number = Number(text ?? '1')
-  return STATUSES[number - 1] ?? STATUSES.find((status) => status === text) ?? 'RUNNING'
-}
-
-function parseRun(meta: Meta, dir: string): WireRunInfo {
-  const file = join(dir, META)
-  const id = textField(meta, 'run_id') ?? textField(meta, 'run_uuid')
-  if (id !== basename(dir))
-    throw new IntegrityError(`${file} does not name the run ${basename(dir)} whose folder it is in`)
-  const experiment = textField(meta, 'experiment_id')
-  if (experiment !== basename(dirname(dir)))
-    throw new IntegrityError(`${file} names the experiment ${experiment ?? '(none)'}, but lies in ${dirname(dir)}`)
-  const start = numberField(meta, 'start_time')
-  const end = numberField(meta, 'end_time')
-  return {
-    run_id: id,
-    run_uuid: id,
-    run_name: textField(meta, 'run_name') || readValue(join(dir, 'tags'), RUN_NAME),
-    experiment_id: experiment,
-    user_id: textField(meta, 'user_id'),
-    status: statusOf(textField(meta, 'status')),
-    ...(start === undefined ? {} : { start_time: start }),
-    ...(end === undefined ? {} : { end_time: end }),
-    artifact_uri: textField(meta, 'artifact_uri'),
-    lifecycle_stage: textField(meta, 'lifecycle_stage') ?? 'active',
-  }
-}
 
 /** What the `meta.yaml` of a run says; undefined when there is none, `IntegrityError` naming it when it is broken. */
 export const readRunInfo = (store: Store, dir: string): WireRunInfo | undefined =>
   store.memo.read(`${dir}/${META}`, (text) =>
     // Empty while Python rewrites it: read again, with patience.
-    parseRun(readMeta(text === '' ? (metaText(dir) ?? '') : text, join(dir, META)), dir),
+    parseRun(text === '' ? (metaText(dir) ?? '') : text, dir, () => readValue(join(dir, 'tags'), RUN_NAME)),
   )
 
 /** A run by its id; throws `NotFoundError`, or `IntegrityError` when its `meta.yaml` is broken. */

@@ -12,8 +12,9 @@ import type { HandlersOf } from './handlers.js'
 import { findExperimentDir, META, type Store } from './layout.js'
 import { appendToUri, wholeNumberOf } from './meta-file.js'
 import { latestMetrics } from './metrics.js'
-import { changeRun, findActiveRun, findRun, RUN_NAME, readRunInfo, setLifecycle, statusNumber } from './run-meta.js'
+import { changeRun, findActiveRun, findRun, RUN_NAME, readRunInfo, setLifecycle } from './run-meta.js'
 import { runName } from './run-names.js'
+import { statusNumber } from './run-text.js'
 import { deleteTag, fitTag, type KeyValue, readValue, readValues, setTag } from './values.js'
 
 /** Everything a run holds, as it stands on disk. */

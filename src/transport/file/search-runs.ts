@@ -55,8 +55,13 @@ function subject(store: Store, { dir, info }: Candidate): Subject {
 const STAGES = { ACTIVE_ONLY: 'active', DELETED_ONLY: 'deleted', ALL: undefined } as const
 /** Runs looked at before others get their turn: some ten milliseconds. */
 const STRETCH = 500
+const PAUSE_MS = 5
 
-const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+/** Lets others have their turn; who is waited for by nobody, until no search is under way that somebody waits for. */
+async function breathe({ searches }: Store, background: boolean): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve))
+  while (background && searches.awaited > 0) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS).unref())
+}
 
 /**
  * What fits of the experiments' runs, with the values of the first sort keys; unknown experiments have none. Where those
@@ -67,6 +72,7 @@ async function fitting(
   input: Input<'searchRuns'>,
   fits: (subject: Subject) => boolean,
   first: readonly OrderKey[],
+  pause: () => Promise<void>,
 ): Promise<SortRow<Candidate>[]> {
   const stage = STAGES[input.run_view_type ?? 'ACTIVE_ONLY']
   const found: SortRow<Candidate>[] = []
@@ -75,7 +81,7 @@ async function fitting(
     const experiment = findExperimentDir(store, id)
     if (experiment === undefined) continue
     for (const runId of listRunIds(store, experiment)) {
-      if (++seen % STRETCH === 0) await breathe()
+      if (++seen % STRETCH === 0) await pause()
       const run = candidate(store, `${experiment}/${runId}`, stage)
       const look = subject(store, run)
       const row = ifReadable(store, () =>
@@ -93,21 +99,26 @@ function leading(order: readonly OrderKey[]): readonly OrderKey[] {
   return attribute < 0 ? order : order.slice(0, attribute)
 }
 
-async function search(store: Store, input: Input<'searchRuns'>): Promise<Output<'searchRuns'>> {
+async function search(
+  store: Store,
+  input: Input<'searchRuns'>,
+  pause: () => Promise<void>,
+): Promise<Output<'searchRuns'>> {
   const fits = matches(parseFilter(input.filter, 'runs'))
   const order = parseOrderBy(input.order_by, 'runs')
   const size = pageSize('runs', input.max_results)
   const end = pageEnd(size, input.page_token)
-  const rows = await fitting(store, input, fits, leading(order))
+  const rows = await fitting(store, input, fits, leading(order), pause)
   const sorted: Candidate[] = []
   for (const run of drawSorted(
     rows,
     (one) => subject(store, one),
     order,
     (one) => one.info() !== undefined,
+    end,
   )) {
-    if (sorted.push(run) === end) break
-    if (sorted.length % STRETCH === 0) await breathe()
+    sorted.push(run)
+    if (sorted.length % STRETCH === 0) await pause()
   }
   const { items, ...rest } = page(sorted, size, input.page_token)
   const runs: Output<'searchRuns'>['runs'] = []
@@ -115,14 +126,20 @@ async function search(store: Store, input: Input<'searchRuns'>): Promise<Output<
     // One that others remove or spoil meanwhile is left out.
     const run = ifReadable(store, () => readRun(store, dir))
     if (run) runs.push(run)
-    if (runs.length % STRETCH === 0) await breathe()
+    if (runs.length % STRETCH === 0) await pause()
   }
   return { runs, ...rest }
 }
 
 /** The search over runs: the filter reads only what it names, whole runs are read for the page alone. */
 export const runSearch = (store: Store): HandlersOf<'searchRuns'> => ({
-  async searchRuns(input) {
-    return search(store, input)
+  async searchRuns(input, { background = false } = {}) {
+    if (background) return search(store, input, () => breathe(store, true))
+    store.searches.awaited++
+    try {
+      return await search(store, input, () => breathe(store, false))
+    } finally {
+      store.searches.awaited--
+    }
   },
 })
