@@ -34,6 +34,8 @@ export interface ReplayOptions {
   /** Whether to send at once and keep the process alive until all is done, as a command does. */
   readonly hurry?: boolean | undefined
   readonly watch?: ((runId: string) => Watch) | undefined
+  /** Whether a folder is known to be delivered already, so that it need not be looked at. */
+  readonly isOurs?: ((dir: string) => boolean) | undefined
   /** Told now and then how far one run is. */
   readonly onProgress?:
     | ((progress: { readonly runId: string; readonly delivered: number; readonly isCarrying: boolean }) => void)
@@ -66,12 +68,14 @@ export const waitingRuns = (place: ServerPlace): Waiting[] =>
  */
 export async function replay(place: ServerPlace, options: ReplayOptions): Promise<Replayed[]> {
   const server = options.server ?? serverState({ limits: options.limits, dir: place.dir })
-  const left = runDirs(place)
+  const left = runDirs(place).filter((dir) => !options.isOurs?.(dir))
   const all: Replayed[] = []
   /** What one run left in several folders goes one after the other: its last end is the one that counts. */
   const turns = new Map<string | undefined, Promise<unknown>>()
   const worker = async () => {
     for (let dir = left.shift(); dir !== undefined && !options.signal?.aborted; dir = left.shift()) {
+      // To look at thousands that are another's takes a while.
+      if (left.length % SIDE_BY_SIDE === 0) await new Promise(setImmediate)
       const at = dir
       const runId = runOf(at)?.runId
       const turn = (turns.get(runId) ?? Promise.resolve()).then(() => replayRun(place, at, { ...options, server }))

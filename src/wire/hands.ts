@@ -41,6 +41,8 @@ export interface HandsOptions {
 
 const LOOK_AGAIN_MS = 60_000
 const BEAT_MS = 15_000
+/** Of ten thousand runs some at a time, so that nothing waits for all. */
+const BEATS = 15
 
 /** Delivers in this thread, whenever its event loop turns. */
 export function ownHands({ place, courier, warn, connections }: HandsOptions): Hands {
@@ -52,7 +54,7 @@ export function ownHands({ place, courier, warn, connections }: HandsOptions): H
       warn(`${place.uri} does not take what is logged; it is kept on disk until it does: ${error.message}`),
     onUp: () => warn(`${place.uri} takes what is logged again; what waited on disk is on its way`),
   })
-  const claims = new Set<Claim>()
+  const claims = new Map<string, Claim>()
   let looking: NodeJS.Timeout | undefined
   let beating: NodeJS.Timeout | undefined
   /** Made once, at the first request; one that fails to be made is one that fails to send, and says nothing of what it was to send. */
@@ -74,22 +76,28 @@ export function ownHands({ place, courier, warn, connections }: HandsOptions): H
   const deliverLeft: Hands['replay'] = (options) => replay(place, { ...options, courier: later, server })
 
   function beat(): void {
-    for (const claim of claims) claim.beat()
+    let left = Math.ceil(claims.size / BEATS)
+    for (const [dir, claim] of claims) {
+      if (left-- === 0) return
+      claims.delete(dir)
+      claims.set(dir, claim)
+      claim.beat()
+    }
   }
 
   return {
     deliver({ claim, log, ...job }) {
       const written = () => (log.isClosed ? undefined : log.written)
       const delivery = deliverer({ ...job, written, held: claim.held, place, courier: later, server })
-      claims.add(claim)
-      beating ??= setInterval(beat, BEAT_MS).unref()
-      void delivery.finished.then(() => claims.delete(claim))
+      claims.set(job.dir, claim)
+      beating ??= setInterval(beat, BEAT_MS / BEATS).unref()
+      void delivery.finished.then(() => claims.delete(job.dir))
       return delivery
     },
     lookForLeft() {
       if (looking) return
       const look = () =>
-        void deliverLeft({ signal: closing.signal }).catch((error: unknown) =>
+        void deliverLeft({ signal: closing.signal, isOurs: (dir) => claims.has(dir) }).catch((error: unknown) =>
           warn(`What waits on disk for ${place.uri} cannot be looked at: ${(error as CairnError).message}`),
         )
       look()

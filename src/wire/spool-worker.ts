@@ -31,23 +31,32 @@ function work(start: WorkerStart): void {
   const room = roomIn(place.spoolDir, place.maxBytes, start.room)
   const tasks = new Map<number, Task>()
   const lookout = logLookout()
-  const uploads = new Map<number, { runId: string; resolve: () => void; reject: (error: unknown) => void }>()
+  const uploads = new Map<number, { resolve: () => void; reject: (error: unknown) => void }>()
+  /** Files on their way by the other thread, by run. */
+  const uploading = new Map<string, number>()
   let uploadSerial = 0
   const tell = (message: FromWorker) => parentPort?.postMessage(message)
   const warn = (message: string) => tell({ event: 'warn', message })
 
   /** Files go by the stores that the other thread knows, which may be a user's own. */
-  const upload: Courier['artifact'] = (runId, artifact) =>
-    new Promise((resolve, reject) => {
-      const serial = uploadSerial++
-      uploads.set(serial, { runId, resolve, reject })
+  const upload: Courier['artifact'] = (runId, artifact) => {
+    const serial = uploadSerial++
+    const sent = new Promise<void>((resolve, reject) => {
+      uploads.set(serial, { resolve, reject })
       tell({ event: 'upload', upload: serial, runId, artifact })
-      for (const task of tasks.values()) if (task.delivery.runId() === runId) task.moved()
     })
+    uploading.set(runId, (uploading.get(runId) ?? 0) + 1)
+    for (const task of tasks.values()) if (task.delivery.runId() === runId) task.moved()
+    return sent.finally(() => {
+      const others = (uploading.get(runId) ?? 1) - 1
+      if (others > 0) uploading.set(runId, others)
+      else uploading.delete(runId)
+    })
+  }
 
   /** Whether nothing goes on before the other thread has sent a file: one that ends must not wait for itself. */
   const waitsForOther = ({ delivery, log }: Pick<Task, 'delivery' | 'log'>): boolean =>
-    delivery.done.points >= log.written.points && [...uploads.values()].some(({ runId }) => runId === delivery.runId())
+    delivery.done.points >= log.written.points && uploading.has(delivery.runId() ?? '')
 
   async function carrier(http: HttpSettings): Promise<Courier> {
     const options = { ...start.remote, auth: start.remote.auth as RemoteOptions['auth'], warn }

@@ -7,6 +7,7 @@ import type { Deliverer } from '../spool/deliverer.js'
 import { asError } from '../spool/failures.js'
 import type { Written } from '../spool/log.js'
 import type { Hands, HandsOptions, Job } from './hands.js'
+import { rhythm } from './rhythm.js'
 import { type FromWorker, heard, newShared, sharedNumbers, type ToWorker, told, type WorkerStart } from './shared.js'
 
 export interface WorkerHandsOptions extends HandsOptions {
@@ -41,7 +42,9 @@ export function workerFile(): URL | undefined {
 export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
   const { start, fallback, warn, courier, place } = options
   const jobs = new Map<number, ReturnType<typeof proxied>>()
+  const looks = rhythm(LOOK_MS)
   let serial = 0
+  let isLooking = false
   let worker: Worker | undefined
   let isLost = false
   let renewedAt = Number.NEGATIVE_INFINITY
@@ -154,21 +157,25 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
     }
 
     const wakeAll = () => {
-      for (const wake of sleepers) wake()
+      for (const look of sleepers) look()
     }
 
-    /** Waits for the other thread to have got further; each look costs CPU that the training may want. */
-    async function sleep(ms: number): Promise<void> {
-      let wake: () => void = () => {}
-      await new Promise<void>((resolve) => {
-        const limit = setTimeout(resolve, ms)
-        wake = () => {
+    /** Waits for the other thread, at most so long; each look costs CPU that the training may want. */
+    function whenSeen(isSeen: () => boolean, ms: number): Promise<void> {
+      return new Promise((resolve) => {
+        const look = () => {
+          if (isSeen()) end()
+        }
+        const end = () => {
           clearTimeout(limit)
+          sleepers.delete(look)
+          looks.delete(look)
           resolve()
         }
-        sleepers.add(wake)
+        const limit = setTimeout(end, ms)
+        sleepers.add(look)
+        looks.add(look)
       })
-      sleepers.delete(wake)
     }
 
     async function until(target: Written, timeoutMs: number): Promise<boolean> {
@@ -177,8 +184,7 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
       if (!isDone(target)) {
         deliverer.hurry()
         notify()
-        while (!isDone(target) && !inner && performance.now() - begun < timeoutMs)
-          await sleep(Math.min(LOOK_MS, timeoutMs - (performance.now() - begun)))
+        await whenSeen(() => isDone(target) || inner !== undefined, timeoutMs)
         deliverer.calm()
       }
       const taken = successor()
@@ -290,7 +296,10 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
       made.begin()
       return made.deliverer
     },
-    lookForLeft: () => post({ lookForLeft: true }),
+    lookForLeft() {
+      if (!isLooking) post({ lookForLeft: true })
+      isLooking = true
+    },
     replay: (how) => fallback.replay(how),
     async close() {
       isLost = true
