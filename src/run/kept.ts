@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { ArtifactStore, OpenArtifacts } from '../artifacts/store.js'
 import { blobOf, removeAll, saveStream } from '../disk/files.js'
 import { type CairnError, NotFoundError, UnavailableError } from '../errors.js'
+import { inRoom } from '../spool/room.js'
 import type { Input, Operation, Output, Transport } from '../transport/transport.js'
 import { isOutage } from './offline.js'
 import type { SpooledOutlet } from './spooled.js'
@@ -90,11 +91,17 @@ export function keptOrSent(deps: KeptDeps): Kept {
   async function keepFile(path: string, data: Blob, signal: AbortSignal | undefined, reason?: CairnError) {
     if (!outlet.isOpen && reason) throw reason
     const file = `file-${serial++}`
-    outlet.folder.room?.take(data.size)
     saving++
     try {
-      await save(file, data, signal)
-      keep(path, reason, [{ artifact: { path, file, type: data.type } }])
+      await inRoom(outlet.folder.room, data.size, async () => {
+        await save(file, data, signal)
+        try {
+          keep(path, reason, [{ artifact: { path, file, type: data.type } }])
+        } catch (error) {
+          await removeAll(join(dir, file))
+          throw error
+        }
+      })
     } finally {
       saving--
     }

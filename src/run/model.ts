@@ -5,6 +5,7 @@ import { type CairnError, TimeoutError, UnavailableError } from '../errors.js'
 import type { CarryDeps } from '../models/carried.js'
 import type { LogModelOptions, ModelInfo } from '../models/log.js'
 import type { PackageDeps } from '../models/package.js'
+import { inRoom } from '../spool/room.js'
 import { isOutage } from './offline.js'
 import type { LiveRun } from './run.js'
 import type { SpooledOutlet } from './spooled.js'
@@ -78,8 +79,8 @@ async function keptOrSent(
         if (!goesOn(error)) throw error
         reason = error
       }
-    spooled.folder.room?.take(info.modelSizeBytes ?? 0)
-    spooled.steps([{ model: { folder, request: packed.request } }])
+    const step = { model: { folder, request: packed.request } }
+    await inRoom(spooled.folder.room, info.modelSizeBytes ?? 0, () => spooled.steps([step]))
     isKept = true
     ways.warn(
       `The model ${JSON.stringify(options.name)} of run ${run.runId} is kept on disk until its server takes it, then logged${options.registeredModelName === undefined ? '' : ' and registered'} in its turn, by this or the next process of Cairn here, or by npx cairn-ml sync: ${reason.message}`,

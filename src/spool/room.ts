@@ -68,6 +68,24 @@ export function room(spoolDir: string, maxBytes?: number, memory: RoomMemory = r
   }
 }
 
+/** Writes something for which there is room, and gives the room back at once when that fails: then nothing may lie there. */
+export async function inRoom<T>(of: Room | undefined, bytes: number, write: () => T | Promise<T>): Promise<T> {
+  of?.take(bytes)
+  const measuredAt = of?.memory[MEASURED_AT]
+  try {
+    return await write()
+  } catch (error) {
+    if (of) giveBack(of.memory, bytes, measuredAt)
+    throw error
+  }
+}
+
+function giveBack(memory: RoomMemory, bytes: number, measuredAt: number | undefined): void {
+  if (memory[MEASURED_AT] === measuredAt) memory[HELD] = (memory[HELD] ?? 0) - bytes
+  // What was measured meanwhile counts a part of it that nobody knows.
+  else memory[MEASURED_AT] = memory[COST_MS] = 0
+}
+
 const mebibytes = (bytes: number): string => `${Number((bytes / 2 ** 20).toPrecision(2))} MiB`
 
 const rooms = new Map<string, Room>()

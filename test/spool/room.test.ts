@@ -1,8 +1,10 @@
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { describe, expect, it } from 'vitest'
-import { room, roomOf } from '../../src/spool/room.js'
+import { afterEach, describe, expect, it } from 'vitest'
+import { createClient } from '../../src/index.js'
+import { inRoom, room, roomOf } from '../../src/spool/room.js'
+import { startTestServer } from '../../src/testing/index.js'
 import { tempDir } from '../support/temp-dir.js'
 
 const fill = (dir: string, bytes: number) => {
@@ -19,6 +21,15 @@ const takes = (of: ReturnType<typeof room>, bytes: number, most = 1000, little =
     }
   return most
 }
+
+/** From now on a room does not look at what lies there for a long time: looking took long. */
+const lookNoMore = (of: ReturnType<typeof room>) => {
+  of.memory[3] = 1e12
+}
+
+afterEach(() => {
+  delete process.env.CAIRN_SPOOL_MAX_BYTES
+})
 
 describe('the room of a spool', () => {
   it('is what was asked for, counts what lies there, and keeps as much again for what is little', () => {
@@ -58,5 +69,52 @@ describe('the room of a spool', () => {
     expect(takes(first, 1000, 2)).toBe(2)
     expect(takes(second, 1000, 2)).toBe(1)
     expect(takes(room(join(dir, 'nowhere'), 3000), 1000)).toBe(3)
+  })
+  it('is given back at once by what does not come to lie there', async () => {
+    const of = room(tempDir(), 1000)
+    of.take(100)
+    lookNoMore(of)
+    await expect(inRoom(of, 800, () => Promise.reject(new Error('no')))).rejects.toThrow('no')
+    expect(takes(of, 100)).toBe(9)
+    await expect(inRoom(of, 800, async () => {})).rejects.toThrow(/CAIRN_SPOOL_MAX_BYTES/)
+    const other = room(tempDir(), 1000)
+    expect(await inRoom(other, 800, async () => 5)).toBe(5)
+    lookNoMore(other)
+    expect(takes(other, 100)).toBe(2)
+  })
+
+  it('is looked at again when it was looked at while something was written that does not lie there then', async () => {
+    const dir = tempDir()
+    fill(dir, 100)
+    const of = room(dir, 1000)
+    const written = inRoom(of, 100, async () => {
+      fill(dir, 900)
+      const before = of.memory[2]
+      while (of.memory[2] === before) {
+        takes(of, 1000, 1, true)
+        await wait(5)
+      }
+      lookNoMore(of)
+      fill(dir, 100)
+      throw new Error('no')
+    })
+    await expect(written).rejects.toThrow('no')
+    expect(takes(of, 100)).toBe(9)
+  })
+
+  it('is there for the next file when the one before could not be saved', async () => {
+    process.env.CAIRN_SPOOL_MAX_BYTES = '2000000'
+    const server = await startTestServer()
+    await server.close()
+    const spoolDir = join(tempDir(), 'spool')
+    const logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+    const client = createClient({ trackingUri: server.url, spoolDir, logger })
+    const run = await client.startRun()
+    lookNoMore(roomOf({ spoolDir, maxBytes: 2_000_000 }))
+    const text = 'x'.repeat(1_500_000)
+    await expect(run.logText(text, 'a.txt', { signal: AbortSignal.abort(new Error('mine')) })).rejects.toThrow('mine')
+    await run.logText(text, 'b.txt')
+    await expect(run.logText(text, 'c.txt')).rejects.toThrow(/CAIRN_SPOOL_MAX_BYTES/)
+    await client.close()
   })
 })
