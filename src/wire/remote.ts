@@ -56,10 +56,11 @@ const BUNDLE_LIMIT = 1 << 23
 
 /** Opens the way to a server; undici and the rest of the remote half are loaded here, not before. */
 export async function openRemote(uri: string, settings: HttpSettings, options: Watched): Promise<Remote> {
-  const [{ sender }, { httpTransport }, { withRetry }, { proxied }] = await Promise.all([
+  const [{ sender }, { httpTransport }, { withRetry }, { withFilterPlace }, { proxied }] = await Promise.all([
     import('../http/send.js'),
     import('../transport/http.js'),
     import('../transport/retry.js'),
+    import('../transport/filter-place.js'),
     import('../artifacts/proxied.js'),
   ])
   const how = await senderOptions(uri, settings, options)
@@ -88,7 +89,8 @@ export async function openRemote(uri: string, settings: HttpSettings, options: W
   }
   const close = async () =>
     void (await Promise.all([send, background, carrying, starting, filing].map((one) => one.close())))
-  const transport = { ...withRetry(httpTransport({ send }), { rules, onRetry: options.onRetry }), close }
+  const patient = withRetry(httpTransport({ send }), { rules, onRetry: options.onRetry })
+  const transport = { ...withFilterPlace(patient), close }
   const fewer = { ...rules, attempts: 3, budgetMs: START_MS, factorMs: 500, jitterMs: 250 }
   const impatient = withRetry(httpTransport({ send: starting }), { rules: fewer, onRetry: options.onRetry })
   const single = { ...rules, attempts: 1 }

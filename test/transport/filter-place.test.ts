@@ -1,0 +1,38 @@
+import { expect, it } from 'vitest'
+import { InvalidParameterError, UnavailableError } from '../../src/errors.js'
+import { withFilterPlace } from '../../src/transport/filter-place.js'
+import type { Transport } from '../../src/transport/transport.js'
+
+const failing = (error: Error): Transport =>
+  withFilterPlace({ call: () => Promise.reject(error), close: async () => {} })
+
+const search = (transport: Transport, filter: string) =>
+  transport.call('searchRuns', { experiment_ids: ['0'], filter }).catch((error: unknown) => error)
+
+const refusal = new InvalidParameterError('Invalid clause(s) in filter string', {
+  status: 400,
+  requestId: 'abc',
+  url: 'http://127.0.0.1/x',
+})
+
+it('a filter that the server refuses is shown where it broke, with what the server said as its cause', async () => {
+  const error = await search(failing(refusal), 'metrics.auc >> 0.8')
+  expect(error).toBeInstanceOf(InvalidParameterError)
+  expect(error).toMatchObject({ status: 400, requestId: 'abc', url: 'http://127.0.0.1/x', cause: refusal })
+  expect((error as Error).message).toContain('metrics.auc >> 0.8\n')
+  expect((error as Error).message).toMatch(/^ +\^$/m)
+})
+
+it('where our grammar sees nothing wrong, the words of the server stand', async () => {
+  expect(await search(failing(refusal), 'metrics.auc > 0.8')).toBe(refusal)
+  expect(
+    await failing(refusal)
+      .call('getRun', { run_id: 'a' })
+      .catch((error: unknown) => error),
+  ).toBe(refusal)
+})
+
+it('another failure is not about the filter', async () => {
+  const away = new UnavailableError('away')
+  expect(await search(failing(away), 'metrics.auc >> 0.8')).toBe(away)
+})
