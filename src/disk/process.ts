@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto'
 import { readFileSync, readlinkSync } from 'node:fs'
-import { hostname } from 'node:os'
-import { errno } from './write.js'
+import { hostname, uptime } from 'node:os'
+import { errno, exists } from './write.js'
 
 /** What identifies a process beyond its id: ids are used again, and mean something else in another container. */
 export interface ProcessIdentity {
@@ -10,6 +11,15 @@ export interface ProcessIdentity {
   readonly started: string
   /** The system's start, and the space in which the pid counts; empty where they are not to be had. */
   readonly space: string
+  /** What stays the same when the machine starts anew; empty where it is not to be had, and in a container. */
+  readonly machine: string
+}
+
+/** From where another process is judged. */
+export interface Here {
+  readonly me: ProcessIdentity
+  /** For how long this machine runs. */
+  upMs(): number
 }
 
 const text = (read: () => string): string => {
@@ -31,16 +41,50 @@ function spaceOf(): string {
   return boot === '' ? '' : `${boot} ${text(() => readlinkSync('/proc/self/ns/pid'))}`
 }
 
+/** The spaces of processes and host names that a system starts with have the same numbers everywhere. */
+const FIRST_SPACES = { pid: 'pid:[4026531836]', uts: 'uts:[4026531838]' } as const
+const CONTAINER_MARKS = ['/.dockerenv', '/run/.containerenv', '/run/systemd/container']
+
+/** A container's id may be that of the image it is made from, and of all others made from it. */
+function machineOf(): string {
+  const isFirst = Object.entries(FIRST_SPACES).every(
+    ([name, first]) => text(() => readlinkSync(`/proc/self/ns/${name}`)) === first,
+  )
+  if (!isFirst || CONTAINER_MARKS.some(exists)) return ''
+  const id = text(() => readFileSync('/etc/machine-id', 'utf8'))
+  // It is not to be handed on as it is, says its manual.
+  return /^[0-9a-f]{32}$/.test(id) ? createHash('sha256').update(`cairn ${id}`).digest('hex').slice(0, 32) : ''
+}
+
 let me: ProcessIdentity | undefined
 /** This process. */
 export const identity = (): ProcessIdentity => {
-  me ??= { pid: process.pid, host: hostname(), started: startOf('self'), space: spaceOf() }
+  me ??= { pid: process.pid, host: hostname(), started: startOf('self'), space: spaceOf(), machine: machineOf() }
   return me
 }
 
+/** Here, as it is. */
+export const here: Here = {
+  get me() {
+    return identity()
+  },
+  upMs: () => uptime() * 1000,
+}
+
+const bootOf = ({ space }: ProcessIdentity): string => space.split(' ')[0] ?? ''
+
+/**
+ * Whether a process went when this very machine started anew; false where that cannot be told. `silentMs` is how long
+ * nothing was heard of it: who was heard of since then is on another machine, by whatever the two are called.
+ */
+export function wentBefore(other: ProcessIdentity, silentMs: number, { me, upMs }: Here): boolean {
+  if (silentMs < upMs() + 1000 || other.host !== me.host || me.machine === '' || other.machine !== me.machine)
+    return false
+  return bootOf(me) !== '' && bootOf(other) !== '' && bootOf(me) !== bootOf(other)
+}
+
 /** Whether a process lives; `undefined` when its pids are not ours to judge: another host, container or system start. */
-export function lives(other: ProcessIdentity): boolean | undefined {
-  const { host, space } = identity()
+export function lives(other: ProcessIdentity, { host, space }: ProcessIdentity): boolean | undefined {
   if (other.host !== host || other.space !== space) return undefined
   try {
     process.kill(other.pid, 0)

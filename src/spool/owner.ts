@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { beat, createPrivate, namesIn, timeIn } from '../disk/log-file.js'
-import { identity, lives, type ProcessIdentity } from '../disk/process.js'
+import { type Here, here, identity, lives, type ProcessIdentity, wentBefore } from '../disk/process.js'
 import { exists, readText, removeFile, stateOf } from '../disk/write.js'
 
 /** The right to deliver what is in one folder of the spool. */
@@ -42,34 +42,37 @@ export const signFirst = (dir: string): void => void sign(dir, 0)
 export const claimOf = (dir: string, generation: number): Claim => held(dir, generation)
 
 /** Takes a folder whose owner is dead or has given it up; undefined when it is somebody's. */
-export function claim(dir: string): Claim | undefined {
+export function claim(dir: string, from: Here = here): Claim | undefined {
   const generation = latest(dir)
-  if (generation >= 0 && isLive(dir, generation)) return undefined
+  if (generation >= 0 && isLive(dir, generation, from)) return undefined
   return sign(dir, generation + 1) ? held(dir, generation + 1) : undefined
 }
 
 /** Whether a folder is in the hands of a process that lives. */
 export function isOwned(dir: string): boolean {
   const generation = latest(dir)
-  return generation >= 0 && isLive(dir, generation)
+  return generation >= 0 && isLive(dir, generation, here)
 }
 
-function isLive(dir: string, generation: number): boolean {
+function isLive(dir: string, generation: number, from: Here): boolean {
   const owner = file(dir, generation)
   const seen = stateOf(owner)
   // Gone since it was listed: given up.
   if (!seen) return false
   const who = parse(readText(owner))
-  const alive = who && lives(who)
-  return alive ?? timeIn(dir) - Number(seen.mtimeMs) < SILENT_MS
+  const alive = who && lives(who, from.me)
+  if (alive === false || (alive && who.started !== '')) return alive
+  const silentMs = timeIn(dir) - Number(seen.mtimeMs)
+  // Where it is not to be had when a process began, its pid may be another's since the machine started anew.
+  if (alive && silentMs < from.upMs()) return true
+  return silentMs < SILENT_MS && !(who && wentBefore(who, silentMs, from))
 }
 
 function parse(text: string | undefined): ProcessIdentity | undefined {
   try {
-    const { pid, host, started, space } = JSON.parse(text ?? '') as ProcessIdentity
-    return Number.isInteger(pid) && pid > 0
-      ? { pid, host: String(host), started: String(started), space: String(space) }
-      : undefined
+    const { pid, host, started, space, machine = '' } = JSON.parse(text ?? '') as Partial<ProcessIdentity>
+    if (pid === undefined || !Number.isInteger(pid) || pid <= 0) return undefined
+    return { pid, host: String(host), started: String(started), space: String(space), machine: String(machine) }
   } catch {
     return undefined
   }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
@@ -36,7 +36,7 @@ describe('the owner of a folder', () => {
     ['one of before the machine started anew, silent', who({ space: `0000 ${space}` }), 6, true],
     [
       'one of before the machine started anew, or another by that name, heard of',
-      who({ space: `0000 ${space}` }),
+      who({ space: `0000 ${space}`, machine: '' }),
       4,
       false,
     ],
@@ -51,6 +51,38 @@ describe('the owner of a folder', () => {
     const dir = folder(owner, minutes)
     expect(claim(dir) !== undefined).toBe(isFree)
     expect(readdirSync(dir).sort()).toEqual(isFree ? ['owner.0', 'owner.1'] : ['owner.0'])
+  })
+
+  const MACHINE = 'a'.repeat(32)
+  const before = { space: `0000 ${space}`, machine: MACHINE }
+  it.runIf(process.platform === 'linux').each([
+    ['this machine, heard of before it started anew', before, 2, true],
+    ['this machine, heard of since it started', before, 0.5, false],
+    ['another machine by the same name', { ...before, machine: 'b'.repeat(32) }, 2, false],
+    ['a copy of this machine by another name', { ...before, host: 'box' }, 2, false],
+    ['a container, by the name of this one', { ...before, machine: '' }, 2, false],
+    ['a version that wrote down no machine', { ...before, machine: undefined as never }, 2, false],
+    ['another container of this machine', { space: `${boot} pid:[1]`, machine: MACHINE }, 2, false],
+    ['this machine, if that has no start to tell by', { ...before, space: '' }, 2, false],
+  ])('%s, a minute after its start', (_, owner, minutes, isFree) => {
+    const from = { me: { ...me, machine: MACHINE }, upMs: () => 60_000 }
+    expect(claim(folder(who(owner), minutes), from) !== undefined).toBe(isFree)
+    // One that cannot tell its own machine judges nobody so.
+    expect(claim(folder(who(owner), minutes), { ...from, me: { ...me, machine: '' } })).toBeUndefined()
+  })
+
+  it('whose pid is in use, but not for sure by it, lives if it was heard of since the machine started', () => {
+    const nameless = { started: '' }
+    const claimed = (minutes: number) =>
+      claim(folder(who(nameless), minutes), { me, upMs: () => 8 * 60_000 }) !== undefined
+    expect([claimed(7), claimed(9)]).toEqual([false, true])
+  })
+
+  it('tells its machine by a mark that is not the machine’s own id, and none in a container', () => {
+    expect(me.machine).toMatch(/^([0-9a-f]{32})?$/)
+    const id = existsSync('/etc/machine-id') ? readFileSync('/etc/machine-id', 'utf8').trim() : 'none'
+    expect(me.machine).not.toBe(id)
+    if (existsSync('/.dockerenv')) expect(me.machine).toBe('')
   })
 
   it('shows that it lives, by the clock of the disk and not its own', () => {
