@@ -43,9 +43,14 @@ export function makePrivateDir(dir: string): void {
 }
 
 /** A file that can be appended to, and its size. */
-function opened(file: string, makesFolder: boolean): { readonly fd: number; readonly size: number } {
+function opened(
+  file: string,
+  makesFolder: boolean,
+  knownSize?: number,
+): { readonly fd: number; readonly size: number } {
   const known = open.get(file)
   if (known !== undefined) {
+    if (knownSize !== undefined) return { fd: known, size: knownSize }
     const { nlink, size } = fstatSync(known)
     // A file that somebody removed still takes what is written, and keeps nothing of it.
     if (nlink > 0) return { fd: known, size }
@@ -74,35 +79,44 @@ function opened(file: string, makesFolder: boolean): { readonly fd: number; read
 
 /**
  * Appends bytes to a file for this user alone, all of them or none: a part that a full disk took is cut off again. The
- * file is made when it is missing, its folder only when asked, and stays open for the next time. Throws what the disk says, as an error of ours.
+ * file is made when it is missing, its folder only when asked, and stays open for the next time. Answers its size after
+ * that, which spares a look the next time when nobody else has appended meanwhile. Throws what the disk says, as an error
+ * of ours.
  */
-export function appendBytes(file: string, bytes: Uint8Array, makesFolder = false): void {
+export function appendBytes(file: string, bytes: Uint8Array, makesFolder = false, knownSize?: number): number {
   let fd: number | undefined
   let before = 0
+  let written = 0
   try {
-    const at = opened(file, makesFolder)
+    const at = opened(file, makesFolder, knownSize)
     fd = at.fd
     before = at.size
-    let written = 0
     while (written < bytes.length) {
       const count = writeSync(fd, bytes, written)
       if (count === 0) break
       written += count
     }
+    const { nlink, size } = fstatSync(fd)
+    // Somebody removed it: nothing is kept of what was written, here or to another one in its place.
+    if (nlink === 0 && knownSize === undefined) throw new UnavailableError(`${file} was removed`)
     // An ill disk keeps less than it says; others may have added more.
-    if (fstatSync(fd).size < before + bytes.length) throw new UnavailableError(`${file} lacks what was written to it`)
+    if (nlink > 0 && size < before + bytes.length) throw new UnavailableError(`${file} lacks what was written to it`)
+    if (nlink > 0) return size
   } catch (error) {
-    if (fd !== undefined) cutBack(fd, before, bytes.length)
+    // All of it can be there though it is not certain; and a part that the disk says nothing of.
+    if (fd !== undefined) cutBack(fd, before, Math.max(written, bytes.length - 1))
     closeLog(file)
     throw diskError(error, `append to ${file}`)
   }
+  closeLog(file)
+  return appendBytes(file, bytes, makesFolder)
 }
 
 /** Takes away what a failed append left; more than that is from somebody else, and readers know a part of a record. */
 function cutBack(fd: number, before: number, most: number): void {
   try {
     const { size } = fstatSync(fd)
-    if (size > before && size < before + most) ftruncateSync(fd, before)
+    if (size > before && size <= before + most) ftruncateSync(fd, before)
   } catch {
     // As above.
   }

@@ -91,7 +91,18 @@ export function openLog(
   const ring = memoryRing(memory, names)
   const watch = logWatch(memory)
   const encode = columnsWriter(names)
+  let current = 0
   let file = segmentFile(dir, 0)
+  /** How long the file was, and how much of it was this log's, when this thread last wrote. */
+  let size: number | undefined
+  let sizeAt = 0
+
+  function turnTo(segment: number): void {
+    closeLog(file)
+    current = segment
+    file = segmentFile(dir, segment)
+    size = undefined
+  }
 
   /** Where there is no room, what was delivered has to go, and that goes file by file: the next one begins. */
   function claimRoom(bytes: number, little: boolean): void {
@@ -102,8 +113,7 @@ export function openLog(
         const segment = Atomics.add(flags, SEGMENT, 1) + 1
         Atomics.store(flags, BYTES, 0)
         Atomics.add(flags, VERSION, 1)
-        closeLog(file)
-        file = segmentFile(dir, segment)
+        turnTo(segment)
         appendBytes(file, new Uint8Array(0))
       }
       throw error
@@ -117,11 +127,13 @@ export function openLog(
       segment = Atomics.add(flags, SEGMENT, 1) + 1
       Atomics.store(flags, BYTES, 0)
     }
-    const current = segmentFile(dir, segment)
-    if (current !== file) closeLog(file)
-    file = current
-    appendBytes(file, record)
-    Atomics.add(flags, BYTES, record.length)
+    if (segment !== current) turnTo(segment)
+    const bytes = Atomics.load(flags, BYTES)
+    // Unless the other thread has written meanwhile.
+    const known = bytes === sizeAt ? size : undefined
+    size = undefined
+    size = appendBytes(file, record, false, known)
+    sizeAt = Atomics.add(flags, BYTES, record.length) + record.length
   }
 
   const counted = (what: number): number => counts[what] ?? 0

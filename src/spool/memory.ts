@@ -54,6 +54,7 @@ const LOCK_MS = 30_000
 
 /** Does something while no other thread does anything under the same lock. */
 export function locked(memory: LogMemory, act: () => void): void {
+  if (ifFree(memory, act)) return
   const until = performance.now() + LOCK_MS
   while (!ifFree(memory, act)) {
     Atomics.wait(memory.flags, LOCK, 1, LOCK_MS)

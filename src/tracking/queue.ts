@@ -58,7 +58,9 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
   const inHand = () => waiting.reduce((sum, delivery) => sum + countOf(delivery), current ? countOf(current) : 0)
   const open = () => ring.size + (way?.waiting ?? 0) + entries.length + inHand()
   const inFlight = () => (current ? countOf(current) : 0)
-  const idle = () => open() === 0
+  /** Whether something waits that was not begun. */
+  const hasMore = () => ring.size > 0 || entries.length > 0 || (way !== undefined && way.waiting > 0)
+  const idle = () => current === undefined && waiting.length === 0 && !hasMore()
 
   /** Up to where all that was logged so far will have gone. */
   function target() {
@@ -77,6 +79,7 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
 
   /** Parameters and tags go first and in order. */
   function nextDelivery(): Delivery | undefined {
+    if (!hasMore()) return undefined
     if (entries[0]?.kind === 'deleteTag') {
       gone.entries++
       return { deleteTag: entries.shift()!.key }

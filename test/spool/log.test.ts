@@ -147,6 +147,27 @@ describe('a log', () => {
     )
   })
 
+  it('whose file is removed while it is written goes on in another one, by whichever thread', () => {
+    const dir = tempDir()
+    const log = openLog(dir)
+    const other = openLog(dir, { memory: logMemory(log.memory.buffer) })
+    log.points(points(2))
+    log.points(points(2, 2))
+    rmSync(segmentFile(dir, 0))
+    log.points(points(2, 4))
+    expect(readAll(dir).records.map(({ first }) => first)).toEqual([4])
+    log.points(points(2, 6))
+    other.points(points(2, 8))
+    rmSync(segmentFile(dir, 0))
+    other.points(points(2, 10))
+    log.points(points(2, 12))
+    log.points(points(2, 14))
+    expect(readAll(dir).records.map(({ first }) => first)).toEqual([10, 12, 14])
+    rmSync(dir, { recursive: true })
+    expect(() => log.points(points(2, 16))).toThrow(/append/)
+    expect(log.written.points).toBe(16)
+  })
+
   it('with something else in a file between goes on behind it', () => {
     const dir = tempDir()
     const log = openLog(dir, { segmentBytes: 1 })
