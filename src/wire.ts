@@ -6,6 +6,7 @@ import type { Flavor } from './models/flavor.js'
 import type { Backends } from './resolve/backends.js'
 import { readSettings, type Settings } from './settings.js'
 import type { Courier } from './spool/courier.js'
+import { PATIENT_MS, serverIds } from './spool/ids.js'
 import { serverPlace, serverPlaces, withoutSecrets } from './spool/place.js'
 import { roomOf } from './spool/room.js'
 import type { BufferOptions } from './tracking/metric-buffer.js'
@@ -293,7 +294,7 @@ export function wire(options: ClientOptions): Parts {
       return carrier({
         transport: await onceAt(uri),
         openArtifacts: artifactsAt(uri, 'artifactsOnce'),
-        serverRunId: (runId) => made.serverRunId(runId),
+        serverRunId: serverIds(place, PATIENT_MS).of,
         registryAt: (address) => onceAt(withoutSecrets(registryUri) === address ? registryUri : address),
         user: settings.user,
         closing: closing.signal,

@@ -54,7 +54,7 @@ export interface BacklogSource {
 const POINTS_AT_HAND = 4000
 const STEPS_AT_HAND = 2000
 /** Most of ten thousand runs wait with few points. */
-const FIRST_ROOM = 256
+const FIRST_ROOM = 16
 
 interface WaitingStep {
   readonly at: number

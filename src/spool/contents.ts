@@ -1,6 +1,6 @@
 import { openAcks } from './acks.js'
 import { isOwned } from './owner.js'
-import { type ServerPlace, serverRunId } from './place.js'
+import { type ServerPlace, writtenIds } from './place.js'
 import { waitingRuns } from './replay.js'
 import type { Step } from './steps.js'
 import { openTail } from './tail.js'
@@ -27,13 +27,17 @@ export interface WaitingRun {
 }
 
 /** What waits for a server, run by run; nothing is touched. */
-export const whatWaits = (place: ServerPlace): WaitingRun[] =>
-  waitingRuns(place).map(({ dir, runId }) => ({
+export function whatWaits(place: ServerPlace): WaitingRun[] {
+  const runs = waitingRuns(place)
+  const ids = writtenIds(place)
+  const unmade = new Set(runs.flatMap(({ runId, local }) => (local && !ids.has(runId) ? [runId] : [])))
+  return runs.map(({ dir, runId }) => ({
     runId,
-    serverRunId: serverRunId(place, runId),
+    serverRunId: unmade.has(runId) ? undefined : (ids.get(runId) ?? runId),
     busy: isOwned(dir),
     waiting: contentsOf(dir),
   }))
+}
 
 function contentsOf(dir: string): SpoolContents {
   const { done } = openAcks(dir)

@@ -109,10 +109,18 @@ export function rememberId({ dir }: ServerPlace, ours: string, runId: string): v
   closeLog(file)
 }
 
+/** Which runs of the server the runs of ours have become, as far as that is written down. */
+export const writtenIds = ({ dir }: ServerPlace): ReadonlyMap<string, string> =>
+  new Map(
+    (readText(join(dir, 'ids'))?.split('\n') ?? []).flatMap((line) => {
+      const [ours, theirs] = line.split(' ')
+      return ours && theirs ? [[ours, theirs] as const] : []
+    }),
+  )
+
 /** The server's id for a run of ours, any other id as it is; undefined while the run is not made. */
 export function serverRunId(place: ServerPlace, runId: string): string | undefined {
-  const lines = readText(join(place.dir, 'ids'))?.split('\n') ?? []
-  const line = lines.find((one) => one.startsWith(`${runId} `))
-  if (line !== undefined) return line.split(' ')[1]
+  const written = writtenIds(place).get(runId)
+  if (written !== undefined) return written
   return runDirs(place).some((dir) => dir.includes(runId) && runOf(dir)?.local) ? undefined : runId
 }

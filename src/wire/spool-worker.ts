@@ -5,11 +5,11 @@ import type { HttpSettings } from '../settings.js'
 import type { CarryOptions, Courier } from '../spool/courier.js'
 import type { Deliverer, Watch } from '../spool/deliverer.js'
 import { NO_WAY } from '../spool/failures.js'
+import { PATIENT_MS, serverIds } from '../spool/ids.js'
 import { openLog, type SpoolLog } from '../spool/log.js'
 import { logLookout } from '../spool/lookout.js'
 import { logMemory } from '../spool/memory.js'
 import { claimOf } from '../spool/owner.js'
-import { serverRunId } from '../spool/place.js'
 import { room as roomIn } from '../spool/room.js'
 import { courier } from '../tracking/courier.js'
 import { ownHands } from './hands.js'
@@ -35,6 +35,7 @@ function work(start: WorkerStart): void {
   /** Files on their way by the other thread, by run. */
   const uploading = new Map<string, number>()
   let uploadSerial = 0
+  const ids = serverIds(place, PATIENT_MS)
   const tell = (message: FromWorker) => parentPort?.postMessage(message)
   const warn = (message: string) => tell({ event: 'warn', message })
 
@@ -64,7 +65,7 @@ function work(start: WorkerStart): void {
     const made = courier({
       transport: once,
       openArtifacts: () => Promise.reject(new Error('files go by the other thread')),
-      serverRunId: (runId) => serverRunId(place, runId),
+      serverRunId: ids.of,
     })
     return { ...made, artifact: (runId, artifact, how: CarryOptions) => upload(runId, artifact, how) }
   }
@@ -81,7 +82,7 @@ function work(start: WorkerStart): void {
   carrying.catch(orEnd)
   const hands = ownHands({ place, courier: () => carrying, warn, connections: start.http.connections })
 
-  const watch = (job: number): Watch => ({
+  const watch = (job: number, ours: string): Watch => ({
     onRetry(error: CairnError, ms) {
       tell({ event: 'retry', job, error: told(error), ms })
       if (error.status === 401 || error.code === 'UNAUTHENTICATED' || error.code === NO_WAY)
@@ -91,7 +92,10 @@ function work(start: WorkerStart): void {
     onSpooled: (error) => tell({ event: 'spooled', job, error: told(error) }),
     onRecovered: () => tell({ event: 'recovered', job }),
     onDamaged: (stretches) => tell({ event: 'damaged', job, stretches }),
-    onMapped: (runId) => tell({ event: 'mapped', job, runId }),
+    onMapped(runId) {
+      ids.learn(ours, runId)
+      tell({ event: 'mapped', job, runId })
+    },
   })
 
   function deliver(message: Extract<ToWorker, { deliver: number }>): void {
@@ -104,7 +108,7 @@ function work(start: WorkerStart): void {
       run,
       claim,
       log,
-      watch: watch(job),
+      watch: watch(job, run.runId),
       onMoved: () => moved(),
     })
     const moved = () => {

@@ -3,8 +3,9 @@ import { type SpoolContents, type WaitingRun, whatWaits } from '../spool/content
 import type { Courier } from '../spool/courier.js'
 import type { Watch } from '../spool/deliverer.js'
 import { PARENT_FIRST } from '../spool/failures.js'
+import { serverIds } from '../spool/ids.js'
 import { claimOf } from '../spool/owner.js'
-import { dropRunDir, newRunDir, type ServerPlace, type SpooledRun, serverRunId } from '../spool/place.js'
+import { dropRunDir, newRunDir, type ServerPlace, type SpooledRun } from '../spool/place.js'
 import type { Replayed, ReplayOptions } from '../spool/replay.js'
 import { roomOf } from '../spool/room.js'
 import type { Hands } from './hands.js'
@@ -51,13 +52,16 @@ export function openSpool({ place, hands, courier, warn, onClose }: SpoolOptions
     },
   })
   const disk = diskHealth(warn)
+  const ids = serverIds(place)
   return {
     open(run, watch) {
       const dir = newRunDir(place, run)
       const claim = claimOf(dir, 0)
       let runId = run.local ? undefined : run.runId
+      if (runId !== undefined) ids.learn(runId, runId)
       const onMapped = (id: string) => {
         runId = id
+        ids.learn(run.runId, id)
         watch.onMapped?.(id)
       }
       const folder: SpooledFolder = {
@@ -82,7 +86,7 @@ export function openSpool({ place, hands, courier, warn, onClose }: SpoolOptions
     uri: place.uri,
     replay: (options = {}) => hands.replay(options),
     waiting: () => whatWaits(place),
-    serverRunId: (runId) => serverRunId(place, runId),
+    serverRunId: ids.of,
     async close() {
       onClose?.()
       await Promise.all([...outlets].map((outlet) => outlet.stop()))

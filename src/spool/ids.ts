@@ -1,0 +1,39 @@
+import { type ServerPlace, serverRunId } from './place.js'
+
+/** The ids of runs on their server, for who asks again and again. */
+export interface ServerIds {
+  /** As `serverRunId`. */
+  of(runId: string): string | undefined
+  /** A run has this id on its server. */
+  learn(runId: string, theirs: string): void
+}
+
+/** For one who tries again by itself: how often a run that is not made is looked up. */
+export const PATIENT_MS = 250
+
+/**
+ * Remembers what is found: a run of ours gets an id once, and to look it up takes the longer the more runs there are. That
+ * there is none yet holds for so many milliseconds, since another thread or process may make the run.
+ */
+export function serverIds(place: ServerPlace, lackingMs = 0): ServerIds {
+  const known = new Map<string, string>()
+  const lacking = new Map<string, number>()
+
+  function learn(runId: string, theirs: string): void {
+    known.set(runId, theirs)
+    lacking.delete(runId)
+  }
+
+  return {
+    of(runId) {
+      const id = known.get(runId)
+      if (id !== undefined || performance.now() - (lacking.get(runId) ?? Number.NEGATIVE_INFINITY) < lackingMs)
+        return id
+      const found = serverRunId(place, runId)
+      if (found === undefined) lacking.set(runId, performance.now())
+      else learn(runId, found)
+      return found
+    },
+    learn,
+  }
+}

@@ -1,0 +1,31 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { serverIds } from '../../src/spool/ids.js'
+import { dropRunDir, newRunDir, rememberId, serverPlace } from '../../src/spool/place.js'
+import { tempDir } from '../support/temp-dir.js'
+
+const place = () => serverPlace(join(tempDir(), 'spool'), 'http://127.0.0.1:1')
+
+it('an id that the server gave is looked up on disk once, however many runs wait', () => {
+  const here = place()
+  const ids = serverIds(here)
+  newRunDir(here, { runId: 'theirs', local: false })
+  expect(ids.of('theirs')).toBe('theirs')
+  rmSync(here.spoolDir, { recursive: true })
+  // That would now say something else of it.
+  newRunDir(here, { runId: 'theirs', local: true })
+  expect(ids.of('theirs')).toBe('theirs')
+})
+
+it('a run that is not made yet has none until this thread or another makes it', () => {
+  const here = place()
+  const [ids, others] = [serverIds(here, 60_000), serverIds(here)]
+  const dir = newRunDir(here, { runId: 'ours', local: true })
+  expect([ids.of('ours'), others.of('ours')]).toEqual([undefined, undefined])
+  rememberId(here, 'ours', 'theirs')
+  dropRunDir(dir)
+  ids.learn('ours', 'theirs')
+  expect(ids.of('ours')).toBe('theirs')
+  expect(others.of('ours')).toBe('theirs')
+})
