@@ -18,6 +18,7 @@ import { type Logger, lazyLogger } from './wire/logger.js'
 import { openRemote, type Remote, type RemoteOptions } from './wire/remote.js'
 import { deliverAll, openSpool, type Spool, type SpoolDelivery, type SpoolDeliveryOptions } from './wire/spool.js'
 import { checkUri } from './wire/uri.js'
+import { watchedHands } from './wire/watched-hands.js'
 import { workerFile, workerHands } from './wire/worker-hands.js'
 
 export type { Logger } from './wire/logger.js'
@@ -312,16 +313,19 @@ export function wire(options: ClientOptions): Parts {
     const own = ownHands({ place, courier: carried, warn, connections: settings.http.connections })
     // What is a user's own cannot go to another thread.
     const isOwn = ownTransport || options.dispatcher !== undefined || typeof options.auth === 'function'
-    const file = isOwn ? undefined : workerFile()
+    const file = workerFile()
     const { auth, headers, timeoutMs } = options
-    const start = { place, room: roomOf(place).memory, uri, http: settings.http, remote: { auth, headers, timeoutMs } }
+    const about = { place, room: roomOf(place).memory }
+    const start = { ...about, uri, http: settings.http, remote: { auth, headers, timeoutMs } }
+    const here = isOwn && file ? watchedHands(file, own, { start: { ...about, lookout: true }, warn }) : own
     const deliver: typeof own.deliver = (job) => {
       tellOfThread(logger, isOwn)
-      return own.deliver(job)
+      return here.deliver(job)
     }
-    const hands = file
-      ? workerHands(file, { place, courier: carried, warn, start, renew, fallback: own })
-      : { ...own, deliver }
+    const hands =
+      isOwn || !file
+        ? { ...here, deliver }
+        : workerHands(file, { place, courier: carried, warn, start, renew, fallback: own })
     const made: Spool = openSpool({ place, hands, courier: carried, warn, onClose: () => closing.abort(closed()) })
     return made
   }

@@ -13,6 +13,7 @@ import { claimOf } from '../spool/owner.js'
 import { room as roomIn } from '../spool/room.js'
 import { courier } from '../tracking/courier.js'
 import { ownHands } from './hands.js'
+import { keepLookout, type LookoutStart } from './lookout-thread.js'
 import { openRemote, type RemoteOptions } from './remote.js'
 import { type FromWorker, heard, sharedNumbers, type ToWorker, told, type WorkerStart } from './shared.js'
 
@@ -168,4 +169,6 @@ function work(start: WorkerStart): void {
   parentPort?.on('message', hear)
 }
 
-work(workerData as WorkerStart)
+const given = workerData as WorkerStart | LookoutStart
+if ('lookout' in given) keepLookout(given)
+else work(given)

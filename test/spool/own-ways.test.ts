@@ -1,0 +1,54 @@
+import { expect, it } from 'vitest'
+import { stand } from '../support/spool-child.js'
+
+const COUNT = 30_000
+
+it.each([
+  ['auth function', "createClient({ auth: () => ({ authorization: 'Bearer x' }) })"],
+  [
+    'transport',
+    `createClient({
+      trackingUri: 'mine://server',
+      transports: { mine: async (uri, context) => context.openTransport(process.env.MLFLOW_TRACKING_URI) },
+    })`,
+  ],
+])(
+  'with an own %s the last point of a burst is kept after which the loop stands still',
+  async (_, client) => {
+    const at = await stand()
+    const log = `const client = ${client}`
+    const ended = await at.run(`${log}
+    const run = await client.startRun()
+    run.logMetric('loss', 0, 0)
+    await run.flush()
+    for (let step = 1; step <= ${COUNT}; step++) run.logMetric('loss', step, step)
+    const until = Date.now() + 500
+    while (Date.now() < until) {}
+    process.kill(process.pid, 'SIGKILL')`)
+    expect(ended.signal).toBe('SIGKILL')
+    const next = await at.run(`${log}; const all = await client.deliverSpool(); await client.close()
+    console.log(all.map(({ complete }) => complete).join())`)
+    expect(next.stdout).toBe('true\n')
+    const { steps, twice } = await at.outcome(ended)
+    expect([steps.length, steps.at(-1), twice]).toEqual([COUNT + 1, COUNT, 0])
+    await at.stop()
+  },
+  60_000,
+)
+
+it('with an own auth function what another thread wrote down is sent when the loop turns again, run by run', async () => {
+  const at = await stand()
+  const ended = await at.run(`const client = createClient({ auth: () => ({ authorization: 'Bearer x' }) })
+    for (let n = 0; n < 3; n++) {
+      const run = await client.startRun()
+      for (let step = 0; step < ${COUNT}; step++) run.logMetric('k' + (step % 7), step, step)
+      const until = Date.now() + 100
+      while (Date.now() < until) {}
+      while (run.stats().delivered < ${COUNT}) await new Promise((later) => setTimeout(later, 10))
+      await run.end()
+      console.log(run.stats().delivered)
+    }`)
+  expect(ended).toMatchObject({ code: 0, stdout: `${COUNT}\n`.repeat(3), stderr: '' })
+  expect(at.left()).toEqual([])
+  await at.stop()
+}, 60_000)
