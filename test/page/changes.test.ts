@@ -1,18 +1,15 @@
 import { join } from 'node:path'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Page } from 'playwright-core'
+import { describe, expect, it } from 'vitest'
 import { createClient } from '../../src/client.js'
-import { type RunningServer, startServer } from '../../src/server/index.js'
-import { hasChromium, launch } from '../support/chromium.js'
+import { hasChromium } from '../support/chromium.js'
 import { tempDir } from '../support/temp-dir.js'
-import { expectAccessible, faultsOf, keep } from './browser.js'
+import { expectAccessible, keep } from './browser.js'
+import { type Opened, opensPages } from './opened.js'
 
 const store = join(tempDir(), 'mlruns')
-let browser: Browser
-let server: RunningServer
-let context: BrowserContext
 let page: Page
-let faults: string[]
+let open: Opened['open']
 
 /** A run by itself, in an experiment of its own. */
 async function aRun(name: string) {
@@ -30,29 +27,10 @@ async function tagsOf(runId: string) {
 }
 
 describe.skipIf(!hasChromium)('what is changed on the page', () => {
-  beforeAll(async () => {
-    server = await startServer({ trackingUri: store })
-    browser = await launch()
-  })
-  afterAll(async () => {
-    await browser?.close()
-    await server?.close()
-  })
-  beforeEach(async () => {
-    context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: 'light' })
-    page = await context.newPage()
-    page.setDefaultTimeout(15_000)
-    faults = faultsOf(page)
-  })
-  afterEach(async () => {
-    await context.close()
-    expect(faults).toEqual([])
+  opensPages(store, (opened) => {
+    ;({ page, open } = opened)
   })
 
-  const open = async (hash: string) => {
-    await page.goto(`${server.url}${hash}`)
-    await page.locator('h1').waitFor()
-  }
   const press = (name: string) => page.getByRole('button', { name, exact: true }).click()
   const dialog = () => page.getByRole('dialog')
   const confirm = (name: string) => dialog().getByRole('button', { name, exact: true }).click()

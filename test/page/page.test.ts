@@ -1,47 +1,30 @@
 import { join } from 'node:path'
-import type { Browser, BrowserContext, Page, Response } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Page, Response } from 'playwright-core'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { createClient } from '../../src/client.js'
-import { type RunningServer, startServer } from '../../src/server/index.js'
-import { hasChromium, launch } from '../support/chromium.js'
+import { startServer } from '../../src/server/index.js'
+import { hasChromium } from '../support/chromium.js'
 import { tempDir } from '../support/temp-dir.js'
-import { expectAccessible, faultsOf, keep } from './browser.js'
+import { expectAccessible, keep } from './browser.js'
+import { type Opened, opensPages } from './opened.js'
 import { type Seeded, seed } from './seed.js'
 
-let browser: Browser
-let server: RunningServer
+let server: Opened['server']
 let seeded: Seeded
-let context: BrowserContext
 let page: Page
-let faults: string[]
+let faults: Opened['faults']
+let open: Opened['open']
 const store = join(tempDir(), 'mlruns')
 type Box = NonNullable<Awaited<ReturnType<ReturnType<Page['locator']>['boundingBox']>>>
 
 describe.skipIf(!hasChromium)('the page', () => {
   beforeAll(async () => {
     seeded = await seed(store)
-    server = await startServer({ trackingUri: store })
-    browser = await launch()
   })
-  afterAll(async () => {
-    await browser?.close()
-    await server?.close()
-  })
-  beforeEach(async () => {
-    context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: 'light' })
-    page = await context.newPage()
-    page.setDefaultTimeout(15_000)
-    faults = faultsOf(page)
-  })
-  afterEach(async () => {
-    await context.close()
-    expect(faults).toEqual([])
+  opensPages(store, (opened) => {
+    ;({ server, page, faults, open } = opened)
   })
 
-  const open = async (hash: string) => {
-    await page.goto(`${server.url}${hash}`)
-    await page.locator('h1').waitFor()
-  }
   // Asked again and again from outside: the page's own policy lets nothing be evaluated inside it.
   const until = (expression: string) => expect.poll(() => page.evaluate(expression)).toBe(true)
   const experiment = () => `#/experiments/${seeded.experimentId}`
