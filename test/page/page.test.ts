@@ -423,6 +423,13 @@ describe.skipIf(!hasChromium)('the page', () => {
       await page.mouse.dblclick(x + width / 2, middle)
       await expect.poll(pointsDrawn).toBe(coarse)
       expect(await page.getByRole('button', { name: 'Show all' }).count()).toBe(0)
+      // And so by keyboard: closer, to the side, and back to all.
+      await page.locator('.chart').focus()
+      for (const key of ['+', '+', '+', '+', 'ArrowRight']) await page.keyboard.press(key)
+      await expect.poll(pointsDrawn).toBeGreaterThan(coarse)
+      await page.keyboard.press('Escape')
+      await expect.poll(pointsDrawn).toBe(coarse)
+      expect(await page.getByRole('button', { name: 'Show all' }).count()).toBe(0)
     })
   })
 

@@ -19,6 +19,7 @@ const KEYS = [
   ['space or x', 'Tick the run'],
   ['enter', 'Open the run'],
   ['c', 'Compare what is ticked'],
+  ['+ - ← → esc', 'On a curve: closer, away, to the sides, all of it'],
   ['t', 'Light or dark'],
   ['?', 'These keys'],
 ] as const

@@ -67,7 +67,10 @@ export function ChartControls({ drawing, onChange }: ControlsProps) {
         />
         Log scale
       </label>
-      <span class="hint">Drag over a curve to look closely, double click for all of it</span>
+      <span class="hint">
+        Drag over a curve to look closely, double click for all of it; or <kbd>+</kbd> <kbd>-</kbd> <kbd>←</kbd>{' '}
+        <kbd>→</kbd> <kbd>Esc</kbd>
+      </span>
     </div>
   )
 }

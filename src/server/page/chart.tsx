@@ -3,6 +3,7 @@ import uPlot from 'uplot'
 import { durationText, numberText, timeText } from './format.js'
 import { joined } from './join.js'
 import { colour, useTheme } from './theme.js'
+import { type Zoom, zoomed } from './zoom.js'
 
 /** What lies on the x axis: steps, the time of day, or the time since the run began. */
 export type Axis = 'step' | 'time' | 'relative'
@@ -15,12 +16,6 @@ export interface Line {
   /** In rising order. */
   readonly x: readonly number[]
   readonly y: readonly (number | null)[]
-}
-
-/** The part of the x axis that is looked at closely. */
-export interface Zoom {
-  readonly from: number
-  readonly to: number
 }
 
 interface ChartProps {
@@ -130,13 +125,20 @@ function said(title: string, lines: readonly Line[]): string {
   return `${title}: ${numbers.length} points drawn, last ${numberText(numbers.at(-1))}, lowest ${numberText(low)}, highest ${numberText(high)}`
 }
 
-function zoomOf({ scales, data: [x] }: uPlot): Zoom | undefined {
+/** All of the x axis, and what is shown of it; undefined while there is no stretch to look at. */
+function shownOf({ scales, data: [x] }: uPlot): { readonly whole: Zoom; readonly part: Zoom } | undefined {
   const { min, max } = scales.x ?? {}
-  if (x.length < 2 || min == null || max == null) return undefined
-  return min > (x[0] ?? 0) || max < (x.at(-1) ?? 0) ? { from: min, to: max } : undefined
+  const [first, last] = [x[0], x.at(-1)]
+  if (x.length < 2 || first === undefined || last === undefined || min == null || max == null) return undefined
+  return { whole: { from: first, to: last }, part: { from: min, to: max } }
 }
 
-/** Curves over one axis: dragging zooms in, a double click back out; new points come in without a new drawing. */
+function zoomOf(plot: uPlot): Zoom | undefined {
+  const { whole, part } = shownOf(plot) ?? {}
+  return whole && part && (part.from > whole.from || part.to < whole.to) ? part : undefined
+}
+
+/** Curves over one axis: dragging or + zooms in, a double click or Esc back out; new points come in without a new drawing. */
 export function Chart({ title, lines, axis, log, height, onZoom }: ChartProps) {
   const box = useRef<HTMLDivElement>(null)
   const tipBox = useRef<HTMLDivElement>(null)
@@ -210,8 +212,17 @@ export function Chart({ title, lines, axis, log, height, onZoom }: ChartProps) {
     if (zoomed) made.redraw()
   }, [lines, log])
 
+  const press = (event: KeyboardEvent) => {
+    const shown = plot.current && shownOf(plot.current)
+    const next = shown && !event.ctrlKey && !event.metaKey && zoomed(shown.part, shown.whole, event.key)
+    if (!next) return
+    event.preventDefault()
+    plot.current?.setScale('x', { min: next.from, max: next.to })
+  }
+
   return (
-    <div class="chart" role="img" aria-label={said(title, lines)}>
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what can be looked at closely has to be reached by keyboard
+    <div class="chart" role="img" tabIndex={0} aria-label={said(title, lines)} onKeyDown={press}>
       <div ref={box} class="chart-box" />
       <div ref={tipBox} class="tip" hidden />
     </div>

@@ -1,6 +1,6 @@
 import { useMemo, useState } from 'preact/hooks'
 import { nameOf, type Run, type Stretch } from './api.js'
-import { Chart, type Line, type Zoom } from './chart.js'
+import { Chart, type Line } from './chart.js'
 import type { Drawing } from './chart-controls.js'
 import { cellsOf } from './columns.js'
 import { curveName, type Known, useCurves } from './curves.js'
@@ -10,6 +10,7 @@ import { ordered } from './join.js'
 import { Failure, Waiting } from './parts.js'
 import { smoothed } from './smooth.js'
 import { runColour, useTheme } from './theme.js'
+import type { Zoom } from './zoom.js'
 
 interface ChartsProps {
   readonly runs: readonly Run[]
