@@ -58,7 +58,8 @@ export function serverPlaces(spoolDir: string): ServerPlace[] {
 
 /** Makes the folder of one run of this process, and owns it from the first moment in which others see it. */
 export function newRunDir({ uri, dir }: ServerPlace, run: SpooledRun): string {
-  createPrivate(join(dir, 'server.json'), JSON.stringify({ uri }))
+  const known = join(dir, 'server.json')
+  if (!exists(known)) createPrivate(known, JSON.stringify({ uri }))
   const name = `${Date.now()}-${run.runId}-${randomBytes(4).toString('hex')}`
   const staged = join(dir, 'staging', name)
   const made = join(dir, 'runs', name)

@@ -8,6 +8,8 @@ export interface Room {
    * `little` and must not be lacking, as a run's end, a reserve is kept.
    */
   take(bytes: number, little?: boolean): void
+  /** Looks through the folder, where that is due, in a thread that has the time: with ten thousand runs it takes long. */
+  look(): void
   /** For the same room in another thread. */
   readonly memory: RoomMemory
 }
@@ -19,8 +21,11 @@ const LEAST = 64 * 2 ** 20
 const ENOUGH = 7 / 8
 const RESERVE = 64 * 2 ** 20
 /** What others have written is seen at the latest after this; looking takes at most a hundredth of the time. */
-const STALE_MS = 10_000
+export const STALE_MS = 10_000
 const SHARE = 100
+/** What takes longer to look through is left to a thread that looks by itself, if there is one. */
+const DEAR_MS = 5
+const PATIENCE = 6
 
 /** What all threads of a process know of a room; times are epoch milliseconds by a clock that never goes back. */
 export type RoomMemory = Float64Array<SharedArrayBuffer>
@@ -39,13 +44,21 @@ export function room(spoolDir: string, maxBytes?: number, memory: RoomMemory = r
 
   function measure(): void {
     const begun = now()
+    const before = get(HELD)
     const held = sizeOf(spoolDir)
     const free = maxBytes === undefined ? freeBytes(spoolDir) : undefined
     const share = free === undefined ? MOST : Math.max(LEAST, Math.min(MOST, (free + held) / 2))
-    memory[HELD] = held
+    // What another thread has added meanwhile may not have been seen.
+    memory[HELD] = held + (get(MEASURED_AT) === 0 ? 0 : Math.max(0, get(HELD) - before))
     memory[LIMIT] = maxBytes ?? share
     memory[MEASURED_AT] = now()
     memory[COST_MS] = get(MEASURED_AT) - begun
+  }
+
+  /** Whether what is known is this old, and was not dear to find out. */
+  function isStale(ms: number): boolean {
+    const age = now() - get(MEASURED_AT)
+    return age >= ms && age >= get(COST_MS) * SHARE
   }
 
   function fits(bytes: number, little: boolean): boolean {
@@ -56,9 +69,12 @@ export function room(spoolDir: string, maxBytes?: number, memory: RoomMemory = r
 
   return {
     memory,
+    look() {
+      if (get(MEASURED_AT) > 0 && isStale(STALE_MS)) measure()
+    },
     take(bytes, little = false) {
-      const age = now() - get(MEASURED_AT)
-      if ((!fits(bytes, little) || age > STALE_MS) && age >= get(COST_MS) * SHARE) measure()
+      const isDear = get(COST_MS) > DEAR_MS
+      if (isStale(fits(bytes, little) ? STALE_MS * (isDear ? PATIENCE : 1) : 0)) measure()
       const isRoom = fits(bytes, little)
       if (!little) memory[IS_FULL] = isRoom ? 0 : 1
       if (!isRoom)

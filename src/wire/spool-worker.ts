@@ -10,7 +10,7 @@ import { openLog, type SpoolLog } from '../spool/log.js'
 import { logLookout } from '../spool/lookout.js'
 import { logMemory } from '../spool/memory.js'
 import { claimOf } from '../spool/owner.js'
-import { room as roomIn } from '../spool/room.js'
+import { room as roomIn, STALE_MS } from '../spool/room.js'
 import { courier } from '../tracking/courier.js'
 import { ownHands } from './hands.js'
 import { keepLookout, type LookoutStart } from './lookout-thread.js'
@@ -30,6 +30,7 @@ interface Task {
 function work(start: WorkerStart): void {
   const { place, uri } = start
   const room = roomIn(place.spoolDir, place.maxBytes, start.room)
+  setInterval(room.look, STALE_MS).unref()
   const tasks = new Map<number, Task>()
   const lookout = logLookout()
   const uploads = new Map<number, { resolve: () => void; reject: (error: unknown) => void }>()

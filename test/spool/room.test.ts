@@ -52,6 +52,26 @@ describe('the room of a spool', () => {
     while (takes(of, 1000, 10) !== 10) await wait(5)
   })
 
+  it('is measured by the thread that looks by itself where that takes long, as with ten thousand runs', () => {
+    const dir = tempDir()
+    const of = room(dir, 10_000)
+    of.take(1)
+    fill(dir, 5000)
+    of.memory[3] = 100
+    const before = of.memory[2]! - 20_000
+    of.memory[2] = before
+    of.take(1)
+    expect([of.memory[0], of.memory[2]]).toEqual([2, before])
+    of.look()
+    expect(of.memory[0]).toBe(5000)
+    expect(of.memory[2]).toBeGreaterThan(before)
+    // Where nobody looks by itself, a call does.
+    of.memory[3] = 100
+    of.memory[2] = before - 60_000
+    of.take(1)
+    expect(of.memory[2]).toBeGreaterThan(before)
+  })
+
   it('is a few gigabytes without a limit of the user’s, on a disk that has them', () => {
     const dir = tempDir()
     expect(takes(room(dir), 2 ** 26, 1)).toBe(1)
