@@ -49,8 +49,15 @@ export function keptOrSent(deps: KeptDeps): Kept {
   /** Files that wait for the server, each with how many steps have to be done with before it is there. */
   const waiting = new Map<string, { readonly file: string; readonly steps: number }>()
   let saving = 0
+  /** What to do when the run ends. */
+  const leavers = new Set<() => void>()
+  outlet.leaving.addEventListener('abort', () => {
+    for (const leave of leavers) leave()
+  })
 
-  const mustWait = () => saving > 0 || !isMade() || outlet.awayFor !== undefined || !outlet.isDone(after)
+  const mustWait = () =>
+    saving > 0 || !isMade() || outlet.awayFor !== undefined || outlet.leaving.aborted || !outlet.isDone(after)
+  const awayFor = (): CairnError | undefined => outlet.awayFor ?? (outlet.leaving.reason as CairnError | undefined)
 
   async function online(): Promise<ArtifactStore> {
     if (artifactUri === undefined) {
@@ -61,16 +68,33 @@ export function keptOrSent(deps: KeptDeps): Kept {
     return deps.openArtifacts(artifactUri)
   }
 
-  /** Does something with the server as long as that is not known to be away; undefined when it is. */
+  /**
+   * Does something with the server as long as that is not known to be away; answers why when it is. Where the run ends
+   * meanwhile, it is kept `instead`, and only then broken off.
+   */
   async function sent<T>(
     signal: AbortSignal | undefined,
     act: (signal: AbortSignal) => Promise<T>,
+    instead?: () => Promise<T>,
   ): Promise<{ readonly value: T } | { readonly reason: CairnError }> {
     const given = new AbortController()
     const look = setInterval(() => outlet.awayFor && given.abort(outlet.awayFor), LOOK_MS)
+    let kept: Promise<{ readonly value: T } | undefined> | undefined
+    const leave = (): void => {
+      kept = instead?.().then(
+        (value) => {
+          given.abort(outlet.leaving.reason)
+          return { value }
+        },
+        () => undefined,
+      )
+    }
+    leavers.add(leave)
     try {
       return { value: await act(signal ? AbortSignal.any([signal, given.signal]) : given.signal) }
     } catch (error) {
+      const done = await kept
+      if (done) return done
       signal?.throwIfAborted()
       // What was known then: it may be over by now.
       const reason = given.signal.aborted ? (given.signal.reason as CairnError) : undefined
@@ -79,6 +103,7 @@ export function keptOrSent(deps: KeptDeps): Kept {
       return { reason: error }
     } finally {
       clearInterval(look)
+      leavers.delete(leave)
     }
   }
 
@@ -134,10 +159,12 @@ export function keptOrSent(deps: KeptDeps): Kept {
       )
     },
     async write(path, data, { signal } = {}) {
-      if (mustWait() && outlet.isOpen) await keepFile(path, data, signal, outlet.awayFor)
+      const keepIt = (reason = awayFor()) => keepFile(path, data, signal, reason)
+      if (mustWait() && outlet.isOpen) await keepIt()
       else {
-        const got = await sent(signal, async (until) => (await online()).write(path, data, { signal: until }))
-        if ('reason' in got) await keepFile(path, data, signal, got.reason)
+        const send = async (until: AbortSignal) => (await online()).write(path, data, { signal: until })
+        const got = await sent(signal, send, keepIt)
+        if ('reason' in got) await keepIt(got.reason)
       }
       if (!readBack.has(path) || !outlet.isOpen) return
       const file = `copy-${serial++}`
@@ -156,18 +183,18 @@ export function keptOrSent(deps: KeptDeps): Kept {
   async function call<O extends Operation>(operation: O, input: Input<O>, options = {}): Promise<Output<O>> {
     const { run_id: _, ...rest } = input as Record<string, unknown>
     const { signal } = options as { signal?: AbortSignal }
-    const steps = [{ call: operation, input: rest }]
-    const isKept = KEPT_CALLS.has(operation)
-    if (isKept && mustWait() && outlet.isOpen) {
-      keep(operation, outlet.awayFor, steps)
+    const own = { ...input, run_id: outlet.folder.runId() } as Input<O>
+    const send = async (until: AbortSignal) => (await deps.transport()).call(operation, own, { signal: until })
+    const keepIt = async (reason = awayFor()) => {
+      keep(operation, reason, [{ call: operation, input: rest }])
       return {} as Output<O>
     }
-    const own = { ...input, run_id: outlet.folder.runId() } as Input<O>
-    const got = await sent(signal, async (until) => (await deps.transport()).call(operation, own, { signal: until }))
+    const isKept = KEPT_CALLS.has(operation)
+    if (isKept && mustWait() && outlet.isOpen) return keepIt()
+    const got = await sent(signal, send, isKept ? keepIt : undefined)
     if ('value' in got) return got.value
     if (!isKept || !outlet.isOpen) throw got.reason
-    keep(operation, got.reason, steps)
-    return {} as Output<O>
+    return keepIt(got.reason)
   }
 
   return { store, transport: { call, close: async () => {} } }

@@ -67,7 +67,7 @@ async function keptOrSent(
   await makeDirs(dir, 0o700)
   try {
     const { packed, info } = await packForRun(await ways.packaging(), dir, known, options)
-    const signal = options.signal ? AbortSignal.any([options.signal, spooled.leaving]) : spooled.leaving
+    const signal = AbortSignal.any([spooled.leaving, options.signal].filter((one) => one !== undefined))
     const goesOn = (error: unknown): error is CairnError =>
       isOutage(error) && spooled.isOpen && !options.signal?.aborted
     let reason = await awayFor(run, spooled)
@@ -101,7 +101,8 @@ async function awayFor(run: LiveRun, spooled: SpooledOutlet): Promise<CairnError
   const knownAway = new Promise<CairnError>((resolve) => {
     look = setInterval(() => {
       looks = spooled.awayFor ? looks + 1 : 0
-      if (spooled.awayFor && (looks * LOOK_MS >= AWAY_MS || spooled.leaving.aborted)) resolve(spooled.awayFor)
+      if (spooled.awayFor && looks * LOOK_MS >= AWAY_MS) resolve(spooled.awayFor)
+      if (spooled.leaving.aborted) resolve(spooled.leaving.reason as CairnError)
     }, LOOK_MS)
   })
   try {

@@ -50,8 +50,8 @@ export interface RunDeps {
 }
 
 const END_MS = 10_000
-/** How long what is too slow for the end may take to go to disk instead. */
-const TO_DISK_MS = 5_000
+/** How much of that is for the disk, where what the server is too slow for can go there. */
+const TO_DISK_MS = 3_000
 /** One whose server has been away for longer than that already waits no longer than this. */
 const AWAY_MS = 1_000
 const FLUSH_MS = 60_000
@@ -153,9 +153,10 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     const isLongAway = outlet.awayMs > END_MS
     /** Who was waited for long has something to tell its server yet, if only that it has ended. */
     const rest = () => Math.max(AWAY_MS, END_MS - (performance.now() - begun))
-    await calls.through(END_MS)
-    if (calls.left && deps.toDisk) {
-      deps.toDisk()
+    const { toDisk } = deps
+    await calls.through(toDisk ? END_MS - TO_DISK_MS : END_MS)
+    if (calls.left && toDisk) {
+      toDisk()
       await calls.through(TO_DISK_MS)
     }
     isSealed = true

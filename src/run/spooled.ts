@@ -275,7 +275,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     },
     isDone: (steps) => deliverer.isDone({ points: 0, steps }),
     get awayFor() {
-      return deliverer.lastError ?? (leaving.signal.reason as CairnError | undefined)
+      return deliverer.lastError
     },
     leaving: leaving.signal,
     leave: () => leaving.abort(new UnavailableError('The run has ended before its server had taken it')),

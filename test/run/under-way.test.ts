@@ -120,9 +120,10 @@ describe('what was begun and not waited for before the end of a run', () => {
     const client = connect(server.url, spoolDir)
     const run = await client.startRun()
     await run.flush()
-    server.faults.add({ on: 'artifacts', times: 2, delayMs: 120_000 })
+    server.faults.add({ on: 'artifacts', times: 100, delayMs: 120_000 })
+    const texts = Array.from({ length: 30 }, (_, n) => `slow-${n}.txt`)
     const begun = [
-      run.logText('slow', 'slow.txt'),
+      ...texts.map((file) => run.logText('slow', file)),
       run.logModel(linearModule(), { name: 'net', flavor: 'node', registeredModelName: 'churn' }),
     ]
     await run.end()
@@ -133,8 +134,25 @@ describe('what was begun and not waited for before the end of a run', () => {
     await next.deliverSpool()
     expect(leftIn(spoolDir)).toEqual([])
     expect((await next.getRun(run.runId)).info.status).toBe('FINISHED')
-    expect((await next.listArtifacts(run.runId)).map(({ path }) => path)).toContain('slow.txt')
+    const paths = (await next.listArtifacts(run.runId)).map(({ path }) => path)
+    expect(paths).toEqual(expect.arrayContaining(texts))
     expect(await next.getLatestVersions('churn')).toMatchObject([{ version: '1', runId: run.runId }])
+  }, 60_000)
+
+  it('goes on its way where the disk has no room for it either', async () => {
+    process.env.CAIRN_SPOOL_MAX_BYTES = '10000'
+    const server = await serve()
+    const client = connect(server.url)
+    delete process.env.CAIRN_SPOOL_MAX_BYTES
+    const run = await client.startRun()
+    await run.flush()
+    server.faults.add({ on: 'artifacts', delayMs: 14_000 })
+    const begun = run.logText('x'.repeat(20_000), 'slow.txt')
+    await run.end()
+    expect((await client.getRun(run.runId)).info.status).toBe('FINISHED')
+    expect(await client.listArtifacts(run.runId)).toEqual([])
+    await begun
+    expect(await client.listArtifacts(run.runId)).toMatchObject([{ path: 'slow.txt', fileSize: 20_000 }])
   }, 60_000)
 
   it('holds the end no longer than its time, which says what has not come through', async () => {
@@ -167,6 +185,24 @@ describe('what was begun and not waited for before the end of a run', () => {
     expect(code).toBe(0)
     expect(stderr).toMatch(/^cairn: run [0-9a-f]{32}: 1 call not through \(logText\)\n$/)
   })
+})
+
+it('a scoped run ends when what its function began is through', async () => {
+  const { stdout, stderr, code } = await child(
+    `import { startRun, logText, logTable, createClient } from 'CAIRN'
+     const id = await startRun({}, (run) => {
+       for (let row = 0; row < 5; row++) void logTable([{ row }], 'table.json')
+       void logText('x', 'x.txt')
+       return run.runId
+     })
+     const client = createClient()
+     const { info } = await client.getRun(id)
+     const files = await client.listArtifacts(id)
+     console.log(info.status, files.map(({ path }) => path).join())
+     process.exit(0)`,
+    { cwd: tempDir(), env: { MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT: 'true' } },
+  )
+  expect([code, stdout, stderr]).toEqual([0, 'FINISHED table.json,x.txt\n', ''])
 })
 
 describe('a call that fails and was not waited for', () => {
