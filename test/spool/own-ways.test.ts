@@ -1,7 +1,24 @@
-import { expect, it } from 'vitest'
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { afterAll, expect, it } from 'vitest'
+import { built } from '../support/built.js'
 import { stand } from '../support/spool-child.js'
 
 const COUNT = 30_000
+const made: string[] = []
+afterAll(() => {
+  for (const dir of made) rmSync(dir, { recursive: true, force: true })
+})
+
+/** The library with another file in the place of the thread's. */
+async function withThread(text: string): Promise<string> {
+  const whole = dirname(await built())
+  const dir = mkdtempSync(join(dirname(whole), 'cairn-ill-'))
+  made.push(dir)
+  cpSync(whole, dir, { recursive: true })
+  writeFileSync(join(dir, 'spool-worker.js'), text)
+  return join(dir, 'index.js')
+}
 
 it.each([
   ['auth function', "createClient({ auth: () => ({ authorization: 'Bearer x' }) })"],
@@ -50,5 +67,35 @@ it('with an own auth function what another thread wrote down is sent when the lo
     }`)
   expect(ended).toMatchObject({ code: 0, stdout: `${COUNT}\n`.repeat(3), stderr: '' })
   expect(at.left()).toEqual([])
+  await at.stop()
+}, 60_000)
+
+it('with an own auth function all is there when the other thread has ended, which is told once', async () => {
+  const at = await stand()
+  const ended = await at.run(
+    `const client = createClient({ auth: () => ({ authorization: 'Bearer x' }) })
+    const runs = [await client.startRun(), await client.startRun()]
+    for (let step = 0; step < ${COUNT}; step++) for (const run of runs) run.logMetric('loss', step, step)
+    await new Promise((later) => setTimeout(later, 300))
+    for (let step = ${COUNT}; step < ${2 * COUNT}; step++) for (const run of runs) run.logMetric('loss', step, step)
+    for (const run of runs) { await run.end(); console.log(run.stats().delivered) }`,
+    { built: await withThread("throw new Error('ill')") },
+  )
+  expect(ended).toMatchObject({ code: 0, stdout: `${2 * COUNT}\n`.repeat(2) })
+  expect(ended.stderr.match(/\(ill\)/g)).toHaveLength(1)
+  expect(at.left()).toEqual([])
+  await at.stop()
+}, 60_000)
+
+it('with an own auth function a process that goes at once leaves all on disk', async () => {
+  const at = await stand()
+  const ended = await at.run(`const client = createClient({ auth: () => ({ authorization: 'Bearer x' }) })
+    const run = await client.startRun()
+    for (let step = 0; step < ${COUNT}; step++) run.logMetric('loss', step, step)
+    process.exit(0)`)
+  expect(ended.code).toBe(0)
+  await at.replay()
+  const { steps, twice, status } = await at.outcome(ended)
+  expect([steps.length, twice, status]).toEqual([COUNT, 0, 'FINISHED'])
   await at.stop()
 }, 60_000)
