@@ -12,8 +12,13 @@ export default defineConfig(() => {
   rmSync('dist', { recursive: true, force: true })
   return [
     {
-      // Beside the doors: the command, and the thread that delivers what is logged.
-      entry: { ...doors, cli: 'src/cli/main.ts', 'spool-worker': 'src/wire/spool-worker.ts' },
+      // Beside the doors: the command, and the threads that deliver what is logged and search what is served.
+      entry: {
+        ...doors,
+        cli: 'src/cli/main.ts',
+        'spool-worker': 'src/wire/spool-worker.ts',
+        'search-worker': 'src/server/search-worker.ts',
+      },
       format: 'esm',
       target: 'node20.19',
       // Chunks keep what a room imports lazily lazy, and shared by all doors.

@@ -3,13 +3,16 @@ import { isLocal, localPath } from '../artifacts/location.js'
 import type { ArtifactStore, OpenArtifacts } from '../artifacts/store.js'
 import { UnsafePathError } from '../errors.js'
 import { protocol } from '../transport/protocol.js'
-import type { Transport } from '../transport/transport.js'
+import type { CallOptions, Input, Operation, Output, Transport } from '../transport/transport.js'
 import { type ClientOptions, wire } from '../wire.js'
 import { homesOf, servedPlaces } from './places.js'
+import type { SearchThread } from './search-thread.js'
 
 /** What a server stands on. */
 export interface Backend {
   readonly local: boolean
+  /** Whether the store has nobody that looks through it ahead. */
+  readonly looks: boolean
   readonly title: string
   /** Who moves versions where nobody says so. */
   readonly user: string | undefined
@@ -28,20 +31,38 @@ export interface Backend {
 /** Opens what is served: a folder of this machine or another server. */
 export async function openBackend(
   options: Pick<ClientOptions, 'trackingUri' | 'registryUri' | 'auth' | 'headers' | 'dispatcher' | 'logger'>,
+  thread?: SearchThread | undefined,
 ): Promise<Backend> {
   const parts = wire(options)
   const { tracking, registry } = parts.backends
-  const [runs, models] = await Promise.all([tracking.transport(), registry.transport()])
+  const [ownRuns, models] = await Promise.all([tracking.transport(), registry.transport()])
+  const place = isLocal(tracking.uri) ? localPath(tracking.uri) : undefined
+  // What is plugged in may keep something else at that place.
+  const isSearched = thread !== undefined && thread.root === place && 'logBatchNow' in ownRuns
+  thread?.warnTo((message) => parts.logger.warn(message))
+  if (!isSearched) void thread?.close()
+  const runs = isSearched ? searchedBy(thread, ownRuns) : ownRuns
   const inner = registry.uri === tracking.uri ? runs : apart(runs, models)
-  const common = { title: tracking.uri, user: parts.settings.user, inner, models, close: parts.close }
-  if (isLocal(tracking.uri)) {
-    const root = localPath(tracking.uri)
+  const common = { title: tracking.uri, user: parts.settings.user, inner, models, close }
+  async function close(): Promise<void> {
+    await thread?.close()
+    await parts.close()
+  }
+  if (place !== undefined) {
     const openArtifacts: OpenArtifacts = (uri) => (isLocal(uri) ? fileArtifacts(uri) : parts.openArtifacts(uri))
-    return { ...common, local: true, shown: servedPlaces(inner, root), artifacts: homesOf(root), openArtifacts }
+    return {
+      ...common,
+      local: true,
+      looks: !isSearched,
+      shown: servedPlaces(inner, place),
+      artifacts: homesOf(place),
+      openArtifacts,
+    }
   }
   return {
     ...common,
     local: false,
+    looks: false,
     shown: inner,
     artifacts: await parts.openArtifacts('mlflow-artifacts:/'),
     openArtifacts(uri) {
@@ -50,6 +71,17 @@ export async function openBackend(
         throw new UnsafePathError(`The files lie on the disk of ${tracking.uri}, which does not serve them`)
       return parts.openArtifacts(uri)
     },
+  }
+}
+
+/** Searches over runs go to their thread; what that cannot answer is searched for here. */
+function searchedBy(thread: SearchThread, inner: Transport): Transport {
+  return {
+    async call<O extends Operation>(operation: O, input: Input<O>, options?: CallOptions): Promise<Output<O>> {
+      const found = operation === 'searchRuns' ? await thread.search(input as Input<'searchRuns'>) : undefined
+      return found ? (found as Output<O>) : inner.call(operation, input, options)
+    },
+    close: () => inner.close(),
   }
 }
 

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import { networkInterfaces } from 'node:os'
 import { InvalidParameterError } from '../errors.js'
 import { registry } from '../registry/registry.js'
-import type { Transport } from '../transport/transport.js'
 import type { ClientOptions } from '../wire.js'
 import { serverApp } from './app.js'
 import { assetRoutes } from './assets.js'
@@ -10,7 +9,9 @@ import { openBackend } from './backend.js'
 import { type BodyLimits, defaultLimits } from './body.js'
 import { downloadRoutes } from './downloads.js'
 import { type ListenOptions, listen } from './listen.js'
+import { lookAhead } from './look-ahead.js'
 import { pageRoutes } from './page-routes.js'
+import type { SearchThread } from './search-thread.js'
 
 /** What is served, where and to whom. */
 export interface ServerOptions
@@ -49,21 +50,18 @@ export interface RunningServer {
 }
 
 const GRACE_MS = 2_000
+const LOOK_MS = 20
 /** The MLflow whose API this is. */
 const VERSION = '3.17.0'
 const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|::1|localhost)$/i
 
-/**
- * Serves MLflow's REST API and a page to look at runs, from a local store or in front of another server. It listens on
- * loopback unless told otherwise. Throws `NetworkError` when the port is taken, `InvalidParameterError` for options that
- * make no sense.
- */
-export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
+/** `startServer`, with the thread that searches if there is one; it is closed with the server. */
+export async function serve(options: ServerOptions, thread: SearchThread | undefined): Promise<RunningServer> {
   const { host = '127.0.0.1', allowedHosts = [], auth, headers, dispatcher, logger, trackingUri, registryUri } = options
   const token = tokenFor(host, options.token)
   for (const name of allowedHosts) checkHost(name)
   const limits = { ...defaultLimits, ...options.limits }
-  const backend = await openBackend({ auth, headers, dispatcher, logger, trackingUri, registryUri })
+  const backend = await openBackend({ auth, headers, dispatcher, logger, trackingUri, registryUri }, thread)
   const verbs = registry({
     transport: async () => backend.models,
     tracking: async () => backend.inner,
@@ -95,25 +93,10 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
     await listening.close(GRACE_MS)
     await backend.close()
   }
-  if (backend.local) warmUp(backend.inner)
+  // Not before whoever waits for the address has it.
+  if (backend.looks) setTimeout(() => void lookAhead(backend.inner), LOOK_MS).unref()
   const url = token === undefined ? `${address}/` : `${address}/?token=${token}`
   return { url, trackingUri: address, host, port, token, close, [Symbol.asyncDispose]: close }
-}
-
-/** Has the store look through its runs once while nobody asks yet: what it then knows makes the first table quick. */
-function warmUp(store: Transport): void {
-  const look = async () => {
-    const { experiments } = await store.call('searchExperiments', {
-      max_results: 50,
-      order_by: ['last_update_time DESC'],
-    })
-    for (const { experiment_id } of experiments) {
-      await store.call('searchRuns', { experiment_ids: [experiment_id], max_results: 100 }, { background: true })
-      await new Promise((resolve) => setTimeout(resolve, 10).unref())
-    }
-  }
-  // Whoever asks for what is broken is told then.
-  setTimeout(() => look().catch(() => undefined), 20).unref()
 }
 
 function tokenFor(host: string, given: string | undefined): string | undefined {

@@ -6,7 +6,7 @@ import { build } from 'tsup'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 let made: Promise<string> | undefined
 
-/** The library as users run it, with the thread that delivers: the path of its index, built once for each test file. */
+/** The library as users run it, with its threads: the path of its index, built once for each test file. */
 export function built(): Promise<string> {
   made ??= make()
   return made
@@ -24,6 +24,8 @@ async function make(): Promise<string> {
     entry: {
       index: join(root, 'src/index.ts'),
       'spool-worker': join(root, 'src/wire/spool-worker.ts'),
+      server: join(root, 'src/server/index.ts'),
+      'search-worker': join(root, 'src/server/search-worker.ts'),
       testing: join(root, 'src/testing/index.ts'),
     },
     format: 'esm',
