@@ -8,6 +8,7 @@ import type { Claim } from '../spool/owner.js'
 import type { Room } from '../spool/room.js'
 import { type Step, TAKE_UP, TAKEN_UP } from '../spool/steps.js'
 import { type Delivery, together } from '../tracking/delivery.js'
+import type { DiskHealth } from './disk-health.js'
 import { notArrived, type Outlet } from './outlet.js'
 
 /** The folder of one run in the spool, and who delivers what is in it. */
@@ -55,42 +56,6 @@ export interface SpooledOptions {
   readonly watch: Watch
   /** Told whether the disk takes what this run logs. */
   readonly disk: DiskHealth
-}
-
-/** Who speaks for the disk under many runs: one line when it fails, one when it works again. */
-export interface DiskHealth {
-  fails(run: object, why: CairnError): void
-  works(run: object): void
-  /** Nothing more is written for a run. */
-  forget(run: object): void
-}
-
-/** A disk that fails now and then is told of as often. */
-const TELL_MS = 60_000
-
-/** What `warn` is told of a disk. */
-export function diskHealth(warn: (message: string) => void): DiskHealth {
-  const failing = new Set<object>()
-  let toldAt = Number.NEGATIVE_INFINITY
-  let isTold = false
-  return {
-    fails(run, why) {
-      if (failing.size === 0 && !isTold && performance.now() - toldAt > TELL_MS) {
-        isTold = true
-        toldAt = performance.now()
-        warn(
-          `The spool does not take what is logged: ${why.message}. It waits in memory and goes straight to the server; it is lost when the process is killed`,
-        )
-      }
-      failing.add(run)
-    },
-    works(run) {
-      if (!failing.delete(run) || failing.size > 0 || !isTold) return
-      isTold = false
-      warn('The spool takes what is logged again')
-    },
-    forget: (run) => void failing.delete(run),
-  }
 }
 
 const DIRECT_MS = 10_000

@@ -1,4 +1,5 @@
-import { diskHealth, type SpooledFolder, type SpooledOutlet, spooledOutlet } from '../run/spooled.js'
+import { diskHealth } from '../run/disk-health.js'
+import { type SpooledFolder, type SpooledOutlet, spooledOutlet } from '../run/spooled.js'
 import { type SpoolContents, type WaitingRun, whatWaits } from '../spool/contents.js'
 import type { Courier } from '../spool/courier.js'
 import type { Watch } from '../spool/deliverer.js'
@@ -58,7 +59,8 @@ export function openSpool({ place, hands, courier, warn, onClose }: SpoolOptions
       const dir = newRunDir(place, run)
       const claim = claimOf(dir, 0)
       let runId = run.local ? undefined : run.runId
-      if (runId !== undefined) ids.learn(runId, runId)
+      if (runId === undefined) ids.making(run.runId)
+      else ids.learn(runId, runId)
       const onMapped = (id: string) => {
         runId = id
         ids.learn(run.runId, id)
