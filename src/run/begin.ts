@@ -72,7 +72,7 @@ export async function beginRun(deps: BeginDeps, options: StartRunOptions): Promi
     return await online(deps, data, owned)
   } catch (error) {
     if (!spool || !deps.mayBeOffline || !isAway(error)) throw error
-    return offline(known, spool, asked, `The server is away (${error.message})`)
+    return offline(known, spool, asked, `The server is away (${error.message})`, true)
   }
 }
 
@@ -131,12 +131,13 @@ async function offline(
   spool: NonNullable<BeginDeps['spool']>,
   options: StartRunOptions,
   why: string,
+  wasAsked = false,
 ): Promise<Begun> {
   const { experimentId, experimentName } = options
   const named = experimentName === undefined ? undefined : { name: experimentName }
   const experiment = experimentId === undefined ? (named ?? deps.knownExperiment()) : { experimentId }
   const unknown = options.runId !== undefined && deps.serverRunId(options.runId) === undefined
-  const { data, steps, mark, isOurs } = await offlineRun(deps, options, experiment, unknown)
+  const { data, steps, mark, isOurs } = await offlineRun(deps, options, experiment, { isOurs: unknown, wasAsked })
   const { runId } = data.info
   const outlet = spool({ runId, local: isOurs }, deps.watch(runId))
   const after = outlet.steps(steps)

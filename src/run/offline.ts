@@ -36,18 +36,23 @@ export interface OfflineRun {
 
 type Place = Pick<Experiment, 'experimentId'> | { readonly name: string }
 
-/** Begins a run under an id of ours, or takes one up by the id it has. */
+/** Begins a run under an id of ours, or takes one up by the id it has; its server may have been asked before to make it. */
 export async function offlineRun(
   deps: StartDeps,
   options: StartRunOptions,
   experiment: Place | undefined,
-  isOurs: boolean,
+  { isOurs, wasAsked }: { readonly isOurs: boolean; readonly wasAsked: boolean },
 ): Promise<OfflineRun> {
-  if (options.runId === undefined) return newRun(deps, options, experiment)
+  if (options.runId === undefined) return newRun(deps, options, experiment, wasAsked)
   return takenUp(deps, options, { id: checkRunId(options.runId), isOurs })
 }
 
-async function newRun(deps: StartDeps, options: StartRunOptions, experiment: Place | undefined): Promise<OfflineRun> {
+async function newRun(
+  deps: StartDeps,
+  options: StartRunOptions,
+  experiment: Place | undefined,
+  wasAsked: boolean,
+): Promise<OfflineRun> {
   const startTime = Date.now()
   const { runName } = options
   const tags = await runTags(deps, options)
@@ -59,7 +64,8 @@ async function newRun(deps: StartDeps, options: StartRunOptions, experiment: Pla
     info: infoOf(randomUUID().replaceAll('-', ''), { runName, experimentId, startTime, userId }),
     data: { params: {}, metrics: {}, tags: { ...tags, ...named } },
   }
-  const create = { experimentId, experimentName, startTime, runName, userId, tags: toPairs(tags) ?? [] }
+  const never = wasAsked ? {} : { neverAsked: true }
+  const create = { experimentId, experimentName, startTime, runName, userId, tags: toPairs(tags) ?? [], ...never }
   return { data, steps: [{ create }], mark: undefined, isOurs: true }
 }
 

@@ -29,6 +29,6 @@ export function carry({ dir, courier, runId, onMade }: Carriage, parcel: Parcel,
 
   async function make(run: NewRun): Promise<void> {
     // Its start may have made it before the server was given up.
-    onMade(await courier.create(run, { ...how, again: true }))
+    onMade(await courier.create(run, { ...how, again: how.again || run.neverAsked !== true }))
   }
 }

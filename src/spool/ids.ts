@@ -6,9 +6,11 @@ export interface ServerIds {
   of(runId: string): string | undefined
   /** A run has this id on its server. */
   learn(runId: string, theirs: string): void
+  /** A run is about to be made by one who tells that here when it is done, so that it need not be looked up each time. */
+  making(runId: string): void
 }
 
-/** For one who tries again by itself: how often a run that is not made is looked up. */
+/** For one who tries again by itself, or who is told: how often a run that is not made is looked up. */
 export const PATIENT_MS = 250
 
 /**
@@ -18,10 +20,12 @@ export const PATIENT_MS = 250
 export function serverIds(place: ServerPlace, lackingMs = 0): ServerIds {
   const known = new Map<string, string>()
   const lacking = new Map<string, number>()
+  const awaited = new Set<string>()
 
   function learn(runId: string, theirs: string): void {
     known.set(runId, theirs)
     lacking.delete(runId)
+    awaited.delete(runId)
   }
 
   return {
@@ -35,5 +39,6 @@ export function serverIds(place: ServerPlace, lackingMs = 0): ServerIds {
       return found
     },
     learn,
+    making: (runId) => void awaited.add(runId),
   }
 }

@@ -43,7 +43,7 @@ export interface ReplayOptions {
 }
 
 /** Runs delivered side by side. */
-const SIDE_BY_SIDE = 4
+const SIDE_BY_SIDE = 16
 const BEAT_MS = 15_000
 const LOOK_MS = 200
 

@@ -59,6 +59,8 @@ export interface ModelRequest {
 export interface NewRun {
   /** The id of ours under which an earlier process has begun the run: it is not made again, but waited for. */
   readonly begunAs?: string | undefined
+  /** Whether its server was surely never asked to make it: then it need not be looked for there. */
+  readonly neverAsked?: boolean | undefined
   readonly experimentId?: string | undefined
   /** Made when it is absent. */
   readonly experimentName?: string | undefined

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { serverIds } from '../../src/spool/ids.js'
+import { PATIENT_MS, serverIds } from '../../src/spool/ids.js'
 import { dropRunDir, newRunDir, rememberId, serverPlace } from '../../src/spool/place.js'
 import { tempDir } from '../support/temp-dir.js'
 
@@ -28,4 +28,19 @@ it('a run that is not made yet has none until this thread or another makes it', 
   ids.learn('ours', 'theirs')
   expect(ids.of('ours')).toBe('theirs')
   expect(others.of('ours')).toBe('theirs')
+})
+
+it('a run that is being made here is not looked for again and again by those that have to wait for it', () => {
+  const here = place()
+  const ids = serverIds(here)
+  newRunDir(here, { runId: 'ours', local: true })
+  ids.making('ours')
+  const until = performance.now() + PATIENT_MS
+  expect(ids.of('ours')).toBe(undefined)
+  rmSync(here.spoolDir, { recursive: true })
+  const found = ids.of('ours')
+  // A machine that stands still for so long looks again.
+  if (performance.now() < until) expect(found).toBe(undefined)
+  ids.learn('ours', 'theirs')
+  expect(ids.of('ours')).toBe('theirs')
 })
