@@ -31,8 +31,9 @@ export function serverIds(place: ServerPlace, lackingMs = 0): ServerIds {
   return {
     of(runId) {
       const id = known.get(runId)
-      if (id !== undefined || performance.now() - (lacking.get(runId) ?? Number.NEGATIVE_INFINITY) < lackingMs)
-        return id
+      const since = lacking.get(runId) ?? Number.NEGATIVE_INFINITY
+      const patience = awaited.has(runId) ? PATIENT_MS : lackingMs
+      if (id !== undefined || performance.now() - since < patience) return id
       const found = serverRunId(place, runId)
       if (found === undefined) lacking.set(runId, performance.now())
       else learn(runId, found)
