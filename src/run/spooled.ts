@@ -3,6 +3,7 @@ import { type CairnError, diskError, InvalidParameterError, UnavailableError } f
 import type { Courier } from '../spool/courier.js'
 import type { Deliverer, Watch } from '../spool/deliverer.js'
 import { asError } from '../spool/failures.js'
+import { TOO_LONG } from '../spool/frame.js'
 import { openLog, type SpoolLog } from '../spool/log.js'
 import type { Claim } from '../spool/owner.js'
 import type { Room } from '../spool/room.js'
@@ -83,12 +84,13 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
   let takenUpAs: string | undefined
   const leaving = new AbortController()
 
-  /** Writes, or answers the reason why not; tells that the disk fails, and that it works again. */
+  /** Writes, or answers the reason why not; tells that the disk fails, and that it works again. Throws what is too long. */
   function write(what: 'points' | 'steps', act: () => void): CairnError | undefined {
     try {
       stillOurs()
       act()
     } catch (error) {
+      if ((error as Partial<CairnError>).code === TOO_LONG) throw error
       const failure = diskError(error, `write to ${folder.dir}`)
       isLost ||= !folder.claim.isThere()
       failing = what

@@ -31,10 +31,13 @@ export function framed(length: number, fill: (bytes: Buffer, view: DataView, at:
   return filled(scratch, view, length, fill)
 }
 
+/** The code of the error that what is logged is too long for one record. */
+export const TOO_LONG = 'RECORD_TOO_LONG'
 /** What is logged is too long for one record. */
 export const tooLong = (): InvalidParameterError =>
   new InvalidParameterError(
     `What is logged at once takes more than the ${MOST_BYTES >> 20} MiB that go to disk in one piece; log it in several calls, or what is long as an artifact`,
+    { code: TOO_LONG },
   )
 
 function filled(

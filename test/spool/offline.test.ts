@@ -42,6 +42,24 @@ async function away(options: ClientOptions = {}) {
 }
 
 describe('a run that starts while its server is away', () => {
+  it('refuses what is too long to wait on disk where it is logged, and keeps all else', async () => {
+    const { connect, comeBack, lines } = await away()
+    const client = connect()
+    const run = await client.startRun({ experimentName: 'long' })
+    run.logMetric('loss', 1, 1)
+    // Within MLflow's limit, and six times as long in JSON.
+    const profile = '\u0001'.repeat(12 << 20)
+    await expect(run.logInput({ name: 'd', source: 's', profile })).rejects.toThrow(/64 MiB.*artifact/)
+    await run.logInput({ name: 'd', source: 's' })
+    run.logMetric('loss', 2, 2)
+    await comeBack()
+    await run.end()
+    const [found] = await client.searchRuns({ experimentNames: ['long'] })
+    expect(found?.inputs?.datasetInputs).toHaveLength(1)
+    expect(await client.getMetricHistory(found?.info.runId ?? '', 'loss')).toHaveLength(2)
+    expect(lines.filter((line) => /The spool does not take|damaged/.test(line))).toEqual([])
+  })
+
   it('is made when the server is back, once, with all that was logged', async () => {
     const { connect, comeBack, lines, spoolDir } = await away()
     const client = connect()
