@@ -23,7 +23,7 @@ const statusAt = (code: unknown): EndStatus => {
 
 /** `process.exit()`, an uncaught error and the natural end all come by here; nothing asynchronous runs any more. */
 function onExit(code: number): void {
-  for (const run of [...live]) run.endNow(statusAt(code))
+  for (const wait of [...live].map((run) => run.endNow(statusAt(code)))) wait()
 }
 
 /** The natural end: there still is time to wait for a server, and each wait has its limit. */

@@ -36,6 +36,9 @@ export interface LiveRun extends Run {
   handOver(): void
   /** Ends the run if this process made it; else only delivers what waits. */
   finish(status: EndStatus): Promise<void>
-  /** Delivers and ends without waiting, as far as the backend can: for the exit of the process. */
-  endNow(status: EndStatus): void
+  /**
+   * Delivers and ends on the spot, as far as the backend can: for the exit of the process. Notes all that is to be noted,
+   * and what it returns waits for it: so many runs wait together.
+   */
+  endNow(status: EndStatus): () => void
 }

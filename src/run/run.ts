@@ -267,7 +267,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       return ending
     },
     endNow(as) {
-      if (over) return
+      if (over) return () => {}
       // An end that was asked for and not waited for counts with its own status.
       const known = ending === undefined ? (deps.owned ? as : undefined) : endStatus
       ending ??= Promise.resolve()
@@ -277,10 +277,12 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
         isNoted = true
         outlet.finishNow(known, Date.now())
       }
-      outlet.flushNow()
-      outlet.closeNow()
-      sayWhatIsLeft()
-      leave()
+      return () => {
+        outlet.flushNow()
+        outlet.closeNow()
+        sayWhatIsLeft()
+        leave()
+      }
     },
     [Symbol.asyncDispose]: () => run.end(),
   }

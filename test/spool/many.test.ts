@@ -1,5 +1,11 @@
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { type Fault, startTestServer } from '../../src/testing/index.js'
 import { manyKeys, manyRuns } from '../soak/spool-load.js'
+import { built } from '../support/built.js'
+import { child } from '../support/child.js'
+import { leftIn } from '../support/left.js'
+import { tempDir } from '../support/temp-dir.js'
 
 /** Ten times as much, and in the spool's own time, is in `npm run soak`. */
 it('ten thousand keys arrive once each', async () => {
@@ -13,4 +19,19 @@ it('five hundred runs at once take few descriptors, and all they log arrives onc
   // Sixty-four are kept open in each thread, and a few are being read.
   expect(seen.open).toBeGreaterThan(0)
   expect(seen.open).toBeLessThan(150)
+}, 120_000)
+
+it('a process that exits with a hundred runs open waits for all of them together', async () => {
+  const cwd = tempDir()
+  // One after the other they would take longer than the exit waits.
+  const slow: Fault[] = [{ on: 'all', delayMs: 60, times: 1e9 }]
+  await using server = await startTestServer({ faults: slow })
+  const script = `import { createClient } from 'CAIRN'
+const client = createClient()
+const runs = await Promise.all(Array.from({ length: 100 }, () => client.startRun()))
+for (const run of runs) run.logMetric('loss', 1)
+process.exit(0)`
+  const env = { MLFLOW_TRACKING_URI: server.url, MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT: 'true' }
+  expect(await child(script, { cwd, built: await built(), env })).toMatchObject({ code: 0, stderr: '' })
+  expect(leftIn(join(cwd, 'spool'))).toEqual([])
 }, 120_000)
