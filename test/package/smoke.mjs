@@ -47,6 +47,7 @@ function pack() {
       'dist/index.cjs',
       'dist/cli.js',
       'dist/server.js',
+      'dist/search-worker.js',
       'dist/page.js',
     ])
       if (!tarball.files.some((file) => file.path === path)) throw new Error(`missing: ${path}`)
