@@ -62,7 +62,11 @@ export function logLookout(): Lookout {
 
   function arm(): void {
     if (logs.size === 0) return
-    isClose = [...logs.keys()].some((log) => log.watching === 2)
+    isClose = false
+    for (const log of logs.keys()) {
+      isClose = log.watching === 2
+      if (isClose) break
+    }
     timer = setTimeout(lookAll, isClose ? CLOSE_LOOK_MS : LOOK_MS)
   }
 

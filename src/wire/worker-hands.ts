@@ -1,6 +1,4 @@
-import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import { exists } from '../disk/write.js'
 import type { CairnError } from '../errors.js'
 import type { HttpSettings } from '../settings.js'
 import type { Deliverer } from '../spool/deliverer.js'
@@ -25,18 +23,6 @@ const LOOK_MS = 250
 const TELL_MS = 1_000
 const STOP_MS = 1_000
 const LOST_MS = 250
-
-/** The file that the delivering thread runs; undefined where it is not to be had, as behind a bundler that left it out. */
-export function workerFile(): URL | undefined {
-  try {
-    // A thread of its own has no loader for TypeScript.
-    if (import.meta.url.endsWith('.ts')) return undefined
-    const url = new URL('./spool-worker.js', import.meta.url)
-    return url.protocol === 'file:' && exists(fileURLToPath(url)) ? url : undefined
-  } catch {
-    return undefined
-  }
-}
 
 /** Delivers in a thread of its own, also while the event loop of this one stands still. It never keeps the process alive. */
 export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
