@@ -52,6 +52,9 @@ type Take = (
 export function pastQueue(way: PointsWay, queue: Beside): Take {
   let credit = PROMPT_CALLS
   let creditAt = 0
+  // Known once: a loop that logs feels each look.
+  const { put, leave } = way
+  const { arm } = queue
 
   /** Passes on what waits, in this very call, unless that was done too often of late. */
   function passOn(now: number): void {
@@ -66,14 +69,14 @@ export function pastQueue(way: PointsWay, queue: Beside): Take {
 
   return (key, value, step, timestamp, extras, now) => {
     const isOdd = extras !== undefined || typeof step === 'bigint'
-    if (isOdd || !(way.put(key, value, step, timestamp) || (queue.pour() && way.put(key, value, step, timestamp))))
+    if (isOdd || !(put(key, value, step, timestamp) || (queue.pour() && put(key, value, step, timestamp))))
       queue.put(key, value, step, timestamp, extras)
     if (now === 0) return
     if (credit > 0 || now !== creditAt) {
       passOn(now)
       if (queue.isIdle) return
     }
-    way.leave()
-    queue.arm()
+    leave()
+    arm()
   }
 }
