@@ -1,16 +1,14 @@
-import { failureKind } from '../core/retry.js'
-import { type CairnError, diskError, IntegrityError, TimeoutError } from '../errors.js'
-import { openAcks, type Stretch } from './acks.js'
-import { backlog, halves, type Parcel } from './backlog.js'
+import { diskError, TimeoutError } from '../errors.js'
+import { openAcks } from './acks.js'
+import { backlog, type Parcel } from './backlog.js'
 import { carry } from './carry.js'
 import type { Courier } from './courier.js'
 import type { Deliverer, Watch } from './deliverer.js'
-import { asError, isAboutRun, isDivisible, isParking } from './failures.js'
-import { clearKept, keptFor } from './kept.js'
+import { keptFor } from './kept.js'
 import type { Written } from './log.js'
+import { outcomes } from './outcomes.js'
 import { pauses } from './pauses.js'
 import { dropRunDir, rememberId, type ServerPlace, type SpooledRun } from './place.js'
-import { keepAside, setAside } from './refused.js'
 import type { ServerState } from './server.js'
 import { openTail } from './tail.js'
 import { waiters } from './waiters.js'
@@ -32,7 +30,6 @@ export interface DeliverOptions {
 
 /** A request that is not full leaves at the latest after this. */
 const COMPANY_MS = 200
-const MOST_REFUSALS = 100
 const DISK_MS = 1_000
 
 /** Begins to deliver a log; requests that failed go out again as they were, for as long as it takes. */
@@ -40,19 +37,19 @@ export function deliverer(options: DeliverOptions): Deliverer {
   const { dir, place, run, courier, server, watch = {} } = options
   const acks = openAcks(dir)
   const tail = openTail(dir, () => options.written() !== undefined)
-  const work = backlog({ next: tail.next, done: acks.done, tried: acks.tried, onLost: lost })
   const pausing = pauses(server, place.uri)
+  const outcome = outcomes({
+    ...{ dir, place, run, acks, server, pausing, watch, onMoved: options.onMoved },
+    runId: () => runId,
+    putBack: (parcel) => work.putBack(parcel),
+  })
+  const work = backlog({ next: tail.next, done: acks.done, tried: acks.tried, onLost: outcome.lost })
   const waiting = waiters()
   let closing = new AbortController()
   let runId = acks.runId ?? (run.local ? undefined : run.runId)
   let pointsOut = 0
   let stepsOut = 0
   let inFlight = 0
-  let retried = 0
-  let lastDeliveredAt: number | undefined
-  let refusals: CairnError[] = []
-  let away = false
-  let lastError: CairnError | undefined
   let filesOut = 0
   let hurried = 0
   let lastSent = Number.NEGATIVE_INFINITY
@@ -71,20 +68,6 @@ export function deliverer(options: DeliverOptions): Deliverer {
   const done = () => acks.done.points.size + acks.done.steps.size
   const isDone = ({ points, steps }: Written) =>
     acks.done.points.watermark >= points && acks.done.steps.watermark >= steps
-
-  function refuse(stretch: Stretch, error: CairnError, what: readonly unknown[]): void {
-    setAside(place.dir, run.runId, error, what)
-    acks.refuse(stretch)
-    if (refusals.length < MOST_REFUSALS) refusals.push(error)
-    watch.onRefused?.(error, stretch.count)
-    options.onMoved?.()
-  }
-
-  function lost(stretch: Stretch): void {
-    const what = `${stretch.count} ${stretch.lane === 'points' ? 'points' : 'parameters, tags or other steps'}`
-    const reason = `${what} of run ${run.runId} were damaged on disk (${dir}) and are lost`
-    refuse(stretch, new IntegrityError(reason), [{ lost: stretch }])
-  }
 
   const carriage = {
     dir,
@@ -117,8 +100,12 @@ export function deliverer(options: DeliverOptions): Deliverer {
     // A courier that throws at once is one that fails.
     void (async () => carry(carriage, parcel, { again: parcel.again, signal: closing.signal }))()
       .then(
-        () => arrived(parcel),
-        (reason: unknown) => failed(parcel, reason),
+        () => {
+          if (over) return
+          outcome.arrived(parcel)
+          forget()
+        },
+        (reason: unknown) => (over ? server.givenUp() : outcome.failed(parcel, reason)),
       )
       .finally(() => {
         inFlight -= count
@@ -130,91 +117,13 @@ export function deliverer(options: DeliverOptions): Deliverer {
       })
   }
 
-  function arrived({ stretch, of, steps }: Parcel): void {
-    if (over) return
-    acks.arrived(stretch)
-    const kept = keptFor(dir, steps)
-    for (const path of kept) clearKept(path)
-    if (of && ++of.taken === 2 && !of.refused) server.limits.tooMany(of.count)
-    lastDeliveredAt = Date.now()
-    pausing.arrived(kept.length > 0)
-    server.limits.taken(stretch.count)
-    isBack()
-    forget()
-  }
-
-  function isBack(): void {
-    server.answered()
-    lastError = undefined
-    if (!away) return
-    away = false
-    watch.onRecovered?.()
-  }
-
-  function failed(parcel: Parcel, reason: unknown): void {
-    if (over) {
-      server.givenUp()
-      return
-    }
-    const error = asError(reason)
-    const kind = failureKind(error)
-    lastError = error
-    const isRefused = kind === 'refused' && !isParking(error, parcel)
-    // Without the run nothing of it would be anywhere: it waits for its experiment to be restored, say.
-    const isUnmade = isRefused && parcel.steps.some((step) => 'create' in step)
-    if (isRefused && !isUnmade) {
-      refused(parcel, error)
-      return
-    }
-    const hasFiles = keptFor(dir, parcel.steps).length > 0
-    if (error.status === 500 && hasFiles && pausing.isFileHopeless) {
-      isBack()
-      giveUp(parcel, error)
-      return
-    }
-    if (kind === 'ambiguous') parcel.again = true
-    else if (!parcel.again) acks.unsent(parcel.stretch)
-    work.putBack(parcel)
-    retried += parcel.stretch.count
-    const delayMs = hasFiles ? pausing.afterFiles(error, kind) : pausing.after(error, kind, isUnmade)
-    watch.onRetry?.(error, Math.round(delayMs))
-    if (kind === 'throttled' || away) return
-    away = true
-    watch.onSpooled?.(error)
-  }
-
-  /** A request that may have been carried out before and is refused is not therefore undone: it is looked into by parts. */
-  function refused(parcel: Parcel, error: CairnError): void {
-    isBack()
-    if (parcel.stretch.count === 1 || isAboutRun(error, runId) || !isDivisible(error, parcel)) giveUp(parcel, error)
-    else {
-      if (error.status === 413) server.limits.tooMany(parcel.stretch.count)
-      split(parcel, error)
-    }
-  }
-
-  function split(parcel: Parcel, error: CairnError): void {
-    if (parcel.stretch.count === 1) {
-      giveUp(parcel, error)
-      return
-    }
-    acks.unsent(parcel.stretch)
-    if (parcel.of) parcel.of.refused = true
-    for (const half of halves(parcel).reverse()) work.putBack(half)
-  }
-
-  function giveUp(parcel: Parcel, error: CairnError): void {
-    refuse(parcel.stretch, error, parcel.stretch.lane === 'points' ? parcel.points : parcel.steps)
-    for (const path of keptFor(dir, parcel.steps)) keepAside(place.dir, run.runId, path)
-  }
-
   function pump(): void {
     if (over) return
     try {
       step()
     } catch (error) {
       // The disk cannot be read now: too many open files, say.
-      lastError = diskError(error, `read ${dir}`)
+      outcome.stopped(diskError(error, `read ${dir}`))
       clearTimeout(timer)
       later(DISK_MS)
     }
@@ -362,18 +271,14 @@ export function deliverer(options: DeliverOptions): Deliverer {
         inFlight,
         delivered,
         refused: acks.refused,
-        retried,
-        lastDeliveredAt,
-        isCarrying: filesOut > 0 && lastError === undefined,
+        retried: outcome.retried,
+        lastDeliveredAt: outcome.lastDeliveredAt,
+        isCarrying: filesOut > 0 && outcome.lastError === undefined,
       }
     },
-    refusals() {
-      const all = refusals
-      refusals = []
-      return all
-    },
+    refusals: outcome.refusals,
     get lastError() {
-      return lastError
+      return outcome.lastError
     },
     runId: () => runId,
     get done() {

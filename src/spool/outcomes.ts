@@ -1,0 +1,152 @@
+import { failureKind } from '../core/retry.js'
+import { type CairnError, IntegrityError } from '../errors.js'
+import type { Acks, Stretch } from './acks.js'
+import { halves, type Parcel } from './backlog.js'
+import type { Watch } from './deliverer.js'
+import { asError, isAboutRun, isDivisible, isParking } from './failures.js'
+import { clearKept, keptFor } from './kept.js'
+import type { Pauses } from './pauses.js'
+import type { ServerPlace, SpooledRun } from './place.js'
+import { keepAside, setAside } from './refused.js'
+import type { ServerState } from './server.js'
+
+export interface OutcomesOptions {
+  readonly dir: string
+  readonly place: ServerPlace
+  readonly run: SpooledRun
+  readonly acks: Acks
+  readonly server: ServerState
+  readonly pausing: Pauses
+  readonly watch: Watch
+  /** The run's id on its server, as far as it is known. */
+  readonly runId: () => string | undefined
+  /** A request goes to the front of what waits. */
+  readonly putBack: (parcel: Parcel) => void
+  readonly onMoved?: (() => void) | undefined
+}
+
+/** What becomes of the requests of one run: done with, tried again as they were, looked into by parts, or set aside. */
+export interface Outcomes {
+  arrived(parcel: Parcel): void
+  failed(parcel: Parcel, reason: unknown): void
+  /** A part of the log is damaged. */
+  lost(stretch: Stretch): void
+  /** Something else than a request failed. */
+  stopped(error: CairnError): void
+  /** What was set aside since this was last asked, a hundred at the most. */
+  refusals(): CairnError[]
+  /** Why nothing goes on; undefined while it does. */
+  readonly lastError: CairnError | undefined
+  readonly retried: number
+  /** Epoch milliseconds. */
+  readonly lastDeliveredAt: number | undefined
+}
+
+const MOST_REFUSALS = 100
+
+/** Nothing was sent yet. */
+export function outcomes(options: OutcomesOptions): Outcomes {
+  const { dir, place, run, acks, server, pausing, watch, putBack } = options
+  let retried = 0
+  let lastDeliveredAt: number | undefined
+  let refusals: CairnError[] = []
+  let away = false
+  let lastError: CairnError | undefined
+
+  function refuse(stretch: Stretch, error: CairnError, what: readonly unknown[]): void {
+    setAside(place.dir, run.runId, error, what)
+    acks.refuse(stretch)
+    if (refusals.length < MOST_REFUSALS) refusals.push(error)
+    watch.onRefused?.(error, stretch.count)
+    options.onMoved?.()
+  }
+
+  function giveUp(parcel: Parcel, error: CairnError): void {
+    refuse(parcel.stretch, error, parcel.stretch.lane === 'points' ? parcel.points : parcel.steps)
+    for (const path of keptFor(dir, parcel.steps)) keepAside(place.dir, run.runId, path)
+  }
+
+  /** A request that may have been carried out before and is refused is not therefore undone: it is looked into by parts. */
+  function refused(parcel: Parcel, error: CairnError): void {
+    isBack()
+    const { stretch, of } = parcel
+    if (stretch.count === 1 || isAboutRun(error, options.runId()) || !isDivisible(error, parcel)) {
+      giveUp(parcel, error)
+      return
+    }
+    if (error.status === 413) server.limits.tooMany(stretch.count)
+    acks.unsent(stretch)
+    if (of) of.refused = true
+    for (const half of halves(parcel).reverse()) putBack(half)
+  }
+
+  function tryAgain(parcel: Parcel, error: CairnError, isUnmade: boolean): void {
+    const kind = failureKind(error)
+    if (kind === 'ambiguous') parcel.again = true
+    else if (!parcel.again) acks.unsent(parcel.stretch)
+    putBack(parcel)
+    retried += parcel.stretch.count
+    const hasFiles = keptFor(dir, parcel.steps).length > 0
+    const delayMs = hasFiles ? pausing.afterFiles(error, kind) : pausing.after(error, kind, isUnmade)
+    watch.onRetry?.(error, Math.round(delayMs))
+    if (kind === 'throttled' || away) return
+    away = true
+    watch.onSpooled?.(error)
+  }
+
+  function isBack(): void {
+    server.answered()
+    lastError = undefined
+    if (!away) return
+    away = false
+    watch.onRecovered?.()
+  }
+
+  return {
+    arrived({ stretch, of, steps }) {
+      acks.arrived(stretch)
+      const kept = keptFor(dir, steps)
+      for (const path of kept) clearKept(path)
+      if (of && ++of.taken === 2 && !of.refused) server.limits.tooMany(of.count)
+      lastDeliveredAt = Date.now()
+      pausing.arrived(kept.length > 0)
+      server.limits.taken(stretch.count)
+      isBack()
+    },
+    failed(parcel, reason) {
+      const error = asError(reason)
+      lastError = error
+      const isRefused = failureKind(error) === 'refused' && !isParking(error, parcel)
+      // Without the run nothing of it would be anywhere: it waits for its experiment to be restored, say.
+      const isUnmade = isRefused && parcel.steps.some((step) => 'create' in step)
+      const isHopeless = error.status === 500 && pausing.isFileHopeless && keptFor(dir, parcel.steps).length > 0
+      if (isRefused && !isUnmade) refused(parcel, error)
+      else if (isHopeless) {
+        isBack()
+        giveUp(parcel, error)
+      } else tryAgain(parcel, error, isUnmade)
+    },
+    lost(stretch) {
+      const what = `${stretch.count} ${stretch.lane === 'points' ? 'points' : 'parameters, tags or other steps'}`
+      const reason = `${what} of run ${run.runId} were damaged on disk (${dir}) and are lost`
+      refuse(stretch, new IntegrityError(reason), [{ lost: stretch }])
+    },
+    stopped(error) {
+      lastError = error
+    },
+    refusals() {
+      const all = refusals
+      refusals = []
+      return all
+    },
+    get lastError() {
+      return lastError
+    },
+    get retried() {
+      return retried
+    },
+    get lastDeliveredAt() {
+      return lastDeliveredAt
+    },
+  }
+}
