@@ -17,7 +17,7 @@ const SETTLE = 4_000
 /** Python's client waits for each request: one point at a time is asked for less of them. */
 const PLAIN_POINTS = 100
 const ROUNDS = 3
-const TRAININGS = 12
+const TRAININGS = 30
 const client = fileURLToPath(new URL('remote-client.mjs', import.meta.url))
 const caller = fileURLToPath(new URL('remote-caller.mjs', import.meta.url))
 const peer = fileURLToPath(new URL('remote.py', import.meta.url))
