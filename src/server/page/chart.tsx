@@ -214,7 +214,9 @@ export function Chart({ title, lines, axis, log, height, onZoom }: ChartProps) {
 
   const press = (event: KeyboardEvent) => {
     const shown = plot.current && shownOf(plot.current)
-    const next = shown && !event.ctrlKey && !event.metaKey && zoomed(shown.part, shown.whole, event.key)
+    // With one of these it is the browser's: Alt and an arrow go back in history.
+    if (!shown || event.ctrlKey || event.metaKey || event.altKey) return
+    const next = zoomed(shown.part, shown.whole, event.key)
     if (!next) return
     event.preventDefault()
     plot.current?.setScale('x', { min: next.from, max: next.to })

@@ -4,6 +4,9 @@ export interface Zoom {
   readonly to: number
 }
 
+/** The narrowest part that is shown, as a share of the numbers on the axis: below, ticks could not be told apart. */
+const NARROWEST = 1e-12
+
 /** What is shown after a key was pressed on a chart that shows a part of the whole; undefined for a key that does nothing there. */
 export function zoomed({ from, to }: Zoom, whole: Zoom, key: string): Zoom | undefined {
   const width = to - from
@@ -12,7 +15,8 @@ export function zoomed({ from, to }: Zoom, whole: Zoom, key: string): Zoom | und
     const at = Math.max(whole.from, Math.min(start, whole.to - kept))
     return { from: at, to: at + kept }
   }
-  if (key === '+' || key === '=') return within(from + width / 4, width / 2)
+  const narrowest = NARROWEST * Math.max(Math.abs(whole.from), Math.abs(whole.to))
+  if (key === '+' || key === '=') return width / 2 < narrowest ? undefined : within(from + width / 4, width / 2)
   if (key === '-') return within(from - width / 2, width * 2)
   if (key === 'ArrowLeft') return within(from - width / 4, width)
   if (key === 'ArrowRight') return within(from + width / 4, width)
