@@ -69,6 +69,8 @@ const USUAL = new RegExp(
 /** What YAML reads as nothing. */
 const NOTHING = /^null$/i
 const ARTIFACTS = '/artifacts'
+/** Longer texts are read as YAML: matching one of millions of characters fills the engine's stack. */
+const LONGEST = 4_000
 
 let lastLocation = ''
 
@@ -85,7 +87,7 @@ function placeApart(uri: string, id: string): string {
 }
 
 function parseUsual(text: string, dir: string): WireRunInfo | undefined {
-  const found = USUAL.exec(text)
+  const found = text.length > LONGEST ? undefined : USUAL.exec(text)
   if (!found) return undefined
   const [
     ,
@@ -110,7 +112,7 @@ function parseUsual(text: string, dir: string): WireRunInfo | undefined {
     run_uuid: id,
     run_name: apart(name),
     experiment_id: experiment,
-    user_id: user,
+    user_id: apart(user),
     status: STATUSES[Number(status) - 1] ?? 'RUNNING',
     start_time: Number(start),
     ...(end === 'null' ? {} : { end_time: Number(end) }),

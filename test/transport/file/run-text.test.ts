@@ -119,6 +119,12 @@ describe("a run's meta.yaml", () => {
       expect(() => parseRun(writeMeta(meta), dir, noName)).toThrow(IntegrityError)
     expect(parseRun(writeMeta(meta), '/store/7/abc', noName)).toMatchObject({ run_id: 'abc', experiment_id: '7' })
   })
+  it('is read, or refused, however long it is', () => {
+    const named = (name: string) => writeMeta(meta).replace('bold cat', () => name)
+    const long = 'a a'.repeat(7_000_000)
+    expect(parseRun(named(long), '/store/7/abc', noName).run_name).toHaveLength(21_000_000)
+    expect(() => parseRun(named(`${long}!`), '/store/7/abc', noName)).toThrow(IntegrityError)
+  })
   it('may have no name, which its tag has then', () => {
     expect(parseRun(writeMeta({ ...meta, run_name: '' }), '/s/7/abc', () => 'tagged').run_name).toBe('tagged')
   })
