@@ -2,7 +2,7 @@ import { CairnError, NotFoundError } from '../errors.js'
 import { notMlflow } from '../http/refusal.js'
 import type { HttpAnswer, Send } from '../http/send.js'
 import { encodeSegment } from '../http/url.js'
-import { parseJson, toJson } from './json.js'
+import { batchJson, parseJson, toJson } from './json.js'
 import { pageSizes } from './page-sizes.js'
 import { protocol } from './protocol.js'
 import { isRepeatable } from './repeats.js'
@@ -62,7 +62,7 @@ export function httpTransport({ send }: { readonly send: Send }): HttpTransport 
   async function once<O extends Operation>(operation: O, input: Input<O>, options: CallOptions): Promise<Output<O>> {
     const { method, output } = protocol[operation]
     const { path, rest } = place(operation, input)
-    const body = method === 'GET' ? undefined : toJson(rest)
+    const body = method === 'GET' ? undefined : operation === 'logBatch' ? batchJson(rest) : toJson(rest)
     const answer = await send
       .text({
         method,

@@ -44,6 +44,27 @@ function inQuotes(token: string): string {
  */
 export const toJson = (value: unknown): string => JSON.stringify(isPlain(value) ? value : worded(value))
 
+/** A point as a batch brings it. */
+interface Point {
+  readonly value?: unknown
+  readonly timestamp?: unknown
+  readonly step?: unknown
+}
+
+/** As `toJson`, for a batch: nearly all that is ever sent is points, each looked at by the names of its numbers. */
+export function batchJson<P extends Point>(batch: { readonly metrics?: readonly P[] | undefined }): string {
+  const { metrics = [], ...rest } = batch
+  return JSON.stringify(metrics.every(isPlainPoint) && isPlain(rest) ? batch : worded(batch))
+}
+
+const isPlainPoint = ({ value, timestamp, step }: Point): boolean =>
+  typeof value === 'number' &&
+  isPlainNumber(value, 'value') &&
+  typeof timestamp === 'number' &&
+  isPlainNumber(timestamp, 'timestamp') &&
+  typeof step === 'number' &&
+  isPlainNumber(step, 'step')
+
 /** Only a metric's `value` is a double: a step of -0 has to stay a whole number. */
 const isNegativeZero = (value: unknown, key: string) => key === 'value' && Object.is(value, -0)
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { parseJson, toJson } from '../../src/transport/json.js'
+import { batchJson, parseJson, toJson } from '../../src/transport/json.js'
 
 it('whole numbers past 2^53 keep their digits', () => {
   expect(parseJson('{"step":9007199254740993,"a":[-9223372036854775808, 12],"b":9007199254740991}')).toEqual({
@@ -69,4 +69,32 @@ it('what nests deeper than MLflow ever does is no JSON of its, and what stands i
 it('a text that never ends is read once, not once for each of its quotes', () => {
   expect(() => parseJson(`[NaN,"${'\\"'.repeat(2e6)}`)).toThrow(SyntaxError)
   expect(() => parseJson(`[NaN,"${'\\\\"'.repeat(1e5)}`)).toThrow(SyntaxError)
+})
+
+it('a batch is written as any other value is', () => {
+  const point = fc.record(
+    {
+      key: fc.string(),
+      value: fc.oneof(fc.double(), fc.constantFrom(Number.NaN, -0, 0, Number.NEGATIVE_INFINITY)),
+      timestamp: fc.maxSafeNat(),
+      step: fc.oneof(fc.maxSafeInteger(), fc.bigInt({ min: 2n ** 53n, max: 2n ** 62n })),
+      model_id: fc.string(),
+      dataset_name: fc.string(),
+      dataset_digest: fc.string(),
+    },
+    { requiredKeys: ['key', 'value', 'timestamp', 'step'] },
+  )
+  const batch = fc.record(
+    {
+      run_id: fc.string(),
+      metrics: fc.array(point),
+      params: fc.array(fc.record({ key: fc.string(), value: fc.string() })),
+    },
+    { requiredKeys: [] },
+  )
+  fc.assert(
+    fc.property(batch, (value) => {
+      expect(batchJson(value)).toBe(toJson(value))
+    }),
+  )
 })
