@@ -123,5 +123,7 @@ export const writtenIds = ({ dir }: ServerPlace): ReadonlyMap<string, string> =>
 export function serverRunId(place: ServerPlace, runId: string): string | undefined {
   const written = writtenIds(place).get(runId)
   if (written !== undefined) return written
-  return runDirs(place).some((dir) => dir.includes(runId) && runOf(dir)?.local) ? undefined : runId
+  if (runDirs(place).some((dir) => dir.includes(runId) && runOf(dir)?.local)) return undefined
+  // It may have been made, and its folder removed, between the two looks.
+  return writtenIds(place).get(runId) ?? runId
 }

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { PATIENT_MS, serverIds } from '../../src/spool/ids.js'
-import { dropRunDir, newRunDir, rememberId, serverPlace } from '../../src/spool/place.js'
+import { dropRunDir, newRunDir, rememberId, serverPlace, serverRunId } from '../../src/spool/place.js'
 import { tempDir } from '../support/temp-dir.js'
 
 const place = () => serverPlace(join(tempDir(), 'spool'), 'http://127.0.0.1:1')
@@ -43,4 +43,22 @@ it('a run that is being made here is not looked for again and again by those tha
   if (performance.now() < until) expect(found).toBe(undefined)
   ids.learn('ours', 'theirs')
   expect(ids.of('ours')).toBe('theirs')
+})
+
+it('a run that is made and done with while it is looked up has the id that it got', () => {
+  const here = place()
+  const made = newRunDir(here, { runId: 'ours', local: true })
+  let looks = 0
+  const meanwhile = {
+    ...here,
+    get dir() {
+      if (++looks === 2) {
+        rememberId(here, 'ours', 'theirs')
+        dropRunDir(made)
+      }
+      return here.dir
+    },
+  }
+  expect(serverRunId(meanwhile, 'ours')).toBe('theirs')
+  expect(looks).toBeGreaterThan(1)
 })
