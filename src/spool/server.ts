@@ -74,13 +74,15 @@ export function serverState(options: ServerOptions = {}): ServerState {
   const listeners = new Set<() => void>()
   let failures = 0
   let until = 0
-  let probing = false
+  /** Until when the others wait for one that finds out whether the server is back. */
+  let probingUntil = 0
   let underWay = 0
   const most = (options.connections ?? CONNECTIONS) * PER_CONNECTION
   const hurried = new Set<() => void>()
   const patient = new Set<() => void>()
   const isRoom = () => underWay < Math.ceil((most * limits.atOnce) / MOST_AT_ONCE)
   const now = () => performance.now()
+  const isProbing = () => failures > 0 && now() < probingUntil
   const changed = () => {
     for (const wake of [...listeners]) wake()
   }
@@ -92,11 +94,11 @@ export function serverState(options: ServerOptions = {}): ServerState {
   return {
     limits,
     wait() {
-      if (failures > 0 && probing) return MOST_MS
-      return Math.max(0, until - now())
+      return Math.max(0, until - now(), isProbing() ? probingUntil - now() : 0)
     },
     sent() {
-      if (failures > 0) probing = true
+      // A large file takes its time, and nobody learns of the server from it meanwhile.
+      if (failures > 0) probingUntil = now() + MOST_MS
     },
     mayBegin(wake, isHurried) {
       if (isRoom()) return true
@@ -119,7 +121,7 @@ export function serverState(options: ServerOptions = {}): ServerState {
       }
     },
     answered() {
-      probing = false
+      probingUntil = 0
       if (failures === 0) return
       failures = 0
       until = 0
@@ -127,19 +129,19 @@ export function serverState(options: ServerOptions = {}): ServerState {
       changed()
     },
     down(error) {
-      probing = false
+      probingUntil = 0
       if (failures++ === 0) options.onDown?.(error)
       const own = Math.min(MOST_MS, FIRST_MS * 2 ** Math.min(10, failures - 1)) * (0.5 + Math.random() / 2)
       return pause(error.retryAfterMs === undefined ? own : Math.min(LONGEST_PAUSE_MS, error.retryAfterMs))
     },
     throttled(error) {
-      probing = false
+      probingUntil = 0
       limits.tooFast()
       return pause(Math.min(LONGEST_PAUSE_MS, Math.max(1000, error.retryAfterMs ?? THROTTLE_MS)))
     },
     givenUp() {
-      if (!probing) return
-      probing = false
+      if (!isProbing()) return
+      probingUntil = 0
       changed()
     },
     nudge() {

@@ -1,9 +1,10 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { NetworkError, RateLimitError, UnavailableError } from '../../src/errors.js'
 import { serverState } from '../../src/spool/server.js'
 
 const away = () => new NetworkError('away', { notSent: true })
 const HOUR_MS = 3_600_000
+afterEach(() => void vi.useRealTimers())
 
 describe('a server that is away', () => {
   it('is tried a few times at first and then twice a minute, by one for all', () => {
@@ -44,6 +45,20 @@ describe('a server that is away', () => {
     server.sent()
     server.givenUp()
     expect(server.wait()).toBe(0)
+  })
+
+  it('is asked by another one when the answer takes long, as that to a large file does', () => {
+    vi.useFakeTimers({ toFake: ['performance'] })
+    const server = serverState()
+    server.down(away())
+    server.nudge()
+    server.sent()
+    vi.advanceTimersByTime(29_000)
+    expect(server.wait()).toBeGreaterThan(0)
+    vi.advanceTimersByTime(2_000)
+    expect(server.wait()).toBe(0)
+    server.sent()
+    expect(server.wait()).toBeGreaterThan(0)
   })
 
   it('wakes nobody who does not wait for it, and those who do once', () => {
