@@ -29,6 +29,9 @@ export function carry({ dir, courier, runId, onMade }: Carriage, parcel: Parcel,
 
   async function make(run: NewRun): Promise<void> {
     // Its start may have made it before the server was given up.
-    onMade(await courier.create(run, { ...how, again: how.again || run.neverAsked !== true }))
+    const made = await courier.create(run, { ...how, again: how.again || run.neverAsked !== true })
+    // Also where that cannot be written down: it is looked for then, and not made once more.
+    parcel.again = true
+    onMade(made)
   }
 }

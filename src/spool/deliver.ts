@@ -101,7 +101,10 @@ export function deliverer(options: DeliverOptions): Deliverer {
     void (async () => carry(carriage, parcel, { again: parcel.again, signal: closing.signal }))()
       .then(
         () => {
-          if (over) return
+          if (over) {
+            server.answered()
+            return
+          }
           outcome.arrived(parcel)
           forget()
         },

@@ -116,6 +116,8 @@ export function outcomes(options: OutcomesOptions): Outcomes {
     failed(parcel, reason) {
       const error = asError(reason)
       lastError = error
+      // A NaN goes by itself, behind all else of its request, which may have been taken.
+      if (parcel.points.some(({ value }) => Number.isNaN(value))) parcel.again = true
       const isRefused = failureKind(error) === 'refused' && !isParking(error, parcel)
       // Without the run nothing of it would be anywhere: it waits for its experiment to be restored, say.
       const isUnmade = isRefused && parcel.steps.some((step) => 'create' in step)

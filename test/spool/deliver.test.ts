@@ -1,0 +1,100 @@
+import { mkdirSync, rmdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { NetworkError } from '../../src/errors.js'
+import type { Courier } from '../../src/spool/courier.js'
+import { openLog } from '../../src/spool/log.js'
+import { claimOf } from '../../src/spool/owner.js'
+import { newRunDir, serverPlace } from '../../src/spool/place.js'
+import { type Hands, ownHands } from '../../src/wire/hands.js'
+import { tempDir } from '../support/temp-dir.js'
+
+const open: Hands[] = []
+afterEach(async () => {
+  for (const hands of open.splice(0)) await hands.close()
+})
+
+const away = () => new NetworkError('away', { notSent: true })
+const point = (value: number) => ({ key: 'loss', value, timestamp: 1, step: 1 })
+
+/** Runs that are delivered by a courier of the test's own. */
+function delivering(carry: Partial<Courier>) {
+  const place = serverPlace(join(tempDir(), 'spool'), 'http://127.0.0.1:1')
+  const courier: Courier = {
+    ...{ create: async () => '', batch: async () => {}, call: async () => {}, artifact: async () => {} },
+    ...carry,
+  }
+  const hands = ownHands({ place, courier: async () => courier, warn: () => {} })
+  open.push(hands)
+  const begin = (runId: string, local = false) => {
+    const run = { runId, local }
+    const dir = newRunDir(place, run)
+    const log = openLog(dir)
+    return { log, delivery: hands.deliver({ dir, run, claim: claimOf(dir, 0), log, watch: {} }) }
+  }
+  return { place, begin }
+}
+
+describe('a run that is made', () => {
+  it('is not made once more where its id cannot be written down', async () => {
+    const asked: boolean[] = []
+    const { place, begin } = delivering({
+      async create(_, { again }) {
+        asked.push(again)
+        if (asked.length === 2) rmdirSync(join(place.dir, 'ids'))
+        return 'theirs'
+      },
+    })
+    const { log, delivery } = begin('ours', true)
+    mkdirSync(join(place.dir, 'ids'))
+    log.steps([{ create: { neverAsked: true, startTime: 1, tags: [] } }])
+    expect(await delivery.until({ points: 0, steps: 1 }, 60_000)).toBe(true)
+    // The second time it is looked for.
+    expect(asked).toEqual([false, true])
+    expect(delivery.runId()).toBe('theirs')
+  })
+})
+
+it.each([
+  ['a NaN, which goes by itself and last, is looked for when it is sent again', Number.NaN, true],
+  ['no NaN is sent again unseen when none of it was sent', 1, false],
+])('a request with %s', async (_, value, looked) => {
+  const asked: boolean[] = []
+  const { begin } = delivering({
+    async batch(_run, _batch, { again }) {
+      if (asked.push(again) === 1) throw away()
+    },
+  })
+  const { log, delivery } = begin('run')
+  log.points([point(0), point(value)])
+  expect(await delivery.until({ points: 2, steps: 0 }, 60_000)).toBe(true)
+  expect(asked).toEqual([false, looked])
+})
+
+it('a delivery that is stopped just when it finds its server back keeps no other one waiting', async () => {
+  let tries = 0
+  let answer = () => {}
+  let isAsked = () => {}
+  const asked = new Promise<void>((resolve) => {
+    isAsked = resolve
+  })
+  const { begin } = delivering({
+    async batch() {
+      if (++tries === 1) throw away()
+      if (tries > 2) return
+      isAsked()
+      await new Promise<void>((resolve) => {
+        answer = resolve
+      })
+    },
+  })
+  const [first, second] = [begin('first'), begin('second')]
+  first.log.points([point(0)])
+  const stopped = first.delivery.until({ points: 1, steps: 0 }, 60_000)
+  await asked
+  await first.delivery.stop()
+  answer()
+  expect(await stopped).toBe(false)
+  second.log.points([point(0)])
+  expect(await second.delivery.until({ points: 1, steps: 0 }, 10_000)).toBe(true)
+}, 60_000)
