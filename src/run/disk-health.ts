@@ -28,7 +28,8 @@ export function diskHealth(warn: (message: string) => void): DiskHealth {
       failing.add(run)
     },
     works(run) {
-      if (!failing.delete(run) || failing.size > 0 || !isTold) return
+      failing.delete(run)
+      if (failing.size > 0 || !isTold) return
       isTold = false
       warn('The spool takes what is logged again')
     },
