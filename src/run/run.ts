@@ -55,6 +55,8 @@ const TO_DISK_MS = 3_000
 /** One whose server has been away for longer than that already waits no longer than this. */
 const AWAY_MS = 1_000
 const FLUSH_MS = 60_000
+/** No timer holds longer: 24 days. */
+const MOST_MS = 2 ** 31 - 1
 /** How long something waits in memory while the event loop turns, when the way to disk is open. */
 const PROMPT_MS = 5
 const RUN_NAME = 'mlflow.runName'
@@ -250,7 +252,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       logModel: deps.logModel,
     }),
     async flush({ timeoutMs } = {}) {
-      await flush(timeoutMs ?? FLUSH_MS)
+      await flush(Math.min(timeoutMs ?? FLUSH_MS, MOST_MS))
     },
     stats,
     handOver: buffer.drainNow,
