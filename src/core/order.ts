@@ -164,8 +164,9 @@ function firstRows<T>(rows: readonly SortRow<T>[], keys: readonly OrderKey[], mo
 }
 
 /**
- * The first `most` (all by default) items of rows that hold the first keys' values, in the order of all keys, drawn one by one: `counts` is
- * asked, and the other keys are read, only of items drawn and of those that the first keys cannot tell from them.
+ * The first `most` (all by default) items of rows that hold the first keys' values, in the order of all keys, drawn one by
+ * one: `counts` is asked, and the other keys are read, only of items drawn and of those that the first keys cannot tell
+ * from them.
  */
 export function* drawSorted<T>(
   rows: readonly SortRow<T>[],

@@ -12,8 +12,10 @@ export type { PointsWay } from './points-way.js'
 export interface MetricBuffer {
   /** The key, checked; logs nothing. */
   checked(key: string): string
-  /** Adds one point; the key is checked when it is new. */
-  /** `now` is the time in epoch milliseconds where the caller has it at hand; 0 when more follows at once. */
+  /**
+   * Adds one point; the key is checked when it is new. `now` is the time in epoch milliseconds where the caller has it at
+   * hand; 0 when more follows at once.
+   */
   metric(key: string, value: number, step: Step, timestamp: number, extras?: PointExtras, now?: number): void
   /** `more` says that others follow at once. */
   param(key: string, value: string, more?: boolean): void
