@@ -27,7 +27,7 @@ export interface Hands {
   lookForLeft(): void
   /** Delivers it now, and tells what came of it. */
   replay(options: Omit<ReplayOptions, 'courier' | 'server' | 'limits'>): Promise<Replayed[]>
-  /** Stops looking; jobs are stopped one by one. */
+  /** Stops looking, and gives up what others had left; jobs are stopped one by one. */
   close(): Promise<void>
 }
 
@@ -56,6 +56,7 @@ export function ownHands({ place, courier, warn, connections }: HandsOptions): H
   })
   const claims = new Map<string, Claim>()
   let looking: NodeJS.Timeout | undefined
+  let looked: Promise<unknown> = Promise.resolve()
   let beating: NodeJS.Timeout | undefined
   /** Made once, at the first request; one that fails to be made is one that fails to send, and says nothing of what it was to send. */
   async function made(): Promise<Courier> {
@@ -96,10 +97,13 @@ export function ownHands({ place, courier, warn, connections }: HandsOptions): H
     },
     lookForLeft() {
       if (looking) return
-      const look = () =>
-        void deliverLeft({ signal: closing.signal, isOurs: (dir) => claims.has(dir) }).catch((error: unknown) =>
+      const look = () => {
+        const left = deliverLeft({ signal: closing.signal, isOurs: (dir) => claims.has(dir) })
+        const told = left.catch((error: unknown) =>
           warn(`What waits on disk for ${place.uri} cannot be looked at: ${(error as CairnError).message}`),
         )
+        looked = Promise.all([looked, told])
+      }
       look()
       looking = setInterval(look, LOOK_AGAIN_MS).unref()
     },
@@ -108,6 +112,7 @@ export function ownHands({ place, courier, warn, connections }: HandsOptions): H
       clearInterval(looking)
       clearInterval(beating)
       closing.abort()
+      await looked
     },
   }
 }

@@ -39,6 +39,8 @@ export type ToWorker =
   | { readonly tell: number }
   | { readonly stop: number }
   | { readonly lookForLeft: true }
+  /** Asks for `closed` when all is given up that processes which are gone have left. */
+  | { readonly close: true }
   /** The settings as they are now, for a server that takes the old credentials no more. */
   | { readonly renew: HttpSettings }
   | { readonly uploaded: number; readonly error?: Told | undefined }
@@ -57,6 +59,7 @@ export type FromWorker =
   | { readonly event: 'reached'; readonly job: number }
   | { readonly event: 'warn'; readonly message: string }
   | { readonly event: 'unauthenticated' }
+  | { readonly event: 'closed' }
   | {
       readonly event: 'upload'
       readonly upload: number

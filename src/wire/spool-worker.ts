@@ -156,6 +156,7 @@ function work(start: WorkerStart): void {
       void tasks.get(message.stop)?.delivery.stop()
       tell({ event: 'told', job: message.stop })
     } else if ('lookForLeft' in message) hands.lookForLeft()
+    else if ('close' in message) void hands.close().then(() => tell({ event: 'closed' }))
     else if ('renew' in message) {
       carrying = carrier(message.renew)
       carrying.then(tryAtOnce, orEnd)

@@ -34,6 +34,7 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
   let worker: Worker | undefined
   let isLost = false
   let renewedAt = Number.NEGATIVE_INFINITY
+  let hasClosed = (): void => {}
 
   function post(message: ToWorker): void {
     if (isLost) return
@@ -59,6 +60,7 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
     if (isLost) return
     isLost = true
     worker = undefined
+    hasClosed()
     warn(
       `The thread that delivers to ${place.uri} has ended${error ? ` (${error.message})` : ''}; what is logged is delivered from the main thread`,
     )
@@ -78,6 +80,7 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
     if (message.event === 'warn') warn(message.message)
     else if (message.event === 'unauthenticated') renew()
     else if (message.event === 'upload') upload(message)
+    else if (message.event === 'closed') hasClosed()
     else jobs.get(message.job)?.hear(message)
   }
 
@@ -98,6 +101,18 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
       () => post({ uploaded }),
       (error: unknown) => post({ uploaded, error: told(asError(error)) }),
     )
+  }
+
+  /** The other thread gives up what it took of processes that are gone: this one lives on, and nobody could take it. */
+  function whenClosed(): Promise<void> {
+    return new Promise((resolve) => {
+      const limit = setTimeout(resolve, STOP_MS)
+      hasClosed = () => {
+        clearTimeout(limit)
+        resolve()
+      }
+      post({ close: true })
+    })
   }
 
   function proxied(id: number, job: Job) {
@@ -288,6 +303,7 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
     },
     replay: (how) => fallback.replay(how),
     async close() {
+      if (worker) await whenClosed()
       isLost = true
       await worker?.terminate()
       await fallback.close()
