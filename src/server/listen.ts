@@ -38,10 +38,13 @@ const REQUEST_MS = 6 * 3_600_000
 /** Listens and lets `handle` answer. `NetworkError` when the port is taken. */
 export async function listen(handle: Handle, options: ListenOptions = {}): Promise<Listening> {
   const { host = '127.0.0.1', port = 0, maxConnections = 1_000, headMs = 15_000, idleMs = 60_000 } = options
+  let isClosing = false
   const server = createAdaptorServer({
     fetch: async (request, bindings) => {
       const { outgoing } = bindings as HttpBindings
       const response = await handle(request, bindings as HttpBindings)
+      // Kept open for a next request, which would not be taken, it would hold the server up.
+      if (isClosing) outgoing.shouldKeepAlive = false
       return endingOf(response) ? send(response, outgoing) : response
     },
     // The process is its user's: its Request and Response stay what they are.
@@ -61,7 +64,14 @@ export async function listen(handle: Handle, options: ListenOptions = {}): Promi
     )
     server.listen(port, host, resolve)
   })
-  return { host, port: (server.address() as AddressInfo).port, close: (graceMs = 0) => closed(server, graceMs) }
+  return {
+    host,
+    port: (server.address() as AddressInfo).port,
+    close(graceMs = 0) {
+      isClosing = true
+      return closed(server, graceMs)
+    },
+  }
 }
 
 function closed(server: Server, graceMs: number): Promise<void> {
