@@ -2,6 +2,7 @@ import { createHook } from 'node:async_hooks'
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import type { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import type * as Server from '../../src/server/index.js'
 import { fileTransport } from '../../src/transport/file/file.js'
@@ -72,6 +73,7 @@ describe('a server that searches in a thread of its own', () => {
     await using server = await startServer({ trackingUri: root })
     const { status, answer } = await search(server, { experiment_ids: [experiment_id], filter: 'metrics.loss >' })
     expect([status, answer]).toEqual([400, expect.objectContaining({ error_code: 'INVALID_PARAMETER_VALUE' })])
+    expect((answer as { message?: string }).message).toMatch(/^ +\^$/m)
   })
   it('tells of what it leaves out, once', async () => {
     const { root, add, experiment_id } = await store()
@@ -95,6 +97,22 @@ describe('a server that searches in a thread of its own', () => {
     await server.close()
     for (const answer of await Promise.allSettled(asked))
       if (answer.status === 'fulfilled') expect(idsOf(answer.value)).toEqual([id])
+  })
+  it('answers also when the thread ends', async () => {
+    const { root, add, experiment_id } = await store()
+    const ids = [await add('one', 1)]
+    let thread: Worker | undefined
+    process.once('worker', (worker) => {
+      thread = worker
+    })
+    await using server = await startServer({ trackingUri: root })
+    const asked = { experiment_ids: [experiment_id], order_by: ['metrics.loss'] }
+    const many = Array.from({ length: 20 }, () => search(server, asked))
+    await many[0]
+    await thread?.terminate()
+    for (const answer of await Promise.all(many)) expect(idsOf(answer)).toEqual(ids)
+    ids.push(await add('two', 2))
+    expect(idsOf(await search(server, asked))).toEqual(ids)
   })
   it('has none for a store that is not there yet, and none beside a bundle without its file', async () => {
     threads = 0
