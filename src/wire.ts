@@ -314,7 +314,7 @@ export function wire(options: ClientOptions): Parts {
     const own = ownHands({ place, courier: carried, warn, connections: settings.http.connections })
     // What is a user's own cannot go to another thread.
     const isOwn = ownTransport || options.dispatcher !== undefined || typeof options.auth === 'function'
-    const file = workerFile()
+    const file = workerFile(() => new URL('./spool-worker.js', import.meta.url))
     const { auth, headers, timeoutMs } = options
     const about = { place, room: roomOf(place).memory }
     const start = { ...about, uri, http: settings.http, remote: { auth, headers, timeoutMs } }

@@ -3,7 +3,6 @@ import { type Cursor, cursor, quoted } from './filter/cursor.js'
 import { type FilterTarget, type OrderKey, type Rules, rules } from './filter/fields.js'
 import type { Subject } from './filter/matches.js'
 import { failUnknown, readName } from './filter/name.js'
-import type { Clause } from './filter/parse.js'
 
 export type { OrderKey } from './filter/fields.js'
 
@@ -187,27 +186,5 @@ export function* drawSorted<T>(
       yield item
       if (++drawn === most) return
     }
-  }
-}
-
-/** What a search reads beside attributes: keys without repetition, and whether datasets are looked at. */
-export interface Reads {
-  readonly metrics: string[]
-  readonly params: string[]
-  readonly tags: string[]
-  readonly datasets: boolean
-}
-
-/** What evaluating these clauses and sort keys reads of a subject, so that a backend need not read more. */
-export function reads(clauses: readonly Clause[], order: readonly OrderKey[]): Reads {
-  const all: readonly { entity: Clause['entity']; key: string }[] = [...clauses, ...order]
-  const keysOf = (entity: Clause['entity']): string[] => [
-    ...new Set(all.filter((one) => one.entity === entity).map(({ key }) => key)),
-  ]
-  return {
-    metrics: keysOf('metric'),
-    params: keysOf('param'),
-    tags: keysOf('tag'),
-    datasets: all.some(({ entity }) => entity === 'dataset'),
   }
 }

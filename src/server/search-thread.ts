@@ -1,10 +1,10 @@
-import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { isLocal, localPath } from '../artifacts/location.js'
 import { exists } from '../disk/write.js'
 import { CairnError } from '../errors.js'
 import { readSettings } from '../settings.js'
 import type { Input, Output } from '../transport/protocol.js'
+import { workerFile } from '../wire/worker-file.js'
 
 /** What the thread is begun with. */
 export interface SearchStart {
@@ -35,14 +35,6 @@ export interface SearchThread {
 /** Longer pages cost more to be handed over than to be searched for. */
 const LONGEST_PAGE = 1_000
 
-/** The file that the thread runs; undefined where it is not to be had, as behind a bundler that left it out. */
-function workerFile(): URL | undefined {
-  // A thread of its own has no loader for TypeScript.
-  if (import.meta.url.endsWith('.ts')) return undefined
-  const url = new URL('./search-worker.js', import.meta.url)
-  return url.protocol === 'file:' && exists(fileURLToPath(url)) ? url : undefined
-}
-
 function rootOf(trackingUri: string | undefined): string | undefined {
   try {
     const uri = trackingUri ?? readSettings().trackingUri ?? './mlruns'
@@ -61,7 +53,7 @@ function rootOf(trackingUri: string | undefined): string | undefined {
  */
 export function searchThread(trackingUri: string | undefined): SearchThread | undefined {
   const root = rootOf(trackingUri)
-  const file = root === undefined ? undefined : workerFile()
+  const file = root === undefined ? undefined : workerFile(() => new URL('./search-worker.js', import.meta.url))
   if (root === undefined || file === undefined) return undefined
   try {
     return threadIn(root, file)

@@ -1,16 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { FilterTarget } from '../../src/core/filter/fields.js'
-import { parseFilter } from '../../src/core/filter/parse.js'
-import {
-  comparing,
-  drawSorted,
-  parseLoggedModelOrder,
-  parseOrderBy,
-  reads,
-  sortBy,
-  sortRow,
-} from '../../src/core/order.js'
+import { comparing, drawSorted, parseLoggedModelOrder, parseOrderBy, sortBy, sortRow } from '../../src/core/order.js'
 import { InvalidParameterError } from '../../src/errors.js'
 import { propertyRuns } from '../support/property-runs.js'
 import { subject } from '../support/subject.js'
@@ -244,15 +235,4 @@ describe('items drawn in order', () => {
     expect(drawn.next().value).toBe(1)
     expect(asked).toEqual([1, 1])
   })
-})
-
-test('what a search reads is known before it reads', () => {
-  const clauses = parseFilter("metrics.a > 1 AND metrics.b > 1 AND tags.t IS NULL AND datasets.name = 'd'", 'runs')
-  expect(reads(clauses, parseOrderBy(['metrics.a', 'params.p'], 'runs'))).toEqual({
-    metrics: ['a', 'b'],
-    params: ['p'],
-    tags: ['t'],
-    datasets: true,
-  })
-  expect(reads([], parseOrderBy(undefined, 'runs'))).toEqual({ metrics: [], params: [], tags: [], datasets: false })
 })
