@@ -2,6 +2,7 @@ import { fileArtifacts } from '../artifacts/file.js'
 import { isLocal, localPath } from '../artifacts/location.js'
 import type { ArtifactStore, OpenArtifacts } from '../artifacts/store.js'
 import { UnsafePathError } from '../errors.js'
+import type { FileTransport } from '../transport/file/file.js'
 import { protocol } from '../transport/protocol.js'
 import type { CallOptions, Input, Operation, Output, Transport } from '../transport/transport.js'
 import { type ClientOptions, wire } from '../wire.js'
@@ -39,8 +40,8 @@ export async function openBackend(
   const place = isLocal(tracking.uri) ? localPath(tracking.uri) : undefined
   // What is plugged in may keep something else at that place.
   const isSearched = thread !== undefined && thread.root === place && 'logBatchNow' in ownRuns
-  thread?.warnTo((message) => parts.logger.warn(message))
-  if (!isSearched) void thread?.close()
+  if (isSearched) thread.warnTo((ownRuns as FileTransport).warn)
+  else void thread?.close()
   const runs = isSearched ? searchedBy(thread, ownRuns) : ownRuns
   const inner = registry.uri === tracking.uri ? runs : apart(runs, models)
   const common = { title: tracking.uri, user: parts.settings.user, inner, models, close }

@@ -25,7 +25,7 @@ export type Told =
 /** A thread that searches a local store, so that this one answers others meanwhile. */
 export interface SearchThread {
   readonly root: string
-  /** Says who is told, once for each, what searches leave out. */
+  /** Says who is told what searches leave out. */
   warnTo(warn: (message: string) => void): void
   /** The answer; undefined where there is none to be had from it, and the caller searches itself. */
   search(input: Input<'searchRuns'>): Promise<Output<'searchRuns'> | undefined>

@@ -40,12 +40,15 @@ async function store() {
   return { root, own, add, experiment_id }
 }
 
-async function search(server: Server.RunningServer, input: object) {
-  const response = await fetch(`${server.trackingUri}/api/2.0/mlflow/runs/search`, {
+const post = (server: Server.RunningServer, path: string, input: object) =>
+  fetch(`${server.trackingUri}/api/2.0/mlflow/${path}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(input),
   })
+
+async function search(server: Server.RunningServer, input: object) {
+  const response = await post(server, 'runs/search', input)
   return { status: response.status, answer: (await response.json()) as { runs?: { info: { run_id: string } }[] } }
 }
 
@@ -83,10 +86,15 @@ describe('a server that searches in a thread of its own', () => {
     const told: unknown[] = []
     const warn = (...args: unknown[]) => void told.push(...args)
     const logger = { debug() {}, info() {}, warn, error() {} } as unknown as Server.ServerOptions['logger']
+    mkdirSync(join(root, 'broken'))
+    writeFileSync(join(root, 'broken', 'meta.yaml'), '{')
     await using server = await startServer({ trackingUri: root, logger })
-    for (let time = 0; time < 2; time++)
-      expect(idsOf(await search(server, { experiment_ids: [experiment_id] }))).toEqual([good])
-    expect(told.filter((one) => String(one).includes('bad'))).toHaveLength(1)
+    await post(server, 'experiments/search', { max_results: 10 })
+    // A page so long is searched for by the main thread.
+    for (const max_results of [10, 10, 50_000])
+      expect(idsOf(await search(server, { experiment_ids: [experiment_id], max_results }))).toEqual([good])
+    for (const dir of ['bad', 'broken'])
+      expect(told.filter((one) => String(one).includes(`${dir}/meta.yaml`))).toHaveLength(1)
   })
   it('answers many at a time, and those that it is closed on', async () => {
     const { root, add, experiment_id } = await store()

@@ -52,6 +52,8 @@ export interface FileTransport extends Transport {
   logBatchNow(input: Input<'logBatch'>): void
   /** Removes a tag before it returns; throws `NotFoundError` when it is not there. */
   deleteTagNow(input: Input<'deleteTag'>): void
+  /** Passes on what somebody else who reads this store left out, unless it was told already. */
+  warn(message: string): void
 }
 
 /**
@@ -99,6 +101,7 @@ export function fileTransport(options: FileTransportOptions): FileTransport {
     },
     logBatchNow: (input) => logBatchNow(begin(), input),
     deleteTagNow: (input) => deleteTagNow(begin(), input),
+    warn: store.warn,
     async close() {
       store.openRuns.clear()
     },
