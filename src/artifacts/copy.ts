@@ -1,6 +1,6 @@
-import { setMaxListeners } from 'node:events'
 import { dirname, join } from 'node:path'
 import type { Progress } from '../core/entities.js'
+import { sharedSignal } from '../core/shared-signal.js'
 import { blobOf, factsBehind, factsOf, makeDirs, realPathOf, saveStream } from '../disk/files.js'
 import { liesIn, type TreeFile, tree } from '../disk/tree.js'
 import { IntegrityError, InvalidParameterError, NotFoundError, UnsafePathError } from '../errors.js'
@@ -47,7 +47,7 @@ export async function upload(
   { concurrency = 8, signal: outer, onProgress, last = [] }: UploadOptions = {},
 ): Promise<Copied> {
   outer?.throwIfAborted()
-  const signal = shared(outer)
+  const signal = sharedSignal(outer)
   const target = checkArtifactPath(to)
   const files = typeof from === 'string' ? await tree(from) : await Promise.all(from.map(pinned))
   for (const { path } of files) checkArtifactPath(joinPath(target, path))
@@ -107,7 +107,7 @@ export async function download(
   { concurrency = 8, signal: outer, onProgress }: CopyOptions = {},
 ): Promise<Copied> {
   outer?.throwIfAborted()
-  const signal = shared(outer)
+  const signal = sharedSignal(outer)
   const from = checkArtifactPath(path)
   const listed = await listAll(store, from, { concurrency, signal })
   const files = listed.length > 0 ? listed : await single(store, from, signal)
@@ -152,14 +152,6 @@ async function single(store: ArtifactStore, path: string, signal?: AbortSignal):
   const found = siblings.find((entry) => entry.path === path)
   if (!found) throw new NotFoundError(`There is no artifact ${JSON.stringify(path)}`)
   return [found]
-}
-
-/** The caller's signal for many transfers at once: each listens to it, which is no leak. */
-function shared(signal: AbortSignal | undefined): AbortSignal | undefined {
-  if (!signal) return undefined
-  const own = AbortSignal.any([signal])
-  setMaxListeners(0, own)
-  return own
 }
 
 /** Everything below a directory of a store, files and directories, in no order; hostile names are an `UnsafePathError`. */

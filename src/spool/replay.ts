@@ -1,4 +1,5 @@
 import type { BatchLimits } from '../core/batch.js'
+import { sharedSignal } from '../core/shared-signal.js'
 import type { CairnError } from '../errors.js'
 import type { Courier } from './courier.js'
 import { deliverer } from './deliver.js'
@@ -68,6 +69,7 @@ export const waitingRuns = (place: ServerPlace): Waiting[] =>
  */
 export async function replay(place: ServerPlace, options: ReplayOptions): Promise<Replayed[]> {
   const server = options.server ?? serverState({ limits: options.limits, dir: place.dir })
+  const signal = sharedSignal(options.signal)
   const left = runDirs(place).filter((dir) => !options.isOurs?.(dir))
   const all: Replayed[] = []
   /** What one run left in several folders goes one after the other: its last end is the one that counts. */
@@ -78,7 +80,9 @@ export async function replay(place: ServerPlace, options: ReplayOptions): Promis
       if (left.length % SIDE_BY_SIDE === 0) await new Promise(setImmediate)
       const at = dir
       const runId = runOf(at)?.runId
-      const turn = (turns.get(runId) ?? Promise.resolve()).then(() => replayRun(place, at, { ...options, server }))
+      const turn = (turns.get(runId) ?? Promise.resolve()).then(() =>
+        replayRun(place, at, { ...options, server, signal }),
+      )
       turns.set(
         runId,
         turn.catch(() => {}),

@@ -5,6 +5,7 @@ import type { Deliverer } from '../../src/spool/deliverer.js'
 import { openLog } from '../../src/spool/log.js'
 import { claimOf } from '../../src/spool/owner.js'
 import { newRunDir, serverPlace } from '../../src/spool/place.js'
+import { replay } from '../../src/spool/replay.js'
 import { ownHands } from '../../src/wire/hands.js'
 import { tempDir } from '../support/temp-dir.js'
 
@@ -82,4 +83,29 @@ it('a run that somebody waits for goes before all others', async () => {
   expect(await waited).toBe(true)
   for (const { delivery } of runs) void delivery.stop()
   await hands.close()
+})
+
+it('many runs that processes have left are delivered side by side, without a word of leaks', async () => {
+  const place = serverPlace(join(tempDir(), 'spool'), 'http://127.0.0.1:1')
+  for (let index = 0; index < 40; index++) {
+    const dir = newRunDir(place, { runId: `run${index}`, local: false })
+    const log = openLog(dir)
+    log.points([{ key: 'loss', value: 1, timestamp: 1, step: 1 }])
+    log.close()
+    claimOf(dir, 0).release()
+  }
+  const warnings: Error[] = []
+  const hear = (warning: Error) => void warnings.push(warning)
+  process.on('warning', hear)
+  const courier: Courier = {
+    create: async () => '',
+    batch: () => new Promise(setImmediate),
+    call: async () => {},
+    artifact: async () => {},
+  }
+  const done = await replay(place, { courier, signal: new AbortController().signal })
+  await new Promise(setImmediate)
+  process.off('warning', hear)
+  expect(done.filter(({ complete }) => complete)).toHaveLength(40)
+  expect(warnings).toEqual([])
 })
