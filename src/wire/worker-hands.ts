@@ -65,6 +65,7 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
       `The thread that delivers to ${place.uri} has ended${error ? ` (${error.message})` : ''}; what is logged is delivered from the main thread`,
     )
     for (const job of jobs.values()) takeOver(job)
+    if (isLooking) fallback.lookForLeft()
   }
 
   /** Not at once where the disk cannot be read now: too many open files, say. */
@@ -298,8 +299,10 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
       return made.deliverer
     },
     lookForLeft() {
-      if (!isLooking) post({ lookForLeft: true })
+      if (isLooking) return
       isLooking = true
+      if (isLost) fallback.lookForLeft()
+      else post({ lookForLeft: true })
     },
     replay: (how) => fallback.replay(how),
     async close() {

@@ -99,3 +99,25 @@ it('with an own auth function a process that goes at once leaves all on disk', a
   expect([steps.length, twice, status]).toEqual([COUNT, 0, 'FINISHED'])
   await at.stop()
 }, 60_000)
+
+it('what another process had left is delivered also by one whose thread has ended', async () => {
+  const at = await stand()
+  await at.stop()
+  const killed = await at.run(`await startRun(); logMetric('loss', 0, 0); process.kill(process.pid, 'SIGKILL')`)
+  expect(killed.signal).toBe('SIGKILL')
+  const [old] = at.left()
+  await at.start()
+  const ended = await at.run(
+    `import { readdirSync } from 'node:fs'
+    await startRun()
+    const isLeft = () => readdirSync('spool', { recursive: true }).some((name) => name.endsWith(${JSON.stringify(old)}))
+    const until = Date.now() + 20_000
+    while (isLeft() && Date.now() < until) await new Promise((later) => setTimeout(later, 10))
+    console.log(isLeft())
+    await endRun()`,
+    { built: await withThread("throw new Error('ill')"), env: { CAIRN_SPOOL_DIR: at.spoolDir } },
+  )
+  expect(ended).toMatchObject({ code: 0, stdout: 'false\n' })
+  expect(at.left()).toEqual([])
+  await at.stop()
+}, 60_000)
