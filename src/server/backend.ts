@@ -13,7 +13,7 @@ import type { SearchThread } from './search-thread.js'
 export interface Backend {
   readonly local: boolean
   /** Whether the store has nobody that looks through it ahead. */
-  readonly looks: boolean
+  readonly wantsLook: boolean
   readonly title: string
   /** Who moves versions where nobody says so. */
   readonly user: string | undefined
@@ -54,7 +54,7 @@ export async function openBackend(
     return {
       ...common,
       local: true,
-      looks: !isSearched,
+      wantsLook: !isSearched,
       shown: servedPlaces(inner, place),
       artifacts: homesOf(place),
       openArtifacts,
@@ -63,7 +63,7 @@ export async function openBackend(
   return {
     ...common,
     local: false,
-    looks: false,
+    wantsLook: false,
     shown: inner,
     artifacts: await parts.openArtifacts('mlflow-artifacts:/'),
     openArtifacts(uri) {

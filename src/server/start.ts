@@ -94,7 +94,7 @@ export async function serve(options: ServerOptions, thread: SearchThread | undef
     await backend.close()
   }
   // Not before whoever waits for the address has it.
-  if (backend.looks) setTimeout(() => void lookAhead(backend.inner), LOOK_MS).unref()
+  if (backend.wantsLook) setTimeout(() => void lookAhead(backend.inner), LOOK_MS).unref()
   const url = token === undefined ? `${address}/` : `${address}/?token=${token}`
   return { url, trackingUri: address, host, port, token, close, [Symbol.asyncDispose]: close }
 }

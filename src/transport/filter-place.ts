@@ -38,6 +38,10 @@ function shown(
     return refusal
   } catch (error) {
     if (!(error instanceof InvalidParameterError)) return refusal
-    return new InvalidParameterError(error.message, { ...refusal, cause: refusal })
+    // Its own words stay: it may have meant something else.
+    return new InvalidParameterError(`${error.message}\nThe server says: ${refusal.message}`, {
+      ...refusal,
+      cause: refusal,
+    })
   }
 }

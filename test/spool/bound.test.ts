@@ -4,10 +4,20 @@ import { expect, it } from 'vitest'
 import { stand } from '../support/spool-child.js'
 
 const COUNT = 60_000
-/** Logged when all that has arrived: there is room for it. */
-const LATER = 10_000
 /** About a third of what is logged while the server is away. */
 const MOST = 500_000
+
+type Write = (text: string) => void
+
+/** Does something the first time that a word is said. */
+function once(word: string, act: (write: Write) => void) {
+  let isDone = false
+  return (all: string, write: Write): void => {
+    if (isDone || !all.includes(word)) return
+    isDone = true
+    act(write)
+  }
+}
 
 it('a spool that holds as much as it may says so once, keeps the rest in memory, and goes on when there is room', async () => {
   const at = await stand()
@@ -18,33 +28,38 @@ it('a spool that holds as much as it may says so once, keeps the rest in memory,
         sum + (/log-\d{8}$/.test(name) ? (statSync(join(at.spoolDir, name), { throwIfNoEntry: false })?.size ?? 0) : 0),
       0,
     )
+  const started = once('started', (write) => void at.stop().then(() => write('away')))
+  const logged = once('logged', (write) => {
+    most = size()
+    void at.start().then(() => write('back'))
+  })
   const ended = await at.run(
-    `const run = await startRun(); logMetric('loss', 0, 0); await run.flush(); console.log('started')
-     await new Promise((go) => process.stdin.once('data', go))
-     for (let i = 1; i < ${COUNT}; i++) { logMetric('loss', i, i); if (i % 1000 === 0) await new Promise((later) => setTimeout(later, 2)) }
+    `let heard = ''
+     process.stdin.on('data', (text) => { heard += text })
+     const until = async (word, act = () => {}) => {
+       while (!heard.includes(word)) { act(); await new Promise((later) => setTimeout(later, 20)) }
+     }
+     const run = await startRun(); logMetric('loss', 0, 0); await run.flush(); console.log('started')
+     await until('away')
+     let i = 1
+     for (; i < ${COUNT}; i++) { logMetric('loss', i, i); if (i % 1000 === 0) await new Promise((later) => setTimeout(later, 2)) }
      setTag('while', 'full')
      console.log('logged ' + JSON.stringify(run.stats()))
-     await new Promise((go) => process.stdin.once('data', go)); process.stdin.destroy()
+     await until('back')
      await run.flush({ timeoutMs: 20_000 })
-     for (let i = ${COUNT}; i < ${COUNT + LATER}; i++) logMetric('loss', i, i)
+     // All that has arrived, so there is room again, which is seen when it is looked for again.
+     await until('room', () => { for (const end = i + 100; i < end; i++) logMetric('loss', i, i) })
+     process.stdin.destroy()
      await run.flush({ timeoutMs: 20_000 })
-     console.log('all ' + JSON.stringify(run.stats()))
+     console.log('all ' + JSON.stringify({ ...run.stats(), logged: i }))
      await endRun()`,
     {
       env: { CAIRN_SPOOL_MAX_BYTES: String(MOST) },
-      onStdout: (() => {
-        let stage = 0
-        return (all, _, write) => {
-          if (stage === 0 && all.includes('started')) {
-            stage = 1
-            void at.stop().then(() => write('go\n'))
-          } else if (stage === 1 && all.includes('logged')) {
-            stage = 2
-            most = size()
-            void at.start().then(() => write('go\n'))
-          }
-        }
-      })(),
+      onStderr: once('The spool takes what is logged again', (write) => write('room')),
+      onStdout(all, _, write) {
+        started(all, write)
+        logged(all, write)
+      },
     },
   )
   const told = (word: string) =>
@@ -53,10 +68,11 @@ it('a spool that holds as much as it may says so once, keeps the rest in memory,
   expect(most).toBeLessThanOrEqual(MOST + 100_000)
   expect(told('logged').queued).toBeGreaterThan(COUNT / 3)
   expect(told('logged').refused).toBe(0)
-  expect(told('all')).toMatchObject({ delivered: COUNT + LATER + 1, refused: 0, spooled: 0, queued: 0 })
+  const { logged: count = Number.NaN } = told('all')
+  expect(told('all')).toMatchObject({ delivered: count + 1, refused: 0, spooled: 0, queued: 0 })
   const seen = await at.outcome(ended)
   expect(seen).toMatchObject({ twice: 0, status: 'FINISHED', code: 0 })
-  expect(seen.steps).toHaveLength(COUNT + LATER)
+  expect(seen.steps).toHaveLength(count)
   expect(seen.tags.while).toBe('full')
   expect(ended.stderr.match(/may hold .* \(CAIRN_SPOOL_MAX_BYTES\)/g)).toHaveLength(1)
   expect(ended.stderr.match(/spool takes what is logged again/g)).toHaveLength(1)

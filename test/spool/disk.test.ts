@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { appendBytes, closeLog } from '../../src/disk/log-file.js'
 import { hasStrace } from '../soak/spool-moments.js'
 import { faultTable } from '../support/fault-table.js'
+import { canLoseRights, noRights } from '../support/no-rights.js'
 import { type Stand, stand } from '../support/spool-child.js'
 import { tempDir } from '../support/temp-dir.js'
 
@@ -96,21 +97,19 @@ const LOG = `const run = await startRun()
 
 describe('a folder that takes nothing', () => {
   const works = (command: string, ...args: string[]) => spawnSync(command, args).status === 0
-  const NO_RIGHTS = ['setpriv', '--bounding-set=-all', '--inh-caps=-all']
-
-  it.skipIf(!works(NO_RIGHTS[0]!, ...NO_RIGHTS.slice(1), 'true'))(
+  it.skipIf(!canLoseRights)(
     'because we may not write there: one warning, and all arrives (needs setpriv)',
     async () => {
       const dir = join(at.cwd, 'closed')
       mkdirSync(dir, { mode: 0o500 })
       const begun = performance.now()
-      const ended = await at.run(LOG, { env: under(dir), ...(process.getuid?.() === 0 ? { under: NO_RIGHTS } : {}) })
+      const ended = await at.run(LOG, { env: under(dir), ...noRights })
       table.whole(COUNT, await at.outcome(ended), begun)
       expect(ended.stderr.match(/There is no spool/g)).toHaveLength(1)
     },
   )
 
-  it.skipIf(!works(NO_RIGHTS[0]!, ...NO_RIGHTS.slice(1), 'true'))(
+  it.skipIf(!canLoseRights)(
     'any more, nor lets anything be removed: it is said once, and all arrives (needs setpriv)',
     async () => {
       const begun = performance.now()
@@ -128,7 +127,7 @@ describe('a folder that takes nothing', () => {
          await run.flush()
          chmodSync(dir, 0o700)
          await endRun()`,
-        process.getuid?.() === 0 ? { under: NO_RIGHTS } : {},
+        noRights,
       )
       table.whole(20 * COUNT, await at.outcome(ended), begun)
       expect(ended.stderr.match(/does not take what is logged/g)).toHaveLength(1)
@@ -139,7 +138,8 @@ describe('a folder that takes nothing', () => {
   it('because its disk is read only: one warning, and all arrives (needs the right to mount)', async ({ skip }) => {
     const dir = join(at.cwd, 'read-only')
     mkdirSync(dir)
-    if (!works('mount', '-t', 'tmpfs', '-o', 'ro', 'tmpfs', dir)) return skip()
+    if (!works('mount', '-t', 'tmpfs', '-o', 'ro', 'tmpfs', dir))
+      return skip('a read-only tmpfs cannot be mounted here')
     const begun = performance.now()
     const ended = await at.run(LOG, { env: under(dir) })
     spawnSync('umount', [dir])

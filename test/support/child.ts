@@ -18,10 +18,10 @@ export interface ChildOptions {
   readonly built?: string
   /** A command, with its arguments, that runs the process: a shell with limits, another name space. */
   readonly under?: readonly string[]
-  /** The user to run as. */
-  readonly uid?: number
   /** Told each time the child has said something more; `write` goes to its standard input. */
   readonly onStdout?: (all: string, kill: (signal: NodeJS.Signals) => void, write: (text: string) => void) => void
+  /** The same of what it says on its standard error. */
+  readonly onStderr?: (all: string, write: (text: string) => void) => void
 }
 
 const source = new URL('../../src/index.ts', import.meta.url).pathname
@@ -40,7 +40,6 @@ export async function child(script: string, options: ChildOptions): Promise<Ende
   ]
   const process_ = spawn(words[0]!, words.slice(1), {
     cwd: options.cwd,
-    ...(options.uid === undefined ? {} : { uid: options.uid }),
     env: {
       ...Object.fromEntries(inherited),
       CAIRN_CACHE_DIR: join(options.cwd, 'cache'),
@@ -50,16 +49,14 @@ export async function child(script: string, options: ChildOptions): Promise<Ende
   })
   let stdout = ''
   let stderr = ''
+  const write = (text: string) => void process_.stdin.write(text)
   process_.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text
-    options.onStdout?.(
-      stdout,
-      (signal) => void process_.kill(signal),
-      (line) => void process_.stdin.write(line),
-    )
+    options.onStdout?.(stdout, (signal) => void process_.kill(signal), write)
   })
   process_.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
+    options.onStderr?.(stderr, write)
   })
   const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
     process_.on('error', reject).on('close', (...how) => resolve(how))

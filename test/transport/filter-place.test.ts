@@ -15,12 +15,13 @@ const refusal = new InvalidParameterError('Invalid clause(s) in filter string', 
   url: 'http://127.0.0.1/x',
 })
 
-it('a filter that the server refuses is shown where it broke, with what the server said as its cause', async () => {
+it('a filter that the server refuses is shown where it broke, with what the server said', async () => {
   const error = await search(failing(refusal), 'metrics.auc >> 0.8')
   expect(error).toBeInstanceOf(InvalidParameterError)
   expect(error).toMatchObject({ status: 400, requestId: 'abc', url: 'http://127.0.0.1/x', cause: refusal })
   expect((error as Error).message).toContain('metrics.auc >> 0.8\n')
   expect((error as Error).message).toMatch(/^ +\^$/m)
+  expect((error as Error).message).toContain('The server says: Invalid clause(s) in filter string')
 })
 
 it('where our grammar sees nothing wrong, the words of the server stand', async () => {

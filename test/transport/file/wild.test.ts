@@ -126,14 +126,17 @@ describe('a store that others wrote', () => {
     for (const run_id of [gone, bare, 'f'.repeat(32)])
       await expect(call('logMetric', { run_id, key: 'a', value: 1, timestamp: 1 })).rejects.toThrow(NotFoundError)
   })
-  it.skipIf(process.getuid?.() === 0)('with a run that may not be read lists the others, and names it', async () => {
-    const { root, run } = pythonStore()
-    const id = second(run, (dir) => chmodSync(join(dir, 'params/lr'), 0))
-    const warned: string[] = []
-    const { find } = open(root, (message) => warned.push(message))
-    expect((await find()).map(({ info }) => info.run_id)).toEqual([RUN])
-    expect(warned).toEqual([expect.stringContaining(join(id, 'params/lr'))])
-  })
+  it.skipIf(process.getuid?.() === 0)(
+    'with a run that may not be read lists the others, and names it (root may read all)',
+    async () => {
+      const { root, run } = pythonStore()
+      const id = second(run, (dir) => chmodSync(join(dir, 'params/lr'), 0))
+      const warned: string[] = []
+      const { find } = open(root, (message) => warned.push(message))
+      expect((await find()).map(({ info }) => info.run_id)).toEqual([RUN])
+      expect(warned).toEqual([expect.stringContaining(join(id, 'params/lr'))])
+    },
+  )
   it('shows every change that others make, also within the same size', async () => {
     const { root, run } = pythonStore()
     const { find } = open(root)
