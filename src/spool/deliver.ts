@@ -5,8 +5,10 @@ import { carry } from './carry.js'
 import type { Courier } from './courier.js'
 import type { Deliverer, Watch } from './deliverer.js'
 import { keptFor } from './kept.js'
+import { MOST_AT_ONCE } from './limits.js'
 import type { Written } from './log.js'
 import { outcomes } from './outcomes.js'
+import { pace } from './pace.js'
 import { pauses } from './pauses.js'
 import { dropRunDir, rememberId, type ServerPlace, type SpooledRun } from './place.js'
 import type { ServerState } from './server.js'
@@ -45,6 +47,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
   })
   const work = backlog({ next: tail.next, done: acks.done, tried: acks.tried, onLost: outcome.lost })
   const waiting = waiters()
+  const pacing = pace(MOST_AT_ONCE)
   let closing = new AbortController()
   let runId = acks.runId ?? (run.local ? undefined : run.runId)
   let pointsOut = 0
@@ -65,6 +68,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
   })
   const unsubscribe = server.onChange(() => pump())
 
+  const mostAtOnce = () => Math.min(server.limits.atOnce, pacing.atOnce)
   const done = () => acks.done.points.size + acks.done.steps.size
   const isDone = ({ points, steps }: Written) =>
     acks.done.points.watermark >= points && acks.done.steps.watermark >= steps
@@ -95,6 +99,8 @@ export function deliverer(options: DeliverOptions): Deliverer {
     inFlight += count
     filesOut += files
     onLane(1)
+    const of = pointsOut
+    const isFull = parcel.points.length >= server.limits.batch.metrics
     // Files take their time, and have connections of their own.
     if (files === 0) server.begun()
     // A courier that throws at once is one that fails.
@@ -106,6 +112,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
             return
           }
           outcome.arrived(parcel)
+          if (isFull) pacing.answered(of, performance.now())
           forget()
         },
         (reason: unknown) => (over ? server.givenUp() : outcome.failed(parcel, reason)),
@@ -140,7 +147,6 @@ export function deliverer(options: DeliverOptions): Deliverer {
     fill()
     clearTimeout(timer)
     timer = undefined
-    const { limits } = server
     isNext = true
     for (;;) {
       const wait = pausing.wait()
@@ -156,7 +162,9 @@ export function deliverer(options: DeliverOptions): Deliverer {
       // One finds out whether the server is back.
       if (server.wait() > 0) break
     }
-    if (timer === undefined && isNext && !work.isEmpty && pointsOut < limits.atOnce) later(COMPANY_MS)
+    const isSlack = pointsOut < mostAtOnce()
+    if (isSlack) pacing.slack()
+    if (timer === undefined && isNext && !work.isEmpty && isSlack) later(COMPANY_MS)
     concludeIfDone()
   }
 
@@ -181,13 +189,12 @@ export function deliverer(options: DeliverOptions): Deliverer {
   }
 
   function nextParcel(): Parcel | undefined {
-    const { limits } = server
-    const batch = limits.batch
+    const { batch } = server.limits
     if (stepsOut === 0 && pausing.stepsMay()) {
       const parcel = work.steps(batch)
       if (parcel) return parcel
     }
-    if (runId === undefined || pointsOut >= limits.atOnce) return undefined
+    if (runId === undefined || pointsOut >= mostAtOnce()) return undefined
     const mayWait = hurried === 0 && options.written() !== undefined && !work.isFull(batch)
     if (mayWait && performance.now() - lastSent < COMPANY_MS) return undefined
     return work.points(batch)

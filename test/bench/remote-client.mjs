@@ -13,8 +13,8 @@ const BATCH = 1000
  */
 const WARM = 400 * BATCH
 const WARM_ROUNDS = 10
-/** Sent to the server itself before the clock starts: connections stand then. */
-const SETTLE = 4 * BATCH
+/** Sent to the server itself before the clock starts: connections stand then, and how many at once it likes is known. */
+const SETTLE = 80 * BATCH
 const keys = Array.from({ length: 20 }, (_, index) => `loss${index}`)
 const value = (index) => Math.sin(index)
 

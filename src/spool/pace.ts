@@ -1,0 +1,57 @@
+/** How many requests a run has under way at once: the fewest that bring as many answers a second as more would. */
+export interface Pace {
+  readonly atOnce: number
+  /** A full request was answered that went out as one of so many; `now` in milliseconds. */
+  answered(of: number, now: number): void
+  /** Fewer are under way than may be: the answers say nothing of the server now. */
+  slack(): void
+}
+
+/** Answers that are counted for each number at once. */
+const ROUND = 16
+/** What fewer at once may bring less. */
+const AS_GOOD = 0.97
+/** After so many answers all is found out anew: servers and the ways to them change. */
+const AGAIN = 1000
+
+/** Begins with the most at once, and tries one less or one more for as long as that is not known. */
+export function pace(most: number): Pace {
+  const unknown = () => new Array<number>(most + 1).fill(0)
+  /** Answers a millisecond, by how many were at once; 0 where that is not known. */
+  let rates = unknown()
+  let atOnce = most
+  let answers = 0
+  let count = 0
+  let since: number | undefined
+
+  function next(): number {
+    const least = AS_GOOD * Math.max(...rates)
+    const best = rates.findIndex((rate) => rate >= least)
+    return [best - 1, best + 1].find((near) => near > 0 && rates[near] === 0) ?? best
+  }
+
+  return {
+    get atOnce() {
+      return atOnce
+    },
+    answered(of, now) {
+      if (++answers >= AGAIN) {
+        answers = 0
+        rates = unknown()
+      }
+      if (of !== atOnce) return
+      if (since === undefined) {
+        since = now
+        count = 0
+        return
+      }
+      if (++count < ROUND) return
+      rates[atOnce] = count / (now - since)
+      since = undefined
+      atOnce = next()
+    },
+    slack() {
+      since = undefined
+    },
+  }
+}
