@@ -237,10 +237,14 @@ export function openLog(
     },
     watchedBy(onlooker) {
       watch.by(onlooker)
-      // Who looked is gone, and may have been at it.
+      // Who looked is gone, may have been at it, and writes nothing more of what was left to it.
       if (onlooker === undefined) {
         unlock(memory)
-        locked(memory, countPoints)
+        try {
+          locked(memory, pour)
+        } catch {
+          // It goes with what is logged next, or at the end.
+        }
       }
       for (const name of names) onlooker?.key(name)
     },
@@ -248,6 +252,8 @@ export function openLog(
     get watching() {
       return watch.watching
     },
+    looked: watch.looked,
+    isLooked: watch.isLooked,
     rest: watch.rest,
     get isClosed() {
       return Atomics.load(flags, CLOSED) === 1

@@ -14,8 +14,10 @@ export interface Lookout {
 const LOOK_MS = 25
 /** How often one is looked at whose thread leaves points in memory: they are to be on disk within 10 ms. */
 const CLOSE_LOOK_MS = 3
-/** A log that has not grown for so many looks is left alone until there is word of it. */
-const QUIET_LOOKS = 8
+/** A log that has not grown for so many looks is looked at less closely, or left alone until there is word of it. */
+const QUIET_LOOKS = { close: 5, far: 8 }
+/** Much less than the silence after which another process takes over. */
+const HELD_MS = 1000
 
 interface Watched {
   readonly held: () => boolean
@@ -31,18 +33,22 @@ export function logLookout(): Lookout {
   let timer: NodeJS.Timeout | undefined
   let isClose = false
 
-  function look(log: SpoolLog, watched: Watched): void {
-    // What its own thread has left since the last look will not be taken along by a next call.
-    const isLeft = log.waiting > 0 && log.poured === watched.passed
-    if (isLeft && watched.held()) {
-      try {
-        log.pourIfFree()
-      } catch {
-        // A full disk: its own thread finds out too, and has another way.
-      }
-      // It is that thread which writes next, as a rule, and descriptors are few.
-      log.letGo()
+  /** Writes what its own thread has left since the last look; answers whether that can be done. */
+  function pour(log: SpoolLog, { held, passed }: Watched): boolean {
+    // What is still being poured there is taken along by a next call.
+    if (log.waiting === 0 || log.poured !== passed) return true
+    if (!held()) return false
+    try {
+      log.pourIfFree()
+      return true
+    } catch {
+      // A full disk: its own thread finds out too, and has another way.
+      return false
     }
+  }
+
+  function look(log: SpoolLog, watched: Watched): void {
+    const canPour = pour(log, watched)
     watched.passed = log.poured
     const { version } = log
     const hasGrown = version !== watched.version
@@ -50,8 +56,11 @@ export function logLookout(): Lookout {
     watched.quiet = hasGrown || log.waiting > 0 ? 0 : watched.quiet + 1
     if (hasGrown) watched.onMore()
     if (log.watching === 2) {
-      if (log.waiting === 0) log.rest(version)
-    } else if (watched.quiet >= QUIET_LOOKS && log.rest(version)) logs.delete(log)
+      if (canPour) log.looked()
+      if (watched.quiet >= QUIET_LOOKS.close) log.rest(version)
+    } else if (watched.quiet >= QUIET_LOOKS.far && log.rest(version)) logs.delete(log)
+    // It is its own thread which writes next, as a rule, and descriptors are few.
+    if (log.watching < 2) log.letGo()
   }
 
   function lookAll(): void {
@@ -74,11 +83,25 @@ export function logLookout(): Lookout {
     watch(log, held, onMore) {
       const known = logs.get(log)
       if (known) known.quiet = 0
-      else logs.set(log, { held, onMore, version: -1, passed: log.poured, quiet: 0 })
+      else logs.set(log, { held: nowAndThen(held), onMore, version: -1, passed: log.poured, quiet: 0 })
       if (timer !== undefined && (isClose || log.watching < 2)) return
       clearTimeout(timer)
       arm()
     },
     forget: (log) => void logs.delete(log),
+  }
+}
+
+/** Asks the disk at most once in a while. */
+function nowAndThen(held: () => boolean): () => boolean {
+  let askedAt = Number.NEGATIVE_INFINITY
+  let was = false
+  return () => {
+    const now = performance.now()
+    if (!was || now - askedAt > HELD_MS) {
+      was = held()
+      askedAt = now
+    }
+    return was
   }
 }

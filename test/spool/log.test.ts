@@ -326,6 +326,52 @@ describe('points in the memory of a log', () => {
     expect(stirred).toBeLessThanOrEqual(3)
     expect(readAll(dir).records.flatMap((record) => pointsOf(record))).toEqual(expected(15, ['loss']))
   })
+
+  it('says that it looks for as long as it can write what is left, and no longer', async () => {
+    const dir = tempDir()
+    const log = openLog(dir)
+    const other = openLog(dir, { memory: logMemory(log.memory.buffer) })
+    const lookout = logLookout()
+    let isHeld = true
+    const isLooked = () => log.isLooked(Date.now())
+    log.watchedBy({
+      stir: () =>
+        lookout.watch(
+          other,
+          () => isHeld,
+          () => {},
+        ),
+      key: other.addKey,
+    })
+    log.addKey('loss')
+    expect(isLooked()).toBe(false)
+    put(log, 5, 0)
+    log.stir(true)
+    await vi.waitFor(() => expect(isLooked()).toBe(true), { interval: 1 })
+    await vi.waitFor(() => expect(log.waiting).toBe(0))
+    // Nothing comes for a while.
+    await vi.waitFor(() => expect(log.watching).toBe(1), { interval: 1 })
+    expect(isLooked()).toBe(false)
+    await vi.waitFor(() => expect(log.watching).toBe(0))
+    lookout.forget(other)
+    isHeld = false
+    put(log, 5, 5)
+    log.stir(true)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect([isLooked(), log.waiting, log.watching]).toEqual([false, 5, 2])
+    lookout.forget(other)
+  })
+
+  it('leaves nothing behind in memory when it is gone', () => {
+    const dir = tempDir()
+    const log = openLog(dir)
+    log.watchedBy({ stir() {}, key() {} })
+    log.addKey('loss')
+    put(log, 5, 0)
+    log.watchedBy(undefined)
+    expect(log.waiting).toBe(0)
+    expect(readAll(dir).records.flatMap((record) => pointsOf(record))).toEqual(expected(5, ['loss']))
+  })
 })
 
 describe('the notes of a delivery', () => {

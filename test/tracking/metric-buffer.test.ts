@@ -214,7 +214,7 @@ function besideDrain() {
   const memory: BatchMetric[] = []
   const names: string[] = []
   const taken = { past: [] as number[], drained: [] as number[] }
-  const is = { wayOpen: false, drainOpen: false }
+  const is = { wayOpen: false, drainOpen: false, looked: false, left: 0 }
   let passed = 0
   const pourAll = () => {
     taken.past.push(...memory.map(({ value }) => value))
@@ -234,7 +234,10 @@ function besideDrain() {
       return is.wayOpen
     },
     take: (count) => memory.splice(0, count),
-    leave() {},
+    leave() {
+      is.left++
+    },
+    isLooked: () => is.looked,
   }
   const drain: Drain = async (delivery) => {
     if (!is.drainOpen) throw new UnavailableError('neither disk nor server')
@@ -242,6 +245,36 @@ function besideDrain() {
   }
   return { buffer: metricBuffer(drain, { way }), is, taken, other: pourAll }
 }
+
+describe('a way with another thread beside it', () => {
+  it('is gone in the very call by calls with time between them', () => {
+    const { buffer, is, taken } = besideDrain()
+    is.wayOpen = true
+    for (let i = 0; i < 100; i++) {
+      vi.advanceTimersByTime(12)
+      buffer.metric('loss', i, i, 1)
+      expect(taken.past).toHaveLength(i + 1)
+    }
+    expect(is.left).toBe(0)
+  })
+
+  it('is left to that thread by calls that come quickly, as soon as it looks, and for as long as it does', () => {
+    const { buffer, is, taken } = besideDrain()
+    is.wayOpen = true
+    for (let i = 0; i < 40; i++) {
+      vi.advanceTimersByTime(3)
+      buffer.metric('loss', i, i, 1)
+    }
+    expect(taken.past).toHaveLength(40)
+    expect(is.left).toBeGreaterThan(0)
+    is.looked = true
+    for (let i = 40; i < 80; i++) buffer.metric('loss', i, i, 1)
+    expect(taken.past).toHaveLength(40)
+    is.looked = false
+    buffer.metric('loss', 80, 80, 1)
+    expect(taken.past).toHaveLength(81)
+  })
+})
 
 describe('a flush where disk and server both fail', () => {
   /** Whether a promise is settled once all that is due now has run. */
