@@ -110,17 +110,6 @@ function compareValues(a: Value, b: Value, ascending: boolean): number {
   return typeof b === 'string' || a < b ? -sign : a > b ? sign : 0
 }
 
-/** Compares two subjects by the keys, the first that tells them apart deciding; reads both each time. */
-export function comparing(keys: readonly OrderKey[]): (a: Subject, b: Subject) => number {
-  return (a, b) => {
-    for (const key of keys) {
-      const order = compareValues(read(a, key), read(b, key), key.ascending)
-      if (order !== 0) return order
-    }
-    return 0
-  }
-}
-
 /** An item with what some sort keys read of it. */
 export interface SortRow<T> {
   readonly item: T
