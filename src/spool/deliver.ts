@@ -100,7 +100,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
     filesOut += files
     onLane(1)
     const of = pointsOut
-    const isFull = parcel.points.length >= server.limits.batch.metrics
+    const isTelling = parcel.points.length >= server.limits.batch.metrics && !parcel.again
     // Files take their time, and have connections of their own.
     if (files === 0) server.begun()
     // A courier that throws at once is one that fails.
@@ -112,7 +112,8 @@ export function deliverer(options: DeliverOptions): Deliverer {
             return
           }
           outcome.arrived(parcel)
-          if (isFull) pacing.answered(of, performance.now())
+          if (isTelling) pacing.answered(of, count, performance.now())
+          else if (stretch.lane === 'points') pacing.slack()
           forget()
         },
         (reason: unknown) => (over ? server.givenUp() : outcome.failed(parcel, reason)),

@@ -237,14 +237,10 @@ export function openLog(
     },
     watchedBy(onlooker) {
       watch.by(onlooker)
-      // Who looked is gone, may have been at it, and writes nothing more of what was left to it.
+      // Who looked is gone, and may have been at it.
       if (onlooker === undefined) {
         unlock(memory)
-        try {
-          locked(memory, pour)
-        } catch {
-          // It goes with what is logged next, or at the end.
-        }
+        locked(memory, countPoints)
       }
       for (const name of names) onlooker?.key(name)
     },

@@ -14,6 +14,8 @@ export interface Lookout {
 const LOOK_MS = 25
 /** How often one is looked at whose thread leaves points in memory: they are to be on disk within 10 ms. */
 const CLOSE_LOOK_MS = 3
+/** Looks further apart than this, by a slow disk or a crowd of logs, are none that points can be left to. */
+const CLOSE_ENOUGH_MS = 6
 /** A log that has not grown for so many looks is looked at less closely, or left alone until there is word of it. */
 const QUIET_LOOKS = { close: 5, far: 8 }
 /** Much less than the silence after which another process takes over. */
@@ -24,7 +26,9 @@ interface Watched {
   readonly onMore: () => void
   version: number
   passed: number
+  /** Looks in a row without anything new, or at points that cannot be written. */
   quiet: number
+  lookedAt: number
 }
 
 /** Makes a lookout; it costs nothing while all is quiet. */
@@ -48,15 +52,18 @@ export function logLookout(): Lookout {
   }
 
   function look(log: SpoolLog, watched: Watched): void {
+    const now = performance.now()
+    const isSteady = now - watched.lookedAt <= CLOSE_ENOUGH_MS
+    watched.lookedAt = now
     const canPour = pour(log, watched)
     watched.passed = log.poured
     const { version } = log
     const hasGrown = version !== watched.version
     watched.version = version
-    watched.quiet = hasGrown || log.waiting > 0 ? 0 : watched.quiet + 1
+    watched.quiet = hasGrown || (canPour && log.waiting > 0) ? 0 : watched.quiet + 1
     if (hasGrown) watched.onMore()
     if (log.watching === 2) {
-      if (canPour) log.looked()
+      if (canPour && isSteady) log.looked()
       if (watched.quiet >= QUIET_LOOKS.close) log.rest(version)
     } else if (watched.quiet >= QUIET_LOOKS.far && log.rest(version)) logs.delete(log)
     // It is its own thread which writes next, as a rule, and descriptors are few.
@@ -72,8 +79,8 @@ export function logLookout(): Lookout {
   function arm(): void {
     if (logs.size === 0) return
     isClose = false
-    for (const log of logs.keys()) {
-      isClose = log.watching === 2
+    for (const [log, { quiet }] of logs) {
+      isClose = log.watching === 2 && quiet <= QUIET_LOOKS.close
       if (isClose) break
     }
     timer = setTimeout(lookAll, isClose ? CLOSE_LOOK_MS : LOOK_MS)
@@ -83,7 +90,10 @@ export function logLookout(): Lookout {
     watch(log, held, onMore) {
       const known = logs.get(log)
       if (known) known.quiet = 0
-      else logs.set(log, { held: nowAndThen(held), onMore, version: -1, passed: log.poured, quiet: 0 })
+      else {
+        const fresh = { version: -1, passed: log.poured, quiet: 0, lookedAt: Number.NEGATIVE_INFINITY }
+        logs.set(log, { held: nowAndThen(held), onMore, ...fresh })
+      }
       if (timer !== undefined && (isClose || log.watching < 2)) return
       clearTimeout(timer)
       arm()
@@ -98,7 +108,7 @@ function nowAndThen(held: () => boolean): () => boolean {
   let was = false
   return () => {
     const now = performance.now()
-    if (!was || now - askedAt > HELD_MS) {
+    if (now - askedAt > HELD_MS) {
       was = held()
       askedAt = now
     }

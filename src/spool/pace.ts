@@ -1,9 +1,9 @@
 /** How many requests a run has under way at once: the fewest that bring as many answers a second as more would. */
 export interface Pace {
   readonly atOnce: number
-  /** A full request was answered that went out as one of so many; `now` in milliseconds. */
-  answered(of: number, now: number): void
-  /** Fewer are under way than may be: the answers say nothing of the server now. */
+  /** A full request was answered, with so many points, that went out as one of so many; `now` in milliseconds. */
+  answered(of: number, points: number, now: number): void
+  /** Fewer are under way than may be, or other ones: the answers say nothing of the server now. */
   slack(): void
 }
 
@@ -11,17 +11,20 @@ export interface Pace {
 const ROUND = 16
 /** What fewer at once may bring less. */
 const AS_GOOD = 0.97
-/** After so many answers all is found out anew: servers and the ways to them change. */
-const AGAIN = 1000
+/** After so many answers all is found out anew: soon at first, as what was seen by chance may be wrong, then seldom. */
+const AGAIN = { first: 200, most: 1000 }
 
 /** Begins with the most at once, and tries one less or one more for as long as that is not known. */
 export function pace(most: number): Pace {
   const unknown = () => new Array<number>(most + 1).fill(0)
-  /** Answers a millisecond, by how many were at once; 0 where that is not known. */
+  /** Points a millisecond, by how many requests were at once; 0 where that is not known. */
   let rates = unknown()
   let atOnce = most
-  let answers = 0
+  /** The first ones are those of a cold server. */
+  let answers = -ROUND
+  let until = AGAIN.first
   let count = 0
+  let arrived = 0
   let since: number | undefined
 
   function next(): number {
@@ -34,19 +37,23 @@ export function pace(most: number): Pace {
     get atOnce() {
       return atOnce
     },
-    answered(of, now) {
-      if (++answers >= AGAIN) {
+    answered(of, points, now) {
+      if (++answers >= until) {
         answers = 0
+        until = Math.min(AGAIN.most, until * 2)
         rates = unknown()
+        since = undefined
       }
-      if (of !== atOnce) return
+      if (of !== atOnce || answers <= 0) return
       if (since === undefined) {
         since = now
         count = 0
+        arrived = 0
         return
       }
+      arrived += points
       if (++count < ROUND) return
-      rates[atOnce] = count / (now - since)
+      rates[atOnce] = arrived / Math.max(1, now - since)
       since = undefined
       atOnce = next()
     },

@@ -19,7 +19,7 @@ export interface Watch {
   /** Tells it to look, as closely as said. */
   stir(closely: boolean): void
   readonly watching: Watching
-  /** Says, in the thread that looks closely, that it has just done so. */
+  /** Says, in the thread that looks closely, that it has just done so and soon will again. */
   looked(): void
   /** Whether the other thread looks so closely that what is left in memory now will be on disk in a few milliseconds. */
   isLooked(now: number): boolean
@@ -39,6 +39,7 @@ export function logWatch({ flags }: LogMemory): Watch {
   return {
     by(other) {
       onlooker = other
+      if (other === undefined) Atomics.store(flags, LOOKED, 0)
     },
     get onlooker() {
       return onlooker
@@ -53,10 +54,12 @@ export function logWatch({ flags }: LogMemory): Watch {
     get watching() {
       return Atomics.load(flags, WATCH) as Watching
     },
-    looked: () => void Atomics.store(flags, LOOKED, Date.now()),
+    // Never 0, which says that nobody looks.
+    looked: () => void Atomics.store(flags, LOOKED, Date.now() | 1),
     isLooked(now) {
-      const ago = (now - Atomics.load(flags, LOOKED)) | 0
-      return ago <= HELD_UP_MS && ago >= -HELD_UP_MS
+      const at = Atomics.load(flags, LOOKED)
+      const ago = (now - at) | 0
+      return at !== 0 && ago <= HELD_UP_MS && ago >= -HELD_UP_MS
     },
     rest(version) {
       const now = Atomics.load(flags, WATCH)

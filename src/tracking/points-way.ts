@@ -35,6 +35,8 @@ export interface Beside {
   readonly isIdle: boolean
   /** Looks again soon at what waits. */
   arm(): void
+  /** Looks again in a while at what another thread is to take on its way: it may find that it cannot. */
+  lookLater(): void
 }
 
 /** Points in a row that are passed on one by one; one more is earned each millisecond. */
@@ -60,7 +62,7 @@ export function pastQueue(way: PointsWay, queue: Beside): Take {
   let lastAt = 0
   // Known once: a loop that logs feels each look.
   const { put, leave, isLooked } = way
-  const { arm } = queue
+  const { arm, lookLater } = queue
 
   /** Passes on what waits, in this very call, unless that was done too often of late. */
   function passOn(now: number): void {
@@ -79,9 +81,13 @@ export function pastQueue(way: PointsWay, queue: Beside): Take {
 
   return (key, value, step, timestamp, extras, now) => {
     const isOdd = extras !== undefined || typeof step === 'bigint'
-    if (isOdd || !(put(key, value, step, timestamp) || (queue.pour() && put(key, value, step, timestamp))))
-      queue.put(key, value, step, timestamp, extras)
-    if (now === 0 || isLooked(now)) return
+    const isOnWay = !isOdd && (put(key, value, step, timestamp) || (queue.pour() && put(key, value, step, timestamp)))
+    if (!isOnWay) queue.put(key, value, step, timestamp, extras)
+    if (now === 0) return
+    if (isOnWay && isLooked(now)) {
+      lookLater()
+      return
+    }
     if (credit > 0 || now !== lastAt) {
       passOn(now)
       if (queue.isIdle) return

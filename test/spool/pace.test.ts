@@ -10,7 +10,7 @@ function talk(pacing: ReturnType<typeof pace>, answersAt: (atOnce: number) => nu
     const { atOnce } = pacing
     now += 1000 / answersAt(atOnce)
     seen.push(atOnce)
-    pacing.answered(atOnce, now)
+    pacing.answered(atOnce, 1000, now)
   }
   return seen
 }
@@ -23,16 +23,15 @@ it('goes down to one at once where more bring nothing', () => {
   expect(pacing.atOnce).toBe(1)
 })
 
-it('stays at the most where each brings more, and tries one less for a moment alone', () => {
+it('stays at the most where each brings more, and tries one less now and then', () => {
   const seen = talk(pace(4), (atOnce) => 10 * atOnce, 900)
-  expect(seen.filter((atOnce) => atOnce < 4).length).toBeLessThan(20)
+  expect(seen.filter((atOnce) => atOnce < 4).length).toBeLessThan(70)
   expect(seen.at(-1)).toBe(4)
 })
 
 it('finds the number between', () => {
-  const pacing = pace(4)
-  talk(pacing, (atOnce) => 10 * Math.min(2, atOnce), 200)
-  expect(pacing.atOnce).toBe(2)
+  const seen = talk(pace(4), (atOnce) => 10 * Math.min(2, atOnce), 1000)
+  expect(seen.filter((atOnce) => atOnce === 2).length).toBeGreaterThan(700)
 })
 
 it('finds out anew when things have changed', () => {
@@ -45,10 +44,22 @@ it('finds out anew when things have changed', () => {
 
 it('counts nothing of a time in which fewer were under way', () => {
   const pacing = pace(4)
-  for (let n = 0; n < 200; n++) {
-    pacing.answered(4, n * 100)
+  for (let n = 0; n < 90; n++) {
+    pacing.answered(4, 1000, n * 100)
     if (n % 10 === 9) pacing.slack()
   }
-  for (let n = 0; n < 100; n++) pacing.answered(3, 20_000 + n)
+  for (let n = 0; n < 90; n++) pacing.answered(3, 1000, 20_000 + n)
   expect(pacing.atOnce).toBe(4)
+})
+
+it('counts nothing of the first answers, and soon looks again at what it took for slower', () => {
+  const pacing = pace(4)
+  let n = 0
+  talk(pacing, (atOnce) => 10 * atOnce * (n++ < 16 ? 0.2 : 1), 60)
+  expect(pacing.atOnce).toBe(4)
+  const other = pace(4)
+  n = 0
+  // A bad time that ends: the pace is low for that alone.
+  talk(other, (atOnce) => 10 * atOnce * (n++ < 40 ? 0.2 : 1), 300)
+  expect(other.atOnce).toBe(4)
 })

@@ -128,9 +128,9 @@ describe('a thread that ends while it writes points down', () => {
     for (let i = 0; i < 5; i++) log.put(0, i, i, 1)
     // It has written them and not yet said so.
     expect(await pouredByOneThatDies(dir, log, 3, true)).toBe(true)
-    isFull = true
     log.watchedBy(undefined)
     expect(stepsIn(dir)).toHaveLength(5)
+    isFull = true
     log.put(0, 5, 5, 1)
     expect(() => log.points([{ key: 'odd', value: 6, step: 6, timestamp: 1 }])).toThrow('full')
     expect(log.take(10)).toEqual([])

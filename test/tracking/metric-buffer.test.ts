@@ -274,6 +274,18 @@ describe('a way with another thread beside it', () => {
     buffer.metric('loss', 80, 80, 1)
     expect(taken.past).toHaveLength(81)
   })
+
+  it('is not left to it by points that it cannot see, nor for long where it takes nothing', async () => {
+    const { buffer, is, taken } = besideDrain()
+    Object.assign(is, { wayOpen: true, drainOpen: true, looked: true })
+    buffer.metric('loss', 1, 2n ** 60n, 1)
+    buffer.metric('loss', 2, 2, 1, { modelId: 'm' })
+    expect(taken.drained).toEqual([1])
+    buffer.metric('loss', 3, 3, 1)
+    expect(taken.past).toEqual([])
+    await vi.advanceTimersByTimeAsync(300)
+    expect(taken.past).toEqual([3])
+  })
 })
 
 describe('a flush where disk and server both fail', () => {
