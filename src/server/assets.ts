@@ -47,16 +47,28 @@ const ICON = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><g fil
 
 const TYPES = { 'page.js': 'text/javascript; charset=utf-8', 'page.css': 'text/css; charset=utf-8' } as const
 
+const NO_PAGE =
+  'The files of the page are not beside the code of the server: leave cairn-ml out of the bundle (external); where its sources run, npm run build makes them'
+
 interface Asset {
   readonly body: Uint8Array<ArrayBuffer>
   readonly etag: string
 }
 
-/** Where the built page lies: beside this file in the package, in `dist` when the source itself runs. */
-const PLACES = ['./', '../../dist/'].map((place) => fileURLToPath(new URL(place, import.meta.url)))
+/**
+ * Where the built page lies: beside this file in the package, in `dist` when the source itself runs; nowhere when a bundler
+ * has made another module of it.
+ */
+function places(): string[] {
+  try {
+    return ['./', '../../dist/'].map((place) => fileURLToPath(new URL(place, import.meta.url)))
+  } catch {
+    return []
+  }
+}
 
 async function load(name: string): Promise<Asset | undefined> {
-  for (const place of PLACES) {
+  for (const place of places()) {
     if ((await factsBehind(place + name))?.kind !== 'file') continue
     const body = new Uint8Array(await readBytes(place + name))
     return { body, etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"` }
@@ -81,7 +93,7 @@ export function assetRoutes(): Hono<Env> {
       const asset = await loaded
       if (!asset) {
         loaded = undefined
-        return plain('The page is not built; npm run build makes it', 503)
+        return plain(NO_PAGE, 503)
       }
       const headers = { ...HEADERS, 'content-type': type, etag: asset.etag, 'cache-control': 'no-cache' }
       if (asked.req.header('if-none-match') === asset.etag) return new Response(null, { status: 304, headers })
