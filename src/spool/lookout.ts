@@ -29,6 +29,8 @@ interface Watched {
   /** Looks in a row without anything new, or at points that cannot be written. */
   quiet: number
   lookedAt: number
+  /** Whether what was left could not be written when that was last tried. */
+  isBarred: boolean
 }
 
 /** Makes a lookout; it costs nothing while all is quiet. */
@@ -37,33 +39,33 @@ export function logLookout(): Lookout {
   let timer: NodeJS.Timeout | undefined
   let isClose = false
 
-  /** Writes what its own thread has left since the last look; answers whether that can be done. */
-  function pour(log: SpoolLog, { held, passed }: Watched): boolean {
-    // What is still being poured there is taken along by a next call.
-    if (log.waiting === 0 || log.poured !== passed) return true
-    if (!held()) return false
+  /** Writes what its own thread has left, and notes whether that can be done. */
+  function pour(log: SpoolLog, watched: Watched): void {
+    // Where nothing is left to this one, a next call takes along what is still being poured.
+    if (log.waiting === 0 || (log.watching < 2 && log.poured !== watched.passed)) return
+    watched.isBarred = true
+    if (!watched.held()) return
     try {
       log.pourIfFree()
-      return true
+      watched.isBarred = false
     } catch {
       // A full disk: its own thread finds out too, and has another way.
-      return false
     }
   }
 
   function look(log: SpoolLog, watched: Watched): void {
-    const now = performance.now()
-    const isSteady = now - watched.lookedAt <= CLOSE_ENOUGH_MS
-    watched.lookedAt = now
-    const canPour = pour(log, watched)
+    const { lookedAt: before } = watched
+    watched.lookedAt = performance.now()
+    pour(log, watched)
+    const isSteady = performance.now() - before <= CLOSE_ENOUGH_MS
     watched.passed = log.poured
     const { version } = log
     const hasGrown = version !== watched.version
     watched.version = version
-    watched.quiet = hasGrown || (canPour && log.waiting > 0) ? 0 : watched.quiet + 1
+    watched.quiet = hasGrown || (log.waiting > 0 && !watched.isBarred) ? 0 : watched.quiet + 1
     if (hasGrown) watched.onMore()
     if (log.watching === 2) {
-      if (canPour && isSteady) log.looked()
+      if (isSteady && !watched.isBarred) log.looked()
       if (watched.quiet >= QUIET_LOOKS.close) log.rest(version)
     } else if (watched.quiet >= QUIET_LOOKS.far && log.rest(version)) logs.delete(log)
     // It is its own thread which writes next, as a rule, and descriptors are few.
@@ -91,7 +93,7 @@ export function logLookout(): Lookout {
       const known = logs.get(log)
       if (known) known.quiet = 0
       else {
-        const fresh = { version: -1, passed: log.poured, quiet: 0, lookedAt: Number.NEGATIVE_INFINITY }
+        const fresh = { version: -1, passed: log.poured, quiet: 0, lookedAt: Number.NEGATIVE_INFINITY, isBarred: false }
         logs.set(log, { held: nowAndThen(held), onMore, ...fresh })
       }
       if (timer !== undefined && (isClose || log.watching < 2)) return

@@ -156,6 +156,8 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
         current = undefined
         then()
         pump()
+        // Another thread may have taken the rest on its way meanwhile.
+        flushing.tell()
       }
       outcome.then(
         () => settle(() => arrived(delivery)),

@@ -13,8 +13,8 @@ it.skipIf(!existsSync(ESBUILD))(
     const entry = join(dirname(await built()), 'server.js')
     const out = join(dirname(entry), 'server-bundle.cjs')
     const apart = ['onnxruntime-node', 'sharp', '@tensorflow/*'].map((name) => `--external:${name}`)
-    const how = ['--bundle', '--platform=node', '--format=cjs', '--log-level=error', ...apart]
-    execFileSync(ESBUILD, [entry, ...how, `--outfile=${out}`], { stdio: 'pipe' })
+    const options = ['--bundle', '--platform=node', '--format=cjs', '--log-level=error', ...apart]
+    execFileSync(ESBUILD, [entry, ...options, `--outfile=${out}`], { stdio: 'pipe' })
     const script = `require(${JSON.stringify(out)}).startServer({ trackingUri: 'mlruns' }).then(async (server) => {
     const said = []
     for (const path of ['/health', '/', '/page.js', '/api/2.0/mlflow/experiments/get?experiment_id=0']) {
@@ -24,7 +24,8 @@ it.skipIf(!existsSync(ESBUILD))(
     console.log(JSON.stringify(said))
     await server.close()
   })`
-    const said = execFileSync(process.execPath, ['-e', script], { cwd: tempDir(), encoding: 'utf8', stdio: 'pipe' })
+    const how = { cwd: tempDir(), encoding: 'utf8', stdio: 'pipe', timeout: 20_000 } as const
+    const said = execFileSync(process.execPath, ['-e', script], how)
     const answers = JSON.parse(said) as [number, string][]
     expect(answers.map(([status]) => status)).toEqual([200, 200, 503, 200])
     expect(answers[2]?.[1]).toContain('files of the page are not beside')

@@ -100,8 +100,8 @@ it('a delivery that is stopped just when it finds its server back keeps no other
 }, 60_000)
 
 it.each([
-  ['one at a time, where the server is slower the more there are', (atOnce: number) => 10 + 20 * (atOnce - 1), 1],
-  ['as many at once as may be, where each brings more', () => 20, 4],
+  ['one at a time, where the server is slower the more there are', (atOnce: number) => 20 + 60 * (atOnce - 1), 1],
+  ['as many at once as may be, where each brings more', () => 60, 4],
 ])(
   'a long run sends %s',
   async (_, msFor, most) => {
@@ -116,7 +116,7 @@ it.each([
       },
     })
     const { log, delivery } = begin('run')
-    const batches = 180
+    const batches = 150
     for (let n = 0; n < batches; n++) log.points(Array.from({ length: 1000 }, (_, at) => point(n * 1000 + at)))
     expect(await delivery.until({ points: batches * 1000, steps: 0 }, 60_000)).toBe(true)
     const usual = last.slice(90, 99).toSorted((a, b) => a - b)[4]
