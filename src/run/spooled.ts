@@ -203,7 +203,6 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
       pour: () => write('points', log.pour) === undefined,
       take: log.take,
       leave: () => log.stir(true),
-      isLooked: log.isLooked,
     },
     drain,
     flush,

@@ -248,8 +248,6 @@ export function openLog(
     get watching() {
       return watch.watching
     },
-    looked: watch.looked,
-    isLooked: watch.isLooked,
     rest: watch.rest,
     get isClosed() {
       return Atomics.load(flags, CLOSED) === 1

@@ -27,8 +27,6 @@ export const WATCH = 7
 export const BESIDE = 8
 /** Whether points of the memory are being written, and may stand in the log before they are taken out of it. */
 export const POURING = 9
-/** When the other thread last looked closely, in epoch milliseconds as far as 32 bits hold them; 0 when it does not. */
-export const LOOKED = 10
 
 /** Places in `counts`. */
 export const POINTS = 0

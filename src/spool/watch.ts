@@ -1,4 +1,4 @@
-import { HEAD, LOOKED, type LogMemory, TAIL, VERSION, WATCH } from './memory.js'
+import { HEAD, type LogMemory, TAIL, VERSION, WATCH } from './memory.js'
 
 /** How closely the other thread looks at a log: not until it is told, for more to send, or for points left in memory. */
 export type Watching = 0 | 1 | 2
@@ -19,10 +19,6 @@ export interface Watch {
   /** Tells it to look, as closely as said. */
   stir(closely: boolean): void
   readonly watching: Watching
-  /** Says, in the thread that looks closely, that it has just done so and soon will again. */
-  looked(): void
-  /** Whether the other thread looks so closely that what is left in memory now will be on disk in a few milliseconds. */
-  isLooked(now: number): boolean
   /**
    * Looks less closely from now on, in the thread that looks; false when there is something new: more than it knew of, or
    * points in memory.
@@ -30,16 +26,12 @@ export interface Watch {
   rest(version: number): boolean
 }
 
-/** A thread that looks closely and did not for so long is held up, or gone. */
-const HELD_UP_MS = 5
-
 /** The watch over a log's memory. */
 export function logWatch({ flags }: LogMemory): Watch {
   let onlooker: Onlooker | undefined
   return {
     by(other) {
       onlooker = other
-      if (other === undefined) Atomics.store(flags, LOOKED, 0)
     },
     get onlooker() {
       return onlooker
@@ -54,18 +46,9 @@ export function logWatch({ flags }: LogMemory): Watch {
     get watching() {
       return Atomics.load(flags, WATCH) as Watching
     },
-    // Never 0, which says that nobody looks.
-    looked: () => void Atomics.store(flags, LOOKED, Date.now() | 1),
-    isLooked(now) {
-      const at = Atomics.load(flags, LOOKED)
-      const ago = (now - at) | 0
-      return at !== 0 && ago <= HELD_UP_MS && ago >= -HELD_UP_MS
-    },
     rest(version) {
       const now = Atomics.load(flags, WATCH)
       if (now === 0) return true
-      // Before the look at what is there: whoever leaves a point after that knows that nobody looks.
-      Atomics.store(flags, LOOKED, 0)
       Atomics.compareExchange(flags, WATCH, now, now - 1)
       // Looked at after that, since what came before it brought no word.
       const isEmpty = Atomics.load(flags, TAIL) === Atomics.load(flags, HEAD)

@@ -20,8 +20,6 @@ export interface PointsWay {
   take(count: number): BatchMetric[]
   /** Points are left in memory by a loop that is too quick for them to go on one by one. */
   leave(): void
-  /** Whether what is left there now will be taken on its way in a few milliseconds, whatever this thread does. */
-  isLooked(now: number): boolean
 }
 
 /** The queue that the way leads past. */
@@ -35,15 +33,10 @@ export interface Beside {
   readonly isIdle: boolean
   /** Looks again soon at what waits. */
   arm(): void
-  /** Looks again in a while at what another thread is to take on its way: it may find that it cannot. */
-  lookLater(): void
 }
 
 /** Points in a row that are passed on one by one; one more is earned each millisecond. */
 const PROMPT_CALLS = 1000
-/** As many in a row that come quicker than one in so many milliseconds are left to the other thread from then on. */
-const QUICK_CALLS = 16
-const QUICK_MS = 10
 
 /** Adds a point; `now` is the time of the call, 0 when more follows at once. */
 type Take = (
@@ -58,22 +51,17 @@ type Take = (
 /** Takes points past the queue: in the very call, unless they come so quickly that they go on together. */
 export function pastQueue(way: PointsWay, queue: Beside): Take {
   let credit = PROMPT_CALLS
-  let calm = QUICK_CALLS
-  let lastAt = 0
+  let creditAt = 0
   // Known once: a loop that logs feels each look.
-  const { put, leave, isLooked } = way
-  const { arm, lookLater } = queue
+  const { put, leave } = way
+  const { arm } = queue
 
   /** Passes on what waits, in this very call, unless that was done too often of late. */
   function passOn(now: number): void {
-    if (now !== lastAt) {
-      const ms = now > lastAt ? now - lastAt : 1
-      credit = Math.min(PROMPT_CALLS, credit + ms)
-      calm = Math.min(QUICK_CALLS, calm + ms / QUICK_MS)
-      lastAt = now
+    if (now !== creditAt) {
+      credit = Math.min(PROMPT_CALLS, credit + (now > creditAt ? now - creditAt : 1))
+      creditAt = now
     }
-    if (calm > 0) calm--
-    else leave()
     if (credit <= 0) return
     credit--
     queue.pump()
@@ -81,14 +69,10 @@ export function pastQueue(way: PointsWay, queue: Beside): Take {
 
   return (key, value, step, timestamp, extras, now) => {
     const isOdd = extras !== undefined || typeof step === 'bigint'
-    const isOnWay = !isOdd && (put(key, value, step, timestamp) || (queue.pour() && put(key, value, step, timestamp)))
-    if (!isOnWay) queue.put(key, value, step, timestamp, extras)
+    if (isOdd || !(put(key, value, step, timestamp) || (queue.pour() && put(key, value, step, timestamp))))
+      queue.put(key, value, step, timestamp, extras)
     if (now === 0) return
-    if (isOnWay && isLooked(now)) {
-      lookLater()
-      return
-    }
-    if (credit > 0 || now !== lastAt) {
+    if (credit > 0 || now !== creditAt) {
       passOn(now)
       if (queue.isIdle) return
     }

@@ -29,8 +29,6 @@ const ENTRIES_IN_MEMORY = 1000
 const RETRY_FIRST_MS = 100
 const RETRY_MOST_MS = 30_000
 const FLUSH_MS = 60_000
-/** Beside another thread that takes points on their way within milliseconds. */
-const LATER_MS = 250
 
 /** Makes an empty queue before a drain. */
 export function queue(drain: Drain, options: WayOptions = {}): Queue {
@@ -44,7 +42,6 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
   let failures = 0
   let woken = false
   let timer: NodeJS.Timeout | undefined
-  let laterTimer: NodeJS.Timeout | undefined
   let retryTimer: NodeJS.Timeout | undefined
   let delivered = 0
   let retried = 0
@@ -199,16 +196,6 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
     timer.unref()
   }
 
-  function lookLater(): void {
-    if (laterTimer !== undefined) return
-    laterTimer = setTimeout(() => {
-      laterTimer = undefined
-      pump()
-      if (!idle()) arm()
-    }, LATER_MS)
-    laterTimer.unref()
-  }
-
   /** Room for one more point: by delivering in this very call, else by growing. */
   function makeRoom(): boolean {
     pump(1)
@@ -251,7 +238,6 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
       return idle()
     },
     arm,
-    lookLater,
     drainNow: tryNow,
     async flush(timeoutMs = FLUSH_MS) {
       const all = target()

@@ -49,16 +49,9 @@ export function keepLookout({ place, room: memory }: LookoutStart): void {
 
   function open({ log: id, dir, generation, memory, isTold }: Extract<ToLookout, { log: number }>): void {
     const more: FromLookout = { more: id }
-    const claim = claimOf(dir, generation)
-    /** The thread that logs gives no sign of life while it is busy. */
-    const held = () => {
-      const isOurs = claim.held()
-      if (isOurs) claim.beat()
-      return isOurs
-    }
     logs.set(id, {
       log: openLog(dir, { memory: logMemory(memory), room }),
-      held,
+      held: claimOf(dir, generation).held,
       onMore: () => void (Atomics.exchange(isTold, 0, 1) === 0 && parentPort?.postMessage(more)),
     })
   }

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
 import type { BatchMetric } from '../../src/core/batch.js'
 import { metricRing } from '../../src/core/ring.js'
-import { InvalidParameterError, UnavailableError } from '../../src/errors.js'
+import { InvalidParameterError } from '../../src/errors.js'
 import { openAcks } from '../../src/spool/acks.js'
 import { MOST_BYTES, unframe } from '../../src/spool/frame.js'
 import { openLog, type SpoolLog, segmentFile } from '../../src/spool/log.js'
@@ -12,7 +12,6 @@ import { logLookout } from '../../src/spool/lookout.js'
 import { logMemory } from '../../src/spool/memory.js'
 import { ranges } from '../../src/spool/ranges.js'
 import { decode, encodePoints, encodeSteps, type SpoolRecord } from '../../src/spool/records.js'
-import { roomMemory } from '../../src/spool/room.js'
 import { openTail } from '../../src/spool/tail.js'
 import { tempDir } from '../support/temp-dir.js'
 
@@ -326,73 +325,6 @@ describe('points in the memory of a log', () => {
     expect(grown).toBe(3)
     expect(stirred).toBeLessThanOrEqual(3)
     expect(readAll(dir).records.flatMap((record) => pointsOf(record))).toEqual(expected(15, ['loss']))
-  })
-
-  describe('are left to a thread that looks', () => {
-    /** A log, and another thread's end of it, which may write or not. */
-    function watched() {
-      const dir = tempDir()
-      const is = { held: true, full: false }
-      const take = () => {
-        if (is.full) throw new UnavailableError('full')
-      }
-      const log = openLog(dir)
-      const room = { take, look: () => {}, memory: roomMemory() }
-      const other = openLog(dir, { memory: logMemory(log.memory.buffer), room })
-      const lookout = logLookout()
-      const stir = () =>
-        lookout.watch(
-          other,
-          () => is.held,
-          () => {},
-        )
-      log.watchedBy({ stir, key: other.addKey })
-      log.addKey('loss')
-      return { log, is, isLooked: () => log.isLooked(Date.now()), end: () => lookout.forget(other) }
-    }
-    const soon = { interval: 1 }
-
-    it('for as long as something comes', async () => {
-      const { log, isLooked } = watched()
-      expect(isLooked()).toBe(false)
-      put(log, 5, 0)
-      log.stir(true)
-      await vi.waitFor(() => expect(isLooked()).toBe(true), soon)
-      expect(log.isLooked(Date.now() + 60)).toBe(false)
-      expect(log.isLooked(Date.now() - 60)).toBe(false)
-      await vi.waitFor(() => expect(log.waiting).toBe(0), soon)
-      await vi.waitFor(() => expect(log.watching).toBe(1), soon)
-      expect(isLooked()).toBe(false)
-      await vi.waitFor(() => expect(log.watching).toBe(0))
-    })
-
-    it.each([['held', false] as const, ['full', true] as const])(
-      'and not where it cannot write (%s: %s)',
-      async (what, value) => {
-        const { log, is, isLooked, end } = watched()
-        is[what] = value
-        put(log, 5, 0)
-        log.stir(true)
-        const seen = new Set<boolean>()
-        for (let n = 0; n < 40; n++) {
-          await new Promise((resolve) => setTimeout(resolve, 2))
-          seen.add(isLooked())
-        }
-        expect([...seen]).toEqual([false])
-        expect([log.waiting, log.watching]).toEqual([5, 2])
-        end()
-      },
-    )
-
-    it('and not when it is gone', async () => {
-      const { log, isLooked, end } = watched()
-      put(log, 5, 0)
-      log.stir(true)
-      await vi.waitFor(() => expect(isLooked()).toBe(true), soon)
-      end()
-      log.watchedBy(undefined)
-      expect(isLooked()).toBe(false)
-    })
   })
 })
 

@@ -214,7 +214,7 @@ function besideDrain() {
   const memory: BatchMetric[] = []
   const names: string[] = []
   const taken = { past: [] as number[], drained: [] as number[] }
-  const is = { wayOpen: false, drainOpen: false, looked: false, left: 0 }
+  const is = { wayOpen: false, drainOpen: false }
   let passed = 0
   const pourAll = () => {
     taken.past.push(...memory.map(({ value }) => value))
@@ -234,10 +234,7 @@ function besideDrain() {
       return is.wayOpen
     },
     take: (count) => memory.splice(0, count),
-    leave() {
-      is.left++
-    },
-    isLooked: () => is.looked,
+    leave() {},
   }
   const drain: Drain = async (delivery) => {
     if (!is.drainOpen) throw new UnavailableError('neither disk nor server')
@@ -245,48 +242,6 @@ function besideDrain() {
   }
   return { buffer: metricBuffer(drain, { way }), is, taken, other: pourAll }
 }
-
-describe('a way with another thread beside it', () => {
-  it('is gone in the very call by calls with time between them', () => {
-    const { buffer, is, taken } = besideDrain()
-    is.wayOpen = true
-    for (let i = 0; i < 100; i++) {
-      vi.advanceTimersByTime(12)
-      buffer.metric('loss', i, i, 1)
-      expect(taken.past).toHaveLength(i + 1)
-    }
-    expect(is.left).toBe(0)
-  })
-
-  it('is left to that thread by calls that come quickly, as soon as it looks, and for as long as it does', () => {
-    const { buffer, is, taken } = besideDrain()
-    is.wayOpen = true
-    for (let i = 0; i < 40; i++) {
-      vi.advanceTimersByTime(3)
-      buffer.metric('loss', i, i, 1)
-    }
-    expect(taken.past).toHaveLength(40)
-    expect(is.left).toBeGreaterThan(0)
-    is.looked = true
-    for (let i = 40; i < 80; i++) buffer.metric('loss', i, i, 1)
-    expect(taken.past).toHaveLength(40)
-    is.looked = false
-    buffer.metric('loss', 80, 80, 1)
-    expect(taken.past).toHaveLength(81)
-  })
-
-  it('is not left to it by points that it cannot see, nor for long where it takes nothing', async () => {
-    const { buffer, is, taken } = besideDrain()
-    Object.assign(is, { wayOpen: true, drainOpen: true, looked: true })
-    buffer.metric('loss', 1, 2n ** 60n, 1)
-    buffer.metric('loss', 2, 2, 1, { modelId: 'm' })
-    expect(taken.drained).toEqual([1])
-    buffer.metric('loss', 3, 3, 1)
-    expect(taken.past).toEqual([])
-    await vi.advanceTimersByTimeAsync(300)
-    expect(taken.past).toEqual([3])
-  })
-})
 
 describe('a flush where disk and server both fail', () => {
   /** Whether a promise is settled once all that is due now has run. */
