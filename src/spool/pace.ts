@@ -1,4 +1,4 @@
-/** How many requests a run has under way at once: the fewest that bring as many answers a second as more would. */
+/** How many requests a run has under way at once: the fewest that bring about as many points a second as more would. */
 export interface Pace {
   readonly atOnce: number
   /** A full request was answered, with so many points, that went out as one of so many; `now` in milliseconds. */
@@ -20,7 +20,7 @@ export function pace(most: number): Pace {
   /** Points a millisecond, by how many requests were at once; 0 where that is not known. */
   let rates = unknown()
   let atOnce = most
-  /** The first ones are those of a cold server. */
+  /** Since all was found out last; the very first ones are those of a cold server, and count for nothing. */
   let answers = -ROUND
   let until = AGAIN.first
   let count = 0

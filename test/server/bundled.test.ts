@@ -1,20 +1,16 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, it } from 'vitest'
 import { built } from '../support/built.js'
+import { bundle, hasBundler } from '../support/bundle.js'
 import { tempDir } from '../support/temp-dir.js'
 
-const ESBUILD = join(import.meta.dirname, '..', '..', 'node_modules', '.bin', 'esbuild')
-
-it.skipIf(!existsSync(ESBUILD))(
+it.skipIf(!hasBundler)(
   'in the one CommonJS file that a bundler makes it answers, and says what is missing',
   async () => {
     const entry = join(dirname(await built()), 'server.js')
     const out = join(dirname(entry), 'server-bundle.cjs')
-    const apart = ['onnxruntime-node', 'sharp', '@tensorflow/*'].map((name) => `--external:${name}`)
-    const options = ['--bundle', '--platform=node', '--format=cjs', '--log-level=error', ...apart]
-    execFileSync(ESBUILD, [entry, ...options, `--outfile=${out}`], { stdio: 'pipe' })
+    bundle(entry, out, '--format=cjs')
     const script = `require(${JSON.stringify(out)}).startServer({ trackingUri: 'mlruns' }).then(async (server) => {
     const said = []
     for (const path of ['/health', '/', '/page.js', '/api/2.0/mlflow/experiments/get?experiment_id=0']) {

@@ -1,8 +1,8 @@
-import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
 import { built } from '../support/built.js'
+import { bundle, hasBundler } from '../support/bundle.js'
 import { stand } from '../support/spool-child.js'
 
 const COUNT = 2000
@@ -48,17 +48,13 @@ it('with an auth function the same is told to whoever asks for it, and is no war
   await at.stop()
 })
 
-const ESBUILD = join(import.meta.dirname, '..', '..', 'node_modules', '.bin', 'esbuild')
-
-it.skipIf(!existsSync(ESBUILD))('in the one file that a bundler makes it says so, and works', async () => {
+it.skipIf(!hasBundler)('in the one file that a bundler makes it says so, and works', async () => {
   const at = await stand()
   const index = await withoutThread()
   const out = join(dirname(index), 'bundle.mjs')
   const banner =
     "import { createRequire as makesRequire } from 'node:module'; const require = makesRequire(import.meta.url);"
-  const apart = ['onnxruntime-node', 'sharp', '@tensorflow/*'].map((name) => `--external:${name}`)
-  const how = ['--bundle', '--platform=node', '--format=esm', `--banner:js=${banner}`, ...apart]
-  execFileSync(ESBUILD, [index, ...how, `--outfile=${out}`], { stdio: 'pipe' })
+  bundle(index, out, '--format=esm', `--banner:js=${banner}`)
   const ended = await at.run(LOG.replaceAll('OPTIONS', ''), { built: out })
   expect(ended.stderr).not.toMatch(/Error/)
   expect(ended.code).toBe(0)
