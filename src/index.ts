@@ -23,6 +23,7 @@ export { inferSignature } from './core/infer-signature.js'
 export type { MlModel } from './core/mlmodel.js'
 export type { Column, ColumnType, DataType, Param, Property, Schema, TensorSpec } from './core/schema.js'
 export type { Signature, SignatureText } from './core/signature.js'
+export type { TableInput } from './core/table.js'
 export type {
   ModelInput,
   ModelOutput,
@@ -197,7 +198,6 @@ export type {
   ImageStep,
   InputOptions,
   RunVerbs,
-  TableInput,
 } from './run/verbs.js'
 export type { HttpSettings, Settings } from './settings.js'
 export type { SpoolContents } from './spool/contents.js'

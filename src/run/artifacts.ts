@@ -2,12 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { basename } from 'node:path'
 import { type LocalFile, upload } from '../artifacts/copy.js'
 import { checkArtifactPath, joinPath } from '../artifacts/paths.js'
-import type { ArtifactStore } from '../artifacts/store.js'
+import type { ArtifactStore, TransferOptions } from '../artifacts/store.js'
+import { textAt } from '../artifacts/text.js'
 import { encodePng, pictureKind } from '../core/png.js'
+import { appendRows, type SplitTable, splitTable } from '../core/table.js'
 import { factsBehind } from '../disk/files.js'
 import { globFiles } from '../disk/glob.js'
 import { InvalidParameterError, NotFoundError } from '../errors.js'
-import { appendRows, splitTable } from './table.js'
+import { isOutage } from './offline.js'
 import type { ArtifactOptions, ImageInput, ImageStep, RunVerbs } from './verbs.js'
 
 export type ArtifactVerbs = Pick<
@@ -15,9 +17,15 @@ export type ArtifactVerbs = Pick<
   'logArtifact' | 'logArtifacts' | 'logText' | 'logJson' | 'logDict' | 'logFigure' | 'logImage' | 'logTable'
 >
 
+/** Where a run's files go. */
+export interface RunFiles extends ArtifactStore {
+  /** Keeps rows for a table that cannot be read now, until they can be added to it. */
+  readonly addRows?: (path: string, rows: SplitTable, options?: TransferOptions) => Promise<void>
+}
+
 export interface ArtifactDeps {
   /** The store of the run's artifacts. */
-  readonly store: () => Promise<ArtifactStore>
+  readonly store: () => Promise<RunFiles>
   readonly setTag: (key: string, value: string) => void
   readonly tagOf: (key: string) => string | undefined
 }
@@ -44,6 +52,19 @@ export function artifactVerbs({ store, setTag, tagOf }: ArtifactDeps): ArtifactV
 
   async function send(from: string | readonly LocalFile[], to: string, options: ArtifactOptions): Promise<void> {
     await upload(await store(), from, to, options)
+  }
+
+  async function addTable(file: string, added: SplitTable, options?: ArtifactOptions): Promise<void> {
+    const files = await store()
+    const path = checkArtifactPath(file)
+    let before: string | undefined
+    try {
+      before = await textAt(files, path, options)
+    } catch (error) {
+      if (!files.addRows || !isOutage(error)) throw error
+      return files.addRows(path, added, options)
+    }
+    await write(file, JSON.stringify(before === undefined ? added : appendRows(before, added, file)), options)
   }
 
   const verbs: ArtifactVerbs = {
@@ -89,10 +110,7 @@ export function artifactVerbs({ store, setTag, tagOf }: ArtifactDeps): ArtifactV
       const turn = tables.then(async () => {
         if (!/\.json$/i.test(file))
           throw new InvalidParameterError(`A table's file ends in .json, not as ${JSON.stringify(file)} does`)
-        const added = splitTable(table)
-        const backend = await store()
-        const before = await existing(backend, checkArtifactPath(file), options)
-        await write(file, JSON.stringify(before === undefined ? added : appendRows(before, added, file)), options)
+        await addTable(file, splitTable(table), options)
         setTag('mlflow.loggedArtifacts', withTable(tagOf('mlflow.loggedArtifacts'), file))
       })
       tables = turn.catch(() => {})
@@ -100,15 +118,6 @@ export function artifactVerbs({ store, setTag, tagOf }: ArtifactDeps): ArtifactV
     },
   }
   return verbs
-}
-
-async function existing(store: ArtifactStore, path: string, options?: ArtifactOptions): Promise<string | undefined> {
-  try {
-    return await new Response(await store.read(path, options)).text()
-  } catch (error) {
-    if (error instanceof NotFoundError) return undefined
-    throw error
-  }
 }
 
 function json(value: unknown, file: string): string {

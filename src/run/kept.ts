@@ -1,9 +1,11 @@
 import { join } from 'node:path'
-import type { ArtifactStore, OpenArtifacts } from '../artifacts/store.js'
+import type { OpenArtifacts, TransferOptions } from '../artifacts/store.js'
+import type { SplitTable } from '../core/table.js'
 import { blobOf, removeAll, saveStream } from '../disk/files.js'
 import { type CairnError, NotFoundError, UnavailableError } from '../errors.js'
 import { inRoom } from '../spool/room.js'
 import type { Input, Operation, Output, Transport } from '../transport/transport.js'
+import type { RunFiles } from './artifacts.js'
 import { isOutage } from './offline.js'
 import type { SpooledOutlet } from './spooled.js'
 
@@ -23,7 +25,7 @@ export interface KeptDeps {
 
 /** A run's files and other calls. */
 export interface Kept {
-  readonly store: ArtifactStore
+  readonly store: RunFiles
   readonly transport: Transport
 }
 
@@ -47,7 +49,7 @@ export function keptOrSent(deps: KeptDeps): Kept {
 
   const isMade = () => outlet.folder.runId() !== undefined
   /** Files that wait for the server, each with how many steps have to be done with before it is there. */
-  const waiting = new Map<string, { readonly file: string; readonly steps: number }>()
+  const waiting = new Map<string, { readonly file: string; readonly steps: number; readonly isRows: boolean }>()
   let saving = 0
   /** What to do when the run ends. */
   const leavers = new Set<() => void>()
@@ -59,7 +61,7 @@ export function keptOrSent(deps: KeptDeps): Kept {
     saving > 0 || !isMade() || outlet.awayFor !== undefined || outlet.leaving.aborted || !outlet.isDone(after)
   const awayFor = (): CairnError | undefined => outlet.awayFor ?? (outlet.leaving.reason as CairnError | undefined)
 
-  async function online(): Promise<ArtifactStore> {
+  async function online() {
     if (artifactUri === undefined) {
       const transport = await deps.transport()
       const { run } = await transport.call('getRun', { run_id: outlet.folder.runId() ?? '' })
@@ -113,7 +115,15 @@ export function keptOrSent(deps: KeptDeps): Kept {
     if (isFirst && reason) deps.onKept(what, reason)
   }
 
-  async function keepFile(path: string, data: Blob, signal: AbortSignal | undefined, reason?: CairnError) {
+  async function keepFile(
+    path: string,
+    data: Blob,
+    {
+      signal,
+      reason,
+      isRows = false,
+    }: { signal?: AbortSignal | undefined; reason?: CairnError | undefined; isRows?: boolean },
+  ) {
     if (!outlet.isOpen && reason) throw reason
     const file = `file-${serial++}`
     saving++
@@ -121,7 +131,7 @@ export function keptOrSent(deps: KeptDeps): Kept {
       await inRoom(outlet.folder.room, data.size, async () => {
         await save(file, data, signal)
         try {
-          keep(path, reason, [{ artifact: { path, file, type: data.type } }])
+          keep(path, reason, [{ artifact: { path, file, type: data.type, ...(isRows ? { isRows } : {}) } }])
         } catch (error) {
           await removeAll(join(dir, file))
           throw error
@@ -130,22 +140,29 @@ export function keptOrSent(deps: KeptDeps): Kept {
     } finally {
       saving--
     }
-    waiting.set(path, { file, steps: after })
+    waiting.set(path, { file, steps: after, isRows })
   }
 
   const save = (file: string, data: Blob, signal: AbortSignal | undefined) =>
     saveStream(join(dir, file), data.stream() as ReadableStream<Uint8Array>, { signal, mode: 0o600 })
 
-  async function copyOf(path: string): Promise<ReadableStream<Uint8Array> | undefined> {
+  /** What waits for the server under a path. */
+  const keptUnder = (path: string) => {
     const kept = waiting.get(path)
-    const file = readBack.get(path) ?? (kept && !outlet.isDone(kept.steps) ? kept.file : undefined)
+    return kept && !outlet.isDone(kept.steps) ? kept : undefined
+  }
+
+  async function copyOf(path: string): Promise<ReadableStream<Uint8Array> | undefined> {
+    const file = readBack.get(path) ?? keptUnder(path)?.file
     return file === undefined ? undefined : ((await blobOf(join(dir, file))).stream() as ReadableStream<Uint8Array>)
   }
 
-  const store: ArtifactStore = {
+  const store: RunFiles = {
     list: async (path, options) => (await online()).list(path, options),
     remove: async (path, options) => (await online()).remove(path, options),
     async read(path, { signal } = {}) {
+      // Only rows for it are known here.
+      if (keptUnder(path)?.isRows) throw unread(path, awayFor())
       const copy = await copyOf(path)
       if (!readBack.has(path)) readBack.set(path, undefined)
       if (copy && mustWait()) return copy
@@ -153,13 +170,10 @@ export function keptOrSent(deps: KeptDeps): Kept {
       const got = await sent(signal, async (until) => (await online()).read(path, { signal: until }))
       if ('value' in got) return got.value
       if (copy) return copy
-      throw new UnavailableError(
-        `${JSON.stringify(path)} may be on the server already, which is away, so nothing can be added to it; use another name, or try again later`,
-        { cause: got.reason },
-      )
+      throw unread(path, got.reason)
     },
     async write(path, data, { signal } = {}) {
-      const keepIt = (reason = awayFor()) => keepFile(path, data, signal, reason)
+      const keepIt = (reason = awayFor()) => keepFile(path, data, { signal, reason })
       if (mustWait() && outlet.isOpen) await keepIt()
       else {
         const send = async (until: AbortSignal) => (await online()).write(path, data, { signal: until })
@@ -180,6 +194,11 @@ export function keptOrSent(deps: KeptDeps): Kept {
     },
   }
 
+  async function addRows(path: string, rows: SplitTable, { signal }: TransferOptions = {}): Promise<void> {
+    const data = new Blob([JSON.stringify(rows)], { type: 'application/json' })
+    await keepFile(path, data, { signal, reason: awayFor(), isRows: true })
+  }
+
   async function call<O extends Operation>(operation: O, input: Input<O>, options = {}): Promise<Output<O>> {
     const { run_id: _, ...rest } = input as Record<string, unknown>
     const { signal } = options as { signal?: AbortSignal }
@@ -197,5 +216,8 @@ export function keptOrSent(deps: KeptDeps): Kept {
     return keepIt(got.reason)
   }
 
-  return { store, transport: { call, close: async () => {} } }
+  return { store: { ...store, addRows }, transport: { call, close: async () => {} } }
 }
+
+const unread = (path: string, cause: CairnError | undefined) =>
+  new UnavailableError(`${JSON.stringify(path)} may be on the server, which is away, and cannot be read now`, { cause })

@@ -1,4 +1,5 @@
 import type { Dataset, Progress, Step } from '../core/entities.js'
+import type { TableInput } from '../core/table.js'
 import type { BufferStats } from '../tracking/metric-buffer.js'
 import type { PointOptions } from '../tracking/values.js'
 
@@ -29,9 +30,6 @@ export interface ImageStep {
   /** Epoch milliseconds; now by default. */
   readonly timestamp?: number | undefined
 }
-
-/** Rows as objects, or columns as lists of one length. */
-export type TableInput = readonly Readonly<Record<string, unknown>>[] | Readonly<Record<string, readonly unknown[]>>
 
 /** A dataset as it is given: `source`, `schema`, `profile` as JSON text or as a value that becomes it. */
 export interface DatasetOptions extends Pick<Dataset, 'name'> {

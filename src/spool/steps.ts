@@ -23,6 +23,8 @@ export interface KeptFile {
   readonly file: string
   /** The type of its content; empty when it has none. */
   readonly type: string
+  /** It has rows for the table at the path, which could not be read when they were logged. */
+  readonly isRows?: boolean | undefined
 }
 
 /** A model that was packaged in a folder beside the log, or where it lies. */

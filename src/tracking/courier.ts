@@ -6,6 +6,7 @@ import { PARENT_FIRST } from '../spool/failures.js'
 import { type KeptModel, type NewRun, TAKE_UP, TAKEN_UP } from '../spool/steps.js'
 import type { CallOptions, Input, Operation, Transport } from '../transport/transport.js'
 import { ensureExperiment, experiments } from './experiments.js'
+import { addKeptRows } from './kept-rows.js'
 
 export interface CourierDeps {
   /** One try for each call; who calls again after a doubtful one says so with `again`. */
@@ -122,8 +123,9 @@ export function courier({ transport, openArtifacts, serverRunId = (runId) => run
         if (!model) throw new InvalidParameterError('Models are not sent from here')
         return model(runId, kept, options)
       }
-      const { path, file, type } = kept
+      const { path, file, type, isRows } = kept
       const store = await openArtifacts(await artifactUri(runId, options))
+      if (isRows) return addKeptRows(store, kept, { signal: options.signal })
       const blob = await blobOf(file)
       await store.write(path, type === '' ? blob : blob.slice(0, blob.size, type), { signal: options.signal })
     },

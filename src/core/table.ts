@@ -1,5 +1,7 @@
 import { IntegrityError, InvalidParameterError } from '../errors.js'
-import type { TableInput } from './verbs.js'
+
+/** Rows as objects, or columns as lists of one length. */
+export type TableInput = readonly Readonly<Record<string, unknown>>[] | Readonly<Record<string, readonly unknown[]>>
 
 /** A table as pandas writes it with `orient='split'`. */
 export interface SplitTable {
@@ -33,7 +35,7 @@ export function splitTable(table: TableInput): SplitTable {
 
 /** Adds rows to a table that is there; new columns are filled with null above. */
 export function appendRows(text: string, added: SplitTable, file: string): SplitTable {
-  const before = parse(text, file)
+  const before = readTable(text, file)
   const columns = [...new Set([...before.columns, ...added.columns])]
   const fill = ({ columns: own, data }: SplitTable) => {
     const places = columns.map((column) => own.indexOf(column))
@@ -42,7 +44,15 @@ export function appendRows(text: string, added: SplitTable, file: string): Split
   return { columns, data: [...fill(before), ...fill(added)] }
 }
 
-function parse(text: string, file: string): SplitTable {
+/** Whether a table has these rows from the n-th on, whatever columns it has beside. */
+export function hasRows({ columns, data }: SplitTable, from: number, rows: SplitTable): boolean {
+  const places = rows.columns.map((column) => columns.indexOf(column))
+  const there = data.slice(from, from + rows.data.length).map((row) => places.map((place) => row[place] ?? null))
+  return !places.includes(-1) && JSON.stringify(there) === JSON.stringify(rows.data)
+}
+
+/** A table's text; `IntegrityError` when it is something else. */
+export function readTable(text: string, file: string): SplitTable {
   try {
     const { columns, data } = JSON.parse(text) as Partial<SplitTable>
     if (Array.isArray(columns) && Array.isArray(data) && data.every(Array.isArray)) return { columns, data }
