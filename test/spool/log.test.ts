@@ -1,4 +1,14 @@
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
@@ -219,6 +229,14 @@ describe('what is too long for one record', () => {
   })
 })
 
+function pathOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`)
+  } catch {
+    return ''
+  }
+}
+
 describe('points in the memory of a log', () => {
   const put = (log: SpoolLog, count: number, from = 0) => {
     let taken = 0
@@ -324,6 +342,9 @@ describe('points in the memory of a log', () => {
     await vi.waitFor(() => expect(log.watching).toBe(0))
     expect(grown).toBe(3)
     expect(stirred).toBeLessThanOrEqual(3)
+    // Where the system tells of descriptors: none is held by a thread that only looked.
+    const fds = existsSync('/proc/self/fd') ? readdirSync('/proc/self/fd') : []
+    expect(fds.filter((fd) => pathOf(fd).startsWith(dir))).toEqual([])
     expect(readAll(dir).records.flatMap((record) => pointsOf(record))).toEqual(expected(15, ['loss']))
   })
 })
