@@ -38,6 +38,7 @@ describe('doctor', () => {
     const checks = await patient(server.url).doctor()
     expect(checks.map(({ name, status }) => [name, status])).toEqual([
       ['tracking URI', 'ok'],
+      ['credentials', 'ok'],
       ['proxy', 'ok'],
       ['reachable', 'ok'],
       ['clock', 'ok'],
@@ -126,6 +127,7 @@ describe('doctor, asked about a server that', () => {
       else if (url === '/health') response.end('OK')
       else if (url === '/version') response.end('3.17.0')
       else if (url.endsWith('experiments/search')) asJson(response, answer)
+      else if (url.includes('mlflow-artifacts/artifacts')) asJson(response, { files: [] })
       else response.writeHead(404).end()
     }
 
@@ -196,6 +198,16 @@ describe('doctor, asked about a server that', () => {
       'fail',
       /start the server with --serve-artifacts/,
     ],
+    [
+      'does not reach its bucket',
+      well(experiment('mlflow-artifacts:/0'), {
+        '/api/2.0/mlflow-artifacts': (_, to) =>
+          asJson(to, { error_code: 'INTERNAL_ERROR', message: 'NoCredentialsError' }, 500),
+      }),
+      'artifacts',
+      'fail',
+      /log of the server.*--artifacts-destination/,
+    ],
     ['is well', well(experiment('mlflow-artifacts:/0')), 'artifacts', 'ok', /^$/],
   ])('%s: finds it, with the fix', async (_, react, name, status, fix) => {
     const server = await answering(({ url }, response) => react(url, response))
@@ -205,6 +217,30 @@ describe('doctor, asked about a server that', () => {
     const others = checks.filter((check) => check.name !== name && check.status !== 'skip')
     expect(others.map((check) => [check.name, check.status])).toEqual(others.map((check) => [check.name, 'ok']))
     for (const { detail } of checks) expect(detail).not.toBe('')
+  })
+
+  it('is behind a proxy that is not there: names the proxy, and not the server', async () => {
+    vi.stubEnv('http_proxy', 'http://u:secret@127.0.0.1:9')
+    vi.stubEnv('no_proxy', '')
+    const checks = await patient('http://mlflow.example.test:5000').doctor()
+    vi.unstubAllEnvs()
+    expect(named(checks, 'reachable')).toMatchObject({
+      status: 'fail',
+      detail: expect.stringMatching(/^The proxy 127\.0\.0\.1:9 on the way to http:\/\/mlflow\.example\.test:5000/),
+      fix: expect.stringContaining('HTTPS_PROXY or HTTP_PROXY'),
+    })
+    expect(JSON.stringify(checks)).not.toContain('secret')
+  })
+
+  it('is given without what it is to be spoken to with: says so, and not of a proxy', async () => {
+    vi.stubEnv('MLFLOW_TRACKING_SERVER_CERT_PATH', join(tempDir(), 'none.pem'))
+    const lacking = await patient('https://mlflow.example.test').doctor()
+    vi.unstubAllEnvs()
+    expect(named(lacking, 'credentials')).toMatchObject({
+      status: 'fail',
+      fix: expect.stringContaining('MLFLOW_TRACKING_SERVER_CERT_PATH'),
+    })
+    expect(named(lacking, 'proxy')?.status).toBe('skip')
   })
 
   it('does not exist, is hidden, is spoken to wrongly: names what to correct', async () => {

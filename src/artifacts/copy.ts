@@ -1,9 +1,16 @@
 import { dirname, join } from 'node:path'
 import type { Progress } from '../core/entities.js'
 import { sharedSignal } from '../core/shared-signal.js'
-import { blobOf, factsBehind, factsOf, makeDirs, realPathOf, saveStream } from '../disk/files.js'
+import { blobOf, factsBehind, factsOf, makeDirs, realPathOf, type SaveOptions, saveStream } from '../disk/files.js'
 import { liesIn, type TreeFile, tree } from '../disk/tree.js'
-import { IntegrityError, InvalidParameterError, NotFoundError, UnsafePathError } from '../errors.js'
+import {
+  IntegrityError,
+  InvalidParameterError,
+  NetworkError,
+  NotFoundError,
+  TimeoutError,
+  UnsafePathError,
+} from '../errors.js'
 import { eachLimited } from './limited.js'
 import { checkArtifactPath, checkLocalPath, joinPath } from './paths.js'
 import type { ArtifactFile, ArtifactStore } from './store.js'
@@ -130,11 +137,33 @@ export async function download(
       loaded += bytes
       onProgress?.({ loaded, total, file: name })
     }
-    sizes.set(name, await saveStream(target, await store.read(name, { signal }), { signal, onBytes, size }))
+    sizes.set(name, await fetched(store, name, target, { signal, onBytes, size }))
   }
   await eachLimited(files, concurrency, fetchOne, signal)
   const copied = [...sizes].map(([name, size]) => ({ path: name, size }))
   return { files: copied, bytes: copied.reduce((sum, { size }) => sum + size, 0) }
+}
+
+/** How often a file is begun to be read whose bytes break off, or are not as many as listed. */
+const READS = 4
+
+/** Saves a file; one that was cut on its way is read anew. Until it answers at all, a store tries by itself. */
+async function fetched(store: ArtifactStore, name: string, target: string, options: SaveOptions): Promise<number> {
+  for (let reads = 1; ; reads++) {
+    const data = await store.read(name, { signal: options.signal })
+    let came = 0
+    const onBytes = (bytes: number) => {
+      came += bytes
+      options.onBytes?.(bytes)
+    }
+    try {
+      return await saveStream(target, data, { ...options, onBytes })
+    } catch (error) {
+      const isCut = error instanceof NetworkError || error instanceof TimeoutError || error instanceof IntegrityError
+      if (!isCut || reads === READS) throw error
+      options.onBytes?.(-came)
+    }
+  }
 }
 
 /** Makes a directory below the root and makes sure no link led out of it. */

@@ -21,7 +21,8 @@ export function serverChecks(deps: DoctorDeps, send: () => Promise<Send>): Look[
   const after = ['proxy', 'reachable']
 
   return [
-    { name: 'proxy', look: async () => proxy((await send()).base, deps) },
+    { name: 'credentials', look: async () => credentials(await send()) },
+    { name: 'proxy', after: ['credentials'], look: async () => proxy((await send()).base, deps) },
     {
       name: 'reachable',
       after: ['proxy'],
@@ -60,6 +61,12 @@ function fromAfar(error: CairnError, { base }: Send): Found {
   if ((error.status ?? 0) >= 500) return failed(error)
   return { status: 'ok', detail: `${base} answers (${error.status} to /health)` }
 }
+
+/** The way is open, so all that it is made of could be read; what could not is thrown there. */
+const credentials = ({ base }: Send): Found => ({
+  status: 'ok',
+  detail: `what is set for ${base} can be read, certificates too`,
+})
 
 /** A proxy's address may hold a password: only its host is shown. */
 function proxy(base: string, { proxies }: DoctorDeps): Found {
@@ -126,8 +133,14 @@ async function artifacts(outcome: Outcome, send: Send): Promise<Found> {
   const scheme = schemeOf(location)
   if (scheme === 'mlflow-artifacts') {
     const listed = await answerOf(send, '/api/2.0/mlflow-artifacts/artifacts?path=cairn-doctor')
-    if (!(listed instanceof CairnError) || listed.code !== 'FEATURE_DISABLED')
-      return { status: 'ok', detail: 'through the server' }
+    const isThere = !(listed instanceof CairnError) || (listed.status === 404 && listed.code !== 'ENDPOINT_NOT_FOUND')
+    if (isThere) return { status: 'ok', detail: 'through the server' }
+    if (listed.code !== 'FEATURE_DISABLED')
+      return {
+        status: 'fail',
+        detail: `the server cannot list artifacts at ${location}: ${listed.message}`,
+        fix: 'look at the log of the server: whether it reaches its --artifacts-destination, with which credentials',
+      }
     return {
       status: 'fail',
       detail: `experiments name ${location}, but the server serves no artifacts: ${listed.message}`,

@@ -49,9 +49,9 @@ export const isBroken = (error: unknown): boolean => BROKEN.has(underneath(error
 
 /**
  * A failure of the network as one of ours: it says where the request went, what happened and what to check, and
- * whether anything can have been sent (`notSent`).
+ * whether anything can have been sent (`notSent`). `proxy` is the host of the one that stands between.
  */
-export function failure(error: unknown, url: string): CairnError {
+export function failure(error: unknown, url: string, proxy?: string): CairnError {
   if (error instanceof CairnError) return error
   const { code, message, bytesWritten } = underneath(error)
   const options: CairnErrorOptions = { cause: error, url }
@@ -59,6 +59,12 @@ export function failure(error: unknown, url: string): CairnError {
 
   if ((error as Error | undefined)?.name === 'NotReadableError')
     return new IntegrityError(`A file changed or went away while it was sent to ${url}`, options)
+  // What cannot be reached is then the proxy: what is behind it, it tells of by itself.
+  if (proxy !== undefined && NOT_SENT.has(code) && code !== 'EPROTO')
+    return new NetworkError(
+      `The proxy ${proxy} on the way to ${url} cannot be reached (${code}): check HTTPS_PROXY or HTTP_PROXY, or name the host of the server in NO_PROXY`,
+      unsent,
+    )
   if (code === 'UND_ERR_CONNECT_TIMEOUT')
     return new TimeoutError(
       `No connection to ${url} within its time limit; is the server up, is a firewall between?`,

@@ -47,9 +47,45 @@ function isWithin(host: string, range: string): boolean {
   }
 }
 
+/** What a proxy is shown to be let through, also as it goes over the wire: one may send it back. */
+export function proxyKeys({ httpProxy, httpsProxy }: ProxyOptions): string[] {
+  return [httpProxy, httpsProxy].flatMap((text) => {
+    const uri = text && uriOf(text)
+    if (!uri || !URL.canParse(uri)) return []
+    const { username, password } = new URL(uri)
+    const [user, secret] = [decoded(username), decoded(password)]
+    if (!secret) return []
+    return [secret, `Basic ${Buffer.from(`${user}:${secret}`).toString('base64')}`]
+  })
+}
+
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** Two slashes, and one `@` at the most, before the host. */
+function isWhole(uri: string): boolean {
+  if (!/^https?:\/\/([^/@]*@)?[^/@]+(\/[^@]*)?$/i.test(uri) || !URL.canParse(uri)) return false
+  const { username, password } = new URL(uri)
+  return decoded(username) !== undefined && decoded(password) !== undefined
+}
+
+const uriOf = (text: string): string => (/^[a-z][a-z0-9+.-]*:\//i.test(text) ? text : `http://${text}`)
+
 function checked(text: string): string {
-  const uri = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`
-  if (/^https?:/i.test(uri) && URL.canParse(uri)) return uri
+  const uri = uriOf(text)
+  const isHttp = /^https?:\//i.test(uri)
+  if (isHttp && isWhole(uri)) return uri
+  if (isHttp)
+    // Not shown: there may be a password in it.
+    throw new InvalidParameterError(
+      'The address of the proxy (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY) is none: it reads http://host:port or http://user:password@host:port, with /, @, : and % in user and password as %2F, %40, %3A and %25',
+      { notSent: true },
+    )
   throw new InvalidParameterError(
     `Cairn goes through http and https proxies, not through ${printable(uri)} (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY): for SOCKS put an HTTP proxy in front of it, or name the server in NO_PROXY to reach it directly`,
     { notSent: true },

@@ -43,6 +43,11 @@ const REQUEST_ID = [
 export const requestId = (headers: AnswerHeaders): string | undefined =>
   REQUEST_ID.map((name) => header(headers, name)).find((id) => id !== undefined)
 
+const shownId = ({ headers, hide }: RawAnswer): string | undefined => {
+  const id = requestId(headers)
+  return id && hide(id)
+}
+
 const isHtml = ({ headers, text }: RawAnswer) =>
   /html/i.test(header(headers, 'content-type') ?? '') || /^\s*<(!doctype|html)/i.test(text)
 
@@ -56,7 +61,7 @@ function saying(answer: RawAnswer): string {
 
 const from = (answer: RawAnswer): string => {
   const server = header(answer.headers, 'server')
-  return server && /^[\w./ -]{1,40}$/.test(server) ? ` (from ${server})` : ''
+  return server && /^[\w./ -]{1,40}$/.test(server) ? ` (from ${answer.hide(server)})` : ''
 }
 
 interface Said {
@@ -84,7 +89,7 @@ function mlflowError(text: string): Said | undefined {
 export function refusal(answer: RawAnswer, now: number): CairnError {
   const { status, headers, url, hide } = answer
   const text = hide(answer.text)
-  const id = requestId(headers)
+  const id = shownId(answer)
   const wait = retryAfter(header(headers, 'retry-after'), now)
   const options: CairnErrorOptions = {
     status,
@@ -93,7 +98,9 @@ export function refusal(answer: RawAnswer, now: number): CairnError {
     ...(wait !== undefined ? { retryAfterMs: wait } : {}),
   }
   const known = mlflowError(text)
-  if (known && (known.code !== undefined || status >= 400)) return fromMlflow(known, options)
+  // Hidden once more: what was escaped in the JSON is only now as it was sent.
+  if (known && (known.code !== undefined || status >= 400))
+    return fromMlflow({ ...known, message: hide(known.message) }, options)
   return foreign({ ...answer, text }, options)
 }
 
@@ -159,7 +166,7 @@ function foreign(answer: RawAnswer, options: CairnErrorOptions): CairnError {
 
 /** The error for an answer that calls itself a success and is not MLflow's JSON. */
 export function notMlflow(answer: RawAnswer, why?: string): CairnError {
-  const id = requestId(answer.headers)
+  const id = shownId(answer)
   const hint = isHtml(answer)
     ? 'a login page, a captive portal or another service stands there: open the address in a browser, and check host, port and path'
     : 'check that host, port and path are those of an MLflow server'

@@ -8,12 +8,28 @@ export interface Redactor {
 /** Too short to be a secret that anyone could tell from ordinary words. */
 const SHORTEST = 4
 
-/** Starts with nothing to hide; remembers each value and its parts (`Basic …` also by user name's password). */
+/** As Python writes it in JSON. */
+const ascii = (text: string): string =>
+  JSON.stringify(text)
+    .slice(1, -1)
+    .replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+
+/** As it stands in an address; a text that is no whole Unicode cannot. */
+function percent(text: string): string {
+  try {
+    return encodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+/** Starts with nothing to hide; remembers each value, as it may be written in an answer, and its parts (`Basic …` also by user name's password). */
 export function redactor(): Redactor {
   const known = new Set<string>()
   const seen = new Set<string>()
   const learn = (text: string) => {
-    if (text.length >= SHORTEST) known.add(text)
+    if (text.length < SHORTEST) return
+    for (const form of [text, JSON.stringify(text).slice(1, -1), ascii(text), percent(text)]) known.add(form)
   }
   return {
     add(secret) {

@@ -1,11 +1,13 @@
+import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import type { CairnError } from '../errors.js'
+import { heed } from '../core/heed.js'
+import { type CairnError, NetworkError } from '../errors.js'
 import { type Auth, checkedHeaders, checkedValue } from './auth.js'
 import { type Body, drain, outgoing, readStream, readText } from './body.js'
 import { type Connections, openConnections, type TlsOptions } from './dispatcher.js'
 import { failure, isBroken } from './failure.js'
 import { keyring } from './keyring.js'
-import type { ProxyOptions } from './proxy.js'
+import { type ProxyOptions, proxyFor, proxyKeys } from './proxy.js'
 import { type AnswerHeaders, header, type RawAnswer, refusal } from './refusal.js'
 import { redactor } from './secrets.js'
 import { timed } from './timed.js'
@@ -110,6 +112,7 @@ export function sender(options: SenderOptions): Send {
   for (const [name, value] of Object.entries(own))
     if (name !== 'user-agent' && name !== 'x-mlflow-workspace') secrets.add(value)
   if (address.credentials) secrets.add(address.credentials.password)
+  for (const secret of proxyKeys(options.proxy ?? {})) secrets.add(secret)
   let connections: Promise<Connections> | undefined
   let answered = false
   warnOnce()
@@ -146,14 +149,22 @@ export function sender(options: SenderOptions): Send {
     }
     if (trusted) {
       const { method, body: sent } = request
-      const proof = await keys.current.headers({ method, url: target.origin + path, headers, body: sent })
+      const asked = { method, url: target.origin + path, headers, body: sent }
+      const proof = await heed(signal, keys.current.headers(asked))
       for (const value of Object.values(proof)) secrets.add(value)
       Object.assign(headers, proof)
     }
     const carrier = await via(target.origin)
     signal?.throwIfAborted()
     const sending = { origin: target.origin, path, method: request.method, headers, body, signal: signal ?? null }
-    return (await carrier.request(sending)) as Answer
+    const got = (await carrier.request(sending)) as Answer
+    if (got.statusCode < 300 && body instanceof Readable && !body.readableEnded) {
+      got.body.on('error', () => undefined).destroy()
+      throw new NetworkError(`${placeOf(request)} answered ${got.statusCode} before all was sent, and cannot have it`, {
+        url: placeOf(request),
+      })
+    }
+    return got
   }
 
   /** A kept connection that breaks under an idempotent request, and a 401 where new credentials can be had, are met once more. */
@@ -171,6 +182,13 @@ export function sender(options: SenderOptions): Send {
     if (!(await keys.isOther(used, got.statusCode))) return got
     await drain(got.body)
     return once(request, signal)
+  }
+
+  /** The host of the proxy that a request goes through. */
+  const proxyOf = ({ origin }: HttpRequest) => {
+    const target = origin === undefined ? address : parseAddress(origin)
+    const proxy = options.dispatcher ? undefined : proxyFor(target.origin, options.proxy ?? {})
+    return proxy && new URL(proxy).host
   }
 
   const placeOf = (request: HttpRequest) => {
@@ -201,7 +219,7 @@ export function sender(options: SenderOptions): Send {
       return { status: got.statusCode, headers: got.headers, text: body, url, hide: secrets.hide }
     } catch (error) {
       if (limit.signal.aborted) throw limit.signal.reason
-      throw failure(error, url)
+      throw failure(error, url, proxyOf(request))
     } finally {
       limit.clear()
     }
@@ -210,7 +228,8 @@ export function sender(options: SenderOptions): Send {
   async function stream(request: HttpRequest): Promise<HttpDownload> {
     const url = placeOf(request)
     const limit = timed(request.signal, request.timeoutMs ?? timeoutMs, url)
-    const explain = (error: unknown) => (limit.signal.aborted ? limit.signal.reason : failure(error, url))
+    const explain = (error: unknown) =>
+      limit.signal.aborted ? limit.signal.reason : failure(error, url, proxyOf(request))
     try {
       const headers = { 'accept-encoding': 'identity', ...request.headers }
       const got = await answer({ ...request, headers }, limit.signal)

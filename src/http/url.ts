@@ -17,6 +17,11 @@ const HTTP = /^https?:\/\//i
 export function parseAddress(text: string): Address {
   const url = HTTP.test(text.trim()) && URL.canParse(text.trim()) ? new URL(text.trim()) : undefined
   if (!url) throw new InvalidParameterError(`Not an http(s) address: ${printable(text)}; it reads https://host:port`)
+  // A slash, or one too few, in what comes before the host.
+  if (!url.username && url.pathname.includes('@'))
+    throw new InvalidParameterError(
+      'An @ stands in the path of the address: /, @, : and % in its user and password are written %2F, %40, %3A and %25',
+    )
   if (url.search || url.hash)
     throw new InvalidParameterError(`The address of a server has neither ? nor #: ${printable(text)}`)
   return {
@@ -37,9 +42,9 @@ function decode(text: string): string {
   }
 }
 
-/** An address fit for a message: no credentials, no query, no fragment. */
+/** An address fit for a message: no credentials, however they are written, no query, no fragment. */
 export const printable = (url: string): string =>
-  url.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^/?#]*@/i, '$1').replace(/[?#].*$/s, '')
+  url.replace(/^\s*([a-z][a-z0-9+.-]*:\/*)?.*@/is, '$1').replace(/[?#].*$/s, '')
 
 /** Refuses a path that a URL reader would turn into another one: dot segments, backslashes, control characters. */
 export function checkPath(path: string): void {

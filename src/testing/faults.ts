@@ -52,7 +52,8 @@ export function faultScript(): Faults & { next(subject: string | undefined): Fau
   let armed: Armed[] = []
   return {
     add(fault) {
-      armed.push({ fault, skip: fault.skip ?? 0, left: fault.times ?? 1 })
+      const { skip = 0, times = 1 } = fault
+      if (times > 0) armed.push({ fault, skip, left: times })
     },
     clear() {
       armed = []

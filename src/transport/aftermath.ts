@@ -143,7 +143,9 @@ export async function explained<O extends Operation>(
   refusal: unknown,
   { transport, options }: { transport: Transport; options: CallOptions },
 ): Promise<Output<O> | undefined> {
-  if (REMOVALS.has(operation)) return refusal instanceof NotFoundError ? ({} as Output<O>) : undefined
+  // Something in front of the server that knows no such address says nothing of what was to be removed.
+  const isGone = refusal instanceof NotFoundError && refusal.code !== 'ENDPOINT_NOT_FOUND'
+  if (REMOVALS.has(operation)) return isGone ? ({} as Output<O>) : undefined
   const look: Look<O> | undefined = lookAfter[operation]
   const telling = [AlreadyExistsError, NotFoundError, InvalidParameterError].some((Kind) => refusal instanceof Kind)
   if (!look || !telling) return undefined

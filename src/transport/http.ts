@@ -1,5 +1,6 @@
+import { heed } from '../core/heed.js'
 import { CairnError, NotFoundError } from '../errors.js'
-import { notMlflow } from '../http/refusal.js'
+import { notMlflow, refusal } from '../http/refusal.js'
 import type { HttpAnswer, Send } from '../http/send.js'
 import { encodeSegment } from '../http/url.js'
 import { batchJson, parseJson, toJson } from './json.js'
@@ -76,7 +77,10 @@ export function httpTransport({ send }: { readonly send: Send }): HttpTransport 
       .catch((error: unknown) => {
         throw lacking(error, operation)
       })
-    const read = output.safeParse(jsonOf(answer))
+    const said = jsonOf(answer)
+    // A failure that something on the way gave the status of a success.
+    if (typeof said.error_code === 'string') throw refusal(answer, Date.now())
+    const read = output.safeParse(said)
     if (read.success) return read.data as Output<O>
     const [issue] = read.error.issues
     throw notMlflow(
@@ -88,11 +92,12 @@ export function httpTransport({ send }: { readonly send: Send }): HttpTransport 
   return {
     call,
     server(options = {}) {
-      facts ??= ask(send, options.signal).catch((error: unknown) => {
+      // Asked for all who wait, so that none of them ends it for the others.
+      facts ??= ask(send).catch((error: unknown) => {
         facts = undefined
         throw error
       })
-      return facts
+      return heed(options.signal, facts)
     },
     close: () => send.close(),
   }
@@ -123,7 +128,7 @@ function query(fields: Record<string, unknown>): string {
   return text && `?${text}`
 }
 
-function jsonOf(answer: HttpAnswer): unknown {
+function jsonOf(answer: HttpAnswer): Readonly<Record<string, unknown>> {
   if (answer.status === 204) return {}
   let value: unknown
   try {
@@ -132,7 +137,7 @@ function jsonOf(answer: HttpAnswer): unknown {
     throw notMlflow(answer)
   }
   if (value === null || typeof value !== 'object' || Array.isArray(value)) throw notMlflow(answer)
-  return value
+  return value as Record<string, unknown>
 }
 
 /** Says which call an older server lacks. */
@@ -149,10 +154,10 @@ function lacking(error: unknown, operation: Operation): unknown {
   })
 }
 
-async function ask(send: Send, signal: AbortSignal | undefined): Promise<ServerFacts> {
+async function ask(send: Send): Promise<ServerFacts> {
   const get = async (path: string): Promise<HttpAnswer | undefined> => {
     try {
-      return await send.text({ method: 'GET', path, signal, idempotent: true })
+      return await send.text({ method: 'GET', path, idempotent: true })
     } catch (error) {
       // Any refusal by status means: there is a server, and it does not tell.
       if (error instanceof CairnError && error.status !== undefined && error.status < 500 && error.status !== 401)
@@ -173,7 +178,7 @@ async function ask(send: Send, signal: AbortSignal | undefined): Promise<ServerF
 
 function told(answer: HttpAnswer): { store_type?: unknown; workspaces_enabled?: unknown } {
   try {
-    return jsonOf(answer) as Record<string, unknown>
+    return jsonOf(answer)
   } catch {
     return {}
   }

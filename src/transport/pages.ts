@@ -1,4 +1,4 @@
-import { InvalidParameterError } from '../errors.js'
+import { InvalidParameterError, ProtocolError } from '../errors.js'
 
 /** One page of a search: what was found, and the token of the next page, when there is one. */
 export interface Page<T> {
@@ -12,7 +12,10 @@ export async function* allPages<T>(fetch: (token: string | undefined) => Promise
   do {
     const page = await fetch(token)
     yield* page.items
-    token = page.nextPageToken || undefined
+    const next = page.nextPageToken || undefined
+    if (next !== undefined && next === token)
+      throw new ProtocolError('The server names the page it has just given as the next one, so there is no end to them')
+    token = next
   } while (token !== undefined)
 }
 

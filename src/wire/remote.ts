@@ -1,6 +1,7 @@
+import { join } from 'node:path'
 import type { OpenArtifacts } from '../artifacts/store.js'
 import { databricksProfile, mlflowCredentials } from '../core/ini.js'
-import { factsBehind, readText } from '../disk/files.js'
+import { factsBehind, namesIn, readText } from '../disk/files.js'
 import { CairnError, InvalidParameterError, NetworkError, NotFoundError, ProtocolError } from '../errors.js'
 import type { Auth, Dispatcher, Send, SenderOptions } from '../http/send.js'
 import { parseAddress } from '../http/url.js'
@@ -131,7 +132,7 @@ async function senderOptions(uri: string, settings: HttpSettings, options: Watch
     headers: options.headers,
     workspace: settings.workspace,
     tls: {
-      ca: (await pem(settings.serverCertPath, 'MLFLOW_TRACKING_SERVER_CERT_PATH')) ?? (await bundles(settings)),
+      ca: (await authorities(settings.serverCertPath)) ?? (await bundles(settings)),
       clientCert: await pem(settings.clientCertPath, 'MLFLOW_TRACKING_CLIENT_CERT_PATH'),
       insecure: settings.insecureTls,
     },
@@ -203,11 +204,31 @@ async function pem(file: string | undefined, variable: string): Promise<string |
   return readText(file, CREDENTIALS_LIMIT)
 }
 
+/** Certificates in a file, or in all files of a folder, which Python's requests takes as well. */
+async function certificates(path: string): Promise<string[]> {
+  if ((await factsBehind(path))?.kind !== 'directory') return [await readText(path, BUNDLE_LIMIT)]
+  const texts: string[] = []
+  for (const name of await namesIn(path)) {
+    const file = join(path, name)
+    if ((await factsBehind(file))?.kind === 'file') texts.push(await readText(file, BUNDLE_LIMIT))
+  }
+  return [...new Set(texts.filter((text) => text.includes('-----BEGIN CERTIFICATE-----')))]
+}
+
+async function authorities(path: string | undefined): Promise<string | undefined> {
+  if (path !== undefined && (await factsBehind(path))?.kind === 'directory') {
+    const found = await certificates(path)
+    if (found.length > 0) return found.join('\n')
+    throw new NotFoundError(`MLFLOW_TRACKING_SERVER_CERT_PATH names ${path}, a folder without a certificate`)
+  }
+  return pem(path, 'MLFLOW_TRACKING_SERVER_CERT_PATH')
+}
+
 /** Python's requests trusts the bundle that its variable names; here it adds to what Node.js trusts by itself. */
 async function bundles({ caBundles, insecureTls }: HttpSettings): Promise<string | undefined> {
   const texts: string[] = []
   for (const file of insecureTls ? [] : caBundles)
-    if ((await factsBehind(file))?.kind === 'file') texts.push(await readText(file, BUNDLE_LIMIT))
+    if (await factsBehind(file)) texts.push(...(await certificates(file)))
   if (texts.length === 0) return undefined
   const { rootCertificates } = await import('node:tls')
   return [...rootCertificates, ...texts].join('\n')

@@ -6,7 +6,8 @@ import { parseAddress, printable } from '../http/url.js'
 const DATABASES = new Set(['sqlite', 'postgresql', 'mysql', 'mssql'])
 
 /** A tracking or registry URI as the client keeps it; an `InvalidParameterError` that names the way out for what nobody speaks. */
-export function checkUri(uri: string, isPluggedIn: (scheme: string) => boolean): string {
+export function checkUri(given: string, isPluggedIn: (scheme: string) => boolean): string {
+  const uri = typeof given === 'string' ? given.trim() : given
   const scheme = schemeOf(uri)
   const database = scheme.split('+')[0] ?? ''
   const refuse = (why: string): never => {
@@ -31,5 +32,7 @@ export function checkUri(uri: string, isPluggedIn: (scheme: string) => boolean):
     return refuse('The URI of the server is no address; write it like http://localhost:5000')
   // A query may hold a secret as well, and no address of a server has one.
   if (/^https?$/.test(scheme)) parseAddress(uri)
+  if (isLocal(uri) && /^["']?\s*https?:/i.test(uri))
+    return refuse('The URI of the server has quotes or more around it; write it like http://localhost:5000')
   return isLocal(uri) ? localPath(uri) : uri
 }

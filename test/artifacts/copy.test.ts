@@ -15,7 +15,13 @@ import { describe, expect, it } from 'vitest'
 import { download, upload } from '../../src/artifacts/copy.js'
 import { fileArtifacts } from '../../src/artifacts/file.js'
 import type { ArtifactFile, ArtifactStore } from '../../src/artifacts/store.js'
-import { IntegrityError, InvalidParameterError, NotFoundError, UnsafePathError } from '../../src/errors.js'
+import {
+  IntegrityError,
+  InvalidParameterError,
+  NetworkError,
+  NotFoundError,
+  UnsafePathError,
+} from '../../src/errors.js'
 import { tempDir } from '../support/temp-dir.js'
 
 function sampleDir(): string {
@@ -190,6 +196,28 @@ describe('download', () => {
     expect(readdirSync(join(parent, 'elsewhere'))).toEqual([])
     expect(readFileSync(join(parent, 'victim'), 'utf8')).toBe('old')
     expect(readFileSync(join(to, 'a.txt'), 'utf8')).toBe('aaa')
+  })
+
+  it('a file whose bytes break off, or are too few, is read anew; one that stays so is an error', async () => {
+    const whole = () => new Blob(['12345678']).stream() as ReadableStream<Uint8Array>
+    const cut = () =>
+      new ReadableStream<Uint8Array>({
+        start: (controller) => controller.enqueue(new TextEncoder().encode('1234')),
+        pull: (controller) => controller.error(new NetworkError('The connection broke')),
+      })
+    const short = () => new Blob(['123']).stream() as ReadableStream<Uint8Array>
+    const listing = { '': [{ path: 'a', isDir: false, size: 8 }] }
+    const from = (...bodies: (() => ReadableStream<Uint8Array>)[]): ArtifactStore => ({
+      ...fake(listing),
+      read: async () => (bodies.shift() ?? cut)(),
+    })
+    const to = tempDir()
+    const loaded: number[] = []
+    await download(from(cut, short, whole), '', to, { onProgress: (progress) => void loaded.push(progress.loaded) })
+    expect(readFileSync(join(to, 'a'), 'utf8')).toBe('12345678')
+    expect(loaded.at(-1)).toBe(8)
+    await expect(download(from(), '', tempDir())).rejects.toThrow('The connection broke')
+    await expect(download(from(short, short, short, short), '', tempDir())).rejects.toBeInstanceOf(IntegrityError)
   })
 
   it('an endless listing ends in an error', async () => {

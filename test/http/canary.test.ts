@@ -6,11 +6,12 @@ import { databricksProfile, mlflowCredentials } from '../../src/core/ini.js'
 import { type SenderOptions, sender } from '../../src/http/send.js'
 import { httpTransport } from '../../src/transport/http.js'
 import { withRetry } from '../../src/transport/retry.js'
-import { answering, asJson } from '../support/answering.js'
+import { answering, asJson, rejection } from '../support/answering.js'
 import { fakeClock } from '../support/fake-clock.js'
 import { forwardProxy } from '../support/forward-proxy.js'
 
 const CANARY = 'canary-5ecret'
+const get = { method: 'GET', path: '/' } as const
 const BASIC = Buffer.from(`ann:${CANARY}`).toString('base64')
 
 /** Everything about a thing that could be printed, logged or sent to a tracker of errors. */
@@ -143,6 +144,8 @@ it.each([
   ['a password beyond a header, in the address', { url: `http://ann:${CANARY}@host:port` }],
   ['a query in the address', { url: `http://host/?token=${CANARY}` }],
   ['a fragment in the address', { url: `http://host/#${CANARY}` }],
+  ['a slash in the password of the address', { url: `http://ann:12/${CANARY}@host` }],
+  ['one slash after the scheme', { url: `http:/ann:${CANARY}@host` }],
   ['another scheme', { url: `postgresql://ann:${CANARY}@host/db` }],
 ])('%s is refused without being shown', (_, options) => {
   let thrown: unknown
@@ -153,6 +156,47 @@ it.each([
   }
   expect(thrown).toBeInstanceOf(Error)
   expect(everything(thrown)).not.toContain(CANARY)
+})
+
+it.each([
+  ['a slash in its password', `http://ann:p/${CANARY}@proxy:3128`],
+  ['no scheme, and a slash', `ann:p/${CANARY}@proxy:3128`],
+  ['one slash', `http:/ann:${CANARY}@proxy:3128`],
+  ['a stray %', `http://ann:50%x${CANARY}@proxy:3128`],
+  ['a kind that is not spoken', `socks5://ann:p/${CANARY}@proxy:1080`],
+])('a proxy with %s is refused in words, for good, without being shown', async (_, httpProxy) => {
+  const error = await rejection(sender({ url: 'http://localhost:1', proxy: { httpProxy } }).text(get))
+  expect(error).toMatchObject({ name: 'InvalidParameterError', retryable: false })
+  expect(error.message).toContain('HTTP_PROXY')
+  expect(everything(error)).not.toContain(CANARY)
+})
+
+const SPECIAL = `${CANARY}"\\ä`
+it.each<[string, (shown: string) => { body: string; headers?: Record<string, string> }]>([
+  ['in JSON', (shown) => ({ body: JSON.stringify({ error_code: 'INTERNAL_ERROR', message: shown }) })],
+  ['as Python writes it', (shown) => ({ body: `got ${JSON.stringify(shown).replace(/ä/g, '\\u00e4')}` })],
+  ['as an address has it', (shown) => ({ body: `GET /?token=${encodeURIComponent(shown)}` })],
+  ['as the name of the server', () => ({ body: 'no', headers: { server: CANARY } })],
+  ['as the id of the request', () => ({ body: 'no', headers: { 'x-request-id': CANARY } })],
+])('a secret that comes back %s is not shown', async (_, echo) => {
+  const server = await answering((_, response) => {
+    const { body, headers } = echo(SPECIAL)
+    response.writeHead(500, headers).end(body)
+  })
+  const send = sender({ url: server.url, auth: { username: CANARY, password: SPECIAL }, headers: { 'x-key': CANARY } })
+  const error = await rejection(send.text(get))
+  expect(everything(error)).not.toContain(CANARY)
+})
+
+it('what a proxy is shown does not come out when it sends it back', async () => {
+  const proxy = await answering(({ headers }, response) => {
+    response.writeHead(502, { 'content-type': 'text/plain' }).end(JSON.stringify(headers))
+  })
+  const httpProxy = proxy.url.replace('http://', `http://ann:${CANARY}@`)
+  const error = await rejection(sender({ url: 'http://mlflow.example.test', proxy: { httpProxy } }).text(get))
+  expect(error.message).toContain('502')
+  expect(everything(error)).not.toContain(CANARY)
+  expect(everything(error)).not.toContain(Buffer.from(`ann:${CANARY}`).toString('base64'))
 })
 
 it('a function of the user’s that returns what no header can carry is refused without being shown', async () => {

@@ -1,4 +1,5 @@
-import { createServer } from 'node:net'
+import { createServer as createHttpServer } from 'node:http'
+import { type AddressInfo, createServer } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { MockAgent } from 'undici'
 import { describe, expect, it } from 'vitest'
@@ -291,5 +292,37 @@ describe('a dispatcher of the user’s own', () => {
     await send.close()
     agent.assertNoPendingInterceptors()
     await agent.close()
+  })
+})
+
+describe('an answer that comes before all was sent', () => {
+  it('is none: what was to be stored cannot be there', async () => {
+    const server = createHttpServer((request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
+      request.on('error', () => undefined).pause()
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const send = sender({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` })
+    const put = send.text({ method: 'PUT', path: '/x', body: new Blob([new Uint8Array(30_000_000)]) })
+    const error = await rejection(put)
+    expect(error).toBeInstanceOf(NetworkError)
+    expect(error).toMatchObject({ retryable: true, message: expect.stringContaining('before all was sent') })
+    server.closeAllConnections()
+    server.close()
+    await send.close()
+  })
+})
+
+describe('a function for credentials that never answers', () => {
+  it('is waited for no longer than the limit of the call, or its signal', async () => {
+    const server = await answering((_, response) => asJson(response, {}))
+    const send = sender({ url: server.url, auth: () => new Promise(() => {}), timeoutMs: 300 })
+    await expect(send.text(get)).rejects.toBeInstanceOf(TimeoutError)
+    const leaving = new AbortController()
+    const asked = send.text({ ...get, signal: leaving.signal, timeoutMs: 60_000 })
+    leaving.abort(new Error('enough'))
+    await expect(asked).rejects.toThrow('enough')
+    expect(server.seen).toEqual([])
+    await send.close()
   })
 })

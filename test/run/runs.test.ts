@@ -450,6 +450,9 @@ describe('where things go', () => {
   it('is an address Cairn can speak to, or the way out', () => {
     expect(() => setTrackingUri('sqlite:///mlflow.db')).toThrow(/mlflow server --backend-store-uri/)
     expect(() => setTrackingUri('postgresql+psycopg2://u:secret@h/db')).toThrow(InvalidParameterError)
+    for (const quoted of ['"http://u:secret@h:5000"', "'https://h'", '"http:/h"'])
+      expect(() => setTrackingUri(quoted)).toThrow(/^(?!.*secret).*quotes/)
+    expect(createClient({ trackingUri: '  http://127.0.0.1:9\n' }).getTrackingUri()).toBe('http://127.0.0.1:9')
     try {
       setTrackingUri('postgresql://u:secret@h/db')
     } catch (error) {

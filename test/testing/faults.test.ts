@@ -77,6 +77,13 @@ describe('the test server', () => {
     ])
   })
 
+  it('is not met by a fault that is to strike no times', async () => {
+    await using server = await startTestServer()
+    server.faults.add({ status: 500, times: 0 })
+    expect(server.faults.left).toBe(0)
+    expect((await fetch(`${server.url}/health`)).status).toBe(200)
+  })
+
   it('lets requests pass before a fault, delivers twice when told to, and forgets faults', async () => {
     await using server = await startTestServer()
     const transport = httpTransport({ send: sender({ url: server.url }) })

@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { InvalidParameterError, NotFoundError, ProtocolError } from '../../src/errors.js'
 import { sender } from '../../src/http/send.js'
+import { createClient } from '../../src/index.js'
 import { httpTransport } from '../../src/transport/http.js'
 import { answering, asJson, rejection } from '../support/answering.js'
 
@@ -209,4 +210,40 @@ it('an address that is none is refused without showing its credentials', () => {
       expect((error as Error).message).not.toContain('hunter2')
     }
   }
+})
+
+describe('what is found out once for all who ask', () => {
+  it('is not ended for the others by the signal of one, who hears of it at once', async () => {
+    const going: (() => void)[] = []
+    const server = await answering((_, response) => void going.push(() => asJson(response, { store_type: 'SqlStore' })))
+    const transport = httpTransport({ send: sender({ url: server.url }) })
+    const gone = new AbortController()
+    const first = transport.server({ signal: gone.signal })
+    const second = transport.server()
+    gone.abort(new Error('changed his mind'))
+    await expect(first).rejects.toThrow('changed his mind')
+    await vi.waitFor(() => expect(going).toHaveLength(2))
+    for (const go of going) go()
+    expect(await second).toMatchObject({ storeType: 'SqlStore' })
+  })
+})
+
+describe('a failure with the status of a success', () => {
+  it('is what it says', async () => {
+    const { transport } = await made({ error_code: 'INTERNAL_ERROR', message: 'the database is gone' })
+    await expect(transport.call('logBatch', { run_id: 'r', metrics: [] })).rejects.toMatchObject({
+      code: 'INTERNAL_ERROR',
+      message: expect.stringContaining('the database is gone'),
+    })
+  })
+})
+
+describe('pages without an end', () => {
+  it('are an error, not asked for for ever', async () => {
+    const server = await answering((_, response) => asJson(response, { runs: [], next_page_token: 'same' }))
+    const client = createClient({ trackingUri: server.url })
+    await expect(client.searchRuns({ experimentIds: ['0'] })).rejects.toBeInstanceOf(ProtocolError)
+    expect(server.seen).toHaveLength(2)
+    await client.close()
+  })
 })

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { InvalidParameterError, NotFoundError } from '../../src/errors.js'
+import { explained } from '../../src/transport/aftermath.js'
 import { protocol } from '../../src/transport/protocol.js'
 import { repeats } from '../../src/transport/repeats.js'
 import { type RetryEvent, withRetry } from '../../src/transport/retry.js'
@@ -108,6 +109,20 @@ describe('a refusal', () => {
     await transport.call('setTag', { run_id: 'r', key: 't', value: '1' })
     store.next('deleteTag', 'answer lost')
     expect(await transport.call('deleteTag', { run_id: 'r', key: 't' })).toEqual({})
+  })
+
+  it('of something in front of the server, which knows no such address, says nothing of what was removed', async () => {
+    const no = new NotFoundError('default backend - 404', { status: 404, code: 'ENDPOINT_NOT_FOUND' })
+    for (const [refusal, answer] of [
+      [no, undefined],
+      [new NotFoundError('No model m', { status: 404 }), {}],
+    ] as const)
+      expect(
+        await explained('deleteRegisteredModel', { name: 'm' }, refusal, {
+          transport: scriptedStore('files').transport,
+          options: {},
+        }),
+      ).toEqual(answer)
   })
 
   it('without an ambiguous try before it is a refusal', async () => {
