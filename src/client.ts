@@ -78,9 +78,12 @@ export interface Client extends Experiments, Runs, Registry, AsyncDisposable {
   doctor(): Promise<Check[]>
   /**
    * Copies a store (a path or an address) into another: experiments by name, runs with their metric histories, times and
-   * artifacts, logged models, registered models. A second copy adds nothing and one that was cut goes on. What fails is in
-   * the result; throws `NetworkError` and the like when a store is out of reach, `NotFoundError` when there is no source,
-   * `UnavailableError` while another process of this machine copies to the same target.
+   * artifacts, logged models, registered models. A second copy adds nothing and one that was cut goes on. A file is sent
+   * when its copy is lacking, has another size, or the file changed since it was last copied: a local store tells the time
+   * of each change; from a server all files of a run are sent again when its status, end time, parameters or metrics have
+   * changed since, those of a logged model when it was updated. What fails is in the result; throws `NetworkError` and the
+   * like when a store is out of reach, `NotFoundError` when there is no source, `UnavailableError` while another process of
+   * this machine copies to the same target.
    */
   sync(source: string, options?: SyncOptions): Promise<SyncResult>
   /** What the model cache holds: `{ dir, bytes, entries }`. */

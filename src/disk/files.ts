@@ -27,6 +27,8 @@ export interface FileFacts {
   readonly kind: FileKind
   readonly size: number
   readonly mtimeMs: number
+  /** Of the last change of anything about it; also when it came under this name. */
+  readonly ctimeMs: number
   readonly ino: number
   readonly mode: number
   readonly uid: number
@@ -48,8 +50,8 @@ async function facts(path: string, look: typeof lstat): Promise<FileFacts | unde
   try {
     const found = await look(path)
     const kind = found.isFile() ? 'file' : found.isDirectory() ? 'directory' : found.isSymbolicLink() ? 'link' : 'other'
-    const { size, mtimeMs, ino, mode, uid } = found
-    return { kind, size, mtimeMs, ino, mode, uid }
+    const { size, mtimeMs, ctimeMs, ino, mode, uid } = found
+    return { kind, size, mtimeMs, ctimeMs, ino, mode, uid }
   } catch (error) {
     if (ABSENT.has(codeOf(error) ?? '')) return undefined
     if (codeOf(error) === 'ENAMETOOLONG')

@@ -1,11 +1,11 @@
 import { cutBatch } from '../core/batch.js'
 import { ParamConflictError } from '../errors.js'
 import type { WireRun } from '../transport/protocol.js'
-import { copyFiles, type Listing, listing } from './files.js'
+import { copyFiles, type Listing, listing, shown } from './files.js'
 import type { Job } from './job.js'
 import { isUnknown } from './list.js'
 import type { ModelPlan } from './logged-models.js'
-import { copied, differing, fingerprint, type Pair, STATE } from './marks.js'
+import { copied, differing, FILES, fingerprint, type Pair, STATE, textOf } from './marks.js'
 import { copyPoints, ownersOf } from './points.js'
 import { type PlannedRun, type RunPlan, stateOf } from './runs.js'
 import { placeOf } from './side.js'
@@ -34,7 +34,7 @@ export async function copyRun(job: Job, plans: Plans, { id, info, known }: Plann
     run.data,
     run.inputs,
     run.outputs,
-    found.files,
+    found.listing && shown(found.listing),
   ])
   const isOver = !['RUNNING', 'SCHEDULED'].includes(run.info.status)
   if (known && isOver && stateOf(known) === state) {
@@ -56,12 +56,18 @@ export async function copyRun(job: Job, plans: Plans, { id, info, known }: Plann
     owners: ownersOf(id, plans.models.loggedIn(id), plans.models.madeFor),
   })
   if (found.error !== undefined) throw found.error
+  const { status, end_time } = run.info
   if (found.listing)
     changes += await copyFiles(job, found.listing, {
       uri: await placeOf(job.to, target.info.artifact_uri, [target.info.experiment_id, run_id, 'artifacts']),
       path: '',
       fresh,
       renames: { ids: new Map([[id, run_id]]), place: [run.info.artifact_uri ?? '', target.info.artifact_uri ?? ''] },
+      mark: {
+        was: textOf(target.data.tags, FILES),
+        state: [status, end_time, run.data.params, run.data.metrics],
+        write: (value) => transport.call('setTag', { run_id, key: FILES, value }, call),
+      },
     })
   changes += await end(job, run, target)
   if (isOver && stateOf(target) !== state) await transport.call('setTag', { run_id, key: STATE, value: state }, call)
@@ -71,18 +77,14 @@ export async function copyRun(job: Job, plans: Plans, { id, info, known }: Plann
 
 interface Found {
   readonly listing?: Listing
-  readonly files?: readonly (readonly [string, number | undefined])[]
   /** Why the files could not be listed; all else of the run is copied first. */
   readonly error?: unknown
 }
 
 async function list(job: Job, { info }: WireRun): Promise<Found> {
   try {
-    const found = await listing(
-      job,
-      await placeOf(job.from, info.artifact_uri, [info.experiment_id, info.run_id, 'artifacts']),
-    )
-    return { listing: found, files: found.files.map(({ path, size }) => [path, size] as const) }
+    const place = await placeOf(job.from, info.artifact_uri, [info.experiment_id, info.run_id, 'artifacts'])
+    return { listing: await listing(job, place) }
   } catch (error) {
     job.signal?.throwIfAborted()
     return { error }

@@ -4,20 +4,27 @@ import { listAll, upload } from '../artifacts/copy.js'
 import { eachLimited } from '../artifacts/limited.js'
 import { isLocal, localPath } from '../artifacts/location.js'
 import type { ArtifactFile, ArtifactStore } from '../artifacts/store.js'
-import { saveStream } from '../disk/files.js'
+import { factsBehind, saveStream } from '../disk/files.js'
 import { inStage } from '../disk/stage.js'
 import { IntegrityError } from '../errors.js'
 import type { Job } from './job.js'
+import { fingerprint } from './marks.js'
 import { isMlModel, type Renames, renamedMlModel } from './mlmodel.js'
 
 const AT_ONCE = 4
 const MLMODEL_BYTES = 1 << 24
 
+/** A file of the source; a place on this disk tells its times as well, in epoch milliseconds. */
+interface SourceFile extends ArtifactFile {
+  readonly mtimeMs?: number | undefined
+  readonly ctimeMs?: number | undefined
+}
+
 /** The files of a run or model in the source, as listed. */
 export interface Listing {
   readonly uri: string
   readonly store: ArtifactStore
-  readonly files: readonly ArtifactFile[]
+  readonly files: readonly SourceFile[]
 }
 
 /** Lists all files below a place of the source. */
@@ -25,7 +32,25 @@ export async function listing(job: Job, uri: string): Promise<Listing> {
   const store = await job.from.openArtifacts(uri)
   const entries = await listAll(store, '', { signal: job.signal })
   const files = entries.filter(({ isDir }) => !isDir).sort((a, b) => (a.path < b.path ? -1 : 1))
-  return { uri, store, files }
+  return { uri, store, files: isLocal(uri) ? await Promise.all(files.map((file) => timed(uri, file))) : files }
+}
+
+async function timed(uri: string, file: ArtifactFile): Promise<SourceFile> {
+  const facts = await factsBehind(placed(uri, file.path))
+  return { ...file, mtimeMs: facts?.mtimeMs, ctimeMs: facts?.ctimeMs }
+}
+
+const placed = (uri: string, path: string): string => join(localPath(uri), ...path.split('/'))
+
+/** What tells one listing from a later one, as far as it can be told without reading. */
+export const shown = ({ files }: Listing) => files.map(({ path, size, mtimeMs }) => [path, size, mtimeMs] as const)
+
+/** What is remembered at the target of the files it was sent. */
+export interface FilesMark {
+  readonly was: string | undefined
+  /** What changes when files of the original may have, for a source that tells no times. */
+  readonly state: unknown
+  write(value: string): Promise<unknown>
 }
 
 interface Target {
@@ -35,26 +60,48 @@ interface Target {
   /** Nothing can be there yet. */
   readonly fresh: boolean
   readonly renames: Renames
+  readonly mark: FilesMark
 }
 
 /**
- * Sends the files that the target lacks or has with another size, descriptions of models last, so that a listing that
- * shows one shows a whole model. Answers how many were sent.
+ * The mark of a listing, and whether a file may have changed since the mark that is there. The time of the last change
+ * counts, not that of the last writing: MLflow's client keeps the latter when it logs a file.
  */
-export async function copyFiles(job: Job, { uri, store, files }: Listing, target: Target): Promise<number> {
+function compared({ uri, files }: Listing, { was, state }: FilesMark) {
+  if (!isLocal(uri)) {
+    const now = `state:${fingerprint(state)}`
+    return { now, changed: () => was !== undefined && was !== now }
+  }
+  const now = String(files.reduce((last, { ctimeMs = 0 }) => Math.max(last, ctimeMs), 0))
+  return { now, changed: ({ ctimeMs = 0 }: SourceFile) => was !== undefined && !(ctimeMs <= Number(was)) }
+}
+
+/**
+ * Sends the files that the target lacks, has with another size or from before they changed, descriptions of models last,
+ * so that a listing that shows one shows a whole model. Answers how many were sent.
+ */
+export async function copyFiles(job: Job, listing: Listing, target: Target): Promise<number> {
+  const { uri, store, files } = listing
   if (files.length === 0) return 0
   const { signal } = job
+  const { mark } = target
+  const { now, changed } = compared(listing, mark)
+  // Before the first file goes: when this copy is cut, the next one knows what has changed since it began.
+  if (mark.was === undefined) await mark.write(now)
   const to = await job.to.openArtifacts(target.uri)
   const there = target.fresh ? [] : await listAll(to, target.path, { signal })
   const sizes = new Map(there.map(({ path, size }) => [path, size]))
   const at = (path: string) => (target.path === '' ? path : `${target.path}/${path}`)
   let sent = 0
 
-  const send = async ({ path, size }: ArtifactFile): Promise<void> => {
-    if (isMlModel(path)) return describe(path, size)
-    if (sizes.has(at(path)) && sizes.get(at(path)) === size) return
-    if (isLocal(uri))
-      await upload(to, [{ path: at(path), file: join(localPath(uri), ...path.split('/')) }], '', { signal })
+  const isThere = (file: SourceFile, size = file.size): boolean =>
+    sizes.has(at(file.path)) && sizes.get(at(file.path)) === size && !changed(file)
+
+  const send = async (file: SourceFile): Promise<void> => {
+    const { path, size } = file
+    if (isMlModel(path)) return describe(file)
+    if (isThere(file)) return
+    if (isLocal(uri)) await upload(to, [{ path: at(path), file: placed(uri, path) }], '', { signal })
     else if (!job.options.dryRun) await throughDisk(path, size)
     sent++
     job.file(size ?? 0)
@@ -71,11 +118,12 @@ export async function copyFiles(job: Job, { uri, store, files }: Listing, target
       0o700,
     )
 
-  const describe = async (path: string, size = 0): Promise<void> => {
+  const describe = async (file: SourceFile): Promise<void> => {
+    const { path, size = 0 } = file
     if (size > MLMODEL_BYTES) throw new IntegrityError(`${path} has ${size} bytes, which no MLmodel has`)
     const text = await new Response(await store.read(path, { signal })).text()
     const data = new Blob([renamedMlModel(text, target.renames)])
-    if (sizes.get(at(path)) === data.size) return
+    if (isThere(file, data.size)) return
     await to.write(at(path), data, { signal })
     sent++
     job.file(data.size)
@@ -89,5 +137,6 @@ export async function copyFiles(job: Job, { uri, store, files }: Listing, target
     signal,
   )
   await eachLimited(files.filter(isLast), AT_ONCE, send, signal)
+  if (mark.was !== undefined && mark.was !== now) await mark.write(now)
   return sent
 }

@@ -1,10 +1,10 @@
 import { readYaml } from '../core/yaml.js'
 import { NotFoundError } from '../errors.js'
 import type { WireLoggedModel } from '../transport/protocol.js'
-import { copyFiles, type Listing, listing } from './files.js'
+import { copyFiles, type FilesMark, type Listing, listing, shown } from './files.js'
 import type { Job } from './job.js'
 import { isUnknown, loggedModelsOf } from './list.js'
-import { CREATED, copied, differing, fingerprint, identityOf, SOURCE, STATE, textOf } from './marks.js'
+import { CREATED, copied, differing, FILES, fingerprint, identityOf, SOURCE, STATE, textOf } from './marks.js'
 import { type Renames, renamedMlModel } from './mlmodel.js'
 import type { RunPlan } from './runs.js'
 import { placeOf } from './side.js'
@@ -21,6 +21,8 @@ export interface ModelCopy {
   readonly path: string
   readonly runId: string | undefined
   readonly fresh: boolean
+  /** The mark of its files, and where it is kept. */
+  readonly filesMark: Pick<FilesMark, 'was' | 'write'>
 }
 
 interface PlannedModel {
@@ -107,10 +109,18 @@ async function make(
   runs: RunPlan,
 ): Promise<ModelCopy> {
   const { info } = source
+  const call = { signal: job.signal }
   const runId = info.source_run_id ? await runs.idAt(info.source_run_id) : undefined
   const at = async (model: WireLoggedModel, fresh: boolean): Promise<ModelCopy> => {
     const home = [model.info.experiment_id, 'models', model.info.model_id, 'artifacts']
-    return { model, artifactUri: await placeOf(job.to, model.info.artifact_uri, home), path: '', runId, fresh }
+    const artifactUri = await placeOf(job.to, model.info.artifact_uri, home)
+    const { model_id, tags } = model.info
+    const filesMark = {
+      was: textOf(tags, FILES),
+      write: (value: string) =>
+        job.to.transport.call('setLoggedModelTags', { model_id, tags: [{ key: FILES, value }] }, call),
+    }
+    return { model, artifactUri, path: '', runId, fresh, filesMark }
   }
   if (known) return at(known, false)
   const input = {
@@ -125,14 +135,20 @@ async function make(
     ],
   }
   try {
-    const { model } = await job.to.transport.call('createLoggedModel', input, { signal: job.signal })
+    const { model } = await job.to.transport.call('createLoggedModel', input, call)
     return await at(model, true)
   } catch (error) {
     if (!isUnknown(error) || !info.source_run_id || !runs.has(info.source_run_id)) throw error
     const { run, fresh } = await runs.ensure(info.source_run_id)
     const home = [run.info.experiment_id, run.info.run_id, 'artifacts']
     const artifactUri = await placeOf(job.to, run.info.artifact_uri, home)
-    return { model: undefined, artifactUri, path: folder, runId, fresh }
+    const { run_id } = run.info
+    const key = `${FILES}.${info.model_id}`
+    const filesMark = {
+      was: textOf(run.data.tags, key),
+      write: (value: string) => job.to.transport.call('setTag', { run_id, key, value }, call),
+    }
+    return { model: undefined, artifactUri, path: folder, runId, fresh, filesMark }
   }
 }
 
@@ -151,7 +167,8 @@ async function copyModel(
     job,
     await placeOf(job.from, info.artifact_uri, [info.experiment_id, 'models', id, 'artifacts']),
   )
-  const state = fingerprint([info.status, info.tags, data.params, found.files.map(({ path, size }) => [path, size])])
+  const written = [info.status, info.last_updated_timestamp_ms, data.params]
+  const state = fingerprint([written, info.tags, shown(found)])
   if (known && textOf(known.info.tags, STATE) === state) {
     job.mapped('modelIds', id, known.info.model_id)
     return job.count('loggedModels', 'same')
@@ -163,7 +180,13 @@ async function copyModel(
   if (info.source_run_id && runId !== undefined) ids.set(info.source_run_id, runId)
   if (model) ids.set(id, model.info.model_id)
   const renames = { ids, place: [info.artifact_uri ?? '', model ? artifactUri : path] as const }
-  changes += await copyFiles(job, found, { uri: artifactUri, path, fresh: fresh && model !== undefined, renames })
+  changes += await copyFiles(job, found, {
+    uri: artifactUri,
+    path,
+    fresh: fresh && model !== undefined,
+    renames,
+    mark: { ...copy.filesMark, state: written },
+  })
   if (model) changes += await finish(job, source, model, state)
   else if (runId !== undefined) changes += await tellRun(job, { listing: found, renames, runId, path })
   job.count('loggedModels', fresh && changes > 0 ? 'added' : changes > 0 ? 'changed' : 'same')

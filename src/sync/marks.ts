@@ -5,6 +5,8 @@ import { OPERATION_TAG } from '../transport/aftermath.js'
 export const SOURCE = 'cairn.sync.source'
 /** The tag that says in which state the original was when its copy was last complete. */
 export const STATE = 'cairn.sync.state'
+/** The tag that says up to when, or in which state of the original, all files were sent or found of the same size. */
+export const FILES = 'cairn.sync.files'
 /** The tag with the original's creation time in epoch milliseconds, where a server sets its own. */
 export const CREATED = 'cairn.sync.created'
 

@@ -23,6 +23,11 @@ const RUNS_AT_ONCE = 4
  * registered models with their versions. Ids are remembered in tags of the copies, so a second copy adds nothing, one that
  * was cut goes on, and a copy of a copy finds the original. What fails is in the result and stops nothing else, but a store
  * that is out of reach: that is thrown.
+ *
+ * A file is sent when its copy is lacking, has another size, or the file changed since it was last copied. A local store
+ * tells the time of each change. A server tells none: all files of a run count as changed when its status, end time,
+ * parameters or metrics are others than then, those of a logged model when it was updated; nothing is read to find out.
+ * Files that another hand put at the target are compared by size the first time.
  */
 export async function sync(from: Side, to: Side, options: CopyRules = {}): Promise<SyncResult> {
   if (from.uri === to.uri) throw new InvalidParameterError(`${from.uri} cannot be copied into itself; say where to`)
