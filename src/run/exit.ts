@@ -2,8 +2,12 @@ import type { EndStatus, LiveRun } from './run.js'
 
 /** Runs of this process that are open: they are ended, as far as can be, when it goes. */
 const live = new Set<LiveRun>()
-/** A signal that came and that someone else handles: if the process goes now, it was killed. */
+/** A signal came: if the process is ended now, by whoever handles it, it was killed. */
 let signalled = false
+/** A signal that nobody else handles came, and the runs are being ended for it. */
+let leaving = false
+/** What the last word at the exit still has to wait for. */
+let waits: readonly (() => void)[] = []
 
 /** Sees to it that a run is ended when the process goes. */
 export function endAtExit(run: LiveRun): void {
@@ -16,39 +20,64 @@ export function forgetAtExit(run: LiveRun): void {
   if (live.delete(run) && live.size === 0) listen('off')
 }
 
-const statusAt = (code: unknown): EndStatus => {
-  if (signalled) return 'KILLED'
-  return code === undefined || code === null || Number(code) === 0 ? 'FINISHED' : 'FAILED'
-}
+const statusOf = (code: unknown): EndStatus =>
+  code === undefined || code === null || Number(code) === 0 ? 'FINISHED' : 'FAILED'
 
-/** `process.exit()`, an uncaught error and the natural end all come by here; nothing asynchronous runs any more. */
+/**
+ * `process.exit()`, an uncaught error and the natural end all come by here; nothing asynchronous runs any more. First in
+ * line: a handler of the user's may throw, or cut the exit short with `process.exit()`, and the end has to stand by then.
+ */
 function onExit(code: number): void {
-  for (const wait of [...live].map((run) => run.endNow(statusAt(code)))) wait()
+  waits = [...live].map((run) => run.endNow(signalled ? 'KILLED' : statusOf(code)))
 }
 
-/** The natural end: there still is time to wait for a server, and each wait has its limit. */
+/** In line as early as the first run: what handlers before it log is still taken. */
+function onLastExit(): void {
+  for (const wait of waits) wait()
+}
+
+/** The natural end: who handled a signal before went on. There still is time to wait for a server, and each wait has its limit. */
 function onBeforeExit(code: number): void {
-  for (const run of [...live]) void run.finish(statusAt(code))
+  for (const run of [...live]) void run.finish(statusOf(code))
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-/** Ours is the last word only where nobody else listens; a second signal does not wait. */
+/** Libraries that listen to each signal with `count` listeners, and do something only where nobody else listens. */
+const BYSTANDERS = [
+  { name: 'signal-exit 4', home: globalThis, key: Symbol.for('signal-exit emitter') },
+  { name: 'signal-exit 3', home: process, key: '__signal_exit_emitter__' },
+]
+
+const isHandled = (signal: NodeJS.Signals): boolean => {
+  const counts = BYSTANDERS.map(({ home, key }) => Number(Reflect.get(home, key)?.count ?? 0))
+  return process.listenerCount(signal) > counts.reduce((sum, count) => sum + count, 1)
+}
+
+/** Ours is the last word only where nobody else handles the signal; a second one does not wait. */
 function onSignal(signal: NodeJS.Signals): void {
-  const again = signalled
   signalled = true
-  if (process.listenerCount(signal) > 1) return
+  if (isHandled(signal)) return
   const leave = () => {
     listen('off')
     process.kill(process.pid, signal)
   }
-  if (again) leave()
-  else void Promise.allSettled([...live].map((run) => run.finish('KILLED'))).then(leave)
+  if (leaving) {
+    for (const run of live) run.endNow('KILLED')
+    leave()
+    return
+  }
+  leaving = true
+  void Promise.allSettled([...live].map((run) => run.finish('KILLED'))).then(leave)
 }
 
 function listen(turn: 'on' | 'off'): void {
-  process[turn]('exit', onExit)
+  const first = turn === 'on' ? 'prependListener' : 'off'
+  process[first]('exit', onExit)
+  process[turn]('exit', onLastExit)
   process[turn]('beforeExit', onBeforeExit)
   // First in line: a handler of the user's may well end the process, and the run has to know by then that it was killed.
-  for (const signal of SIGNALS) process[turn === 'on' ? 'prependListener' : 'off'](signal, onSignal)
+  for (const signal of SIGNALS) process[first](signal, onSignal)
+  // A process that goes on without a run has survived what came.
+  signalled = leaving = false
 }

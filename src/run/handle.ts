@@ -37,8 +37,8 @@ export interface LiveRun extends Run {
   /** Ends the run if this process made it; else only delivers what waits. */
   finish(status: EndStatus): Promise<void>
   /**
-   * Delivers and ends on the spot, as far as the backend can: for the exit of the process. Notes all that is to be noted,
-   * and what it returns waits for it: so many runs wait together.
+   * Delivers and ends on the spot, as far as the backend can: for the exit of the process. Notes all that is to be noted;
+   * what it returns notes what was logged since, takes no more and waits: so many runs wait together.
    */
   endNow(status: EndStatus): () => void
 }

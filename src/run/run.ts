@@ -70,7 +70,8 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
   let status: RunStatus = data.info.status
   let ending: Promise<void> | undefined
   let endStatus: EndStatus | undefined
-  let isNoted = false
+  /** The end that was written down last. */
+  let noted: EndStatus | undefined
   let over = false
   const { outlet } = deps
   const buffer = metricBuffer(outlet.drain, {
@@ -171,7 +172,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       reason = error
     }
     if (as && !over) {
-      isNoted = true
+      noted = as
       await outlet.finish(as, Date.now()).catch((error: unknown) => {
         say(`cairn: run ${runId} could not be set to ${as}: ${(error as Error).message}`)
       })
@@ -270,16 +271,19 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     },
     endNow(as) {
       if (over) return () => {}
-      // An end that was asked for and not waited for counts with its own status.
-      const known = ending === undefined ? (deps.owned ? as : undefined) : endStatus
-      ending ??= Promise.resolve()
-      buffer.drainNow()
-      if (known) status = known
-      if (known && !isNoted) {
-        isNoted = true
+      const note = () => {
+        // An end that was asked for and not waited for counts with its own status.
+        const known = ending === undefined ? (deps.owned ? as : undefined) : endStatus
+        buffer.drainNow()
+        if (known === undefined || known === noted) return
+        status = noted = known
         outlet.finishNow(known, Date.now())
       }
+      note()
       return () => {
+        // Again, for what was logged since, or an end that was asked for.
+        note()
+        ending ??= Promise.resolve()
         outlet.flushNow()
         outlet.closeNow()
         sayWhatIsLeft()

@@ -60,6 +60,42 @@ describe('a process that ends with its run open', () => {
     expect(ended.stdout).toContain('mine')
   })
 
+  it.each([
+    ['at once', `process.on('SIGTERM', () => process.exit(0))`, 'KILLED'],
+    [
+      'after its own clean-up',
+      `process.on('SIGTERM', async () => { await new Promise((go) => setTimeout(go, 50)); process.exit(0) })`,
+      'KILLED',
+    ],
+    ['by letting it end', `process.on('SIGTERM', () => clearInterval(waiting))`, 'FINISHED'],
+  ])('by a handler that ends it %s', async (_, handler, status) => {
+    const body = `${handler}; ${LOG} const waiting = ${WAIT}; console.log('ready')`
+    expect(await outcome(body, killWith('SIGTERM'))).toMatchObject({ status, code: 0, points: 2500 })
+  })
+
+  it('forgets a handled signal with the last run that was open then', async () => {
+    const body = `process.once('SIGHUP', async () => { await endRun(); await startRun(); process.exit(0) })
+      ${LOG} console.log('ready'); ${WAIT}`
+    const ended = await outcome(body, killWith('SIGHUP'))
+    expect(ended.runs.map(({ info }) => info.status)).toEqual(['FINISHED', 'FINISHED'])
+  })
+
+  it.each([
+    ['process.exit(7)', 7],
+    ["throw new Error('mine')", 3],
+  ])('by an exit handler from before its run that cuts the exit short: %s', async (act, code) => {
+    const body = `process.on('exit', () => { ${act} }); ${LOG} process.exit(3)`
+    expect(await outcome(body)).toMatchObject({ status: 'FAILED', code, points: 2500 })
+  })
+
+  it('takes what an exit handler from before its run logs, and the end it asks for', async () => {
+    const body = `process.on('exit', () => { logMetric('loss', -1, 9999); setTag('t', 'late'); void endRun('FAILED') })
+      ${LOG} process.exit(0)`
+    const ended = await outcome(body)
+    expect(ended).toMatchObject({ status: 'FAILED', code: 0, points: 2501 })
+    expect(ended.run?.data.tags).toMatchObject({ t: 'late' })
+  })
+
   it('takes no signal once its run has ended', async () => {
     const body = `${LOG} await endRun(); console.log('listeners', process.listenerCount('SIGTERM'));
       console.log('ready'); ${WAIT}`

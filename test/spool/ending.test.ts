@@ -91,4 +91,102 @@ describe('a process that logs to a server and ends with its run open', () => {
     expect(await at.outcome(ended)).toMatchObject({ ...whole, status: 'KILLED' })
     await at.stop()
   })
+
+  it('by a second SIGTERM while a file is on its way is KILLED at the latest with the next process', async () => {
+    const at = await stand()
+    at.server?.faults.add({ on: 'artifacts', delayMs: 60_000 })
+    const body = `${LOG} logText('x', 'x.txt').catch(() => {}); console.log('ready'); ${WAIT}`
+    let sent = 0
+    const ended = await at.run(body, {
+      onStdout(all, kill) {
+        if (!all.includes('ready') || sent++ > 0) return
+        kill('SIGTERM')
+        setTimeout(() => kill('SIGTERM'), 500)
+      },
+    })
+    expect(ended.signal).toBe('SIGTERM')
+    at.server?.faults.clear()
+    await at.replay()
+    expect(await at.outcome(ended)).toMatchObject({ ...whole, status: 'KILLED' })
+    await at.stop()
+  })
+
+  it('by a signal after one that someone handled waits as for a first one', async () => {
+    const at = await stand()
+    const body = `process.on('SIGHUP', () => console.log('handled')); ${LOG} console.log('ready'); ${WAIT}`
+    let sent = 0
+    const ended = await at.run(body, {
+      onStdout(all, kill) {
+        if (sent === 0 && all.includes('ready')) {
+          sent = 1
+          kill('SIGHUP')
+        }
+        if (sent === 1 && all.includes('handled')) {
+          sent = 2
+          kill('SIGTERM')
+        }
+      },
+    })
+    expect(await at.outcome(ended)).toMatchObject({ ...whole, status: 'KILLED', signal: 'SIGTERM' })
+    expect(at.left()).toEqual([])
+    await at.stop()
+  })
+
+  it('by an exit handler from before its run that calls process.exit has its end on disk', async () => {
+    const at = await stand()
+    const ended = await at.run(`process.on('exit', () => process.exit(7)); ${LOG} process.exit(3)`)
+    await at.replay()
+    expect(await at.outcome(ended)).toMatchObject({ ...whole, status: 'FAILED', code: 7 })
+    expect(at.left()).toEqual([])
+    await at.stop()
+  })
+
+  it('has what an exit handler from before its run logs', async () => {
+    const at = await stand()
+    const late = "logMetric('loss', -1, 2500); setTag('late', 'yes')"
+    const ended = await at.run(`process.on('exit', () => { ${late} }); ${LOG} process.exit(0)`)
+    await at.replay()
+    const { steps, ...more } = await at.outcome(ended)
+    expect(steps).toHaveLength(2501)
+    expect(more).toMatchObject({ status: 'FINISHED', code: 0, tags: { t: 'x', late: 'yes' } })
+    expect(at.left()).toEqual([])
+    await at.stop()
+  })
+})
+
+/** Version 3 as far as a listener of signals can tell: one for each load, counted, that acts when there are no others. */
+const SIGNAL_EXIT_3 = `
+  const emitter = process.__signal_exit_emitter__ = { count: 1 }
+  const theirs = (signal) => {
+    if (process.listeners(signal).length !== emitter.count) return
+    process.off(signal, theirs)
+    console.log('cleaned up')
+    process.kill(process.pid, signal)
+  }
+  process.on('SIGTERM', theirs)`
+const SIGNAL_EXIT_4 = `
+  const { onExit } = await import(${JSON.stringify(import.meta.resolve('signal-exit'))})
+  onExit(() => console.log('cleaned up'))`
+
+describe('a process with listeners that leave each signal to others', () => {
+  it.each([
+    ['signal-exit 3', SIGNAL_EXIT_3],
+    ['signal-exit 4', SIGNAL_EXIT_4],
+  ])('%s: delivers all, lets them clean up, and dies of its signal', async (_, before) => {
+    const at = await stand()
+    const ended = await at.run(`${before}\n${LOG} console.log('ready'); ${WAIT}`, killWhen('ready', 'SIGTERM'))
+    expect(await at.outcome(ended)).toMatchObject({ ...whole, status: 'KILLED', signal: 'SIGTERM' })
+    expect(ended.stdout).toContain('cleaned up')
+    expect(at.left()).toEqual([])
+    await at.stop()
+  })
+
+  it('leaves the signal to a handler beside them', async () => {
+    const at = await stand()
+    const body = `${SIGNAL_EXIT_4}\nprocess.on('SIGTERM', () => process.exit(7)); ${LOG} console.log('ready'); ${WAIT}`
+    const ended = await at.run(body, killWhen('ready', 'SIGTERM'))
+    await at.replay()
+    expect(await at.outcome(ended)).toMatchObject({ ...whole, status: 'KILLED', code: 7 })
+    await at.stop()
+  })
 })
