@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type ClientOptions, createClient, InvalidParameterError, TimeoutError } from '../../src/index.js'
 import { readSettings } from '../../src/settings.js'
@@ -105,11 +105,17 @@ describe('variables of MLflow mean what they mean to Python', () => {
     const uri = { MLFLOW_TRACKING_URI: `https://127.0.0.1:${(server.address() as AddressInfo).port}` }
     const file = join(tempDir(), 'ca.pem')
     writeFileSync(file, ca)
-    for (const name of ['MLFLOW_TRACKING_SERVER_CERT_PATH', 'REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE']) {
-      const client = connect({ ...uri, [name]: file })
-      expect(await client.searchExperiments(), name).toEqual([])
-      vi.unstubAllEnvs()
-    }
+    // A folder of them, as systems keep one, counts as well.
+    writeFileSync(join(dirname(file), 'README'), 'no certificate')
+    for (const name of ['MLFLOW_TRACKING_SERVER_CERT_PATH', 'REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE'])
+      for (const place of [file, dirname(file)]) {
+        const client = connect({ ...uri, [name]: place })
+        expect(await client.searchExperiments(), name).toEqual([])
+        vi.unstubAllEnvs()
+      }
+    const empty = connect({ ...uri, MLFLOW_TRACKING_SERVER_CERT_PATH: tempDir() })
+    expect((await rejection(empty.searchExperiments())).message).toContain('a folder without a certificate')
+    vi.unstubAllEnvs()
     await connect({ ...uri, MLFLOW_TRACKING_INSECURE_TLS: 'true', REQUESTS_CA_BUNDLE: '/nowhere' }).searchExperiments()
     vi.unstubAllEnvs()
     const lost = connect({ ...uri, MLFLOW_TRACKING_SERVER_CERT_PATH: '/nowhere/ca.pem' })
