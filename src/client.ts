@@ -133,7 +133,8 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
   const registryVerbs = backends.registry.local ? ownRegistry : sayingTheWayOut(ownRegistry)
 
   const warn = (message: string) => parts.logger.warn(message)
-  const inUse = experimentInUse({ starting, mayBeOffline, settings, warn })
+  const away = (said: string) => parts.spool?.outage.down(said)
+  const inUse = experimentInUse({ starting, mayBeOffline, settings, away })
 
   /** The way of a logged model to a backend, and of its version to the registry. */
   const carrying = (
@@ -153,7 +154,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
     backend: carrying(tracking, backends.registry.transport, parts.openArtifacts),
     impatient: carrying(impatient.transport, impatient.registry, impatient.openArtifacts),
     registry: parts.registryAddress,
-    warn,
+    away,
   }
 
   let madeCache: Promise<ModelCache> | undefined
@@ -214,6 +215,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
           serverRunId: (runId) => (parts.spool ? parts.spool.serverRunId(runId) : runId),
           watch,
           warn,
+          away,
         },
         options,
       )

@@ -7,6 +7,7 @@ import type { Backends } from './resolve/backends.js'
 import { readSettings, type Settings } from './settings.js'
 import type { Courier } from './spool/courier.js'
 import { PATIENT_MS, serverIds } from './spool/ids.js'
+import { outageOf } from './spool/outage.js'
 import { serverPlace, serverPlaces, withoutSecrets } from './spool/place.js'
 import { roomOf } from './spool/room.js'
 import type { BufferOptions } from './tracking/metric-buffer.js'
@@ -14,7 +15,7 @@ import type { TextRules } from './tracking/values.js'
 import type { Transport } from './transport/transport.js'
 import { ownHands } from './wire/hands.js'
 import { knowingOurIds } from './wire/ids.js'
-import { type Logger, lazyLogger } from './wire/logger.js'
+import { defaultLogger, type Logger } from './wire/logger.js'
 import { openRemote, type Remote, type RemoteOptions } from './wire/remote.js'
 import { deliverAll, openSpool, type Spool, type SpoolDelivery, type SpoolDeliveryOptions } from './wire/spool.js'
 import { checkUri } from './wire/uri.js'
@@ -213,7 +214,7 @@ export function wire(options: ClientOptions): Parts {
   const registryUri = checkUri(options.registryUri ?? settings.registryUri ?? trackingUri, isPluggedIn)
   for (const uri of [trackingUri, registryUri]) factoryOf(uri)
   const chosen = (options.trackingUri ?? settings.trackingUri) !== undefined
-  const logger = options.logger ?? lazyLogger(settings.logLevel)
+  const logger = options.logger ?? defaultLogger(settings.logLevel)
   const opened = new Map<string, Promise<Transport>>()
   const warned = new Set<string>()
   const warnOnce = (message: string) => {
@@ -311,13 +312,14 @@ export function wire(options: ClientOptions): Parts {
       return carrying
     }
     const warn = (message: string) => logger.warn(message)
-    const own = ownHands({ place, courier: carried, warn, connections: settings.http.connections })
+    const outage = outageOf(place.uri, logger)
+    const own = ownHands({ place, courier: carried, warn, outage, connections: settings.http.connections })
     // What is a user's own cannot go to another thread.
     const isOwn = ownTransport || options.dispatcher !== undefined || typeof options.auth === 'function'
     const file = workerFile(() => new URL('./spool-worker.js', import.meta.url))
     const { auth, headers, timeoutMs } = options
     const about = { place, room: roomOf(place).memory }
-    const start = { ...about, uri, http: settings.http, remote: { auth, headers, timeoutMs } }
+    const start = { ...about, outage: outage.nth, uri, http: settings.http, remote: { auth, headers, timeoutMs } }
     const here = isOwn && file ? watchedHands(file, own, { start: { ...about, lookout: true }, warn }) : own
     const deliver: typeof own.deliver = (job) => {
       tellOfThread(logger, isOwn)
@@ -326,9 +328,8 @@ export function wire(options: ClientOptions): Parts {
     const hands =
       isOwn || !file
         ? { ...here, deliver }
-        : workerHands(file, { place, courier: carried, warn, start, renew, fallback: own })
-    const made: Spool = openSpool({ place, hands, courier: carried, warn, onClose: () => closing.abort(closed()) })
-    return made
+        : workerHands(file, { place, courier: carried, warn, outage, start, renew, fallback: own })
+    return openSpool({ place, hands, courier: carried, warn, outage, onClose: () => closing.abort(closed()) })
   }
   const spool = isLocal(trackingUri) ? undefined : spoolOf(trackingUri)
 

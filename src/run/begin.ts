@@ -48,6 +48,8 @@ export interface BeginDeps extends StartDeps {
   readonly serverRunId: (runId: string) => string | undefined
   readonly watch: (runId: string) => Watch
   readonly warn: (message: string) => void
+  /** Told what waits on disk, and why. */
+  readonly away: (said: string) => void
 }
 
 /** Begins a run; when the server is away, on disk. */
@@ -115,13 +117,13 @@ function spooledWay({ spool, watch, warn }: BeginDeps, runId: string): SpooledOu
 
 /** A run whose files and other calls wait on disk while its server is away. */
 function kept(
-  { impatient, warn }: BeginDeps,
+  { impatient, away }: BeginDeps,
   outlet: SpooledOutlet,
   { data, after }: { data: RunData; after: number },
 ): Omit<Begun, 'owned' | 'isOnline'> {
   const { runId, artifactUri } = data.info
   const onKept = (what: string, { message }: CairnError) =>
-    warn(`${what} of run ${runId} and what follows it are kept on disk until the server takes them: ${message}`)
+    away(`${what} of run ${runId} and what follows it are kept on disk: ${message}`)
   const { store, transport } = keptOrSent({ outlet, ...impatient, artifactUri, after, onKept })
   return { data, outlet, spooled: outlet, store: async () => store, transport }
 }
@@ -142,8 +144,6 @@ async function offline(
   const outlet = spool({ runId, local: isOurs }, deps.watch(runId))
   const after = outlet.steps(steps)
   if (mark !== undefined) outlet.endsOnlyAs(mark)
-  deps.warn(
-    `${why}, so the run ${runId} is kept on disk and sent when that has changed, by this or the next process of Cairn here, or by npx cairn-ml sync`,
-  )
+  deps.away(`${why}, so the run ${runId} is kept on disk`)
   return { ...kept(deps, outlet, { data, after }), owned: true, isOnline: false }
 }

@@ -21,14 +21,15 @@ export interface ExperimentInUseDeps {
   readonly mayBeOffline: boolean
   /** What the environment says. */
   readonly settings: { readonly experimentId: string | undefined; readonly experimentName: string | undefined }
-  readonly warn: (message: string) => void
+  /** Told what waits for the server, and why. */
+  readonly away: (said: string) => void
 }
 
 type Wanted = { readonly name: string } | { readonly experimentId: string }
 
 /** Nothing is asked before it is needed. */
 export function experimentInUse(deps: ExperimentInUseDeps): ExperimentInUse {
-  const { starting, mayBeOffline, warn } = deps
+  const { starting, mayBeOffline, away } = deps
   const { experimentId, experimentName } = deps.settings
   let current: Experiment | undefined
   /** One that was set while its server was away. */
@@ -55,7 +56,7 @@ export function experimentInUse(deps: ExperimentInUseDeps): ExperimentInUse {
         if (!mayBeOffline || !isAway(error)) throw error
         wanted = asked
         const said = 'name' in asked ? JSON.stringify(asked.name) : asked.experimentId
-        warn(`The server is away; the experiment ${said} is set when it is back: ${error.message}`)
+        away(`The server is away; the experiment ${said} is set when it is back: ${error.message}`)
         return notYetThere(asked)
       }
     },

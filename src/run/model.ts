@@ -18,7 +18,8 @@ export interface LogModelWays {
   readonly impatient: CarryDeps
   /** The registry's address, without credentials, when it is not the server of the runs. */
   readonly registry: string | undefined
-  readonly warn: (message: string) => void
+  /** Told what waits on disk, and why. */
+  readonly away: (said: string) => void
 }
 
 /** A run, and its way through the disk where it has one. */
@@ -82,8 +83,8 @@ async function keptOrSent(
     const step = { model: { folder, request: packed.request } }
     await inRoom(spooled.folder.room, info.modelSizeBytes ?? 0, () => spooled.steps([step]))
     isKept = true
-    ways.warn(
-      `The model ${JSON.stringify(options.name)} of run ${run.runId} is kept on disk until its server takes it, then logged${options.registeredModelName === undefined ? '' : ' and registered'} in its turn, by this or the next process of Cairn here, or by npx cairn-ml sync: ${reason.message}`,
+    ways.away(
+      `The model ${JSON.stringify(options.name)} of run ${run.runId} is kept on disk until its server takes it, then logged${options.registeredModelName === undefined ? '' : ' and registered'} in its turn: ${reason.message}`,
     )
     return info
   } finally {

@@ -40,7 +40,8 @@ export interface ServerOptions {
   /** The server's folder in the spool, where its limits are kept for the next process. */
   readonly dir?: string | undefined
   readonly onDown?: ((error: CairnError) => void) | undefined
-  readonly onUp?: (() => void) | undefined
+  /** Called with each answer. */
+  readonly onAnswered?: (() => void) | undefined
   /** Connections to it; 10 by default. */
   readonly connections?: number | undefined
 }
@@ -122,10 +123,10 @@ export function serverState(options: ServerOptions = {}): ServerState {
     },
     answered() {
       probingUntil = 0
+      options.onAnswered?.()
       if (failures === 0) return
       failures = 0
       until = 0
-      options.onUp?.()
       changed()
     },
     down(error) {

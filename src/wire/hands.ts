@@ -4,6 +4,7 @@ import { deliverer } from '../spool/deliver.js'
 import type { Deliverer, Watch } from '../spool/deliverer.js'
 import { NO_WAY } from '../spool/failures.js'
 import type { SpoolLog } from '../spool/log.js'
+import type { Outage } from '../spool/outage.js'
 import type { Claim } from '../spool/owner.js'
 import type { ServerPlace, SpooledRun } from '../spool/place.js'
 import { type Replayed, type ReplayOptions, replay } from '../spool/replay.js'
@@ -35,6 +36,8 @@ export interface HandsOptions {
   readonly place: ServerPlace
   readonly courier: () => Promise<Courier>
   readonly warn: (message: string) => void
+  /** Told when the server does not take what is logged, and of each answer. */
+  readonly outage: Pick<Outage, 'down' | 'up'>
   /** Connections to the server; 10 by default. */
   readonly connections?: number | undefined
 }
@@ -45,14 +48,14 @@ const BEAT_MS = 15_000
 const BEATS = 15
 
 /** Delivers in this thread, whenever its event loop turns. */
-export function ownHands({ place, courier, warn, connections }: HandsOptions): Hands {
+export function ownHands({ place, courier, warn, outage, connections }: HandsOptions): Hands {
   const closing = new AbortController()
   const server = serverState({
     dir: place.dir,
     connections,
-    onDown: (error) =>
-      warn(`${place.uri} does not take what is logged; it is kept on disk until it does: ${error.message}`),
-    onUp: () => warn(`${place.uri} takes what is logged again; what waited on disk is on its way`),
+    onDown: ({ message }) =>
+      outage.down(`${place.uri} does not take what is logged, which is kept on disk: ${message}`),
+    onAnswered: outage.up,
   })
   const claims = new Map<string, Claim>()
   let looking: NodeJS.Timeout | undefined

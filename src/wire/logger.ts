@@ -21,8 +21,17 @@ export function inWords(line: string): string {
   return `cairn: ${kind}${msg}\n`
 }
 
+const made = new Map<string, Logger>()
+
+/** The logger of all clients without one of their own that tell as much. */
+export function defaultLogger(level: string): Logger {
+  const logger = made.get(level) ?? lazyLogger(level)
+  made.set(level, logger)
+  return logger
+}
+
 /** Pino on standard error, loaded with the first line that is written: words on a terminal, JSON lines elsewhere. */
-export function lazyLogger(level: string): Logger {
+function lazyLogger(level: string): Logger {
   let pino: Logger | undefined
   const load = () => {
     const make = createRequire(import.meta.url)('pino') as typeof import('pino').default

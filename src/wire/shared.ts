@@ -3,6 +3,7 @@ import { CairnError, type CairnErrorOptions } from '../errors.js'
 import type { HttpSettings } from '../settings.js'
 import type { Progress } from '../spool/deliverer.js'
 import type { Written } from '../spool/log.js'
+import type { Outage } from '../spool/outage.js'
 import type { ServerPlace, SpooledRun } from '../spool/place.js'
 import type { RoomMemory } from '../spool/room.js'
 import type { KeptFile, KeptModel } from '../spool/steps.js'
@@ -12,6 +13,8 @@ import type { RemoteOptions } from './remote.js'
 export interface WorkerStart {
   readonly place: ServerPlace
   readonly room: RoomMemory
+  /** Which outage of the server it is that people were told of. */
+  readonly outage: Outage['nth']
   /** The server's address as it was given. */
   readonly uri: string
   readonly http: HttpSettings
@@ -58,6 +61,8 @@ export type FromWorker =
   /** All that the log had taken is done with, while somebody waits for that. */
   | { readonly event: 'reached'; readonly job: number }
   | { readonly event: 'warn'; readonly message: string }
+  | { readonly event: 'down'; readonly said: string }
+  | { readonly event: 'up' }
   | { readonly event: 'unauthenticated' }
   | { readonly event: 'closed' }
   | {

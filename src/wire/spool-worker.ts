@@ -9,6 +9,7 @@ import { PATIENT_MS, serverIds } from '../spool/ids.js'
 import { openLog, type SpoolLog } from '../spool/log.js'
 import { logLookout } from '../spool/lookout.js'
 import { logMemory } from '../spool/memory.js'
+import { distantOutage } from '../spool/outage.js'
 import { claimOf } from '../spool/owner.js'
 import { room as roomIn, STALE_MS } from '../spool/room.js'
 import { courier } from '../tracking/courier.js'
@@ -82,7 +83,11 @@ function work(start: WorkerStart): void {
 
   let carrying = carrier(start.http)
   carrying.catch(orEnd)
-  const hands = ownHands({ place, courier: () => carrying, warn, connections: start.http.connections })
+  const outage = distantOutage(start.outage, {
+    down: (said) => tell({ event: 'down', said }),
+    up: () => tell({ event: 'up' }),
+  })
+  const hands = ownHands({ place, courier: () => carrying, warn, outage, connections: start.http.connections })
 
   const watch = (job: number, ours: string): Watch => ({
     onRetry(error: CairnError, ms) {

@@ -5,6 +5,7 @@ import type { Courier } from '../spool/courier.js'
 import type { Watch } from '../spool/deliverer.js'
 import { PARENT_FIRST } from '../spool/failures.js'
 import { serverIds } from '../spool/ids.js'
+import type { Outage } from '../spool/outage.js'
 import { claimOf } from '../spool/owner.js'
 import { dropRunDir, newRunDir, type ServerPlace, type SpooledRun } from '../spool/place.js'
 import type { Replayed, ReplayOptions } from '../spool/replay.js'
@@ -17,6 +18,8 @@ export interface Spool {
   open(run: SpooledRun, watch: Watch): SpooledOutlet
   /** The server's address, without credentials. */
   readonly uri: string
+  /** What the client's logger is told of the server. */
+  readonly outage: Outage
   /** Delivers what processes that are gone have left for this server. */
   replay(options?: Omit<ReplayOptions, 'courier' | 'server' | 'limits'>): Promise<Replayed[]>
   /** What waits for this server, run by run. */
@@ -32,12 +35,13 @@ export interface SpoolOptions {
   readonly hands: Hands
   readonly courier: () => Promise<Courier>
   readonly warn: (message: string) => void
+  readonly outage: Outage
   /** Called when the spool is closed, before anybody else may go on with what is in it. */
   readonly onClose?: (() => void) | undefined
 }
 
 /** Opens the spool of one server; nothing is made on disk before the first run. */
-export function openSpool({ place, hands, courier, warn, onClose }: SpoolOptions): Spool {
+export function openSpool({ place, hands, courier, warn, outage, onClose }: SpoolOptions): Spool {
   const outlets = new Set<SpooledOutlet>()
   let awaySince: number | undefined
   /** What one run is told of the server is true for all. */
@@ -86,6 +90,7 @@ export function openSpool({ place, hands, courier, warn, onClose }: SpoolOptions
       return outlet
     },
     uri: place.uri,
+    outage,
     replay: (options = {}) => hands.replay(options),
     waiting: () => whatWaits(place),
     serverRunId: ids.of,

@@ -26,7 +26,7 @@ const LOST_MS = 250
 
 /** Delivers in a thread of its own, also while the event loop of this one stands still. It never keeps the process alive. */
 export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
-  const { start, fallback, warn, courier, place } = options
+  const { start, fallback, warn, outage, courier, place } = options
   const jobs = new Map<number, ReturnType<typeof proxied>>()
   const looks = rhythm(LOOK_MS)
   let serial = 0
@@ -79,6 +79,8 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
 
   function hear(message: FromWorker): void {
     if (message.event === 'warn') warn(message.message)
+    else if (message.event === 'down') outage.down(message.said)
+    else if (message.event === 'up') outage.up()
     else if (message.event === 'unauthenticated') renew()
     else if (message.event === 'upload') upload(message)
     else if (message.event === 'closed') hasClosed()

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest'
 import type { Courier } from '../../src/spool/courier.js'
 import type { Deliverer } from '../../src/spool/deliverer.js'
 import { openLog } from '../../src/spool/log.js'
+import { outageOf } from '../../src/spool/outage.js'
 import { claimOf } from '../../src/spool/owner.js'
 import { newRunDir, serverPlace } from '../../src/spool/place.js'
 import { replay } from '../../src/spool/replay.js'
@@ -21,7 +22,9 @@ function crowd(take: (runId: string) => Promise<void>) {
     artifact: async () => {},
   }
   const warnings: string[] = []
-  const hands = ownHands({ place, courier: async () => courier, warn: (line) => void warnings.push(line) })
+  const warn = (line: string) => void warnings.push(line)
+  const outage = outageOf(place.uri, { warn, info: warn })
+  const hands = ownHands({ place, courier: async () => courier, warn, outage })
   const runs = Array.from({ length: RUNS }, (_, index) => {
     const run = { runId: `run${index}`, local: false }
     const dir = newRunDir(place, run)

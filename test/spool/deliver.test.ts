@@ -24,7 +24,7 @@ function delivering(carry: Partial<Courier>) {
     ...{ create: async () => '', batch: async () => {}, call: async () => {}, artifact: async () => {} },
     ...carry,
   }
-  const hands = ownHands({ place, courier: async () => courier, warn: () => {} })
+  const hands = ownHands({ place, courier: async () => courier, warn: () => {}, outage: { down() {}, up() {} } })
   open.push(hands)
   const begin = (runId: string, local = false) => {
     const run = { runId, local }

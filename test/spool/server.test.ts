@@ -22,7 +22,7 @@ describe('a server that is away', () => {
 
   it('is asked by one at a time, whoever else waits, and its return is told to all', () => {
     const told: string[] = []
-    const server = serverState({ onDown: () => told.push('down'), onUp: () => told.push('up') })
+    const server = serverState({ onDown: () => told.push('down'), onAnswered: () => told.push('up') })
     for (const _ of [1, 2, 3, 4]) server.sent()
     for (const _ of [1, 2, 3, 4]) server.down(away())
     server.nudge()

@@ -1,0 +1,60 @@
+/** The part of a logger that is told of an outage. */
+export interface OutageLogger {
+  info(message: string): void
+  warn(message: string): void
+}
+
+/** One server as one logger hears of it: of each outage one warning, whoever meets it first, and one line on recovery. */
+export interface Outage {
+  /** The server is away. The first to say so warns, and how what is kept gets there; all others inform. */
+  down(said: string): void
+  /** The server answers. */
+  up(): void
+  /** Which outage this is, from 1 on; 0 while there is none. Also seen by other threads, whose answers may be news. */
+  readonly nth: Int32Array<SharedArrayBuffer>
+}
+
+const SENT_LATER =
+  'What is kept is sent when that has changed, by this or the next process of Cairn here, or by npx cairn-ml sync'
+
+/** By logger, which may be one client's or that of all, and by the server's address. */
+const known = new WeakMap<OutageLogger, Map<string, Outage>>()
+
+/** What a logger was told of a server: the same for all clients of this process that share it. */
+export function outageOf(server: string, logger: OutageLogger): Outage {
+  const servers = known.get(logger) ?? new Map<string, Outage>()
+  known.set(logger, servers)
+  const outage = servers.get(server) ?? newOutage(server, logger)
+  servers.set(server, outage)
+  return outage
+}
+
+function newOutage(server: string, logger: OutageLogger): Outage {
+  const nth = new Int32Array(new SharedArrayBuffer(4))
+  let count = 0
+  return {
+    nth,
+    down(said) {
+      if (Atomics.compareExchange(nth, 0, 0, count + 1) !== 0) return logger.info(said)
+      count++
+      logger.warn(`${said}. ${SENT_LATER}`)
+    },
+    up() {
+      if (Atomics.exchange(nth, 0, 0) === 0) return
+      logger.warn(`${server} takes what is logged again; what waited on disk is on its way`)
+    },
+  }
+}
+
+/** As it is seen from another thread, which tells the one of the logger. */
+export function distantOutage(nth: Outage['nth'], tell: Pick<Outage, 'down' | 'up'>): Pick<Outage, 'down' | 'up'> {
+  let over = 0
+  return {
+    down: tell.down,
+    up() {
+      const now = Atomics.load(nth, 0)
+      if (now !== 0 && now !== over) tell.up()
+      over = now
+    },
+  }
+}

@@ -1,0 +1,152 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { type Stand, stand } from '../support/spool-child.js'
+
+const stands: Stand[] = []
+afterEach(async () => {
+  for (const at of stands.splice(0)) await at.stop()
+})
+
+/** What a child can say: that the server goes or comes, which is done when it goes on; that a delivery has failed. */
+const WORDS = `
+  const server = async (does) => {
+    const done = new Promise((resolve) => process.stdin.once('data', resolve))
+    console.log(does)
+    await done
+  }
+  const failed = (client) => new Promise((resolve) => { const off = client.on('retry', () => { off(); resolve() }) })
+  const logger = () => {
+    const lines = []
+    const line = (level) => (message) => void lines.push({ level, message })
+    return { lines, debug() {}, info: line('info'), warn: line('warn'), error: line('error') }
+  }
+`
+
+/** Runs a child whose server goes and comes as it says; answers the lines of the default logger, of each level. */
+async function told(body: string) {
+  const at = await stand()
+  stands.push(at)
+  let heard = 0
+  const ended = await at.run(`${WORDS}${body}\nprocess.exit(0)`, {
+    env: { CAIRN_LOG_LEVEL: 'info' },
+    onStdout(all, _, write) {
+      const words = all.split('\n').slice(0, -1)
+      for (; heard < words.length; heard++) {
+        const word = words[heard]
+        if (word === 'stop') void at.stop().then(() => write('done'))
+        else if (word === 'start') void at.start().then(() => write('done'))
+      }
+    },
+  })
+  expect(ended.code).toBe(0)
+  const lines = ended.stderr.split('\n').filter((line) => line.startsWith('{'))
+  const all = lines.map((line) => JSON.parse(line) as { level: number; msg: string })
+  const at40 = all.filter(({ level }) => level >= 40).map(({ msg }) => msg)
+  const at30 = all.filter(({ level }) => level === 30).map(({ msg }) => msg)
+  return { warnings: at40, infos: at30, stdout: ended.stdout }
+}
+
+describe('an outage is one warning', () => {
+  it.each([1, 3])('of %d runs that start in it, each of which is named', async (count) => {
+    const { warnings, infos, stdout } = await told(`
+      await server('stop')
+      const client = createClient()
+      const met = failed(client)
+      for (let i = 0; i < ${count}; i++) {
+        const run = await client.startRun()
+        run.logMetric('loss', 1)
+        console.log('run ' + run.runId)
+      }
+      await met`)
+    expect(warnings).toEqual([expect.stringMatching(/server is away.*kept on disk.*npx cairn-ml sync$/)])
+    const ids = [...stdout.matchAll(/^run (\w+)$/gm)].map(([, id]) => id ?? '')
+    expect(ids).toHaveLength(count)
+    for (const id of ids) expect([...warnings, ...infos].filter((line) => line.includes(id))).toHaveLength(1)
+    expect(infos.filter((line) => line.includes('does not take what is logged'))).toHaveLength(1)
+  })
+
+  it('of an experiment, a run, its file and its child', async () => {
+    const { warnings } = await told(`
+      await server('stop')
+      const client = createClient()
+      const met = failed(client)
+      await client.setExperiment('far')
+      const run = await client.startRun()
+      await run.logText('x', 'a.txt')
+      const child = await client.startRun({ parentRunId: run.runId })
+      child.logMetric('loss', 1)
+      await met`)
+    expect(warnings).toEqual([expect.stringContaining('npx cairn-ml sync')])
+  })
+
+  it('of two clients of one server', async () => {
+    const { warnings } = await told(`
+      await server('stop')
+      const clients = [createClient(), createClient()]
+      const met = clients.map(failed)
+      for (const client of clients) (await client.startRun()).logMetric('loss', 1)
+      await Promise.all(met)`)
+    expect(warnings).toHaveLength(1)
+  })
+
+  it('for each logger of two clients', async () => {
+    const { warnings, stdout } = await told(`
+      await server('stop')
+      const loggers = [logger(), logger()]
+      const clients = loggers.map((logger) => createClient({ logger }))
+      const met = clients.map(failed)
+      for (const client of clients) (await client.startRun()).logMetric('loss', 1)
+      await Promise.all(met)
+      console.log('counts ' + loggers.map(({ lines }) => lines.filter(({ level }) => level === 'warn').length))`)
+    expect(stdout).toContain('counts 1,1')
+    expect(warnings).toEqual([])
+  })
+
+  it('of a run with a file, and one line when it is over; the next one warns again', async () => {
+    const { warnings } = await told(`
+      const client = createClient()
+      const run = await client.startRun()
+      await run.flush()
+      for (const path of ['a.txt', 'b.txt']) {
+        await server('stop')
+        const met = failed(client)
+        run.logMetric('loss', 1)
+        await run.logText('x', path)
+        await met
+        await server('start')
+        await run.flush()
+      }
+      await run.end()`)
+    const back = expect.stringContaining('takes what is logged again')
+    const gone = expect.stringContaining('npx cairn-ml sync')
+    expect(warnings).toEqual([gone, back, gone, back])
+  })
+
+  it('that is over though only the start of a run had met it', async () => {
+    const { warnings } = await told(`
+      const client = createClient()
+      for (const _ of [1, 2]) {
+        await server('stop')
+        const run = await client.startRun()
+        await server('start')
+        await run.end()
+      }`)
+    expect(warnings.map((line) => /npx cairn-ml sync/.test(line))).toEqual([true, false, true, false])
+  })
+
+  it('that another client finds to be over', async () => {
+    const { warnings } = await told(`
+      await server('stop')
+      const first = createClient()
+      await first.startRun()
+      const closing = first.close()
+      await server('start')
+      await closing.catch(() => {})
+      const second = createClient()
+      const run = await second.startRun()
+      run.logMetric('loss', 1)
+      await run.end()
+      await server('stop')
+      await second.startRun()`)
+    expect(warnings.map((line) => /npx cairn-ml sync/.test(line))).toEqual([true, false, true])
+  })
+})
