@@ -1,19 +1,9 @@
 import { Buffer } from 'node:buffer'
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { diskError } from '../errors.js'
 import { clearOfEdges } from './edges.js'
-import { createOnce, errno, isAbsent } from './write.js'
+import { createOnce, errno, isAbsent, makeDirs } from './write.js'
 
 const { O_WRONLY, O_RDWR, O_APPEND, O_CREAT } = constants
 // Undefined where the platform has none.
@@ -28,7 +18,7 @@ function openOrCreate(file: string, lines: string, temp: string | undefined): nu
     if (errno(error) !== 'ENOENT') throw error
     const text = clearOfEdges(lines, 0)
     if (temp !== undefined && createOnce(file, text, temp)) return text
-    mkdirSync(dirname(file), { recursive: true })
+    makeDirs(dirname(file))
     return openSync(file, flags | O_CREAT, 0o666)
   }
 }

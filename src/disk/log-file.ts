@@ -6,12 +6,10 @@ import {
   ftruncateSync,
   linkSync,
   lstatSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readSync,
   renameSync,
-  rmSync,
   statfsSync,
   statSync,
   writeFileSync,
@@ -19,7 +17,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { diskError, UnavailableError } from '../errors.js'
-import { errno, freshPath, isAbsent } from './write.js'
+import { discard, errno, freshPath, isAbsent, makeDirs } from './write.js'
 
 const { O_WRONLY, O_RDONLY, O_RDWR, O_APPEND, O_CREAT } = constants
 // Undefined where the platform has none.
@@ -35,7 +33,7 @@ const open = new Map<string, number>()
 /** Makes a folder that only this user may look into, and those above it; a link in its place is refused. */
 export function makePrivateDir(dir: string): void {
   try {
-    if (mkdirSync(dir, { recursive: true, mode: PRIVATE_DIR }) !== undefined) chmodSync(dir, PRIVATE_DIR)
+    if (makeDirs(dir, PRIVATE_DIR)) chmodSync(dir, PRIVATE_DIR)
     else if (!lstatSync(dir).isDirectory()) throw new UnavailableError(`${dir} is no folder but a link or file`)
   } catch (error) {
     throw diskError(error, `make the folder ${dir}`)
@@ -217,7 +215,7 @@ export function timeIn(dir: string): number {
   } catch {
     return Date.now()
   } finally {
-    rmSync(file, { force: true })
+    discard(file)
   }
 }
 
@@ -227,8 +225,9 @@ export function timeIn(dir: string): number {
  */
 export function createPrivate(file: string, text: string): boolean {
   const staged = freshPath(dirname(file))
+  // Outside of what follows: a file in the folder's place says nothing of the file.
+  makePrivateDir(dirname(file))
   try {
-    makePrivateDir(dirname(file))
     writeFileSync(staged, text, { flag: 'wx', mode: PRIVATE_FILE })
     linkSync(staged, file)
     return true
@@ -237,7 +236,7 @@ export function createPrivate(file: string, text: string): boolean {
     if (!NO_LINKS.has(errno(error) ?? '')) throw diskError(error, `write ${file}`)
     return createExclusive(file, text)
   } finally {
-    rmSync(staged, { force: true })
+    discard(staged)
   }
 }
 
@@ -249,7 +248,7 @@ export function writePrivate(file: string, text: string): void {
     writeFileSync(staged, text, { flag: 'wx', mode: PRIVATE_FILE })
     renameSync(staged, file)
   } catch (error) {
-    rmSync(staged, { force: true })
+    discard(staged)
     throw diskError(error, `write ${file}`)
   }
 }

@@ -1,8 +1,8 @@
-import { mkdirSync, renameSync, rmSync } from 'node:fs'
+import { renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { diskError } from '../errors.js'
 import { listEntries } from './walk.js'
-import { errno, exists, freshPath, stateOf } from './write.js'
+import { errno, exists, freshPath, makeDirs, stateOf } from './write.js'
 
 /** A folder in the making, out of sight until it is put in its place. */
 export interface StagedDir {
@@ -24,7 +24,7 @@ export const LOCKS = 'locks'
 export function stageDir(root: string): StagedDir {
   const dir = freshPath(join(root, STAGING))
   try {
-    mkdirSync(dir, { recursive: true })
+    makeDirs(dir)
   } catch (error) {
     throw diskError(error, `make the folder ${dir}`)
   }
@@ -34,7 +34,7 @@ export function stageDir(root: string): StagedDir {
     drop,
     place(target) {
       try {
-        mkdirSync(dirname(target), { recursive: true })
+        makeDirs(dirname(target))
         // A rename takes the place of an empty folder: one that another program has just made must stay its own.
         if (exists(target)) {
           drop()

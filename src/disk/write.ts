@@ -18,7 +18,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { diskError } from '../errors.js'
+import { diskError, InvalidParameterError, PermissionDeniedError } from '../errors.js'
 
 const self = randomBytes(6).toString('hex')
 let serial = 0
@@ -37,10 +37,42 @@ const ABSENT = new Set(['ENOENT', 'ENOTDIR'])
 /** Whether a file system error means that there is nothing at the path. */
 export const isAbsent = (error: unknown): boolean => ABSENT.has(errno(error) ?? '')
 
+/** Removes a file of ours that is needed no more. Where that fails, something else has failed before, and says more. */
+export function discard(file: string): void {
+  try {
+    rmSync(file, { force: true })
+  } catch {
+    // As promised.
+  }
+}
+
+/**
+ * Makes a folder and what is missing above it, and answers whether it was missing. Level by level: the `recursive` of Node
+ * never returns from a place that takes no folders, such as `/proc`.
+ */
+export function makeDirs(dir: string, mode = 0o777): boolean {
+  if (stateOf(dir)?.isDirectory) return false
+  const parent = dirname(dir)
+  if (parent !== dir) makeDirs(parent, mode)
+  try {
+    mkdirSync(dir, { mode })
+    return true
+  } catch (error) {
+    if (errno(error) === 'EEXIST') {
+      if (stateOf(dir)?.isDirectory) return false
+      throw new InvalidParameterError(`${dir} is no folder but a link or file`, { cause: error })
+    }
+    if (errno(error) !== 'ENOENT') throw error
+    if (stateOf(parent)) throw new PermissionDeniedError(`No folder can be made in ${parent}`, { cause: error })
+  }
+  // Somebody has removed the one above meanwhile.
+  return makeDirs(dir, mode)
+}
+
 /** Makes a folder and those above it; one that is there is fine. */
 export function makeDir(dir: string): void {
   try {
-    mkdirSync(dir, { recursive: true })
+    makeDirs(dir)
   } catch (error) {
     throw diskError(error, `make the folder ${dir}`)
   }
@@ -51,7 +83,7 @@ function retryWithDirs<T>(dirs: readonly string[], act: () => T): T {
     return act()
   } catch (error) {
     if (errno(error) !== 'ENOENT') throw error
-    for (const dir of dirs) mkdirSync(dir, { recursive: true })
+    for (const dir of dirs) makeDirs(dir)
     return act()
   }
 }
@@ -66,7 +98,7 @@ export function writeAtomic(file: string, data: string | Uint8Array, temp: strin
     retryWithDirs([temp], () => writeFileSync(staged, data, { flag: 'wx' }))
     retryWithDirs([dirname(file)], () => renameSync(staged, file))
   } catch (error) {
-    rmSync(staged, { force: true })
+    discard(staged)
     throw diskError(error, `write ${file}`)
   }
 }
@@ -83,7 +115,7 @@ export function createOnce(file: string, data: string | Uint8Array, temp: string
   } catch (error) {
     throw diskError(error, `write ${file}`)
   } finally {
-    rmSync(staged, { force: true })
+    discard(staged)
   }
 }
 

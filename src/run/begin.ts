@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { ArtifactStore, OpenArtifacts } from '../artifacts/store.js'
 import type { Experiment, RunData } from '../core/entities.js'
-import type { CairnError } from '../errors.js'
+import { type CairnError, diskError, UnavailableError } from '../errors.js'
 import type { Watch } from '../spool/deliverer.js'
 import type { SpooledRun } from '../spool/place.js'
 import type { Transport } from '../transport/transport.js'
@@ -109,11 +109,13 @@ function spooledWay({ spool, watch, warn }: BeginDeps, runId: string): SpooledOu
     return spool?.({ runId, local: false }, watch(runId))
   } catch (error) {
     warn(
-      `There is no spool for what is logged: ${(error as Error).message}. It goes straight to the server, and is lost when the process is killed; CAIRN_SPOOL_DIR names another folder`,
+      `There is no spool for what is logged: ${whyNoSpool(error)}. It goes straight to the server, and what has not arrived is lost when the process is killed or calls process.exit(): await endRun() or flush() before; CAIRN_SPOOL_DIR names another folder`,
     )
     return undefined
   }
 }
+
+const whyNoSpool = (error: unknown): string => diskError(error, 'open the spool').message
 
 /** A run whose files and other calls wait on disk while its server is away. */
 function kept(
@@ -141,9 +143,23 @@ async function offline(
   const unknown = options.runId !== undefined && deps.serverRunId(options.runId) === undefined
   const { data, steps, mark, isOurs } = await offlineRun(deps, options, experiment, { isOurs: unknown, wasAsked })
   const { runId } = data.info
-  const outlet = spool({ runId, local: isOurs }, deps.watch(runId))
-  const after = outlet.steps(steps)
+  const { outlet, after } = begunOnDisk(() => {
+    const opened = spool({ runId, local: isOurs }, deps.watch(runId))
+    return { outlet: opened, after: opened.steps(steps) }
+  }, why)
   if (mark !== undefined) outlet.endsOnlyAs(mark)
   deps.away(`${why}, so the run ${runId} is kept on disk`)
   return { ...kept(deps, outlet, { data, after }), owned: true, isOnline: false }
+}
+
+/** Neither the server nor the disk takes the run: who reads of one alone would look in the wrong place. */
+function begunOnDisk<T>(act: () => T, why: string): T {
+  try {
+    return act()
+  } catch (error) {
+    throw new UnavailableError(
+      `${why}, and the run cannot be kept on disk meanwhile: ${whyNoSpool(error)}; CAIRN_SPOOL_DIR names another folder`,
+      { cause: error },
+    )
+  }
 }

@@ -22,7 +22,7 @@ export function diskHealth(warn: (message: string) => void): DiskHealth {
         isTold = true
         toldAt = performance.now()
         warn(
-          `The spool does not take what is logged: ${why.message}. It waits in memory and goes straight to the server; it is lost when the process is killed`,
+          `The spool does not take what is logged: ${why.message}. It waits in memory and goes straight to the server; what has not arrived is lost when the process is killed or calls process.exit(): await endRun() or flush() before`,
         )
       }
       failing.add(run)

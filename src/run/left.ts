@@ -6,7 +6,7 @@ export interface AtEnd {
   readonly stats: BufferStats
   /** The calls that are not through, in words. */
   readonly calls: string | undefined
-  readonly outlet: Pick<Outlet, 'isSettled' | 'remedy'>
+  readonly outlet: Pick<Outlet, 'isSettled' | 'remedy' | 'loss'>
   /** What was waited for in vain. */
   readonly error: unknown
 }
@@ -24,6 +24,6 @@ export function whatIsLeft({ stats, calls, outlet, error }: AtEnd): string | und
   if (left.length === 0) return undefined
   const isKept = (open > 0 || !outlet.isSettled) && spooled + inFlight >= open && outlet.remedy
   // A wait that was too short says less than what kept it waiting.
-  const { message } = ((error as Error | undefined)?.cause ?? error ?? { message: '' }) as Error
+  const { message } = (outlet.loss ?? (error as Error | undefined)?.cause ?? error ?? { message: '' }) as Error
   return [left.join(', '), isKept, message].filter((part) => part).join(': ')
 }

@@ -26,6 +26,8 @@ export interface Outlet {
   readonly isSettled: boolean
   /** What to do about what has not arrived, for the line at the end; undefined when it is lost with the process. */
   readonly remedy: string | undefined
+  /** What was lost, or will be when the process ends, though it was to be kept; undefined as long as that is kept. */
+  readonly loss: CairnError | undefined
   /** Nothing more comes; what waits is still delivered where that is possible. Resolves when what is done is cleared away. */
   close(): Promise<void>
   /** As `close`, in the exit of the process. */
@@ -50,18 +52,21 @@ export function directOutlet(transport: Transport, runId: string): Outlet {
     awayMs: 0,
     isSettled: true,
     remedy: undefined,
+    loss: undefined,
     close: async () => {},
     closeNow: () => {},
   }
 }
 
 /** An error that says what is left after a wait, with the reason of the last failure. */
-export function notArrived(left: number, timeoutMs: number, last: CairnError | undefined): TimeoutError {
+export function notArrived(
+  left: number,
+  timeoutMs: number,
+  last: CairnError | undefined,
+  fate = 'they are kept on disk and tried again',
+): TimeoutError {
   const why = last ? `: ${last.message}` : ''
-  return new TimeoutError(
-    `${left} entries have not arrived after ${Math.round(timeoutMs)} ms${why}; they are kept on disk and tried again`,
-    {
-      cause: last,
-    },
-  )
+  return new TimeoutError(`${left} entries have not arrived after ${Math.round(timeoutMs)} ms${why}; ${fate}`, {
+    cause: last,
+  })
 }

@@ -1,5 +1,5 @@
 import type { Batch } from '../core/batch.js'
-import { type CairnError, diskError, InvalidParameterError, UnavailableError } from '../errors.js'
+import { type CairnError, diskError, IntegrityError, InvalidParameterError, UnavailableError } from '../errors.js'
 import type { Courier } from '../spool/courier.js'
 import type { Deliverer, Watch } from '../spool/deliverer.js'
 import { asError } from '../spool/failures.js'
@@ -10,6 +10,7 @@ import type { Room } from '../spool/room.js'
 import { type Step, TAKE_UP, TAKEN_UP } from '../spool/steps.js'
 import { type Delivery, together } from '../tracking/delivery.js'
 import type { DiskHealth } from './disk-health.js'
+import { folderLoss } from './folder-loss.js'
 import { notArrived, type Outlet } from './outlet.js'
 
 /** The folder of one run in the spool, and who delivers what is in it. */
@@ -78,7 +79,9 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
   /** Steps may find room where points do not. */
   let failing: 'points' | 'steps' | undefined
   let lastBeat = performance.now()
+  /** Nothing more can be written: the folder is another's, or gone. */
   let isLost = false
+  const loss = folderLoss(folder.dir, watch)
   /** Where in the log the steps stand that nobody logged: the run's making and its end. */
   const chores: number[] = []
   let takenUpAs: string | undefined
@@ -92,7 +95,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     } catch (error) {
       if ((error as Partial<CairnError>).code === TOO_LONG) throw error
       const failure = diskError(error, `write to ${folder.dir}`)
-      isLost ||= !folder.claim.isThere()
+      lookForFolder()
       failing = what
       disk.fails(folder, failure)
       deliverer.wake()
@@ -110,10 +113,36 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
   function stillOurs(): void {
     if (!isLost && performance.now() - lastBeat > BEAT_MS) {
       lastBeat = performance.now()
-      isLost = !folder.claim.held() || !folder.claim.isThere()
+      lookForFolder()
       if (!isLost) folder.claim.beat()
     }
     if (isLost) throw new UnavailableError(`${folder.dir} is gone, or another process has taken it over`)
+  }
+
+  /** Looks whether the folder is still there, and ours. */
+  function lookForFolder(): void {
+    if (isLost || log.isClosed) return
+    try {
+      const isTaken = !folder.claim.held()
+      isLost = isTaken || !folder.claim.isThere()
+      if (isTaken || !isLost) return
+    } catch {
+      // Who may not look there now may do so later.
+      return
+    }
+    loss.begin()
+    // What the deliverer has read it still delivers, and then it has done what it can.
+    log.close()
+    deliverer.look()
+  }
+
+  const settled = deliverer.finished.then(() => loss.settle(inLog()))
+
+  /** How many entries of those that were logged wait in the log. */
+  function inLog(): number {
+    const { inFlight, delivered, refused } = deliverer.progress
+    const { points, steps } = log.written
+    return Math.max(0, points + steps - delivered - refused - inFlight - (chores.length - choresDone()))
   }
 
   /** Straight to the server: behind what waits on disk where the order counts. */
@@ -122,6 +151,8 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     if (steps.length > 0 && !isLost && !deliverer.isDone({ points: 0, steps: log.written.steps }))
       throw new UnavailableError('What was logged before is still on its way')
     const runId = folder.runId()
+    if (runId === undefined && loss.count !== undefined)
+      throw new IntegrityError(`The run is not made on its server: what was to make it was lost with ${folder.dir}`)
     if (runId === undefined) throw new UnavailableError('The run is not made on its server yet')
     const [first] = steps
     try {
@@ -150,17 +181,21 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
 
   /** Waits until the log is done with up to where it stands. */
   async function arrive(timeoutMs: number): Promise<void> {
+    lookForFolder()
     const target = log.written
     if (deliverer.isDone(target)) return
     const ended = await deliverer.until(target, timeoutMs)
     if (ended) return
+    lookForFolder()
+    if (loss.isGone) await Promise.race([settled, pause(CLEAR_MS)])
+    if (loss.count !== undefined) return
     const { logged, delivered, refused } = deliverer.progress
-    throw notArrived(logged - delivered - refused, timeoutMs, deliverer.lastError)
+    throw notArrived(logged - delivered - refused, timeoutMs, deliverer.lastError, loss.error?.message)
   }
 
   async function flush(timeoutMs: number): Promise<void> {
     await arrive(timeoutMs)
-    const errors = deliverer.refusals()
+    const errors = [...deliverer.refusals(), ...loss.untold()]
     if (errors.length > 0) throw errors.length === 1 ? errors[0] : together(errors)
   }
 
@@ -183,9 +218,9 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
   }
 
   function shut(): void {
+    disk.forget(folder)
     if (log.isClosed) return
     log.close()
-    disk.forget(folder)
     deliverer.look()
   }
 
@@ -210,18 +245,20 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     finishNow: (status, endTime) => void finish(status, endTime).catch(() => {}),
     flushNow() {
       exitBy ??= performance.now() + EXIT_MS
-      deliverer.untilNow(log.written, Math.max(0, exitBy - performance.now()))
+      const leftMs = Math.max(0, exitBy - performance.now())
+      lookForFolder()
+      if (loss.count === undefined) deliverer.untilNow(log.written, loss.isGone ? Math.min(CLEAR_MS, leftMs) : leftMs)
     },
     stats(buffer) {
-      const { logged, inFlight, delivered, refused, retried, lastDeliveredAt } = deliverer.progress
+      const { inFlight, delivered, refused, retried, lastDeliveredAt } = deliverer.progress
       const times = [lastDeliveredAt, directAt].filter((time) => time !== undefined)
       return {
         queued: buffer.queued,
         inFlight: buffer.inFlight + inFlight,
         delivered: delivered + direct - choresDone(),
         retried: buffer.retried + retried,
-        spooled: Math.max(0, logged - delivered - refused - inFlight - (chores.length - choresDone())),
-        refused: buffer.refused + refused,
+        spooled: loss.count === undefined ? inLog() : 0,
+        refused: buffer.refused + refused + (loss.count ?? 0),
         lastDeliveredAt: times.length === 0 ? undefined : Math.max(...times),
       }
     },
@@ -231,9 +268,14 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     get isSettled() {
       return choresDone() === chores.length
     },
-    remedy: 'kept on disk for the next process of Cairn here, or for npx cairn-ml sync',
+    get remedy() {
+      return loss.isGone ? undefined : 'kept on disk for the next process of Cairn here, or for npx cairn-ml sync'
+    },
+    get loss() {
+      return loss.error
+    },
     steps(steps) {
-      if (log.isClosed) throw new InvalidParameterError('The run has ended and takes nothing more')
+      if (log.isClosed && !loss.isGone) throw new InvalidParameterError('The run has ended and takes nothing more')
       const from = log.written.steps
       const failure = write('steps', () => log.steps(steps))
       if (failure) throw failure
@@ -262,6 +304,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
       // Barred before, say: it gets a last chance.
       if (log.waiting > 0) write('points', log.pour)
       shut()
+      loss.settle(inLog())
       if (log.waiting === 0 && deliverer.isDone(log.written)) folder.drop()
     },
     async stop() {

@@ -188,7 +188,7 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
       if (!isDone(target)) {
         deliverer.hurry()
         notify()
-        await whenSeen(() => isDone(target) || inner !== undefined, timeoutMs)
+        await whenSeen(() => isDone(target) || inner !== undefined || !jobs.has(id), timeoutMs)
         deliverer.calm()
       }
       const taken = successor()
@@ -286,6 +286,7 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
         else if (message.event === 'finished') {
           jobs.delete(id)
           finish(message.complete)
+          wakeAll()
         }
       },
     }

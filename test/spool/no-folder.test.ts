@@ -1,0 +1,105 @@
+import { existsSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { makePrivateDir } from '../../src/disk/log-file.js'
+import { startTestServer } from '../../src/testing/index.js'
+import { type Stand, stand } from '../support/spool-child.js'
+import { tempDir } from '../support/temp-dir.js'
+
+let at: Stand
+let file: string
+beforeAll(async () => {
+  at = await stand()
+  file = join(at.cwd, 'a-file')
+  writeFileSync(file, '')
+})
+afterAll(async () => at.stop())
+
+/** Logs ten parameters, which go to disk in the very call, and takes the spool away before anybody has read them. */
+const VANISH = `import { rmSync } from 'node:fs'
+  const client = createClient()
+  client.on('refused', ({ error, count }) => console.log('refused', error.code, count))
+  const run = await client.startRun()
+  for (let i = 0; i < 10; i++) run.logParam('p' + i, i)
+  rmSync(process.env.CAIRN_SPOOL_DIR, { recursive: true })`
+
+describe('a spool that is removed while something waits in it', () => {
+  it('is not waited for: what is lost with it is told and counted once, and what follows arrives', async () => {
+    const ended = await at.run(`${VANISH}
+      for (let i = 0; i < 50; i++) run.logMetric('loss', i, i)
+      await run.flush().catch((error) => console.log('flush', error.code, error.message))
+      await run.flush()
+      const { queued, inFlight, spooled, refused } = run.stats()
+      console.log(JSON.stringify({ queued, inFlight, spooled, refused }))
+      await client.close()`)
+    expect(ended.stdout.match(/^refused .*$/gm)).toEqual(['refused DATA_LOSS 10'])
+    expect(ended.stdout).toMatch(/^flush DATA_LOSS 10 entries are lost with .*spool.*, which was removed/m)
+    expect(ended.stdout).toContain('{"queued":0,"inFlight":0,"spooled":0,"refused":10}')
+    expect(ended.stderr).toMatch(/: 10 refused: 10 entries are lost with /)
+    expect(ended.stderr).not.toMatch(/kept on disk/)
+    const { steps, params, status } = await at.outcome(ended)
+    expect({ steps: steps.length, params, status }).toEqual({ steps: 50, params: {}, status: 'FINISHED' })
+  })
+
+  it('nor is it at the exit of the process', async () => {
+    const ended = await at.run(`${VANISH}; process.exit(0)`)
+    expect(ended.stdout.match(/^refused .*$/gm)).toEqual(['refused DATA_LOSS 10'])
+    expect(ended.stderr).toMatch(/10 refused.*: 10 entries are lost with /)
+    expect(ended.stderr).not.toMatch(/kept on disk/)
+  })
+
+  it('before its run was made there: what is logged to that is refused, with the reason', async () => {
+    const away = await startTestServer()
+    await away.close()
+    const env = { MLFLOW_TRACKING_URI: away.url }
+    const ended = await at.run(
+      `${VANISH}; run.logMetric('loss', 1)
+       await client.close(); console.log(JSON.stringify(run.stats()))`,
+      { env },
+    )
+    const { queued, delivered } = JSON.parse(ended.stdout.trim().split('\n').at(-1)!)
+    expect(delivered).toBe(0)
+    expect(ended.stderr).toMatch(/(refused|not delivered).*: .*(lost|removed)/)
+    expect(ended.stderr).not.toMatch(/(refused|delivered).*kept on disk/)
+    expect(queued).toBeLessThanOrEqual(1)
+  })
+})
+
+describe('a folder for the spool that cannot be', () => {
+  const LOG = `const run = await startRun(); logMetric('loss', 1); await endRun()`
+
+  it('a file, and the server is away: one error names both, and the way out', async () => {
+    const away = await startTestServer()
+    await away.close()
+    const env = { MLFLOW_TRACKING_URI: away.url, CAIRN_SPOOL_DIR: file }
+    const ended = await at.run(`await startRun().catch(({ name, message }) => console.log(name, message))`, { env })
+    expect(ended.stdout).toMatch(/^UnavailableError The server is away \(.+\), and the run cannot be kept on disk/)
+    expect(ended.stdout).toMatch(/a-file is no folder but a link or file; CAIRN_SPOOL_DIR names another folder/)
+    expect(ended.stdout).not.toMatch(/ENOTDIR/)
+  })
+
+  async function logsAnyway(dir: string, why: RegExp): Promise<void> {
+    const ended = await at.run(LOG, { env: { CAIRN_SPOOL_DIR: dir }, under: ['timeout', '60'] })
+    expect(ended.code).toBe(0)
+    expect(ended.stderr).toMatch(why)
+    expect(ended.stderr).toMatch(/lost when the process is killed or calls process\.exit\(\): await .*flush\(\) before/)
+    expect(ended.stderr).not.toMatch(/ENOTDIR/)
+    const { steps, status } = await at.outcome(ended)
+    expect({ steps: steps.length, status }).toEqual({ steps: 1, status: 'FINISHED' })
+  }
+
+  it('a file, and the server is there: what is lost at an exit is said before, and all arrives', () =>
+    logsAnyway(file, /There is no spool.*a-file is no folder but a link or file/))
+
+  it.skipIf(!existsSync('/proc/self'))('a place that takes no folders: the same, and nothing hangs (needs /proc)', () =>
+    logsAnyway('/proc/nope', /There is no spool.*No folder can be made in \/proc/),
+  )
+
+  it.skipIf(process.platform === 'win32')('is made private, level by level, and left as it is when it is there', () => {
+    const root = join(tempDir(), 'a')
+    const dir = join(root, 'b', 'c')
+    for (const _ of [1, 2]) makePrivateDir(dir)
+    for (const made of [root, join(root, 'b'), dir]) expect(statSync(made).mode & 0o777).toBe(0o700)
+    expect(() => makePrivateDir(join(file, 'x', 'y'))).toThrow(/a-file is no folder but a link or file/)
+  })
+})
