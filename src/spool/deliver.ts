@@ -103,8 +103,9 @@ export function deliverer(options: DeliverOptions): Deliverer {
     const isTelling = parcel.points.length >= server.limits.batch.metrics && !parcel.again
     // Files take their time, and have connections of their own.
     if (files === 0) server.begun()
+    const { signal } = closing
     // A courier that throws at once is one that fails.
-    void (async () => carry(carriage, parcel, { again: parcel.again, signal: closing.signal }))()
+    void (async () => carry(carriage, parcel, { again: parcel.again, signal }))()
       .then(
         () => {
           if (over) {
@@ -116,7 +117,11 @@ export function deliverer(options: DeliverOptions): Deliverer {
           else if (stretch.lane === 'points') pacing.slack()
           forget()
         },
-        (reason: unknown) => (over ? server.givenUp() : outcome.failed(parcel, reason)),
+        (reason: unknown) => {
+          if (over) server.givenUp()
+          else if (signal.aborted) outcome.givenUp(parcel)
+          else outcome.failed(parcel, reason)
+        },
       )
       .finally(() => {
         inFlight -= count
@@ -262,6 +267,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
   function abandon(): void {
     const before = closing
     closing = new AbortController()
+    pausing.rest(COMPANY_MS)
     before.abort(new TimeoutError('No answer came while there was time to wait'))
   }
 

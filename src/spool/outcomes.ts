@@ -29,6 +29,8 @@ export interface OutcomesOptions {
 export interface Outcomes {
   arrived(parcel: Parcel): void
   failed(parcel: Parcel, reason: unknown): void
+  /** We waited no longer, which says nothing of the server. */
+  givenUp(parcel: Parcel): void
   /** A part of the log is damaged. */
   lost(stretch: Stretch): void
   /** Something else than a request failed. */
@@ -127,6 +129,11 @@ export function outcomes(options: OutcomesOptions): Outcomes {
         isBack()
         giveUp(parcel, error)
       } else tryAgain(parcel, error, isUnmade)
+    },
+    givenUp(parcel) {
+      parcel.again = true
+      putBack(parcel)
+      server.givenUp()
     },
     lost(stretch) {
       const what = `${stretch.count} ${stretch.lane === 'points' ? 'points' : 'parameters, tags or other steps'}`

@@ -16,6 +16,8 @@ export interface Pauses {
   /** Whether the server said so often in a row that it cannot keep a file that it will not. */
   readonly isFileHopeless: boolean
   arrived(withFiles: boolean): void
+  /** Nothing goes out for so many milliseconds. */
+  rest(ms: number): void
   /** Somebody waits: all may go out. */
   lift(): void
 }
@@ -68,6 +70,9 @@ export function pauses(server: ServerState, serverUri: string): Pauses {
     arrived(withFiles) {
       forbidden = 0
       if (withFiles) filesFailed = 0
+    },
+    rest(ms) {
+      until = Math.max(until, performance.now() + ms)
     },
     lift() {
       until = Number.NEGATIVE_INFINITY

@@ -1,8 +1,9 @@
 import { mkdirSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { NetworkError } from '../../src/errors.js'
+import { NetworkError, TimeoutError } from '../../src/errors.js'
 import type { Courier } from '../../src/spool/courier.js'
+import type { Watch } from '../../src/spool/deliverer.js'
 import { openLog } from '../../src/spool/log.js'
 import { claimOf } from '../../src/spool/owner.js'
 import { newRunDir, serverPlace } from '../../src/spool/place.js'
@@ -18,21 +19,23 @@ const away = () => new NetworkError('away', { notSent: true })
 const point = (value: number) => ({ key: 'loss', value, timestamp: 1, step: 1 })
 
 /** Runs that are delivered by a courier of the test's own. */
-function delivering(carry: Partial<Courier>) {
+function delivering(carry: Partial<Courier>, watch: Watch = {}) {
   const place = serverPlace(join(tempDir(), 'spool'), 'http://127.0.0.1:1')
   const courier: Courier = {
     ...{ create: async () => '', batch: async () => {}, call: async () => {}, artifact: async () => {} },
     ...carry,
   }
-  const hands = ownHands({ place, courier: async () => courier, warn: () => {}, outage: { down() {}, up() {} } })
+  const said: string[] = []
+  const say = (message: string) => void said.push(message)
+  const hands = ownHands({ place, courier: async () => courier, warn: say, outage: { down: say, up() {} } })
   open.push(hands)
   const begin = (runId: string, local = false) => {
     const run = { runId, local }
     const dir = newRunDir(place, run)
     const log = openLog(dir)
-    return { log, delivery: hands.deliver({ dir, run, claim: claimOf(dir, 0), log, watch: {} }) }
+    return { log, delivery: hands.deliver({ dir, run, claim: claimOf(dir, 0), log, watch }) }
   }
-  return { place, begin }
+  return { place, begin, said }
 }
 
 describe('a run that is made', () => {
@@ -69,6 +72,31 @@ it.each([
   log.points([point(0), point(value)])
   expect(await delivery.until({ points: 2, steps: 0 }, 60_000)).toBe(true)
   expect(asked).toEqual([false, looked])
+})
+
+it('a wait that was too short is no outage: what was on its way goes out again, unsaid and uncounted', async () => {
+  const asked: boolean[] = []
+  const retried: unknown[] = []
+  const { begin, said } = delivering(
+    {
+      async batch(_run, _batch, { again, signal }) {
+        if (asked.push(again) > 1) return
+        await new Promise((_, reject) => {
+          signal.addEventListener('abort', () => reject(new TimeoutError('given up', { cause: signal.reason })))
+        })
+      },
+    },
+    { onRetry: (error) => retried.push(error), onSpooled: (error) => retried.push(error) },
+  )
+  const { log, delivery } = begin('run')
+  log.points([point(0)])
+  expect(await delivery.until({ points: 1, steps: 0 }, 100)).toBe(false)
+  // No open request holds the process, nor does the wait for the next.
+  await new Promise(setImmediate)
+  expect(delivery.progress).toMatchObject({ inFlight: 0, retried: 0 })
+  expect(await delivery.until({ points: 1, steps: 0 }, 60_000)).toBe(true)
+  expect(asked).toEqual([false, true])
+  expect({ said, retried, counted: delivery.progress.retried }).toEqual({ said: [], retried: [], counted: 0 })
 })
 
 it('a delivery that is stopped just when it finds its server back keeps no other one waiting', async () => {
