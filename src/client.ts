@@ -211,6 +211,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
           backend: { transport: tracking, openArtifacts: parts.openArtifacts },
           impatient,
           spool: parts.spool?.open,
+          elders: async (runId, signal) => parts.spool?.elders(runId, signal) ?? [],
           direct: async (runId) => directOutlet(await tracking(), runId),
           serverRunId: (runId) => (parts.spool ? parts.spool.serverRunId(runId) : runId),
           watch,

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { ArtifactStore, OpenArtifacts } from '../artifacts/store.js'
 import type { Experiment, RunData } from '../core/entities.js'
+import { checkRunId } from '../core/names.js'
 import { type CairnError, diskError, UnavailableError } from '../errors.js'
 import type { Watch } from '../spool/deliverer.js'
-import type { SpooledRun } from '../spool/place.js'
+import { goesFirst } from '../spool/elders.js'
+import { runOf, type SpooledRun } from '../spool/place.js'
 import type { Transport } from '../transport/transport.js'
 import { keptOrSent } from './kept.js'
 import { isAway, offlineRun } from './offline.js'
@@ -34,7 +36,9 @@ export interface Ways {
 
 export interface BeginDeps extends StartDeps {
   /** The way through the disk; undefined where there is none, as for a store of this machine. */
-  readonly spool: ((run: SpooledRun, watch: Watch) => SpooledOutlet) | undefined
+  readonly spool: ((run: SpooledRun, watch: Watch, elders?: readonly string[]) => SpooledOutlet) | undefined
+  /** The folders in which something of a run waits, the oldest first; what can be delivered at once is. */
+  readonly elders: (runId: string, signal: AbortSignal | undefined) => Promise<readonly string[]>
   /** The way without one. */
   readonly direct: (runId: string) => Promise<Outlet>
   readonly backend: Ways
@@ -52,14 +56,19 @@ export interface BeginDeps extends StartDeps {
   readonly away: (said: string) => void
 }
 
+/** With the older folders of the run. */
+type Known = Omit<BeginDeps, 'elders'> & { readonly elders: readonly string[] }
+
 /** Begins a run; when the server is away, on disk. */
 export async function beginRun(deps: BeginDeps, options: StartRunOptions): Promise<Begun> {
   const { spool } = deps
   const operationId = spool && deps.mayBeOffline ? randomUUID() : undefined
-  const known = { ...deps, operationId }
+  const elders =
+    spool && options.runId !== undefined ? await deps.elders(checkRunId(options.runId), options.signal) : []
+  const known = { ...deps, operationId, elders }
   const asked = withServerIds(deps, options)
   const orphan = asked.parentRunId === undefined ? options.parentRunId : undefined
-  if (spool && options.runId !== undefined && asked.runId === undefined)
+  if (spool && options.runId !== undefined && (asked.runId === undefined || elders.some(goesFirst)))
     return offline(known, spool, options, 'What was logged to it before has not reached the server yet')
   if (spool && orphan !== undefined) {
     return offline(
@@ -71,7 +80,7 @@ export async function beginRun(deps: BeginDeps, options: StartRunOptions): Promi
   }
   try {
     const { data, owned } = await startRun(known, asked)
-    return await online(deps, data, owned)
+    return await online(known, data, owned)
   } catch (error) {
     if (!spool || !deps.mayBeOffline || !isAway(error)) throw error
     return offline(known, spool, asked, `The server is away (${error.message})`, true)
@@ -79,7 +88,7 @@ export async function beginRun(deps: BeginDeps, options: StartRunOptions): Promi
 }
 
 /** Ids of ours as those that the server knows, where it has them. */
-function withServerIds({ serverRunId }: BeginDeps, options: StartRunOptions): StartRunOptions {
+function withServerIds({ serverRunId }: Pick<BeginDeps, 'serverRunId'>, options: StartRunOptions): StartRunOptions {
   const { runId, parentRunId } = options
   return {
     ...options,
@@ -88,7 +97,7 @@ function withServerIds({ serverRunId }: BeginDeps, options: StartRunOptions): St
   }
 }
 
-async function online(deps: BeginDeps, data: RunData, owned: boolean): Promise<Begun> {
+async function online(deps: Known, data: RunData, owned: boolean): Promise<Begun> {
   const { runId, artifactUri } = data.info
   const spooled = spooledWay(deps, runId)
   if (spooled) return { ...kept(deps, spooled, { data, after: 0 }), owned, isOnline: true }
@@ -104,9 +113,9 @@ async function online(deps: BeginDeps, data: RunData, owned: boolean): Promise<B
   }
 }
 
-function spooledWay({ spool, watch, warn }: BeginDeps, runId: string): SpooledOutlet | undefined {
+function spooledWay({ spool, watch, warn, elders }: Known, runId: string): SpooledOutlet | undefined {
   try {
-    return spool?.({ runId, local: false }, watch(runId))
+    return spool?.({ runId, local: false }, watch(runId), elders)
   } catch (error) {
     warn(
       `There is no spool for what is logged: ${whyNoSpool(error)}. It goes straight to the server, and what has not arrived is lost when the process is killed or calls process.exit(): await endRun() or flush() before; CAIRN_SPOOL_DIR names another folder`,
@@ -119,7 +128,7 @@ const whyNoSpool = (error: unknown): string => diskError(error, 'open the spool'
 
 /** A run whose files and other calls wait on disk while its server is away. */
 function kept(
-  { impatient, away }: BeginDeps,
+  { impatient, away }: Known,
   outlet: SpooledOutlet,
   { data, after }: { data: RunData; after: number },
 ): Omit<Begun, 'owned' | 'isOnline'> {
@@ -130,8 +139,12 @@ function kept(
   return { data, outlet, spooled: outlet, store: async () => store, transport }
 }
 
+/** Whether a run that was made on this disk is nobody's any more. */
+const isLeft = (elders: readonly string[]): boolean =>
+  elders.every(goesFirst) && elders.some((elder) => runOf(elder)?.local)
+
 async function offline(
-  deps: BeginDeps,
+  deps: Known,
   spool: NonNullable<BeginDeps['spool']>,
   options: StartRunOptions,
   why: string,
@@ -141,10 +154,12 @@ async function offline(
   const named = experimentName === undefined ? undefined : { name: experimentName }
   const experiment = experimentId === undefined ? (named ?? deps.knownExperiment()) : { experimentId }
   const unknown = options.runId !== undefined && deps.serverRunId(options.runId) === undefined
-  const { data, steps, mark, isOurs } = await offlineRun(deps, options, experiment, { isOurs: unknown, wasAsked })
+  const { data, steps, mark, isOurs } = await offlineRun(deps, options, experiment, {
+    ...{ isOurs: unknown, wasAsked, isLeft: isLeft(deps.elders) },
+  })
   const { runId } = data.info
   const { outlet, after } = begunOnDisk(() => {
-    const opened = spool({ runId, local: isOurs }, deps.watch(runId))
+    const opened = spool({ runId, local: isOurs }, deps.watch(runId), deps.elders)
     return { outlet: opened, after: opened.steps(steps) }
   }, why)
   if (mark !== undefined) outlet.endsOnlyAs(mark)

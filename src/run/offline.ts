@@ -3,7 +3,7 @@ import type { Experiment, RunData } from '../core/entities.js'
 import { checkRunId } from '../core/names.js'
 import { toPairs } from '../core/pairs.js'
 import { CairnError } from '../errors.js'
-import { type Step, TAKE_UP, TAKEN_UP } from '../spool/steps.js'
+import { IS_LEFT, type Step, TAKE_UP, TAKEN_UP } from '../spool/steps.js'
 import { tagText } from '../tracking/values.js'
 import { runTags, type StartDeps, type StartRunOptions } from './start.js'
 
@@ -41,10 +41,10 @@ export async function offlineRun(
   deps: StartDeps,
   options: StartRunOptions,
   experiment: Place | undefined,
-  { isOurs, wasAsked }: { readonly isOurs: boolean; readonly wasAsked: boolean },
+  { isOurs, wasAsked, isLeft }: { readonly isOurs: boolean; readonly wasAsked: boolean; readonly isLeft: boolean },
 ): Promise<OfflineRun> {
   if (options.runId === undefined) return newRun(deps, options, experiment, wasAsked)
-  return takenUp(deps, options, { id: checkRunId(options.runId), isOurs })
+  return takenUp(deps, options, { id: checkRunId(options.runId), isOurs, isLeft })
 }
 
 async function newRun(
@@ -73,7 +73,7 @@ async function newRun(
 function takenUp(
   { rules }: StartDeps,
   options: StartRunOptions,
-  { id, isOurs }: { id: string; isOurs: boolean },
+  { id, isOurs, isLeft }: { id: string; isOurs: boolean; isLeft: boolean },
 ): OfflineRun {
   const { runName, description } = options
   const mark = randomUUID()
@@ -81,7 +81,8 @@ function takenUp(
   const tags: Record<string, string> = {}
   for (const [key, value] of Object.entries(own))
     if (value !== undefined && value !== null) tags[key] = tagText(key, value, rules)
-  const input = { [TAKEN_UP]: mark, ...(runName === undefined ? {} : { run_name: runName }) }
+  const named = runName === undefined ? {} : { run_name: runName }
+  const input = { [TAKEN_UP]: mark, ...(isLeft ? { [IS_LEFT]: true } : {}), ...named }
   const made: Step[] = isOurs ? [{ create: { begunAs: id, startTime: Date.now(), tags: [] } }] : []
   const steps: Step[] = [...made, { call: TAKE_UP, input }, ...(toPairs(tags) ?? []).map((tag) => ({ tag }))]
   const info = infoOf(id, { runName })

@@ -2,6 +2,7 @@ import type { Batch } from '../core/batch.js'
 import { type CairnError, diskError, IntegrityError, InvalidParameterError, UnavailableError } from '../errors.js'
 import type { Courier } from '../spool/courier.js'
 import type { Deliverer, Watch } from '../spool/deliverer.js'
+import { sayClosed } from '../spool/elders.js'
 import { asError } from '../spool/failures.js'
 import { TOO_LONG } from '../spool/frame.js'
 import { openLog, type SpoolLog } from '../spool/log.js'
@@ -220,6 +221,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
   function shut(): void {
     disk.forget(folder)
     if (log.isClosed) return
+    if (!deliverer.isDone(log.written)) sayClosed(folder.dir)
     log.close()
     deliverer.look()
   }
@@ -241,7 +243,10 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     },
     drain,
     flush,
-    finish,
+    async finish(status, endTime) {
+      await finish(status, endTime)
+      if (folder.claim.isThere()) sayClosed(folder.dir)
+    },
     finishNow: (status, endTime) => void finish(status, endTime).catch(() => {}),
     flushNow() {
       exitBy ??= performance.now() + EXIT_MS

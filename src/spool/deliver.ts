@@ -4,6 +4,7 @@ import { backlog, type Parcel } from './backlog.js'
 import { carry } from './carry.js'
 import type { Courier } from './courier.js'
 import type { Deliverer, Watch } from './deliverer.js'
+import { anyGoesFirst } from './elders.js'
 import { keptFor } from './kept.js'
 import { MOST_AT_ONCE } from './limits.js'
 import type { Written } from './log.js'
@@ -21,6 +22,8 @@ export interface DeliverOptions {
   readonly run: SpooledRun
   readonly courier: Courier
   readonly server: ServerState
+  /** The older folders of the run; none by default. */
+  readonly elders?: readonly string[] | undefined
   /** Whether the folder is still ours to deliver. */
   readonly held: () => boolean
   /** How much the log has taken, while it is written to; undefined once nothing more comes. */
@@ -48,6 +51,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
   const work = backlog({ next: tail.next, done: acks.done, tried: acks.tried, onLost: outcome.lost })
   const waiting = waiters()
   const pacing = pace(MOST_AT_ONCE)
+  const waitsForElders = anyGoesFirst(options.elders ?? [])
   let closing = new AbortController()
   let runId = acks.runId ?? (run.local ? undefined : run.runId)
   let pointsOut = 0
@@ -196,7 +200,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
 
   function nextParcel(): Parcel | undefined {
     const { batch } = server.limits
-    if (stepsOut === 0 && pausing.stepsMay()) {
+    if (stepsOut === 0 && pausing.stepsMay() && !waitsForElders()) {
       const parcel = work.steps(batch)
       if (parcel) return parcel
     }

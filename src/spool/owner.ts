@@ -54,6 +54,9 @@ export function isOwned(dir: string): boolean {
   return generation >= 0 && isLive(dir, generation, here)
 }
 
+/** Whether a folder is in the hands of the process that made it, and that lives. */
+export const isInFirstHands = (dir: string): boolean => latest(dir) === 0 && isLive(dir, 0, here)
+
 function isLive(dir: string, generation: number, from: Here): boolean {
   const owner = file(dir, generation)
   const seen = stateOf(owner)

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { appendBytes, closeLog, createPrivate, makePrivateDir, namesIn } from '../disk/log-file.js'
 import { exists, move, readText, removeDir } from '../disk/write.js'
 import { signFirst } from './owner.js'
@@ -56,11 +56,15 @@ export function serverPlaces(spoolDir: string): ServerPlace[] {
   })
 }
 
+let madeAt = 0
+
 /** Makes the folder of one run of this process, and owns it from the first moment in which others see it. */
 export function newRunDir({ uri, dir }: ServerPlace, run: SpooledRun): string {
   const known = join(dir, 'server.json')
   if (!exists(known)) createPrivate(known, JSON.stringify({ uri }))
-  const name = `${Date.now()}-${run.runId}-${randomBytes(4).toString('hex')}`
+  // Folders of one run are told apart by their age.
+  madeAt = Math.max(Date.now(), madeAt + 1)
+  const name = `${madeAt}-${run.runId}-${randomBytes(4).toString('hex')}`
   const staged = join(dir, 'staging', name)
   const made = join(dir, 'runs', name)
   createPrivate(join(staged, 'run.json'), JSON.stringify(run))
@@ -69,6 +73,9 @@ export function newRunDir({ uri, dir }: ServerPlace, run: SpooledRun): string {
   move(staged, made)
   return made
 }
+
+/** The id in a folder's name. */
+export const runIdIn = (dir: string): string => /^\d+-(.*)-[0-9a-f]+$/.exec(basename(dir))?.[1] ?? ''
 
 const GONE = '.gone'
 /** What is older in staging belongs to nobody: it is there for the blink of an eye. */

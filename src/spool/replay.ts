@@ -1,10 +1,11 @@
 import type { BatchLimits } from '../core/batch.js'
 import { sharedSignal } from '../core/shared-signal.js'
-import type { CairnError } from '../errors.js'
+import { type CairnError, UnavailableError } from '../errors.js'
 import type { Courier } from './courier.js'
 import { deliverer } from './deliver.js'
 import type { Deliverer, Watch } from './deliverer.js'
-import { type Claim, claim } from './owner.js'
+import { eldersAmong, goesFirst } from './elders.js'
+import { type Claim, claim, isOwned } from './owner.js'
 import { dropRunDir, runDirs, runOf, type ServerPlace } from './place.js'
 import { type ServerState, serverState } from './server.js'
 
@@ -70,21 +71,23 @@ export const waitingRuns = (place: ServerPlace): Waiting[] =>
 export async function replay(place: ServerPlace, options: ReplayOptions): Promise<Replayed[]> {
   const server = options.server ?? serverState({ limits: options.limits, dir: place.dir })
   const signal = sharedSignal(options.signal)
-  const left = runDirs(place).filter((dir) => !options.isOurs?.(dir))
+  const dirs = runDirs(place)
+  const eldersOf = eldersAmong(place, dirs)
+  const left = dirs.filter((dir) => !options.isOurs?.(dir))
   const all: Replayed[] = []
   /** What one run left in several folders goes one after the other: its last end is the one that counts. */
-  const turns = new Map<string | undefined, Promise<unknown>>()
+  const turns = new Map<string, Promise<unknown>>()
   const worker = async () => {
     for (let dir = left.shift(); dir !== undefined && !options.signal?.aborted; dir = left.shift()) {
       // To look at thousands that are another's takes a while.
       if (left.length % SIDE_BY_SIDE === 0) await new Promise(setImmediate)
       const at = dir
-      const runId = runOf(at)?.runId
-      const turn = (turns.get(runId) ?? Promise.resolve()).then(() =>
-        replayRun(place, at, { ...options, server, signal }),
+      const elders = eldersOf(at)
+      const turn = Promise.all(elders.map((elder) => turns.get(elder))).then(() =>
+        replayRun(place, at, { ...options, elders, server, signal }),
       )
       turns.set(
-        runId,
+        at,
         turn.catch(() => {}),
       )
       const one = await turn
@@ -95,15 +98,18 @@ export async function replay(place: ServerPlace, options: ReplayOptions): Promis
   return all
 }
 
-type One = ReplayOptions & { readonly server: ServerState }
+type One = ReplayOptions & { readonly server: ServerState; readonly elders: readonly string[] }
 
 async function replayRun(place: ServerPlace, dir: string, options: One): Promise<Replayed | undefined> {
-  const owned = claim(dir)
   const run = runOf(dir)
-  if (!owned) {
-    const nothing = { serverRunId: undefined, complete: false, busy: true, delivered: 0, refused: 0, refusals: [] }
-    return run && { runId: run.runId, ...nothing }
+  const nothing = { serverRunId: undefined, complete: false, delivered: 0, refused: 0, refusals: [] }
+  const elder = options.elders.find(goesFirst)
+  if (elder !== undefined) {
+    const reason = new UnavailableError(`What the run left before has to arrive first; it lies in ${elder}`)
+    return run && { runId: run.runId, ...nothing, busy: isOwned(elder), reason }
   }
+  const owned = claim(dir)
+  if (!owned) return run && { runId: run.runId, ...nothing, busy: true }
   if (!run) {
     // Killed before it said whose it is: nothing was logged yet.
     dropRunDir(dir)

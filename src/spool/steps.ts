@@ -16,6 +16,9 @@ export const TAKE_UP = 'takeUpRun'
 /** In the input of that call, and of a run's end: the mark by which it is known who took the run up. */
 export const TAKEN_UP = 'taken_up_as'
 
+/** In the input of that first call: all that made the run and logged to it from here are gone, so that nobody else ends it. */
+export const IS_LEFT = 'is_left'
+
 /** A file for the run's artifacts that was kept beside the log, or where it lies. */
 export interface KeptFile {
   /** Below the run's artifacts. */

@@ -3,7 +3,7 @@ import { blobOf } from '../disk/files.js'
 import { InvalidParameterError, NotFoundError, UnavailableError } from '../errors.js'
 import type { CarryOptions, Courier } from '../spool/courier.js'
 import { PARENT_FIRST } from '../spool/failures.js'
-import { type KeptModel, type NewRun, TAKE_UP, TAKEN_UP } from '../spool/steps.js'
+import { IS_LEFT, type KeptModel, type NewRun, TAKE_UP, TAKEN_UP } from '../spool/steps.js'
 import type { CallOptions, Input, Operation, Transport } from '../transport/transport.js'
 import { ensureExperiment, experiments } from './experiments.js'
 import { addKeptRows } from './kept-rows.js'
@@ -23,6 +23,7 @@ const CALLS: ReadonlySet<string> = new Set(['deleteTag', 'updateRun', 'logInputs
 /** Those that perhaps reached the server before they were kept on disk: they are looked for first. */
 const DOUBTFUL: ReadonlySet<string> = new Set(['logInputs', 'logOutputs'])
 const DEFAULT_EXPERIMENT = '0'
+type TakeUp = { readonly [TAKEN_UP]: string; readonly [IS_LEFT]?: boolean; readonly run_name?: string }
 const PARENT = 'mlflow.parentRunId'
 /** The tag by which a run knows who took it up again. */
 const TAKER = 'cairn.taken_up_by'
@@ -66,9 +67,9 @@ export function courier({ transport, openArtifacts, serverRunId = (runId) => run
 
   /** A run that goes on is another process's to end; one that has ended is ours from now on. */
   async function takeUp(runId: string, input: Readonly<Record<string, unknown>>, options: CallOptions): Promise<void> {
-    const { [TAKEN_UP]: mark, ...changes } = input as { [TAKEN_UP]: string; run_name?: string }
+    const { [TAKEN_UP]: mark, [IS_LEFT]: isLeft, ...changes } = input as TakeUp
     const { taker, status } = await takerOf(runId, options)
-    const isAnothers = status === 'RUNNING' && taker !== mark
+    const isAnothers = status === 'RUNNING' && taker !== mark && !isLeft
     if (!isAnothers) await transport.call('setTag', { run_id: runId, key: TAKER, value: mark }, options)
     const running = isAnothers ? {} : { status: 'RUNNING' as const }
     if (!isAnothers || changes.run_name !== undefined)

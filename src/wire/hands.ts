@@ -16,6 +16,8 @@ export interface Job {
   readonly run: SpooledRun
   readonly claim: Claim
   readonly log: SpoolLog
+  /** The older folders of the run; none by default. */
+  readonly elders?: readonly string[] | undefined
   readonly watch: Watch
   /** Told whenever the progress may have changed. */
   readonly onMoved?: (() => void) | undefined
@@ -24,8 +26,8 @@ export interface Job {
 /** Who delivers what is in the spool of one server: this thread, or another. */
 export interface Hands {
   deliver(job: Job): Deliverer
-  /** Delivers what processes that are gone have left, now and from time to time. */
-  lookForLeft(): void
+  /** Delivers what processes that are gone have left, now and from time to time; `again` looks now also where it does. */
+  lookForLeft(again: boolean): void
   /** Delivers it now, and tells what came of it. */
   replay(options: Omit<ReplayOptions, 'courier' | 'server' | 'limits'>): Promise<Replayed[]>
   /** Stops looking, and gives up what others had left; jobs are stopped one by one. */
@@ -98,8 +100,8 @@ export function ownHands({ place, courier, warn, outage, connections }: HandsOpt
       void delivery.finished.then(() => claims.delete(job.dir))
       return delivery
     },
-    lookForLeft() {
-      if (looking) return
+    lookForLeft(again) {
+      if (looking && !again) return
       const look = () => {
         const left = deliverLeft({ signal: closing.signal, isOurs: (dir) => claims.has(dir) })
         const told = left.catch((error: unknown) =>
@@ -108,7 +110,7 @@ export function ownHands({ place, courier, warn, outage, connections }: HandsOpt
         looked = Promise.all([looked, told])
       }
       look()
-      looking = setInterval(look, LOOK_AGAIN_MS).unref()
+      looking ??= setInterval(look, LOOK_AGAIN_MS).unref()
     },
     replay: deliverLeft,
     async close() {

@@ -27,6 +27,7 @@ export type ToWorker =
       readonly deliver: number
       readonly dir: string
       readonly run: SpooledRun
+      readonly elders: readonly string[]
       readonly generation: number
       /** The memory of its log. */
       readonly log: SharedArrayBuffer
@@ -41,7 +42,7 @@ export type ToWorker =
   /** Asks for `told` when all that happened before is told. */
   | { readonly tell: number }
   | { readonly stop: number }
-  | { readonly lookForLeft: true }
+  | { readonly lookForLeft: boolean }
   /** Asks for `closed` when all is given up that processes which are gone have left. */
   | { readonly close: true }
   /** The settings as they are now, for a server that takes the old credentials no more. */

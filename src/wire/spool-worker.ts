@@ -106,7 +106,7 @@ function work(start: WorkerStart): void {
   })
 
   function deliver(message: Extract<ToWorker, { deliver: number }>): void {
-    const { deliver: job, dir, run, generation } = message
+    const { deliver: job, dir, run, elders, generation } = message
     const shared = sharedNumbers(message.shared)
     const log = openLog(dir, { memory: logMemory(message.log), room })
     const claim = claimOf(dir, generation)
@@ -115,6 +115,7 @@ function work(start: WorkerStart): void {
       run,
       claim,
       log,
+      elders,
       watch: watch(job, run.runId),
       onMoved: () => moved(),
     })
@@ -160,7 +161,7 @@ function work(start: WorkerStart): void {
     else if ('stop' in message) {
       void tasks.get(message.stop)?.delivery.stop()
       tell({ event: 'told', job: message.stop })
-    } else if ('lookForLeft' in message) hands.lookForLeft()
+    } else if ('lookForLeft' in message) hands.lookForLeft(message.lookForLeft)
     else if ('close' in message) void hands.close().then(() => tell({ event: 'closed' }))
     else if ('renew' in message) {
       carrying = carrier(message.renew)

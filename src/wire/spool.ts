@@ -1,8 +1,10 @@
+import { exists } from '../disk/write.js'
 import { diskHealth } from '../run/disk-health.js'
 import { type SpooledFolder, type SpooledOutlet, spooledOutlet } from '../run/spooled.js'
 import { type SpoolContents, type WaitingRun, whatWaits } from '../spool/contents.js'
 import type { Courier } from '../spool/courier.js'
 import type { Watch } from '../spool/deliverer.js'
+import { foldersOf, goesFirst } from '../spool/elders.js'
 import { PARENT_FIRST } from '../spool/failures.js'
 import { serverIds } from '../spool/ids.js'
 import type { Outage } from '../spool/outage.js'
@@ -15,7 +17,12 @@ import type { Hands } from './hands.js'
 /** What a client keeps on disk for its server. */
 export interface Spool {
   /** Opens the way of one run through the disk; throws what the disk says when there is no way. */
-  open(run: SpooledRun, watch: Watch): SpooledOutlet
+  open(run: SpooledRun, watch: Watch, elders?: readonly string[]): SpooledOutlet
+  /**
+   * The folders in which something of a run waits, the oldest first. What goes before all that is logged now is delivered,
+   * as far as that takes no longer than seconds.
+   */
+  elders(runId: string, signal?: AbortSignal): Promise<readonly string[]>
   /** The server's address, without credentials. */
   readonly uri: string
   /** What the client's logger is told of the server. */
@@ -40,6 +47,10 @@ export interface SpoolOptions {
   readonly onClose?: (() => void) | undefined
 }
 
+const BRING_MS = 5_000
+const LOOK_MS = 100
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
 /** Opens the spool of one server; nothing is made on disk before the first run. */
 export function openSpool({ place, hands, courier, warn, outage, onClose }: SpoolOptions): Spool {
   const outlets = new Set<SpooledOutlet>()
@@ -58,9 +69,26 @@ export function openSpool({ place, hands, courier, warn, outage, onClose }: Spoo
   })
   const disk = diskHealth(warn)
   const ids = serverIds(place)
+
+  /** Delivers these folders, or waits for who delivers them, as long as the server takes what it is sent. */
+  async function bring(dirs: readonly string[], signal: AbortSignal | undefined): Promise<void> {
+    const given = new AbortController()
+    const limit = setTimeout(() => given.abort(), BRING_MS)
+    const until = signal ? AbortSignal.any([signal, given.signal]) : given.signal
+    const watch = () => ({ onSpooled: () => given.abort() })
+    try {
+      await hands.replay({ signal: until, hurry: true, isOurs: (dir) => !dirs.includes(dir), watch })
+      while (!until.aborted && awaySince === undefined && dirs.some(goesFirst)) await pause(LOOK_MS)
+    } finally {
+      clearTimeout(limit)
+    }
+  }
+
   return {
-    open(run, watch) {
+    open(run, watch, elders = []) {
       const dir = newRunDir(place, run)
+      // A clock that went back must not make two wait for each other.
+      const before = elders.filter((elder) => elder < dir)
       const claim = claimOf(dir, 0)
       let runId = run.local ? undefined : run.runId
       if (runId === undefined) ids.making(run.runId)
@@ -79,15 +107,32 @@ export function openSpool({ place, hands, courier, warn, outage, onClose }: Spoo
         courier,
         runId: () => runId,
         deliver(log, more) {
-          const delivery = hands.deliver({ dir, run, claim, log, watch: { ...overheard(more), onMapped } })
+          const delivery = hands.deliver({
+            dir,
+            run,
+            claim,
+            log,
+            elders: before,
+            watch: { ...overheard(more), onMapped },
+          })
           void delivery.finished.then(() => outlets.delete(outlet))
           return delivery
         },
       }
       const outlet: SpooledOutlet = spooledOutlet(folder, { watch, disk })
       outlets.add(outlet)
-      hands.lookForLeft()
+      hands.lookForLeft(elders.length > 0)
       return outlet
+    },
+    async elders(runId, signal) {
+      try {
+        const dirs = foldersOf(place, runId)
+        if (awaySince === undefined && dirs.some(goesFirst)) await bring(dirs, signal)
+        return dirs.filter(exists)
+      } catch {
+        // A disk that cannot be read keeps no run from starting.
+        return []
+      }
     },
     uri: place.uri,
     outage,

@@ -65,7 +65,7 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
       `The thread that delivers to ${place.uri} has ended${error ? ` (${error.message})` : ''}; what is logged is delivered from the main thread`,
     )
     for (const job of jobs.values()) takeOver(job)
-    if (isLooking) fallback.lookForLeft()
+    if (isLooking) fallback.lookForLeft(false)
   }
 
   /** Not at once where the disk cannot be read now: too many open files, say. */
@@ -253,7 +253,8 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
     return {
       deliverer,
       begin() {
-        post({ deliver: id, dir: job.dir, run, generation: 0, log: log.memory.buffer, shared: memory })
+        const { dir, elders = [] } = job
+        post({ deliver: id, dir, run, elders, generation: 0, log: log.memory.buffer, shared: memory })
         log.watchedBy({ stir: () => post({ stir: id }), key: (name) => post({ key: id, name }) })
       },
       fallBack() {
@@ -301,11 +302,11 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
       made.begin()
       return made.deliverer
     },
-    lookForLeft() {
-      if (isLooking) return
+    lookForLeft(again) {
+      if (isLooking && !again) return
       isLooking = true
-      if (isLost) fallback.lookForLeft()
-      else post({ lookForLeft: true })
+      if (isLost) fallback.lookForLeft(again)
+      else post({ lookForLeft: again })
     },
     replay: (how) => fallback.replay(how),
     async close() {

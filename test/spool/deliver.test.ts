@@ -1,9 +1,10 @@
 import { mkdirSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { NetworkError, TimeoutError } from '../../src/errors.js'
+import { NetworkError, PermissionDeniedError, TimeoutError } from '../../src/errors.js'
 import type { Courier } from '../../src/spool/courier.js'
 import type { Watch } from '../../src/spool/deliverer.js'
+import { sayClosed } from '../../src/spool/elders.js'
 import { openLog } from '../../src/spool/log.js'
 import { claimOf } from '../../src/spool/owner.js'
 import { newRunDir, serverPlace } from '../../src/spool/place.js'
@@ -29,11 +30,11 @@ function delivering(carry: Partial<Courier>, watch: Watch = {}) {
   const say = (message: string) => void said.push(message)
   const hands = ownHands({ place, courier: async () => courier, warn: say, outage: { down: say, up() {} } })
   open.push(hands)
-  const begin = (runId: string, local = false) => {
+  const begin = (runId: string, local = false, elders: readonly string[] = []) => {
     const run = { runId, local }
     const dir = newRunDir(place, run)
     const log = openLog(dir)
-    return { log, delivery: hands.deliver({ dir, run, claim: claimOf(dir, 0), log, watch }) }
+    return { dir, log, delivery: hands.deliver({ dir, run, claim: claimOf(dir, 0), log, elders, watch }) }
   }
   return { place, begin, said }
 }
@@ -72,6 +73,36 @@ it.each([
   log.points([point(0), point(value)])
   expect(await delivery.until({ points: 2, steps: 0 }, 60_000)).toBe(true)
   expect(asked).toEqual([false, looked])
+})
+
+it('a run that goes on in a second folder waits for the first once nothing more comes there, with all but points', async () => {
+  const sent: string[] = []
+  let isAway = false
+  const { begin } = delivering({
+    async batch(_run, { tags, metrics }) {
+      if (isAway && tags.some(({ value }) => value.startsWith('old')))
+        throw new PermissionDeniedError('not now', { status: 403 })
+      sent.push(...tags.map(({ value }) => value), ...metrics.map(({ value }) => String(value)))
+    },
+  })
+  const tag = (value: string) => [{ tag: { key: 'epoch', value } }]
+  const first = begin('run')
+  const second = begin('run', false, [first.dir])
+  second.log.steps(tag('beside'))
+  expect(await second.delivery.until({ points: 0, steps: 1 }, 60_000)).toBe(true)
+  isAway = true
+  first.log.steps(tag('old'))
+  sayClosed(first.dir)
+  first.log.close()
+  first.delivery.look()
+  second.log.steps(tag('new'))
+  second.log.points([point(7)])
+  expect(await second.delivery.until({ points: 1, steps: 1 }, 60_000)).toBe(true)
+  expect(await second.delivery.until({ points: 0, steps: 2 }, 500)).toBe(false)
+  expect(sent).toEqual(['beside', '7'])
+  isAway = false
+  expect(await second.delivery.until({ points: 0, steps: 2 }, 60_000)).toBe(true)
+  expect(sent).toEqual(['beside', '7', 'old', 'new'])
 })
 
 it('a wait that was too short is no outage: what was on its way goes out again, unsaid and uncounted', async () => {

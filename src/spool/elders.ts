@@ -1,0 +1,64 @@
+import { join } from 'node:path'
+import { createPrivate } from '../disk/log-file.js'
+import { exists } from '../disk/write.js'
+import { isInFirstHands } from './owner.js'
+import { runDirs, runIdIn, type ServerPlace, writtenIds } from './place.js'
+
+/** The older folders of each folder's run, by any id that the run has had; both in the order in which they were made. */
+export function eldersAmong(place: ServerPlace, dirs: readonly string[]): (dir: string) => readonly string[] {
+  const same = sameRun(place)
+  const byRun = new Map<string, string[]>()
+  for (const dir of dirs) {
+    const run = same(runIdIn(dir))
+    const known = byRun.get(run)
+    if (known) known.push(dir)
+    else byRun.set(run, [dir])
+  }
+  return (dir) => (byRun.get(same(runIdIn(dir))) ?? []).filter((other) => other < dir)
+}
+
+/** The folders of a run, the oldest first. Looks at the names of all that wait. */
+export function foldersOf(place: ServerPlace, runId: string): string[] {
+  const same = sameRun(place)
+  return runDirs(place).filter((dir) => same(runIdIn(dir)) === same(runId))
+}
+
+function sameRun(place: ServerPlace): (runId: string) => string {
+  const ids = writtenIds(place)
+  return (runId) => ids.get(runId) ?? runId
+}
+
+const CLOSED = 'closed'
+
+/** Says of a folder that nothing more is logged to it, for who takes its run up before all of it is delivered. */
+export function sayClosed(dir: string): void {
+  try {
+    if (exists(dir)) createPrivate(join(dir, CLOSED), '')
+  } catch {
+    // Until its process is gone it counts as one that logs beside the others.
+  }
+}
+
+/**
+ * Whether what is in an older folder of a run has to arrive first: not while its process may log to it yet, since those
+ * that log to a run side by side do not wait for each other.
+ */
+export const goesFirst = (dir: string): boolean =>
+  exists(dir) && (exists(join(dir, CLOSED)) || !isInFirstHands(dir)) && exists(dir)
+
+/** How long one that is in the way is not looked at again. */
+const LOOK_MS = 100
+
+/** Asks whether any of these folders has to be delivered first, as often as one likes. */
+export function anyGoesFirst(dirs: readonly string[]): () => boolean {
+  let left = dirs
+  let lookAt = Number.NEGATIVE_INFINITY
+  return () => {
+    if (left.length === 0) return false
+    if (performance.now() < lookAt) return true
+    left = left.filter(exists)
+    const isOne = left.some(goesFirst)
+    if (isOne) lookAt = performance.now() + LOOK_MS
+    return isOne
+  }
+}
