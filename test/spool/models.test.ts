@@ -83,7 +83,8 @@ describe('a model of a run whose server is away', () => {
     expect(info).toMatchObject({ name: 'net', artifactPath: 'net', registeredModelName: 'churn', runId: info.ours })
     expect(info.modelUri).toBe(`runs:/${info.ours}/net`)
     expect([info.modelId, info.registeredModelVersion]).toEqual([undefined, undefined])
-    expect(ended.stderr.match(/The model \\?"net\\?" of run/g)).toHaveLength(1)
+    // Of the outage, the start has told; the model informs.
+    expect(ended.stderr.match(/is kept on disk/g)).toHaveLength(1)
     await here.start()
     expect((await here.replay()).code).toBe(0)
     const { run } = await expectWhole(here)
