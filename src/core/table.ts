@@ -34,8 +34,7 @@ export function splitTable(table: TableInput): SplitTable {
 }
 
 /** Adds rows to a table that is there; new columns are filled with null above. */
-export function appendRows(text: string, added: SplitTable, file: string): SplitTable {
-  const before = readTable(text, file)
+export function appendRows(before: SplitTable, added: SplitTable): SplitTable {
   const columns = [...new Set([...before.columns, ...added.columns])]
   const fill = ({ columns: own, data }: SplitTable) => {
     const places = columns.map((column) => own.indexOf(column))

@@ -63,10 +63,7 @@ function fromAfar(error: CairnError, { base }: Send): Found {
 }
 
 /** The way is open, so all that it is made of could be read; what could not is thrown there. */
-const credentials = ({ base }: Send): Found => ({
-  status: 'ok',
-  detail: `what is set for ${base} can be read, certificates too`,
-})
+const credentials = ({ base }: Send): Found => ({ status: 'ok', detail: `what is set for ${base} can be read` })
 
 /** A proxy's address may hold a password: only its host is shown. */
 function proxy(base: string, { proxies }: DoctorDeps): Found {

@@ -5,7 +5,7 @@ import { checkArtifactPath, joinPath } from '../artifacts/paths.js'
 import type { ArtifactStore, TransferOptions } from '../artifacts/store.js'
 import { textAt } from '../artifacts/text.js'
 import { encodePng, pictureKind } from '../core/png.js'
-import { appendRows, type SplitTable, splitTable } from '../core/table.js'
+import { appendRows, readTable, type SplitTable, splitTable } from '../core/table.js'
 import { factsBehind } from '../disk/files.js'
 import { globFiles } from '../disk/glob.js'
 import { InvalidParameterError, NotFoundError } from '../errors.js'
@@ -64,7 +64,11 @@ export function artifactVerbs({ store, setTag, tagOf }: ArtifactDeps): ArtifactV
       if (!files.addRows || !isOutage(error)) throw error
       return files.addRows(path, added, options)
     }
-    await write(file, JSON.stringify(before === undefined ? added : appendRows(before, added, file)), options)
+    await write(
+      file,
+      JSON.stringify(before === undefined ? added : appendRows(readTable(before, file), added)),
+      options,
+    )
   }
 
   const verbs: ArtifactVerbs = {

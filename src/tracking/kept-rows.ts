@@ -13,11 +13,11 @@ export async function addKeptRows(store: ArtifactStore, kept: KeptFile, options:
   const { path, file, type } = kept
   const note = `${file}.sent`
   const added = readTable(readText(file) ?? '', file)
-  const before = await textAt(store, path, options)
-  const table = before === undefined ? undefined : readTable(before, path)
+  const there = await textAt(store, path, options)
+  const table = there === undefined ? undefined : readTable(there, path)
   const noted = readText(note)
   if (table && noted !== undefined && hasRows(table, Number(noted), added)) return
   writePrivate(note, String(table?.data.length ?? 0))
-  const text = JSON.stringify(before === undefined ? added : appendRows(before, added, path))
+  const text = JSON.stringify(table ? appendRows(table, added) : added)
   await store.write(path, new Blob([text], { type }), options)
 }

@@ -32,7 +32,7 @@ export function checkUri(given: string, isPluggedIn: (scheme: string) => boolean
     return refuse('The URI of the server is no address; write it like http://localhost:5000')
   // A query may hold a secret as well, and no address of a server has one.
   if (/^https?$/.test(scheme)) parseAddress(uri)
-  if (isLocal(uri) && /^["']?\s*https?:/i.test(uri))
-    return refuse('The URI of the server has quotes or more around it; write it like http://localhost:5000')
+  if (isLocal(uri) && /^["']\s*https?:/i.test(uri))
+    return refuse('The URI of the server has quotes around it; write it like http://localhost:5000')
   return isLocal(uri) ? localPath(uri) : uri
 }
