@@ -1,9 +1,7 @@
-import type { Batch } from '../core/batch.js'
-import { type CairnError, diskError, IntegrityError, InvalidParameterError, UnavailableError } from '../errors.js'
+import { type CairnError, diskError, InvalidParameterError, UnavailableError } from '../errors.js'
 import type { Courier } from '../spool/courier.js'
 import type { Deliverer, Watch } from '../spool/deliverer.js'
 import { sayClosed } from '../spool/elders.js'
-import { asError } from '../spool/failures.js'
 import { TOO_LONG } from '../spool/frame.js'
 import { openLog, type SpoolLog } from '../spool/log.js'
 import type { Claim } from '../spool/owner.js'
@@ -13,6 +11,8 @@ import { type Delivery, together } from '../tracking/delivery.js'
 import type { DiskHealth } from './disk-health.js'
 import { folderLoss } from './folder-loss.js'
 import { notArrived, type Outlet } from './outlet.js'
+import { ownFolder } from './own-folder.js'
+import { straightWay } from './straight.js'
 
 /** The folder of one run in the spool, and who delivers what is in it. */
 export interface SpooledFolder {
@@ -61,7 +61,6 @@ export interface SpooledOptions {
   readonly disk: DiskHealth
 }
 
-const DIRECT_MS = 10_000
 /** How long the exit of a process waits for a server that takes what it is sent. */
 const EXIT_MS = 10_000
 const CLEAR_MS = 1_000
@@ -69,34 +68,44 @@ const isTakingUp = (step: Step): boolean => 'call' in step && step.call === TAKE
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 /** All runs of a process that exits share that time. */
 let exitBy: number | undefined
-const BEAT_MS = 15_000
 
 /** Opens the outlet over a folder that is ours. */
 export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOptions): SpooledOutlet {
   const log: SpoolLog = openLog(folder.dir, { room: folder.room })
   const deliverer = folder.deliver(log, watch)
-  let direct = 0
-  let directAt: number | undefined
   /** Steps may find room where points do not. */
   let failing: 'points' | 'steps' | undefined
-  let lastBeat = performance.now()
-  /** Nothing more can be written: the folder is another's, or gone. */
-  let isLost = false
   const loss = folderLoss(folder.dir, watch)
+  const own = ownFolder(folder.dir, folder.claim, {
+    isOver: () => log.isClosed,
+    onRemoved() {
+      loss.begin()
+      // What the deliverer has read it still delivers, and then it has done what it can.
+      log.close()
+      deliverer.look()
+    },
+  })
+  const straight = straightWay({
+    courier: folder.courier,
+    runId: folder.runId,
+    isBehind: () => !own.isLost && !deliverer.isDone({ points: 0, steps: log.written.steps }),
+    lostWith: () => (loss.count === undefined ? undefined : folder.dir),
+  })
   /** Where in the log the steps stand that nobody logged: the run's making and its end. */
   const chores: number[] = []
+  let choresStraight = 0
   let takenUpAs: string | undefined
   const leaving = new AbortController()
 
   /** Writes, or answers the reason why not; tells that the disk fails, and that it works again. Throws what is too long. */
   function write(what: 'points' | 'steps', act: () => void): CairnError | undefined {
     try {
-      stillOurs()
+      own.expect()
       act()
     } catch (error) {
       if ((error as Partial<CairnError>).code === TOO_LONG) throw error
       const failure = diskError(error, `write to ${folder.dir}`)
-      lookForFolder()
+      own.look()
       failing = what
       disk.fails(folder, failure)
       deliverer.wake()
@@ -110,33 +119,6 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     return undefined
   }
 
-  /** Who was silent for long, as a container that was frozen, may have been taken for dead: then the folder is another's. */
-  function stillOurs(): void {
-    if (!isLost && performance.now() - lastBeat > BEAT_MS) {
-      lastBeat = performance.now()
-      lookForFolder()
-      if (!isLost) folder.claim.beat()
-    }
-    if (isLost) throw new UnavailableError(`${folder.dir} is gone, or another process has taken it over`)
-  }
-
-  /** Looks whether the folder is still there, and ours. */
-  function lookForFolder(): void {
-    if (isLost || log.isClosed) return
-    try {
-      const isTaken = !folder.claim.held()
-      isLost = isTaken || !folder.claim.isThere()
-      if (isTaken || !isLost) return
-    } catch {
-      // Who may not look there now may do so later.
-      return
-    }
-    loss.begin()
-    // What the deliverer has read it still delivers, and then it has done what it can.
-    log.close()
-    deliverer.look()
-  }
-
   const settled = deliverer.finished.then(() => loss.settle(inLog()))
 
   /** How many entries of those that were logged wait in the log. */
@@ -146,48 +128,27 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     return Math.max(0, points + steps - delivered - refused - inFlight - (chores.length - choresDone()))
   }
 
-  /** Straight to the server: behind what waits on disk where the order counts. */
-  async function straight(batch: Batch, steps: readonly Step[]): Promise<void> {
-    const options = { again: false, signal: AbortSignal.timeout(DIRECT_MS) }
-    if (steps.length > 0 && !isLost && !deliverer.isDone({ points: 0, steps: log.written.steps }))
-      throw new UnavailableError('What was logged before is still on its way')
-    const runId = folder.runId()
-    if (runId === undefined && loss.count !== undefined)
-      throw new IntegrityError(`The run is not made on its server: what was to make it was lost with ${folder.dir}`)
-    if (runId === undefined) throw new UnavailableError('The run is not made on its server yet')
-    const [first] = steps
-    try {
-      const courier = await folder.courier()
-      if (first && 'call' in first) await courier.call(runId, first.call, first.input, options)
-      else await courier.batch(runId, batch, options)
-    } catch (error) {
-      throw asError(error)
-    }
-    direct += batch.metrics.length + steps.length
-    directAt = Date.now()
-  }
-
   function drain(delivery: Delivery): void | Promise<void> {
     if ('deleteTag' in delivery) {
       const steps: Step[] = [{ call: 'deleteTag', input: { key: delivery.deleteTag } }]
-      return write('steps', () => log.steps(steps)) && straight({ metrics: [], params: [], tags: [] }, steps)
+      return write('steps', () => log.steps(steps)) && straight.send({ metrics: [], params: [], tags: [] }, steps)
     }
     const { metrics, params, tags } = delivery.batch
     const steps: Step[] = [...params.map((param) => ({ param })), ...tags.map((tag) => ({ tag }))]
     const noSteps = steps.length === 0 ? undefined : write('steps', () => log.steps(steps))
     const noPoints = noSteps ?? (metrics.length === 0 ? undefined : write('points', () => log.points(metrics)))
     if (noPoints === undefined) return undefined
-    return noSteps ? straight(delivery.batch, steps) : straight({ metrics, params: [], tags: [] }, [])
+    return noSteps ? straight.send(delivery.batch, steps) : straight.send({ metrics, params: [], tags: [] }, [])
   }
 
   /** Waits until the log is done with up to where it stands. */
   async function arrive(timeoutMs: number): Promise<void> {
-    lookForFolder()
+    own.look()
     const target = log.written
     if (deliverer.isDone(target)) return
     const ended = await deliverer.until(target, timeoutMs)
     if (ended) return
-    lookForFolder()
+    own.look()
     if (loss.isGone) await Promise.race([settled, pause(CLEAR_MS)])
     if (loss.count !== undefined) return
     const { logged, delivered, refused } = deliverer.progress
@@ -213,9 +174,8 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
       chores.push(log.written.steps - 1)
       return
     }
-    await straight({ metrics: [], params: [], tags: [] }, [step])
-    // Nobody logged it.
-    direct--
+    await straight.send({ metrics: [], params: [], tags: [] }, [step])
+    choresStraight++
   }
 
   function shut(): void {
@@ -251,16 +211,16 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     flushNow() {
       exitBy ??= performance.now() + EXIT_MS
       const leftMs = Math.max(0, exitBy - performance.now())
-      lookForFolder()
+      own.look()
       if (loss.count === undefined) deliverer.untilNow(log.written, loss.isGone ? Math.min(CLEAR_MS, leftMs) : leftMs)
     },
     stats(buffer) {
       const { inFlight, delivered, refused, retried, lastDeliveredAt } = deliverer.progress
-      const times = [lastDeliveredAt, directAt].filter((time) => time !== undefined)
+      const times = [lastDeliveredAt, straight.lastAt].filter((time) => time !== undefined)
       return {
         queued: buffer.queued,
         inFlight: buffer.inFlight + inFlight,
-        delivered: delivered + direct - choresDone(),
+        delivered: delivered + straight.arrived - choresDone() - choresStraight,
         retried: buffer.retried + retried,
         spooled: loss.count === undefined ? inLog() : 0,
         refused: buffer.refused + refused + (loss.count ?? 0),

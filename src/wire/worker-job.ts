@@ -1,0 +1,232 @@
+import type { CairnError } from '../errors.js'
+import type { Deliverer } from '../spool/deliverer.js'
+import type { Written } from '../spool/log.js'
+import type { Hands, Job } from './hands.js'
+import type { Rhythm } from './rhythm.js'
+import { type FromWorker, heard, newShared, sharedNumbers, type ToWorker } from './shared.js'
+
+/** The thread that delivers, as its jobs see it. */
+export interface DeliveringThread {
+  readonly post: (message: ToWorker) => void
+  /** Whether it is gone, and nobody answers any more. */
+  readonly isLost: () => boolean
+  /** Who delivers then. */
+  readonly fallback: Pick<Hands, 'deliver'>
+  /** How often one that waits looks by itself; it is told when all that is logged is done with. */
+  readonly looks: Rhythm
+}
+
+/** What this thread knows of a job that another delivers. */
+export interface WorkerJob {
+  readonly deliverer: Deliverer
+  begin(): void
+  /** The other thread is gone: goes on in this one, or throws while it cannot. */
+  fallBack(): void
+  hear(message: Extract<FromWorker, { job: number }>): void
+}
+
+/** How often a blocked thread looks whether the server is away. */
+const POLL_MS = 10
+const TELL_MS = 1_000
+const STOP_MS = 1_000
+const MOST_REFUSALS = 100
+
+/** A job under this number in another thread; `job.watch` is told here what happens there. */
+export function workerJob(id: number, job: Job, { post, isLost, fallback, looks }: DeliveringThread): WorkerJob {
+  const memory = newShared()
+  const shared = sharedNumbers(memory)
+  const { watch, run, log } = job
+  let runId = run.local ? undefined : run.runId
+  let refusals: CairnError[] = []
+  let lastError: CairnError | undefined
+  /** The delivery in this thread, once the other is gone. */
+  let inner: Deliverer | undefined
+  let hurried = 0
+  let isOver = false
+  /** Who waits for an answer, in the order in which they asked. */
+  const asking: (() => void)[] = []
+  const sleepers = new Set<() => void>()
+  let finish: (complete: boolean) => void = () => {}
+  const finished = new Promise<boolean>((resolve) => {
+    finish = resolve
+  })
+  const successor = (): Deliverer | undefined => inner
+  const done = () => inner?.done ?? shared.done()
+  const isDone = ({ points, steps }: Written) => done().points >= points && done().steps >= steps
+
+  function notify(): void {
+    if (inner) inner.wake()
+    else log.stir(false)
+  }
+
+  /** All that happened before is known when this resolves: numbers are seen at once, reasons come as messages. */
+  function whenTold(message: ToWorker, ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const limit = setTimeout(resolve, ms)
+      asking.push(() => {
+        clearTimeout(limit)
+        resolve()
+      })
+      post(message)
+      if (isLost()) answerAll()
+    })
+  }
+
+  function answerAll(): void {
+    for (const answer of asking.splice(0)) answer()
+  }
+
+  function wakeAll(): void {
+    for (const look of sleepers) look()
+  }
+
+  /** Waits for the other thread, at most so long; each look costs CPU that the training may want. */
+  function whenSeen(isSeen: () => boolean, ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const look = () => {
+        if (isSeen()) end()
+      }
+      const end = () => {
+        clearTimeout(limit)
+        sleepers.delete(look)
+        looks.delete(look)
+        resolve()
+      }
+      const limit = setTimeout(end, ms)
+      sleepers.add(look)
+      looks.add(look)
+    })
+  }
+
+  async function until(target: Written, timeoutMs: number): Promise<boolean> {
+    if (inner) return inner.until(target, timeoutMs)
+    const begun = performance.now()
+    if (!isDone(target)) {
+      hurry()
+      notify()
+      await whenSeen(() => isDone(target) || inner !== undefined || isOver, timeoutMs)
+      calm()
+    }
+    const taken = successor()
+    if (taken) return taken.until(target, Math.max(0, timeoutMs - (performance.now() - begun)))
+    await whenTold({ tell: id }, TELL_MS)
+    return isDone(target)
+  }
+
+  function untilNow(target: Written, timeoutMs: number): boolean {
+    if (inner) return inner.untilNow(target, timeoutMs)
+    const begun = performance.now()
+    notify()
+    hurry()
+    // A server that is away is not waited for: what is left is on disk.
+    while (!isDone(target) && !shared.away() && performance.now() - begun < timeoutMs) shared.waitForProgress(POLL_MS)
+    return isDone(target)
+  }
+
+  function hurry(): void {
+    hurried++
+    if (inner) inner.hurry()
+    else post({ hurry: id, on: true })
+  }
+
+  function calm(): void {
+    hurried--
+    if (inner) inner.calm()
+    else post({ hurry: id, on: false })
+  }
+
+  const deliverer: Deliverer = {
+    wake: notify,
+    look() {
+      notify()
+      if (inner) inner.look()
+      else post({ look: id })
+    },
+    hurry,
+    calm,
+    untilNow,
+    get progress() {
+      if (inner) return inner.progress
+      const { points, steps } = log.written
+      return { ...shared.progress(), logged: points + steps }
+    },
+    runId: () => inner?.runId() ?? runId,
+    refusals() {
+      const all = [...refusals, ...(inner?.refusals() ?? [])]
+      refusals = []
+      return all
+    },
+    get done() {
+      return done()
+    },
+    get lastError() {
+      return inner?.lastError ?? lastError
+    },
+    isDone,
+    until,
+    finished,
+    async stop() {
+      if (inner) await inner.stop()
+      else if (!isOver) await whenTold({ stop: id }, STOP_MS)
+    },
+  }
+
+  function hear(message: Extract<FromWorker, { job: number }>): void {
+    wakeAll()
+    switch (message.event) {
+      case 'retry':
+        lastError = heard(message.error)
+        watch.onRetry?.(lastError, message.ms)
+        break
+      case 'refused': {
+        const error = heard(message.error)
+        if (refusals.length < MOST_REFUSALS) refusals.push(error)
+        watch.onRefused?.(error, message.count)
+        break
+      }
+      case 'spooled':
+        watch.onSpooled?.(heard(message.error))
+        break
+      case 'recovered':
+        lastError = undefined
+        watch.onRecovered?.()
+        break
+      case 'damaged':
+        watch.onDamaged?.(message.stretches)
+        break
+      case 'mapped':
+        runId = message.runId
+        watch.onMapped?.(message.runId)
+        break
+      case 'told':
+        asking.shift()?.()
+        break
+      case 'finished':
+        isOver = true
+        finish(message.complete)
+        wakeAll()
+        break
+      case 'reached':
+        break
+    }
+  }
+
+  return {
+    deliverer,
+    begin() {
+      const { dir, elders = [] } = job
+      post({ deliver: id, dir, run, elders, generation: 0, log: log.memory.buffer, shared: memory })
+      log.watchedBy({ stir: () => post({ stir: id }), key: (name) => post({ key: id, name }) })
+    },
+    fallBack() {
+      log.watchedBy(undefined)
+      inner = fallback.deliver(job)
+      for (let n = 0; n < hurried; n++) inner.hurry()
+      inner.look()
+      void inner.finished.then(finish)
+      answerAll()
+      wakeAll()
+    },
+    hear,
+  }
+}
