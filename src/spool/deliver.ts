@@ -5,7 +5,7 @@ import { carry } from './carry.js'
 import type { Courier } from './courier.js'
 import type { Deliverer, Watch } from './deliverer.js'
 import { anyGoesFirst } from './elders.js'
-import { keptFor } from './kept.js'
+import { flights } from './flights.js'
 import { MOST_AT_ONCE } from './limits.js'
 import type { Written } from './log.js'
 import { outcomes } from './outcomes.js'
@@ -33,8 +33,9 @@ export interface DeliverOptions {
   readonly onMoved?: (() => void) | undefined
 }
 
-/** A request that is not full leaves at the latest after this. */
+/** A request that is not full waits this long for more to come, and as long again as this after the one before it. */
 const COMPANY_MS = 200
+const APART_MS = 1_000
 const DISK_MS = 1_000
 
 /** Begins to deliver a log; requests that failed go out again as they were, for as long as it takes. */
@@ -51,16 +52,15 @@ export function deliverer(options: DeliverOptions): Deliverer {
   const work = backlog({ next: tail.next, done: acks.done, tried: acks.tried, onLost: outcome.lost })
   const waiting = waiters()
   const pacing = pace(MOST_AT_ONCE)
+  const out = flights(dir)
   const waitsForElders = anyGoesFirst(options.elders ?? [])
   let closing = new AbortController()
   let runId = acks.runId ?? (run.local ? undefined : run.runId)
-  let pointsOut = 0
-  let stepsOut = 0
-  let inFlight = 0
-  let filesOut = 0
   let hurried = 0
   let lastSent = Number.NEGATIVE_INFINITY
   let timer: NodeJS.Timeout | undefined
+  /** Whether that timer only waits for more to come. */
+  let isGathering = false
   let knownSegment = 0
   let isClosed = false
   /** False while it waits for its turn among all runs. */
@@ -91,22 +91,14 @@ export function deliverer(options: DeliverOptions): Deliverer {
 
   function send(parcel: Parcel): void {
     const { stretch } = parcel
-    const count = stretch.count
-    const onLane = (change: number) => {
-      if (stretch.lane === 'points') pointsOut += change
-      else stepsOut += change
-    }
     acks.trying(stretch)
     server.sent()
     lastSent = performance.now()
-    const files = keptFor(dir, parcel.steps).length
-    inFlight += count
-    filesOut += files
-    onLane(1)
-    const of = pointsOut
+    const flight = out.begin(parcel)
+    const of = out.points
     const isTelling = parcel.points.length >= server.limits.batch.metrics && !parcel.again
     // Files take their time, and have connections of their own.
-    if (files === 0) server.begun()
+    if (!flight.carriesFiles) server.begun()
     const { signal } = closing
     // A courier that throws at once is one that fails.
     void (async () => carry(carriage, parcel, { again: parcel.again, signal }))()
@@ -117,7 +109,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
             return
           }
           outcome.arrived(parcel)
-          if (isTelling) pacing.answered(of, count, performance.now())
+          if (isTelling) pacing.answered(of, stretch.count, performance.now())
           else if (stretch.lane === 'points') pacing.slack()
           forget()
         },
@@ -128,10 +120,8 @@ export function deliverer(options: DeliverOptions): Deliverer {
         },
       )
       .finally(() => {
-        inFlight -= count
-        filesOut -= files
-        onLane(-1)
-        if (files === 0) server.ended()
+        flight.end()
+        if (!flight.carriesFiles) server.ended()
         tellWaiters()
         pump()
       })
@@ -172,9 +162,9 @@ export function deliverer(options: DeliverOptions): Deliverer {
       // One finds out whether the server is back.
       if (server.wait() > 0) break
     }
-    const isSlack = pointsOut < mostAtOnce()
+    const isSlack = out.points < mostAtOnce()
     if (isSlack) pacing.slack()
-    if (timer === undefined && isNext && !work.isEmpty && isSlack) later(COMPANY_MS)
+    if (timer === undefined && isNext && !work.isEmpty && isSlack) gather()
     concludeIfDone()
   }
 
@@ -200,24 +190,44 @@ export function deliverer(options: DeliverOptions): Deliverer {
 
   function nextParcel(): Parcel | undefined {
     const { batch } = server.limits
-    if (stepsOut === 0 && pausing.stepsMay() && !waitsForElders()) {
+    if (out.steps === 0 && pausing.stepsMay() && !waitsForElders()) {
       const parcel = work.steps(batch)
       if (parcel) return parcel
     }
-    if (runId === undefined || pointsOut >= mostAtOnce()) return undefined
+    if (runId === undefined || out.points >= mostAtOnce()) return undefined
     const mayWait = hurried === 0 && options.written() !== undefined && !work.isFull(batch)
-    if (mayWait && performance.now() - lastSent < COMPANY_MS) return undefined
+    if (mayWait && performance.now() - lastSent < APART_MS) return undefined
     return work.points(batch)
   }
 
+  function gather(): void {
+    later(Math.ceil(Math.max(COMPANY_MS, lastSent + APART_MS - performance.now())))
+    isGathering = true
+  }
+
+  /** Whether what has come fills a request that may go now. */
+  function isFull(): boolean {
+    const { batch } = server.limits
+    const unread = (options.written()?.points ?? 0) - work.read.points
+    return out.points < mostAtOnce() && (work.isFull(batch) || unread >= batch.metrics)
+  }
+
+  function wake(): void {
+    if (!isNext || (timer !== undefined && !isGathering)) return
+    if (hurried > 0 || isFull()) later(0)
+    else if (timer === undefined) gather()
+  }
+
   function later(ms: number): void {
+    clearTimeout(timer)
+    isGathering = false
     timer = setTimeout(pump, ms)
     if (hurried === 0) timer.unref()
   }
 
   function concludeIfDone(): void {
     // As it was before the log was last read: what came between that and its end is not read yet.
-    if (!isClosed || !work.isEmpty || inFlight > 0) return
+    if (!isClosed || !work.isEmpty || out.entries > 0) return
     if (tail.damaged > 0) watch.onDamaged?.(tail.damaged)
     over = true
     leave()
@@ -276,9 +286,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
   }
 
   return {
-    wake() {
-      if (timer === undefined && isNext) later(hurried > 0 ? 0 : COMPANY_MS)
-    },
+    wake,
     look: pump,
     hurry,
     calm,
@@ -289,12 +297,12 @@ export function deliverer(options: DeliverOptions): Deliverer {
       const delivered = done() - acks.refused
       return {
         logged: points + steps,
-        inFlight,
+        inFlight: out.entries,
         delivered,
         refused: acks.refused,
         retried: outcome.retried,
         lastDeliveredAt: outcome.lastDeliveredAt,
-        isCarrying: filesOut > 0 && outcome.lastError === undefined,
+        isCarrying: out.files > 0 && outcome.lastError === undefined,
       }
     },
     refusals: outcome.refusals,

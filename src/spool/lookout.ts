@@ -10,12 +10,12 @@ export interface Lookout {
   forget(log: SpoolLog): void
 }
 
-/** How often a log is looked at that grows. */
-const LOOK_MS = 25
+/** How often a log is looked at that grows: each look costs a training a little of the processor it shares. */
+const LOOK_MS = 100
 /** How often one is looked at whose thread leaves points in memory: they are to be on disk within 10 ms. */
 const CLOSE_LOOK_MS = 3
 /** A log that has not grown for so many looks is left alone until there is word of it. */
-const QUIET_LOOKS = 8
+const QUIET_LOOKS = 5
 
 interface Watched {
   readonly held: () => boolean

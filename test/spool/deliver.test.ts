@@ -1,6 +1,6 @@
 import { mkdirSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { NetworkError, PermissionDeniedError, TimeoutError } from '../../src/errors.js'
 import type { Courier } from '../../src/spool/courier.js'
 import type { Watch } from '../../src/spool/deliverer.js'
@@ -13,6 +13,7 @@ import { tempDir } from '../support/temp-dir.js'
 
 const open: Hands[] = []
 afterEach(async () => {
+  vi.useRealTimers()
   for (const hands of open.splice(0)) await hands.close()
 })
 
@@ -103,6 +104,49 @@ it('a run that goes on in a second folder waits for the first once nothing more 
   isAway = false
   expect(await second.delivery.until({ points: 0, steps: 2 }, 60_000)).toBe(true)
   expect(sent).toEqual(['beside', '7', 'old', 'new'])
+})
+
+describe('what comes in little by little', () => {
+  function counting() {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] })
+    const sent: number[] = []
+    const { begin } = delivering({ batch: async (_run, { metrics }) => void sent.push(metrics.length) })
+    const { log, delivery } = begin('run')
+    const logPoints = (count: number) => {
+      log.points(Array.from({ length: count }, (_, index) => point(index)))
+      delivery.wake()
+    }
+    return { sent, logPoints, delivery }
+  }
+
+  it('goes one request a second, the first of them soon', async () => {
+    const { sent, logPoints } = counting()
+    for (let n = 0; n < 40; n++) {
+      logPoints(1)
+      await vi.advanceTimersByTimeAsync(100)
+    }
+    expect(sent[0]).toBe(2)
+    expect(sent.length).toBe(4)
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(sent.reduce((sum, count) => sum + count, 0)).toBe(40)
+  })
+
+  it('goes at once when it fills a request, and when somebody waits for it', async () => {
+    const { sent, logPoints, delivery } = counting()
+    logPoints(1)
+    await vi.advanceTimersByTimeAsync(200)
+    logPoints(1)
+    await vi.advanceTimersByTimeAsync(50)
+    expect(sent).toEqual([1])
+    logPoints(999)
+    await vi.advanceTimersByTimeAsync(0)
+    expect(sent).toEqual([1, 1000])
+    logPoints(3)
+    await vi.advanceTimersByTimeAsync(50)
+    expect(sent).toEqual([1, 1000])
+    expect(await delivery.until({ points: 1004, steps: 0 }, 60_000)).toBe(true)
+    expect(sent).toEqual([1, 1000, 3])
+  })
 })
 
 it('a wait that was too short is no outage: what was on its way goes out again, unsaid and uncounted', async () => {
