@@ -82,7 +82,7 @@ function proxiedStore(send: Send, { origin, endpoint, root }: Place, options: Pr
     },
 
     async read(path, { signal } = {}) {
-      const get = () => send.stream({ ...common, method: 'GET', path: at(path), signal })
+      const get = () => send.stream({ ...common, method: 'GET', path: at(path), mayRedirect: true, signal })
       const { body } = await tries(signal, () => get().catch((error: unknown) => Promise.reject(absence(error, path))))
       return body
     },

@@ -48,8 +48,11 @@ const shownId = ({ headers, hide }: RawAnswer): string | undefined => {
   return id && hide(id)
 }
 
+/** Whether a content type is that of a page. */
+export const isHtmlType = (type: string | undefined): boolean => /html/i.test(type ?? '')
+
 const isHtml = ({ headers, text }: RawAnswer) =>
-  /html/i.test(header(headers, 'content-type') ?? '') || /^\s*<(!doctype|html)/i.test(text)
+  isHtmlType(header(headers, 'content-type')) || /^\s*<(!doctype|html)/i.test(text)
 
 /** What answered, in a few words of its own: the title of a page, the start of a text. */
 function saying(answer: RawAnswer): string {
@@ -119,7 +122,7 @@ function foreign(answer: RawAnswer, options: CairnErrorOptions): CairnError {
   if (status >= 300 && status < 400) {
     const place = answer.hide(printable(header(headers, 'location') ?? 'nowhere'))
     return new ProtocolError(
-      `${url} answered ${status}, a redirect to ${place}. Cairn follows none, so that no credential goes elsewhere: set the tracking URI to the final address, or give the credentials that the login page stands for`,
+      `${url} answered ${status}, a redirect to ${place}. Cairn follows one from an artifact to an https address alone, so that no credential goes elsewhere: set the tracking URI to the final address, or give the credentials that the login page stands for`,
       options,
     )
   }

@@ -8,7 +8,8 @@ import { type Connections, openConnections, type TlsOptions } from './dispatcher
 import { failure, isBroken } from './failure.js'
 import { keyring } from './keyring.js'
 import { type ProxyOptions, proxyFor, proxyKeys } from './proxy.js'
-import { type AnswerHeaders, header, type RawAnswer, refusal } from './refusal.js'
+import { hopOf, MOST_HOPS } from './redirect.js'
+import { type AnswerHeaders, header, isHtmlType, type RawAnswer, refusal } from './refusal.js'
 import { redactor } from './secrets.js'
 import { timed } from './timed.js'
 import { checkPath, isLoopback, parseAddress } from './url.js'
@@ -62,6 +63,8 @@ export interface HttpRequest {
   readonly idempotent?: boolean | undefined
   /** In place of the sender's limit on a whole call; `Infinity` leaves only the limit on silence. */
   readonly timeoutMs?: number | undefined
+  /** Whether a download may be handed on to another https address, which gets no credentials; false by default. */
+  readonly mayRedirect?: boolean | undefined
   /** In place of the sender's limit on an answer, where it is less. */
   readonly maxAnswerBytes?: number | undefined
 }
@@ -135,12 +138,14 @@ export function sender(options: SenderOptions): Send {
     return (await connections).to(origin)
   }
 
-  async function once(request: HttpRequest, signal: AbortSignal | undefined): Promise<Answer> {
+  async function once(request: HttpRequest, signal: AbortSignal | undefined, isBare = false): Promise<Answer> {
     const target = request.origin === undefined ? address : parseAddress(request.origin)
     const path = target.path + request.path
     checkPath(path)
     const trusted =
-      target.hostname === address.hostname && !(base.startsWith('https:') && target.origin.startsWith('http:'))
+      !isBare &&
+      target.hostname === address.hostname &&
+      !(base.startsWith('https:') && target.origin.startsWith('http:'))
     const { body, length } = await outgoing(request.body)
     const headers: Record<string, string> = {
       ...(trusted ? own : { 'user-agent': own['user-agent'] as string }),
@@ -182,6 +187,25 @@ export function sender(options: SenderOptions): Send {
     if (!(await keys.isOther(used, got.statusCode))) return got
     await drain(got.body)
     return once(request, signal)
+  }
+
+  /** The answer to a download, wherever it is to be had. */
+  async function followed(request: HttpRequest, signal: AbortSignal): Promise<{ got: Answer; at: HttpRequest }> {
+    let at = request
+    let got = await answer(request, signal)
+    for (let hops = 0; request.mayRedirect && hops < MOST_HOPS; hops++) {
+      const hop = hopOf(got.statusCode, header(got.headers, 'location'), placeOf(at), address.hostname)
+      if (!hop) break
+      const next = { ...request, ...hop }
+      const found = await once(next, signal, hop.origin !== address.origin)
+      const isPage = isHtmlType(header(found.headers, 'content-type')) && !/\.html?$/i.test(request.path)
+      await drain((isPage ? found : got).body)
+      // Where a file was asked for, a page is one that wants a login.
+      if (isPage) break
+      got = found
+      at = next
+    }
+    return { got, at }
   }
 
   /** The host of the proxy that a request goes through. */
@@ -232,10 +256,10 @@ export function sender(options: SenderOptions): Send {
       limit.signal.aborted ? limit.signal.reason : failure(error, url, proxyOf(request))
     try {
       const headers = { 'accept-encoding': 'identity', ...request.headers }
-      const got = await answer({ ...request, headers }, limit.signal)
-      if (got.statusCode >= 300) throw await refused(got, url)
+      const { got, at } = await followed({ ...request, headers }, limit.signal)
+      if (got.statusCode >= 300) throw await refused(got, placeOf(at))
       const encoding = header(got.headers, 'content-encoding')
-      const body = readStream(got.body, { encoding, url, explain })
+      const body = readStream(got.body, { encoding, url: placeOf(at), explain })
       // From here on only silence is limited; the caller's signal holds to the end.
       limit.open()
       got.body.once('close', limit.clear)

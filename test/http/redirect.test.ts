@@ -1,0 +1,114 @@
+import type { RequestListener } from 'node:http'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import { proxied } from '../../src/artifacts/proxied.js'
+import { hopOf } from '../../src/http/redirect.js'
+import { sender } from '../../src/http/send.js'
+import { answering, rejection } from '../support/answering.js'
+import { canMakeCertificates, certificates } from '../support/certificates.js'
+
+const FROM = 'https://mlflow.example/api/a'
+const closers: (() => void)[] = []
+afterEach(() => {
+  for (const close of closers.splice(0)) close()
+})
+
+describe('where a download is handed on to', () => {
+  it.each([
+    ['https://store.example/a?sig=x', { origin: 'https://store.example', path: '/a?sig=x' }],
+    ['//store.example:8443/a', { origin: 'https://store.example:8443', path: '/a' }],
+    ['/b/../c', { origin: 'https://mlflow.example', path: '/c' }],
+    ['http://store.example/a', undefined],
+    ['file:///etc/passwd', undefined],
+    ['https://u:p@store.example/a', undefined],
+    ['https://127.0.0.1/a', undefined],
+    ['https://localhost/a', undefined],
+    ['https://[::1]/a', undefined],
+    ['https://[::ffff:127.0.0.1]/a', undefined],
+    ['https://169.254.169.254/latest/meta-data', undefined],
+    ['https://[fe80::1]/a', undefined],
+    ['https://0.0.0.0/a', undefined],
+    ['https://2130706433/a', undefined],
+    ['https://', undefined],
+    [undefined, undefined],
+  ])('%s', (location, hop) => {
+    expect(hopOf(307, location, FROM, 'mlflow.example')).toEqual(hop)
+  })
+
+  it('may be this machine when the server is there', () => {
+    const hop = { origin: 'https://127.0.0.1:9', path: '/a' }
+    expect(hopOf(302, 'https://127.0.0.1:9/a', 'http://127.0.0.1:5000/', '127.0.0.1')).toEqual(hop)
+  })
+
+  it.each([200, 300, 304, 401])('is nowhere with a status of %i', (status) => {
+    expect(hopOf(status, 'https://store.example/a', FROM, 'mlflow.example')).toBeUndefined()
+  })
+})
+
+describe.skipIf(!canMakeCertificates)('a download that is handed on (needs openssl to make certificates)', () => {
+  const made = certificates()
+
+  async function store(answer: RequestListener) {
+    const seen: { url: string; headers: object }[] = []
+    const server = createServer({ cert: made.cert, key: made.key }, (request, response) => {
+      seen.push({ url: request.url!, headers: request.headers })
+      answer(request, response)
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    closers.push(() => {
+      server.close()
+      server.closeAllConnections()
+    })
+    return { url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`, seen }
+  }
+
+  async function artifacts(to: string) {
+    const server = await answering((_, response) => void response.writeHead(307, { location: to }).end())
+    const send = sender({
+      url: server.url,
+      tls: { ca: made.ca },
+      auth: { token: 'secret-token' },
+      headers: { 'x-api-key': 'secret-key' },
+      workspace: 'ours',
+    })
+    return proxied(send, { rules: { attempts: 1 } })('mlflow-artifacts:/1/r/artifacts')
+  }
+
+  it('to https is read there, which hears of no credential', async () => {
+    const there = await store((_, response) => response.end('the bytes'))
+    const body = await (await artifacts(`${there.url}/bucket/a?X-Signature=s`)).read('a')
+    expect(await new Response(body).text()).toBe('the bytes')
+    expect(there.seen).toHaveLength(1)
+    expect(there.seen[0]!.url).toBe('/bucket/a?X-Signature=s')
+    expect(JSON.stringify(there.seen)).not.toMatch(/secret|authorization|ours/)
+  })
+
+  it('to a page that wants a login is told as the redirect it is', async () => {
+    const there = await store((_, response) => response.setHeader('content-type', 'text/html').end('<html>Log in'))
+    const error = await rejection((await artifacts(`${there.url}/login?state=secret`)).read('model.onnx'))
+    expect(error).toMatchObject({ name: 'ProtocolError', status: 307 })
+    expect(error.message).toContain(`a redirect to ${there.url}/login`)
+    expect(error.message).not.toContain('secret')
+  })
+
+  it('to a page is read when it is a page that was asked for', async () => {
+    const there = await store((_, response) => response.setHeader('content-type', 'text/html').end('<html>A report'))
+    expect(await new Response(await (await artifacts(there.url)).read('report.html')).text()).toBe('<html>A report')
+  })
+
+  it('again and again ends, and says where it went', async () => {
+    const there = await store((_, response) => void response.writeHead(302, { location: '/again' }).end())
+    const error = await rejection((await artifacts(`${there.url}/first`)).read('a'))
+    expect(error).toMatchObject({ name: 'ProtocolError', status: 302 })
+    expect(error.message).toContain('a redirect to /again')
+    expect(there.seen.map(({ url }) => url)).toEqual(['/first', '/again', '/again', '/again', '/again'])
+  })
+
+  it('to what is refused there says so without the signature', async () => {
+    const there = await store((_, response) => void response.writeHead(403).end('<Code>AccessDenied</Code>'))
+    const error = await rejection((await artifacts(`${there.url}/a?X-Signature=secret`)).read('a'))
+    expect(error.message).toContain(`${there.url}/a answered 403`)
+    expect(error.message).not.toContain('secret')
+  })
+})
