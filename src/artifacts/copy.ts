@@ -137,7 +137,7 @@ export async function download(
       loaded += bytes
       onProgress?.({ loaded, total, file: name })
     }
-    sizes.set(name, await fetched(store, name, target, { signal, onBytes, size }))
+    sizes.set(name, await fetchFile(store, name, target, { signal, onBytes, size }))
   }
   await eachLimited(files, concurrency, fetchOne, signal)
   const copied = [...sizes].map(([name, size]) => ({ path: name, size }))
@@ -147,8 +147,13 @@ export async function download(
 /** How often a file is begun to be read whose bytes break off, or are not as many as listed. */
 const READS = 4
 
-/** Saves a file; one that was cut on its way is read anew. Until it answers at all, a store tries by itself. */
-async function fetched(store: ArtifactStore, name: string, target: string, options: SaveOptions): Promise<number> {
+/** Saves a file of a store and answers its size; one that was cut on its way is read anew. Until it answers at all, a store tries by itself. */
+export async function fetchFile(
+  store: ArtifactStore,
+  name: string,
+  target: string,
+  options: SaveOptions,
+): Promise<number> {
   for (let reads = 1; ; reads++) {
     const data = await store.read(name, { signal: options.signal })
     let came = 0

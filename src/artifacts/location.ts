@@ -1,5 +1,6 @@
 import { isAbsolute, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { percentDecoded } from '../core/percent.js'
 import { CONTROL } from '../core/relative-path.js'
 import { InvalidParameterError, UnsafePathError } from '../errors.js'
 
@@ -35,17 +36,12 @@ export function localPath(uri: string, platform: string = process.platform): str
   if (rest.includes('\\')) return refuse('a file: URI has no backslashes')
   const path = host === undefined ? rest : rest.slice(2 + host.length)
   if (/(?:^|\/)(?:\.|%2e){2}(?:\/|$)/i.test(path)) return refuse('it contains ".."')
-  if (!path.startsWith('/')) return path === '' ? refuse('it has no path') : resolve(decoded(path, refuse))
+  if (!path.startsWith('/'))
+    return path === ''
+      ? refuse('it has no path')
+      : resolve(percentDecoded(path) ?? refuse('its percent-encoding is not valid'))
   try {
     return fileURLToPath(`file://${path}`)
-  } catch {
-    return refuse('its percent-encoding is not valid')
-  }
-}
-
-function decoded(path: string, refuse: (reason: string) => never): string {
-  try {
-    return decodeURIComponent(path)
   } catch {
     return refuse('its percent-encoding is not valid')
   }

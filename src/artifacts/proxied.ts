@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { isTooDeep } from '../core/json-text.js'
+import { percentDecoded } from '../core/percent.js'
 import { type Clock, defaultRules, type RetryRules, retrying } from '../core/retry.js'
 import { CairnError, InvalidParameterError, NotFoundError } from '../errors.js'
 import { systemClock } from '../http/clock.js'
@@ -61,7 +62,9 @@ function placeOf(uri: string, base: string): Place {
   const { origin, pathname } = new URL(uri)
   const at = pathname.indexOf('/mlflow-artifacts/artifacts')
   const cut = at < 0 ? pathname.length : at + '/mlflow-artifacts/artifacts'.length
-  const root = pathname.slice(cut).split('/').filter(Boolean).map(decodeURIComponent).join('/')
+  const root = percentDecoded(pathname.slice(cut))?.split('/').filter(Boolean).join('/')
+  if (root === undefined)
+    throw new InvalidParameterError(`The percent-encoding of an artifact URI is not valid: ${printable(uri)}`)
   return { origin, endpoint: pathname.slice(0, cut).replace(/\/$/, ''), root }
 }
 

@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net'
+import { percentDecoded } from '../core/percent.js'
 import { InvalidParameterError } from '../errors.js'
 import { printable } from './url.js'
 
@@ -53,25 +54,17 @@ export function proxyKeys({ httpProxy, httpsProxy }: ProxyOptions): string[] {
     const uri = text && uriOf(text)
     if (!uri || !URL.canParse(uri)) return []
     const { username, password } = new URL(uri)
-    const [user, secret] = [decoded(username), decoded(password)]
+    const [user, secret] = [percentDecoded(username), percentDecoded(password)]
     if (!secret) return []
     return [secret, `Basic ${Buffer.from(`${user}:${secret}`).toString('base64')}`]
   })
-}
-
-function decoded(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return undefined
-  }
 }
 
 /** Two slashes, and one `@` at the most, before the host. */
 function isWhole(uri: string): boolean {
   if (!/^https?:\/\/([^/@]*@)?[^/@]+(\/[^@]*)?$/i.test(uri) || !URL.canParse(uri)) return false
   const { username, password } = new URL(uri)
-  return decoded(username) !== undefined && decoded(password) !== undefined
+  return percentDecoded(username) !== undefined && percentDecoded(password) !== undefined
 }
 
 const uriOf = (text: string): string => (/^[a-z][a-z0-9+.-]*:\//i.test(text) ? text : `http://${text}`)

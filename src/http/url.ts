@@ -1,3 +1,4 @@
+import { percentDecoded } from '../core/percent.js'
 import { InvalidParameterError, UnsafePathError } from '../errors.js'
 
 /** A server's address, taken apart: credentials apart from what may be printed. */
@@ -12,6 +13,7 @@ export interface Address {
 }
 
 const HTTP = /^https?:\/\//i
+const decoded = (text: string): string => percentDecoded(text) ?? text
 
 /** Reads an `http(s)://` address; `InvalidParameterError` (which never repeats its credentials) when it is none. */
 export function parseAddress(text: string): Address {
@@ -29,16 +31,8 @@ export function parseAddress(text: string): Address {
     hostname: url.hostname,
     path: url.pathname.replace(/\/+$/, ''),
     ...(url.username || url.password
-      ? { credentials: { username: decode(url.username), password: decode(url.password) } }
+      ? { credentials: { username: decoded(url.username), password: decoded(url.password) } }
       : {}),
-  }
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
   }
 }
 

@@ -8,6 +8,7 @@ import type { ArtifactFile, ArtifactStore } from '../artifacts/store.js'
 import type { FileInfo } from '../core/entities.js'
 import { formatModelUri, isModelUri, isRunsUri, parseRunsUri, type RunsRef, splitModelUri } from '../core/model-uri.js'
 import { checkRunId } from '../core/names.js'
+import { percentDecoded } from '../core/percent.js'
 import { factsBehind, makeDirs } from '../disk/files.js'
 import { InvalidParameterError, NotFoundError } from '../errors.js'
 import type { ModelPlace } from '../models/resolved.js'
@@ -67,15 +68,8 @@ function splitUri(uri: string): { root: string; name: string } {
   const root = trimmed.slice(0, cut)
   // A bucket or the root of a server has no folder above it.
   if (cut < 0 || !/^[a-z][a-z0-9+.-]+:(?:\/[^/]|\/\/[^/]+)/i.test(root)) return { root: uri, name: '' }
-  return { root, name: decodeName(trimmed.slice(cut + 1)) }
-}
-
-function decodeName(name: string): string {
-  try {
-    return decodeURIComponent(name)
-  } catch {
-    return name
-  }
+  const name = trimmed.slice(cut + 1)
+  return { root, name: percentDecoded(name) ?? name }
 }
 
 /** Brings artifacts to this machine and answers the path of what was asked for; `NotFoundError` when there is nothing. */

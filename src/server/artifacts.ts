@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { checkArtifactPath, joinPath } from '../artifacts/paths.js'
 import type { ArtifactStore } from '../artifacts/store.js'
+import { percentDecoded } from '../core/percent.js'
 import { NotFoundError, UnsafePathError } from '../errors.js'
 import { type Asked, type Env, pathOf, queryOf, rawUrl } from './asked.js'
 import { type BodyLimits, withUpload } from './body.js'
@@ -28,7 +29,9 @@ async function answer(store: ArtifactStore, asked: Asked, limits: BodyLimits): P
   const { method } = asked.req
   if (below === '' && method === 'GET') return list(store, checkArtifactPath(queryOf(asked).get('path') ?? ''))
   // Checked as it came and as it reads: no number of encodings may hide a way out.
-  const path = checkArtifactPath(decoded(below))
+  const decoded = percentDecoded(below)
+  if (decoded === undefined) throw new UnsafePathError('The artifact path is not percent-encoded UTF-8')
+  const path = checkArtifactPath(decoded)
   if (path === '') return methodNotAllowed()
   switch (method) {
     case 'GET':
@@ -42,14 +45,6 @@ async function answer(store: ArtifactStore, asked: Asked, limits: BodyLimits): P
       return json({})
     default:
       return methodNotAllowed()
-  }
-}
-
-function decoded(path: string): string {
-  try {
-    return path.split('/').map(decodeURIComponent).join('/')
-  } catch {
-    throw new UnsafePathError('The artifact path is not percent-encoded UTF-8')
   }
 }
 

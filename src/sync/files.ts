@@ -1,10 +1,10 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { listAll, upload } from '../artifacts/copy.js'
+import { fetchFile, listAll, upload } from '../artifacts/copy.js'
 import { eachLimited } from '../artifacts/limited.js'
 import { isLocal, localPath } from '../artifacts/location.js'
 import type { ArtifactFile, ArtifactStore } from '../artifacts/store.js'
-import { factsBehind, saveStream } from '../disk/files.js'
+import { factsBehind } from '../disk/files.js'
 import { inStage } from '../disk/stage.js'
 import { IntegrityError } from '../errors.js'
 import type { Job } from './job.js'
@@ -112,7 +112,7 @@ export async function copyFiles(job: Job, listing: Listing, target: Target): Pro
       tmpdir(),
       async (stage) => {
         const file = join(stage, 'file')
-        await saveStream(file, await store.read(path, { signal }), { signal, size })
+        await fetchFile(store, path, file, { signal, size })
         await upload(to, [{ path: at(path), file }], '', { signal })
       },
       0o700,

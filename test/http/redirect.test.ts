@@ -46,6 +46,16 @@ describe('where a download is handed on to', () => {
   })
 })
 
+it.each([
+  'https://mlflow.example/api/2.0/mlflow-artifacts/artifacts/1/%zz',
+  'mlflow-artifacts:/1/r/artifacts?x',
+  'ftp://mlflow.example/a',
+])('an artifact URI that names no place on a server is refused as one: %s', async (uri) => {
+  const error = await rejection((async () => proxied(sender({ url: 'https://mlflow.example' }))(uri))())
+  expect(error).toMatchObject({ name: 'InvalidParameterError' })
+  expect(error.message).toContain(uri.replace(/\?.*/, ''))
+})
+
 describe.skipIf(!canMakeCertificates)('a download that is handed on (needs openssl to make certificates)', () => {
   const made = certificates()
 

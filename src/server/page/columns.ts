@@ -1,5 +1,6 @@
 import { metricsOf, type Run, record } from './api.js'
 import { durationText, numberText, timeText } from './format.js'
+import { decode } from './route.js'
 
 /** One column of the table of runs: `metrics.loss`, `params.lr`, `tags.team`, `attributes.start_time`. */
 export interface Column {
@@ -99,14 +100,4 @@ export function cellText(run: Run, column: Column, now: number): string {
 }
 
 export const writeList = (items: readonly string[]): string => items.map(encodeURIComponent).join(',')
-export const readList = (text: string | undefined): string[] =>
-  (text ?? '')
-    .split(',')
-    .filter(Boolean)
-    .map((item) => {
-      try {
-        return decodeURIComponent(item)
-      } catch {
-        return item
-      }
-    })
+export const readList = (text: string | undefined): string[] => (text ?? '').split(',').filter(Boolean).map(decode)

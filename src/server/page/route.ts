@@ -22,7 +22,8 @@ export function hrefOf(path: readonly string[], query: Readonly<Record<string, s
   return `#/${path.map(encodeURIComponent).join('/')}${search}`
 }
 
-function decode(text: string): string {
+/** Percent-encoded text as it reads, or as it is. */
+export function decode(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
