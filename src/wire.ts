@@ -375,7 +375,9 @@ export function wire(options: ClientOptions): Parts {
     say: (line) => void process.stderr.write(`${line}\n`),
     close: async () => {
       await spool?.close()
-      const all = await Promise.allSettled(opened.values())
+      // What carries the spool opened a way to the server by itself.
+      const ways = [...remotes.values()].map(async (way) => (await way).transport)
+      const all = await Promise.allSettled([...opened.values(), ...ways])
       await Promise.all(all.map((made) => made.status === 'fulfilled' && made.value.close()))
     },
   }

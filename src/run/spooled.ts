@@ -65,9 +65,18 @@ export interface SpooledOptions {
 const EXIT_MS = 10_000
 const CLEAR_MS = 1_000
 const isTakingUp = (step: Step): boolean => 'call' in step && step.call === TAKE_UP
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 /** All runs of a process that exits share that time. */
 let exitBy: number | undefined
+
+/** Waits, and keeps the process alive for that, but no longer than it has to. */
+async function atMost(ms: number, promise: Promise<unknown>): Promise<void> {
+  let limit: NodeJS.Timeout | undefined
+  const late = new Promise((resolve) => {
+    limit = setTimeout(resolve, ms)
+  })
+  await Promise.race([promise, late])
+  clearTimeout(limit)
+}
 
 /** Opens the outlet over a folder that is ours. */
 export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOptions): SpooledOutlet {
@@ -149,7 +158,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     const ended = await deliverer.until(target, timeoutMs)
     if (ended) return
     own.look()
-    if (loss.isGone) await Promise.race([settled, pause(CLEAR_MS)])
+    if (loss.isGone) await atMost(CLEAR_MS, settled)
     if (loss.count !== undefined) return
     const { logged, delivered, refused } = deliverer.progress
     throw notArrived(logged - delivered - refused, timeoutMs, deliverer.lastError, loss.error?.message)
@@ -263,7 +272,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     async close() {
       shut()
       // What is done with is cleared away in a moment; who is in another thread has to hear of it first.
-      if (deliverer.isDone(log.written)) await Promise.race([deliverer.finished, pause(CLEAR_MS)])
+      if (deliverer.isDone(log.written)) await atMost(CLEAR_MS, deliverer.finished)
     },
     closeNow() {
       // Barred before, say: it gets a last chance.

@@ -28,8 +28,8 @@ export interface Halved {
 export interface Backlog {
   /** Takes records in until enough is at hand. */
   fill(): void
-  /** Whether so many points are at hand that a request is full. */
-  isFull(limits: BatchLimits): boolean
+  /** Whether so many points are at hand, and so many more, that a request is full. */
+  isFull(limits: BatchLimits, more?: number): boolean
   /** The next request of points, taken out. */
   points(limits: BatchLimits): Parcel | undefined
   /** The next request of steps, taken out; a run's end waits for the points before it. */
@@ -38,6 +38,8 @@ export interface Backlog {
   putBack(parcel: Parcel): void
   /** Whether nothing that was read is left. */
   readonly isEmpty: boolean
+  /** Whether steps are left. */
+  readonly hasSteps: boolean
   /** How much of each lane was read, lost parts included. */
   readonly read: Readonly<Record<Lane, number>>
 }
@@ -123,7 +125,7 @@ export function backlog({ next, done, tried, onLost }: BacklogSource): Backlog {
 
   return {
     fill,
-    isFull: (limits) => again.points.length > 0 || points.size >= limits.metrics,
+    isFull: (limits, more = 0) => again.points.length > 0 || points.size + more >= limits.metrics,
     points(limits) {
       const back = again.points.shift()
       if (back) return back
@@ -153,6 +155,9 @@ export function backlog({ next, done, tried, onLost }: BacklogSource): Backlog {
     putBack: (parcel) => again[parcel.stretch.lane].unshift(parcel),
     get isEmpty() {
       return points.size + steps.length + again.points.length + again.steps.length === 0
+    },
+    get hasSteps() {
+      return steps.length + again.steps.length > 0
     },
     read,
   }

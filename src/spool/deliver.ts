@@ -33,8 +33,9 @@ export interface DeliverOptions {
   readonly onMoved?: (() => void) | undefined
 }
 
-/** A request that is not full waits this long for more to come, and as long again as this after the one before it. */
+/** A request that is not full waits this long for more to come, */
 const COMPANY_MS = 200
+/** and until this long after the one before it. */
 const APART_MS = 1_000
 const DISK_MS = 1_000
 
@@ -57,7 +58,8 @@ export function deliverer(options: DeliverOptions): Deliverer {
   let closing = new AbortController()
   let runId = acks.runId ?? (run.local ? undefined : run.runId)
   let hurried = 0
-  let lastSent = Number.NEGATIVE_INFINITY
+  /** When points went last: steps that come all the time do not hold them up. */
+  let pointsSentAt = Number.NEGATIVE_INFINITY
   let timer: NodeJS.Timeout | undefined
   /** Whether that timer only waits for more to come. */
   let isGathering = false
@@ -93,7 +95,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
     const { stretch } = parcel
     acks.trying(stretch)
     server.sent()
-    lastSent = performance.now()
+    if (stretch.lane === 'points') pointsSentAt = performance.now()
     const flight = out.begin(parcel)
     const of = out.points
     const isTelling = parcel.points.length >= server.limits.batch.metrics && !parcel.again
@@ -134,7 +136,6 @@ export function deliverer(options: DeliverOptions): Deliverer {
     } catch (error) {
       // The disk cannot be read now: too many open files, say.
       outcome.stopped(diskError(error, `read ${dir}`))
-      clearTimeout(timer)
       later(DISK_MS)
     }
   }
@@ -164,7 +165,11 @@ export function deliverer(options: DeliverOptions): Deliverer {
     }
     const isSlack = out.points < mostAtOnce()
     if (isSlack) pacing.slack()
-    if (timer === undefined && isNext && !work.isEmpty && isSlack) gather()
+    if (timer === undefined && isNext && !work.isEmpty && isSlack) {
+      // Steps may wait for an older folder, or for files: that is looked at sooner.
+      if (hurried > 0 || work.hasSteps) later(COMPANY_MS)
+      else gather()
+    }
     concludeIfDone()
   }
 
@@ -196,12 +201,12 @@ export function deliverer(options: DeliverOptions): Deliverer {
     }
     if (runId === undefined || out.points >= mostAtOnce()) return undefined
     const mayWait = hurried === 0 && options.written() !== undefined && !work.isFull(batch)
-    if (mayWait && performance.now() - lastSent < APART_MS) return undefined
+    if (mayWait && performance.now() - pointsSentAt < APART_MS) return undefined
     return work.points(batch)
   }
 
   function gather(): void {
-    later(Math.ceil(Math.max(COMPANY_MS, lastSent + APART_MS - performance.now())))
+    later(Math.ceil(Math.max(COMPANY_MS, pointsSentAt + APART_MS - performance.now())))
     isGathering = true
   }
 
@@ -209,7 +214,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
   function isFull(): boolean {
     const { batch } = server.limits
     const unread = (options.written()?.points ?? 0) - work.read.points
-    return out.points < mostAtOnce() && (work.isFull(batch) || unread >= batch.metrics)
+    return out.points < mostAtOnce() && work.isFull(batch, unread)
   }
 
   function wake(): void {

@@ -1,11 +1,15 @@
 import type { AddressInfo } from 'node:net'
-import { createServer, type Server, type Socket } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { sender } from '../../src/http/send.js'
+import { createClient } from '../../src/index.js'
+import { startTestServer } from '../../src/testing/index.js'
 import { httpTransport } from '../../src/transport/http.js'
 import { withRetry } from '../../src/transport/retry.js'
 import { answering, asJson, rejection } from '../support/answering.js'
 import { fakeClock } from '../support/fake-clock.js'
+import { tempDir } from '../support/temp-dir.js'
 
 const get = { method: 'GET', path: '/x' } as const
 const servers: Server[] = []
@@ -125,4 +129,28 @@ describe('a kept connection that its server half-closes after each answer', () =
     expect(sockets.size).toBe(2)
     await send.close()
   })
+})
+
+it('a client that is closed leaves no connection behind, also one that only logged', async () => {
+  const open = new Set<Socket>()
+  let port = 0
+  const url = await bare((near) => {
+    open.add(near)
+    near.on('close', () => open.delete(near))
+    const far = connect(port, '127.0.0.1')
+    near.pipe(far).pipe(near)
+    far.on('error', () => near.destroy())
+  })
+  const server = await startTestServer({ hosts: [new URL(url).host] })
+  port = Number(new URL(server.url).port)
+  const client = createClient({ trackingUri: url, spoolDir: join(tempDir(), 'spool') })
+  const run = await client.startRun()
+  run.logMetric('loss', 1, 0)
+  await run.logText('x', 'a.txt')
+  await run.end()
+  expect(open.size).toBeGreaterThan(0)
+  await client.close()
+  // What is kept alive unused goes by itself, though seconds later.
+  await vi.waitFor(() => expect(open.size).toBe(0), { timeout: 2_000 })
+  await server.close()
 })

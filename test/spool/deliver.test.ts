@@ -116,7 +116,7 @@ describe('what comes in little by little', () => {
       log.points(Array.from({ length: count }, (_, index) => point(index)))
       delivery.wake()
     }
-    return { sent, logPoints, delivery }
+    return { sent, log, logPoints, delivery }
   }
 
   it('goes one request a second, the first of them soon', async () => {
@@ -129,6 +129,16 @@ describe('what comes in little by little', () => {
     expect(sent.length).toBe(4)
     await vi.advanceTimersByTimeAsync(1_000)
     expect(sent.reduce((sum, count) => sum + count, 0)).toBe(40)
+  })
+
+  it('goes as often when tags come with it, which go sooner', async () => {
+    const { sent, log, logPoints } = counting()
+    for (let n = 0; n < 40; n++) {
+      log.steps([{ tag: { key: 'epoch', value: String(n) } }])
+      logPoints(1)
+      await vi.advanceTimersByTimeAsync(100)
+    }
+    expect(sent.filter((count) => count > 0)).toHaveLength(4)
   })
 
   it('goes at once when it fills a request, and when somebody waits for it', async () => {

@@ -19,6 +19,13 @@ describe('a process that logs to a server and ends with its run open', () => {
     await at.stop()
   })
 
+  it('is held by no timer once its run has ended', async () => {
+    const at = await stand()
+    const ended = await at.run(`${LOG} await endRun(); console.log(process.getActiveResourcesInfo().join())`)
+    expect(ended).toMatchObject({ code: 0, stdout: expect.not.stringContaining('Timeout') })
+    await at.stop()
+  })
+
   it.each(['SIGTERM', 'SIGINT'] as const)('by %s has delivered all, and died of it', async (signal) => {
     const at = await stand()
     const ended = await at.outcome(await at.run(`${LOG} console.log('ready'); ${WAIT}`, killWhen('ready', signal)))
