@@ -21,8 +21,8 @@ export function takeEntries(entries: Entry[], limits: BatchLimits): Pick<Batch, 
     const { kind, key, value } = entries[taken]!
     const into = kind === 'param' ? params : tags
     bytes += entrySize({ key, value })
-    if (kind === 'deleteTag' || seen.has(kind + key) || into.length === limits[`${kind}s`]) break
-    if (taken > 0 && bytes > limits.bytes) break
+    if (kind === 'deleteTag' || seen.has(kind + key)) break
+    if (taken === limits.total || into.length === limits[`${kind}s`] || (taken > 0 && bytes > limits.bytes)) break
     seen.add(kind + key)
     into.push({ key, value })
   }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { BatchMetric } from '../../src/core/batch.js'
+import { BATCH_LIMITS, type BatchMetric } from '../../src/core/batch.js'
 import {
   InvalidParameterError,
   NotFoundError,
@@ -72,19 +72,31 @@ describe('waking', () => {
 })
 
 describe('batches', () => {
-  it('keeps to the limits and loses nothing', async () => {
-    const { buffer, batches, points } = backend({}, 'later')
+  it.each([
+    {},
+    { total: 50 },
+    { total: 150 },
+    { total: 1 },
+    { metrics: 7, params: 5, tags: 3 },
+    { params: 1000, tags: 1000 },
+    { bytes: 200 },
+  ])('keeps to the limits and loses nothing: %o', async (some) => {
+    const limits = { ...BATCH_LIMITS, ...some }
+    const { buffer, batches, points } = backend({ limits }, 'later')
     log(buffer, 2500)
-    for (let i = 0; i < 250; i++) buffer.param(`p${i}`, 'v')
-    for (let i = 0; i < 120; i++) buffer.tag(`t${i}`, 'v')
+    const names = (kind: string, count: number) => Array.from({ length: count }, (_, i) => `${kind}${i}`)
+    for (const name of names('p', 250)) buffer.param(name, 'v')
+    for (const name of names('t', 120)) buffer.tag(name, 'v')
     await buffer.flush()
     for (const { metrics, params, tags } of batches()) {
-      expect(metrics.length + params.length + tags.length).toBeLessThanOrEqual(1000)
-      expect(params.length).toBeLessThanOrEqual(100)
-      expect(tags.length).toBeLessThanOrEqual(100)
+      expect(metrics.length + params.length + tags.length).toBeLessThanOrEqual(limits.total)
+      expect(metrics.length).toBeLessThanOrEqual(limits.metrics)
+      expect(params.length).toBeLessThanOrEqual(limits.params)
+      expect(tags.length).toBeLessThanOrEqual(limits.tags)
     }
     expect(points().map(({ value }) => value)).toEqual(Array.from({ length: 2500 }, (_, i) => i))
-    expect(batches().flatMap(({ params }) => params)).toHaveLength(250)
+    expect(batches().flatMap(({ params }) => params.map(({ key }) => key))).toEqual(names('p', 250))
+    expect(batches().flatMap(({ tags }) => tags.map(({ key }) => key))).toEqual(names('t', 120))
     expect(buffer.stats()).toMatchObject({ queued: 0, inFlight: 0, delivered: 2870, refused: 0 })
   })
 
