@@ -1,4 +1,5 @@
-import type { CallOptions, Input, Transport } from './transport.js'
+import { allPages } from './pages.js'
+import type { CallOptions, Input, Output, Transport } from './transport.js'
 
 /** A metric as it is sent. */
 export type Point = NonNullable<Input<'logBatch'>['metrics']>[number]
@@ -24,20 +25,17 @@ export async function missingPoints(
 }
 
 /** Every point of one metric of a run, in the store's order; `page` points are asked for at once. */
-export async function* history(
+export const history = (
   transport: Transport,
   run_id: string,
   metric_key: string,
   { page: max_results = PAGE, ...options }: CallOptions & { readonly page?: number | undefined },
-) {
-  let page_token: string | undefined
-  do {
-    const input = { run_id, metric_key, max_results, ...(page_token ? { page_token } : {}) }
-    const page = await transport.call('getMetricHistory', input, options)
-    yield* page.metrics
-    page_token = page.next_page_token === page_token ? undefined : page.next_page_token
-  } while (page_token)
-}
+): AsyncGenerator<Output<'getMetricHistory'>['metrics'][number]> =>
+  allPages(async (page_token) => {
+    const input = { run_id, metric_key, max_results, page_token }
+    const { metrics, next_page_token } = await transport.call('getMetricHistory', input, options)
+    return { items: metrics, nextPageToken: next_page_token }
+  })
 
 /** What makes a point the same as another. Databases keep an infinity as the largest double and -0 as 0. */
 export function pointIdentity({ key, value = 0, timestamp = 0, step = 0 }: Point): string {
