@@ -63,6 +63,17 @@ export const identity = (): ProcessIdentity => {
   return me
 }
 
+/** The process that a text names, as `JSON.stringify` wrote it, also of versions that wrote less; undefined when it names none. */
+export function identityIn(text: string | undefined): ProcessIdentity | undefined {
+  try {
+    const { pid, host, started, space = '', machine = '' } = JSON.parse(text ?? '') as Partial<ProcessIdentity>
+    if (pid === undefined || !Number.isInteger(pid) || pid <= 0) return undefined
+    return { pid, host: String(host), started: String(started), space: String(space), machine: String(machine) }
+  } catch {
+    return undefined
+  }
+}
+
 /** Here, as it is. */
 export const here: Here = {
   get me() {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { beat, createPrivate, namesIn, timeIn } from '../disk/log-file.js'
-import { type Here, here, identity, lives, type ProcessIdentity, wentBefore } from '../disk/process.js'
+import { type Here, here, identity, identityIn, lives, wentBefore } from '../disk/process.js'
 import { exists, readText, removeFile, stateOf } from '../disk/write.js'
 
 /** The right to deliver what is in one folder of the spool. */
@@ -62,21 +62,11 @@ function isLive(dir: string, generation: number, from: Here): boolean {
   const seen = stateOf(owner)
   // Gone since it was listed: given up.
   if (!seen) return false
-  const who = parse(readText(owner))
+  const who = identityIn(readText(owner))
   const alive = who && lives(who, from.me)
   if (alive === false || (alive && who.started !== '')) return alive
   const silentMs = timeIn(dir) - Number(seen.mtimeMs)
   // Where it is not to be had when a process began, its pid may be another's since the machine started anew.
   if (alive && silentMs < from.upMs()) return true
   return silentMs < SILENT_MS && !(who && wentBefore(who, silentMs, from))
-}
-
-function parse(text: string | undefined): ProcessIdentity | undefined {
-  try {
-    const { pid, host, started, space, machine = '' } = JSON.parse(text ?? '') as Partial<ProcessIdentity>
-    if (pid === undefined || !Number.isInteger(pid) || pid <= 0) return undefined
-    return { pid, host: String(host), started: String(started), space: String(space), machine: String(machine) }
-  } catch {
-    return undefined
-  }
 }

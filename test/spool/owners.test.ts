@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -9,6 +8,7 @@ import { claim, claimOf, signFirst } from '../../src/spool/owner.js'
 import type { ChildOptions } from '../support/child.js'
 import { stand } from '../support/spool-child.js'
 import { tempDir } from '../support/temp-dir.js'
+import { isPermitted, unshare } from '../support/unshare.js'
 
 const ago = (file: string, minutes: number): void => {
   const then = new Date(Date.now() - minutes * 60_000)
@@ -141,15 +141,8 @@ it('a process that was taken for dead and goes on writes nothing where another o
   await at.stop()
 })
 
-const UNSHARE = ['unshare', '--pid', '--uts', '--fork', '--mount-proc', '--kill-child=SIGKILL']
-const canUnshare = (() => {
-  try {
-    execFileSync(UNSHARE[0]!, [...UNSHARE.slice(1), 'hostname', 'box'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-})()
+const UNSHARE = unshare('--uts')
+const canUnshare = isPermitted([...UNSHARE, 'hostname', 'box'])
 
 describe.skipIf(!canUnshare)('containers that share a volume (needs unshare, and the right to)', () => {
   const box = (name: string, more: Partial<ChildOptions> = {}): Partial<ChildOptions> => ({
