@@ -17,7 +17,6 @@ export interface Settings {
   /** Whether over-long values are cut (with a warning) or refused. */
   readonly truncateLongValues: boolean
   readonly suppressUrl: boolean
-  readonly systemMetrics: boolean
   readonly http: HttpSettings
   readonly cacheDir: string
   readonly spoolDir: string
@@ -180,7 +179,6 @@ export function readSettings(env: Env = process.env): Settings {
     runContext: readTags(env, 'MLFLOW_RUN_CONTEXT'),
     truncateLongValues: readBoolean(env, 'MLFLOW_TRUNCATE_LONG_VALUES', true),
     suppressUrl: readBoolean(env, 'MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT', false),
-    systemMetrics: readBoolean(env, 'MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING', false),
     http: readHttpSettings(env),
     cacheDir: env.CAIRN_CACHE_DIR || join(folder('XDG_CACHE_HOME', '.cache'), 'cairn'),
     spoolDir: env.CAIRN_SPOOL_DIR || join(folder('XDG_STATE_HOME', '.local', 'state'), 'cairn', 'spool'),

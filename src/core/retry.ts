@@ -86,8 +86,6 @@ export interface RetryingOptions {
   readonly clock: Clock
   readonly signal?: AbortSignal | undefined
   readonly onRetry?: ((retrying: Retrying) => void) | undefined
-  /** Whether this failure may be met by another try at all; by default all that the rules let through. */
-  readonly mayRepeat?: ((error: unknown) => boolean) | undefined
   /** Whether it may have been carried out before the first try; false by default. */
   readonly again?: boolean | undefined
 }
@@ -100,7 +98,7 @@ export interface Attempt {
 
 /** Tries until it succeeds, is refused, or the rules say to stop; rejects with the last failure. */
 export async function retrying<T>(once: (attempt: Attempt) => Promise<T>, options: RetryingOptions): Promise<T> {
-  const { rules, clock, signal, onRetry, mayRepeat } = options
+  const { rules, clock, signal, onRetry } = options
   const begun = clock.now()
   let ambiguous = options.again === true
   for (let attempt = 1; ; attempt++) {
@@ -109,7 +107,7 @@ export async function retrying<T>(once: (attempt: Attempt) => Promise<T>, option
     } catch (error) {
       ambiguous ||= failureKind(error) === 'ambiguous'
       const waitMs = waitAfter({ attempt, elapsedMs: clock.now() - begun, error }, rules, clock.random)
-      if (waitMs === undefined || signal?.aborted || mayRepeat?.(error) === false) throw error
+      if (waitMs === undefined || signal?.aborted) throw error
       onRetry?.({ attempt, waitMs, error })
       await clock.sleep(waitMs, signal)
     }

@@ -1,7 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream, openAsBlob } from 'node:fs'
 import {
-  chmod,
   copyFile,
   type FileHandle,
   lstat,
@@ -225,12 +224,5 @@ export async function touch(path: string): Promise<void> {
 export async function move(from: string, to: string): Promise<void> {
   await rename(from, to).catch((error) => {
     throw diskError(error, `move ${from} to ${to}`)
-  })
-}
-
-/** Sets who may do what with a path. */
-export async function setMode(path: string, mode: number): Promise<void> {
-  await chmod(path, mode).catch((error) => {
-    throw diskError(error, `change the mode of ${path}`)
   })
 }

@@ -74,7 +74,6 @@ export type HttpAnswer = RawAnswer
 
 /** An answer whose body is still on its way. */
 export interface HttpDownload {
-  readonly headers: AnswerHeaders
   readonly body: ReadableStream<Uint8Array>
 }
 
@@ -263,7 +262,7 @@ export function sender(options: SenderOptions): Send {
       // From here on only silence is limited; the caller's signal holds to the end.
       limit.open()
       got.body.once('close', limit.clear)
-      return { headers: got.headers, body }
+      return { body }
     } catch (error) {
       limit.clear()
       throw explain(error)

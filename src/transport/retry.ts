@@ -21,8 +21,6 @@ export interface RetryPolicy {
   readonly clock?: Clock | undefined
   /** Makes the id by which a run, version or model that was perhaps made is found again. */
   readonly newId?: (() => string) | undefined
-  /** Whether the store behind the transport adds a point each time it is sent; asked only when it matters. */
-  readonly appendsBlindly?: ((options: CallOptions) => Promise<boolean>) | undefined
   readonly onRetry?: ((event: RetryEvent) => void) | undefined
 }
 
@@ -37,7 +35,7 @@ interface Facts {
 export function withRetry(inner: Transport & Facts, policy: RetryPolicy = {}): Transport {
   const rules = { ...defaultRules, ...policy.rules }
   const { clock = systemClock, newId = randomUUID, onRetry } = policy
-  const blind = policy.appendsBlindly ?? (async (options) => (await inner.server?.(options))?.appendsBlindly ?? true)
+  const blind = async (options: CallOptions) => (await inner.server?.(options))?.appendsBlindly ?? true
   let pausedUntil = 0
 
   /** One operation through all its tries. A server that asks to wait is left alone by every call. */

@@ -7,7 +7,6 @@ import type { Auth, Dispatcher, Send, SenderOptions } from '../http/send.js'
 import { parseAddress } from '../http/url.js'
 import type { HttpSettings } from '../settings.js'
 import { NO_WAY } from '../spool/failures.js'
-import type { RetryEvent } from '../transport/retry.js'
 import type { Transport } from '../transport/transport.js'
 
 /** How a client speaks to servers, where it differs from what the environment says. */
@@ -31,7 +30,6 @@ interface Watched extends RemoteOptions {
   /** The settings as they are by now, when a server takes the credentials no more. */
   readonly renew?: (() => HttpSettings) | undefined
   readonly warn: (message: string) => void
-  readonly onRetry?: ((event: RetryEvent) => void) | undefined
 }
 
 /** The way to one MLflow server: its API, and the artifacts behind it. */
@@ -90,10 +88,10 @@ export async function openRemote(uri: string, settings: HttpSettings, options: W
   }
   const close = async () =>
     void (await Promise.all([send, background, carrying, starting, filing].map((one) => one.close())))
-  const patient = withRetry(httpTransport({ send }), { rules, onRetry: options.onRetry })
+  const patient = withRetry(httpTransport({ send }), { rules })
   const transport = { ...withFilterPlace(patient), close }
   const fewer = { ...rules, attempts: 3, budgetMs: START_MS, factorMs: 500, jitterMs: 250 }
-  const impatient = withRetry(httpTransport({ send: starting }), { rules: fewer, onRetry: options.onRetry })
+  const impatient = withRetry(httpTransport({ send: starting }), { rules: fewer })
   const single = { ...rules, attempts: 1 }
   const once = unjudged(withRetry(httpTransport({ send: background }), { rules: single }))
   const impatientArtifacts = proxied(filing, { rules: fewer })
@@ -156,10 +154,6 @@ async function ownCredentials(settings: HttpSettings): Promise<Auth | undefined>
 async function credentialsFile(file: string): Promise<ReturnType<typeof mlflowCredentials>> {
   return (await factsBehind(file)) ? mlflowCredentials(await readText(file, CREDENTIALS_LIMIT)) : {}
 }
-
-/** The user that MLflow's file of credentials names, for the runs' `mlflow.user`. */
-export const credentialsUser = async (file: string): Promise<string | undefined> =>
-  (await credentialsFile(file)).username
 
 interface Workspace {
   readonly url: string

@@ -10,13 +10,6 @@ import { ask, portsOfSchema, schemaOfPorts } from '../tensors.js'
 import { type OnnxFile, onnxVersion, readOnnxFile } from './onnx-file.js'
 import { open, portsOf, runner, runtime, type Session, savedOptions } from './onnx-runtime.js'
 
-/** What `onnx` saves: the model's bytes, the path of its file, or an `InferenceSession` and the bytes it was made from. */
-export type OnnxModel =
-  | Uint8Array
-  | ArrayBuffer
-  | string
-  | { readonly session: object; readonly bytes: Uint8Array | ArrayBuffer }
-
 const FILE = 'model.onnx'
 const bytesOf = (data: Uint8Array | ArrayBuffer): Uint8Array =>
   data instanceof Uint8Array ? data : new Uint8Array(data)
@@ -72,9 +65,9 @@ async function load(dir: string, config: FlavorConfig, options: LoadOptions) {
 }
 
 /**
- * ONNX models, run by onnxruntime-node 1.24 or newer. Python's `mlflow.onnx` and `mlflow.pyfunc` load what it saves. Throws
- * `MissingPeerError` without the runtime, `IntegrityError` for bytes that are no model, `UnsafePathError` for external data
- * outside of the model's folder.
+ * ONNX models, run by onnxruntime-node 1.24 or newer: given as bytes, as the path of a file, or as `{ session, bytes }`.
+ * Python's `mlflow.onnx` and `mlflow.pyfunc` load what it saves. Throws `MissingPeerError` without the runtime,
+ * `IntegrityError` for bytes that are no model, `UnsafePathError` for external data outside of the model's folder.
  */
 export const onnx = (): Flavor => ({
   name: 'onnx',

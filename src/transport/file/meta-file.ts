@@ -2,7 +2,7 @@ import { basename, dirname, join } from 'node:path'
 import { sleep } from '../../disk/lock.js'
 import { readText, stateOf, writeAtomic } from '../../disk/write.js'
 import { InvalidParameterError } from '../../errors.js'
-import { changeMeta, type Meta, readMeta } from './codec.js'
+import { changeMeta } from './codec.js'
 import { META } from './layout.js'
 import { isSettled } from './memo.js'
 
@@ -26,12 +26,6 @@ export function metaText(dir: string): string | undefined {
 const isOld = (file: string): boolean => {
   const state = stateOf(file)
   return state === undefined || isSettled(state)
-}
-
-/** The `meta.yaml` in a folder; undefined when there is none, `IntegrityError` when it cannot be read. */
-export function readMetaFile(dir: string): Meta | undefined {
-  const text = metaText(dir)
-  return text === undefined ? undefined : readMeta(text, join(dir, META))
 }
 
 /** Changes fields of the `meta.yaml` in a folder, all at once (undefined removes one); what others wrote there stays. */
