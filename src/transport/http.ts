@@ -9,21 +9,13 @@ import { protocol } from './protocol.js'
 import { isRepeatable } from './repeats.js'
 import type { CallOptions, Input, Operation, Output, Transport } from './transport.js'
 
-/** What a server has told about itself. */
-export interface ServerFacts {
-  /** MLflow's version, as `/version` says it; absent on services that have no such route. */
-  readonly version?: string
-  /** The class of its store (`SqlStore`, `FileStore`); absent before MLflow 3.4 or so. */
-  readonly storeType?: string
-  readonly workspaces: boolean
-  /** False when the store is known to keep one row of a point however often it is sent. */
-  readonly appendsBlindly: boolean
-}
-
 /** A transport that knows the server behind it. */
 export interface HttpTransport extends Transport {
-  /** Asked once and remembered; a failure is forgotten, so that the next call asks again. */
-  server(options?: CallOptions): Promise<ServerFacts>
+  /**
+   * Whether the server keeps one more row of a point each time it is sent; false only where its store is known not to. Asked
+   * once and remembered; a failure is forgotten, so that the next call asks again.
+   */
+  appendsBlindly(options?: CallOptions): Promise<boolean>
 }
 
 /** Operations whose servers answer nothing, or refuse, when no `max_results` is sent; Python's values. */
@@ -39,7 +31,7 @@ const NOTHING_BYTES = 1 << 20
 
 /** The protocol table carried over HTTP: every operation a request, every answer held against its schema. */
 export function httpTransport({ send }: { readonly send: Send }): HttpTransport {
-  let facts: Promise<ServerFacts> | undefined
+  let blind: Promise<boolean> | undefined
   const sizes = pageSizes()
 
   async function call<O extends Operation>(
@@ -91,13 +83,13 @@ export function httpTransport({ send }: { readonly send: Send }): HttpTransport 
 
   return {
     call,
-    server(options = {}) {
+    appendsBlindly(options = {}) {
       // Asked for all who wait, so that none of them ends it for the others.
-      facts ??= ask(send).catch((error: unknown) => {
-        facts = undefined
+      blind ??= ask(send).catch((error: unknown) => {
+        blind = undefined
         throw error
       })
-      return heed(options.signal, facts)
+      return heed(options.signal, blind)
     },
     close: () => send.close(),
   }
@@ -154,32 +146,15 @@ function lacking(error: unknown, operation: Operation): unknown {
   })
 }
 
-async function ask(send: Send): Promise<ServerFacts> {
-  const get = async (path: string): Promise<HttpAnswer | undefined> => {
-    try {
-      return await send.text({ method: 'GET', path, idempotent: true })
-    } catch (error) {
-      // Any refusal by status means: there is a server, and it does not tell.
-      if (error instanceof CairnError && error.status !== undefined && error.status < 500 && error.status !== 401)
-        return undefined
-      throw error
-    }
-  }
-  const [info, version] = await Promise.all([get('/api/3.0/mlflow/server-info'), get('/version')])
-  const { store_type: storeType, workspaces_enabled: workspaces } = info ? told(info) : {}
-  const named = /^\s*(\d+\.\d+[\w.+-]*)\s*$/.exec(version?.text ?? '')?.[1]
-  return {
-    ...(named ? { version: named } : {}),
-    ...(typeof storeType === 'string' ? { storeType } : {}),
-    workspaces: workspaces === true,
-    appendsBlindly: !(typeof storeType === 'string' && /sql/i.test(storeType)),
-  }
-}
-
-function told(answer: HttpAnswer): { store_type?: unknown; workspaces_enabled?: unknown } {
+/** MLflow before 3.4 or so, and services, do not tell their store. */
+async function ask(send: Send): Promise<boolean> {
   try {
-    return jsonOf(answer)
-  } catch {
-    return {}
+    const told = jsonOf(await send.text({ method: 'GET', path: '/api/3.0/mlflow/server-info', idempotent: true }))
+    return !(typeof told.store_type === 'string' && /sql/i.test(told.store_type))
+  } catch (error) {
+    // Any refusal by status means: there is a server, and it does not tell.
+    if (error instanceof CairnError && error.status !== undefined && error.status < 500 && error.status !== 401)
+      return true
+    throw error
   }
 }

@@ -25,7 +25,7 @@ export interface RetryPolicy {
 }
 
 interface Facts {
-  server?(options: CallOptions): Promise<{ readonly appendsBlindly: boolean }>
+  appendsBlindly?(options: CallOptions): Promise<boolean>
 }
 
 /**
@@ -35,7 +35,7 @@ interface Facts {
 export function withRetry(inner: Transport & Facts, policy: RetryPolicy = {}): Transport {
   const rules = { ...defaultRules, ...policy.rules }
   const { clock = systemClock, newId = randomUUID, onRetry } = policy
-  const blind = async (options: CallOptions) => (await inner.server?.(options))?.appendsBlindly ?? true
+  const blind = async (options: CallOptions) => (await inner.appendsBlindly?.(options)) ?? true
   let pausedUntil = 0
 
   /** One operation through all its tries. A server that asks to wait is left alone by every call. */

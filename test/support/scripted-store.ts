@@ -91,8 +91,8 @@ export function scriptedStore(kind: 'database' | 'files') {
     },
   }
 
-  const transport: Transport & { server(): Promise<{ appendsBlindly: boolean }> } = {
-    server: async () => ({ appendsBlindly: kind === 'files' }),
+  const transport: Transport & { appendsBlindly(): Promise<boolean> } = {
+    appendsBlindly: async () => kind === 'files',
     close: async () => undefined,
     async call<O extends Operation>(operation: O, input: Input<O>, options: CallOptions = {}): Promise<Output<O>> {
       options.signal?.throwIfAborted()

@@ -158,39 +158,32 @@ describe('the server behind it', () => {
       response.writeHead(status).end(body)
     })
 
-  it('is asked once', async () => {
-    const server = await told({
-      '/version': [200, '3.17.2'],
-      '/api/3.0/mlflow/server-info': [200, '{"store_type":"SqlStore","workspaces_enabled":true}'],
-    })
+  const INFO = '/api/3.0/mlflow/server-info'
+
+  it('is asked for its store, once', async () => {
+    const server = await told({ [INFO]: [200, '{"store_type":"SqlStore","workspaces_enabled":true}'] })
     const transport = httpTransport({ send: sender({ url: server.url }) })
-    const facts = { version: '3.17.2', storeType: 'SqlStore', workspaces: true, appendsBlindly: false }
-    expect(await transport.server()).toEqual(facts)
-    expect(await transport.server()).toEqual(facts)
-    expect(server.seen).toHaveLength(2)
+    expect(await transport.appendsBlindly()).toBe(false)
+    expect(await transport.appendsBlindly()).toBe(false)
+    expect(server.seen.map(({ url }) => url)).toEqual([INFO])
   })
 
-  it('that does not tell its store is taken for one that appends blindly', async () => {
-    const old = await told({ '/version': [200, '2.22.5'] })
-    expect(await httpTransport({ send: sender({ url: old.url }) }).server()).toEqual({
-      version: '2.22.5',
-      workspaces: false,
-      appendsBlindly: true,
-    })
-    const page = await told({ '/version': [200, '<html>hello'], '/api/3.0/mlflow/server-info': [200, '<html>'] })
-    expect(await httpTransport({ send: sender({ url: page.url }) }).server()).toEqual({
-      workspaces: false,
-      appendsBlindly: true,
-    })
+  it.each<[string, Record<string, [number, string]>]>([
+    ['says that it is one of files', { [INFO]: [200, '{"store_type":"FileStore"}'] }],
+    ['does not tell its store, as older ones', {}],
+    ['answers with a page', { [INFO]: [200, '<html>'] }],
+  ])('that %s is taken for one that appends blindly', async (_, routes) => {
+    const { url } = await told(routes)
+    expect(await httpTransport({ send: sender({ url }) }).appendsBlindly()).toBe(true)
   })
 
   it('that wants credentials says so, and is asked again later', async () => {
     let known = false
     const server = await answering((_, response) => void response.writeHead(known ? 404 : 401).end())
     const transport = httpTransport({ send: sender({ url: server.url }) })
-    expect(await rejection(transport.server())).toMatchObject({ name: 'UnauthenticatedError' })
+    expect(await rejection(transport.appendsBlindly())).toMatchObject({ name: 'UnauthenticatedError' })
     known = true
-    expect(await transport.server()).toEqual({ workspaces: false, appendsBlindly: true })
+    expect(await transport.appendsBlindly()).toBe(true)
   })
 })
 
@@ -218,13 +211,13 @@ describe('what is found out once for all who ask', () => {
     const server = await answering((_, response) => void going.push(() => asJson(response, { store_type: 'SqlStore' })))
     const transport = httpTransport({ send: sender({ url: server.url }) })
     const gone = new AbortController()
-    const first = transport.server({ signal: gone.signal })
-    const second = transport.server()
+    const first = transport.appendsBlindly({ signal: gone.signal })
+    const second = transport.appendsBlindly()
     gone.abort(new Error('changed his mind'))
     await expect(first).rejects.toThrow('changed his mind')
-    await vi.waitFor(() => expect(going).toHaveLength(2))
+    await vi.waitFor(() => expect(going).toHaveLength(1))
     for (const go of going) go()
-    expect(await second).toMatchObject({ storeType: 'SqlStore' })
+    expect(await second).toBe(false)
   })
 })
 
