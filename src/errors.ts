@@ -133,6 +133,11 @@ export function errorFromCode(code: string | undefined, message: string, options
 /** Whether the very same call may succeed later. */
 export const isRetryable = (error: unknown): boolean => error instanceof CairnError && error.retryable
 
+/** For `catch`, where not being there is an answer: undefined for a `NotFoundError`; any other failure stays one. */
+export function absent(error: unknown): undefined {
+  if (!(error instanceof NotFoundError)) throw error
+}
+
 const DENIED = new Set(['EACCES', 'EPERM', 'EROFS'])
 /** A name in the way, or one that no file can have: no later try fares better. */
 const UNFIT = new Set(['EEXIST', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG', 'ELOOP'])

@@ -1,4 +1,4 @@
-import { NotFoundError } from '../errors.js'
+import { absent } from '../errors.js'
 import type { ArtifactStore, TransferOptions } from './store.js'
 
 /** The text of one file, whole; undefined when there is none. */
@@ -7,10 +7,6 @@ export async function textAt(
   path: string,
   options?: TransferOptions,
 ): Promise<string | undefined> {
-  try {
-    return await new Response(await store.read(path, options)).text()
-  } catch (error) {
-    if (error instanceof NotFoundError) return undefined
-    throw error
-  }
+  const read = async () => new Response(await store.read(path, options)).text()
+  return read().catch(absent)
 }

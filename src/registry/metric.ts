@@ -1,5 +1,5 @@
 import type { ModelVersion } from '../core/entities.js'
-import { ApprovalRequiredError, InvalidParameterError, NotFoundError } from '../errors.js'
+import { ApprovalRequiredError, absent, InvalidParameterError } from '../errors.js'
 import type { Transport } from '../transport/transport.js'
 
 /** A metric that a version must reach: `min` and `max` are both allowed values themselves; one of them is enough. */
@@ -20,7 +20,8 @@ export async function requireReached(
       throw new InvalidParameterError(`A limit of the metric ${JSON.stringify(key)} is ${limit}; it must be a number`)
   if (min === undefined && max === undefined)
     throw new InvalidParameterError(`requireMetric for ${JSON.stringify(key)} needs min, max or both`)
-  const value = await latestOf(version, key, await tracking(), signal)
+  // A run or model that is gone has no metric to show.
+  const value = await latestOf(version, key, await tracking(), signal).catch(absent)
   const what = `Version ${version.version} of ${JSON.stringify(version.name)}`
   if (value === undefined)
     throw new ApprovalRequiredError(
@@ -38,19 +39,13 @@ async function latestOf(
   tracking: Transport,
   signal: AbortSignal | undefined,
 ): Promise<number | undefined> {
-  try {
-    const points = modelId
-      ? (await tracking.call('getLoggedModel', { model_id: modelId }, { signal })).model.data.metrics
-      : []
-    const [latest] = points
-      .filter((point) => point.key === key)
-      .sort((a, b) => Number(b.step) - Number(a.step) || b.timestamp - a.timestamp)
-    if (latest || !runId) return latest?.value
-    const { run } = await tracking.call('getRun', { run_id: runId }, { signal })
-    return run.data.metrics.find((point) => point.key === key)?.value
-  } catch (error) {
-    // A run or model that is gone has no metric to show; that is the caller's answer.
-    if (error instanceof NotFoundError) return undefined
-    throw error
-  }
+  const points = modelId
+    ? (await tracking.call('getLoggedModel', { model_id: modelId }, { signal })).model.data.metrics
+    : []
+  const [latest] = points
+    .filter((point) => point.key === key)
+    .sort((a, b) => Number(b.step) - Number(a.step) || b.timestamp - a.timestamp)
+  if (latest || !runId) return latest?.value
+  const { run } = await tracking.call('getRun', { run_id: runId }, { signal })
+  return run.data.metrics.find((point) => point.key === key)?.value
 }

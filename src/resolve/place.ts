@@ -1,6 +1,6 @@
 import { checkSource } from '../artifacts/location.js'
 import type { RunsRef } from '../core/model-uri.js'
-import { IntegrityError, InvalidParameterError, NotFoundError } from '../errors.js'
+import { absent, IntegrityError, InvalidParameterError } from '../errors.js'
 import type { ModelPlace } from '../models/resolved.js'
 import type { WireLoggedModel, WireRun } from '../transport/protocol.js'
 import type { Backends, ResolveOptions } from './backends.js'
@@ -44,15 +44,8 @@ export async function modelsOfRun(
   options: ResolveOptions = {},
 ): Promise<WireLoggedModel[]> {
   const ids = [...new Set((run.outputs?.model_outputs ?? []).map((output) => output.model_id))]
-  const models = await Promise.all(
-    ids.map((id) =>
-      getLoggedModel(backends, id, options).catch((error: unknown) => {
-        // Deleted since: the run still names it.
-        if (error instanceof NotFoundError) return undefined
-        throw error
-      }),
-    ),
-  )
+  // The run still names what was deleted since.
+  const models = await Promise.all(ids.map((id) => getLoggedModel(backends, id, options).catch(absent)))
   const time = ({ info }: WireLoggedModel): number => info.creation_timestamp_ms ?? 0
   return models.filter((model) => model !== undefined).sort((a, b) => time(b) - time(a))
 }

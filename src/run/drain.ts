@@ -1,4 +1,4 @@
-import { NotFoundError } from '../errors.js'
+import { absent } from '../errors.js'
 import type { Drain } from '../tracking/metric-buffer.js'
 import type { FileTransport } from '../transport/file/file.js'
 import type { Input, Transport } from '../transport/transport.js'
@@ -9,8 +9,12 @@ type Batch = Input<'logBatch'>
 export const localDrain =
   (store: FileTransport, runId: string): Drain =>
   (delivery) => {
-    if ('batch' in delivery) store.logBatchNow({ run_id: runId, ...delivery.batch } as Batch)
-    else ignoreAbsent(() => store.deleteTagNow({ run_id: runId, key: delivery.deleteTag }))
+    if ('batch' in delivery) return store.logBatchNow({ run_id: runId, ...delivery.batch } as Batch)
+    try {
+      store.deleteTagNow({ run_id: runId, key: delivery.deleteTag })
+    } catch (error) {
+      absent(error)
+    }
   }
 
 /** The drain of a run over any transport: on its way until the backend has answered. */
@@ -18,18 +22,5 @@ export const transportDrain =
   (transport: Transport, runId: string): Drain =>
   async (delivery) => {
     if ('batch' in delivery) await transport.call('logBatch', { run_id: runId, ...delivery.batch } as Batch)
-    else
-      await transport.call('deleteTag', { run_id: runId, key: delivery.deleteTag }).catch((error: unknown) => {
-        ignoreAbsent(() => {
-          throw error
-        })
-      })
+    else await transport.call('deleteTag', { run_id: runId, key: delivery.deleteTag }).catch(absent)
   }
-
-function ignoreAbsent(act: () => void): void {
-  try {
-    act()
-  } catch (error) {
-    if (!(error instanceof NotFoundError)) throw error
-  }
-}

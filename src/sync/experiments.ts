@@ -1,4 +1,4 @@
-import { InvalidParameterError, NotFoundError } from '../errors.js'
+import { absent, InvalidParameterError } from '../errors.js'
 import type { WireExperiment } from '../transport/protocol.js'
 import type { Job } from './job.js'
 import { copied } from './marks.js'
@@ -27,11 +27,6 @@ export async function copyExperiment(job: Job, { name, tags }: WireExperiment): 
 }
 
 async function find(job: Job, name: string): Promise<WireExperiment | undefined> {
-  try {
-    const input = { experiment_name: name }
-    return (await job.to.transport.call('getExperimentByName', input, { signal: job.signal })).experiment
-  } catch (error) {
-    if (error instanceof NotFoundError) return undefined
-    throw error
-  }
+  const input = { experiment_name: name }
+  return (await job.to.transport.call('getExperimentByName', input, { signal: job.signal }).catch(absent))?.experiment
 }

@@ -1,4 +1,4 @@
-import { NotFoundError } from '../errors.js'
+import { absent } from '../errors.js'
 import type { WireModelVersion, WireRegisteredModel } from '../transport/protocol.js'
 import type { Job } from './job.js'
 import { versionsOf } from './list.js'
@@ -72,11 +72,8 @@ async function targetOf(
   { name, description, tags }: WireRegisteredModel,
 ): Promise<{ model: WireRegisteredModel; fresh: boolean }> {
   const call = { signal: job.signal }
-  try {
-    return { model: (await job.to.transport.call('getRegisteredModel', { name }, call)).registered_model, fresh: false }
-  } catch (error) {
-    if (!(error instanceof NotFoundError)) throw error
-  }
+  const found = await job.to.transport.call('getRegisteredModel', { name }, call).catch(absent)
+  if (found) return { model: found.registered_model, fresh: false }
   const input = { name, tags: copied(tags), ...(description ? { description } : {}) }
   return { model: (await job.to.transport.call('createRegisteredModel', input, call)).registered_model, fresh: true }
 }

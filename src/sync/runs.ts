@@ -1,4 +1,4 @@
-import { InvalidParameterError, NotFoundError } from '../errors.js'
+import { absent, InvalidParameterError, NotFoundError } from '../errors.js'
 import type { WireRun } from '../transport/protocol.js'
 import type { Job } from './job.js'
 import { runsOf } from './list.js'
@@ -36,12 +36,7 @@ async function copiesIn(job: Job, experimentId: string): Promise<Map<string, Wir
 
 /** The run that a copy was made of, when it is the target's own: copied there and now on its way back. */
 async function originalAt(job: Job, id: string): Promise<WireRun | undefined> {
-  try {
-    return (await job.to.transport.call('getRun', { run_id: id }, { signal: job.signal })).run
-  } catch (error) {
-    if (error instanceof NotFoundError) return undefined
-    throw error
-  }
+  return (await job.to.transport.call('getRun', { run_id: id }, { signal: job.signal }).catch(absent))?.run
 }
 
 /** The runs of the source that are to be copied, those of one experiment together. */

@@ -1,6 +1,6 @@
 import type { OpenArtifacts } from '../artifacts/store.js'
 import { blobOf } from '../disk/files.js'
-import { InvalidParameterError, NotFoundError, UnavailableError } from '../errors.js'
+import { absent, InvalidParameterError, UnavailableError } from '../errors.js'
 import type { CarryOptions, Courier } from '../spool/courier.js'
 import { PARENT_FIRST } from '../spool/failures.js'
 import { IS_LEFT, type KeptModel, type NewRun, TAKE_UP, TAKEN_UP } from '../spool/steps.js'
@@ -116,7 +116,8 @@ export function courier({ transport, openArtifacts, serverRunId = (runId) => run
         })
         .catch((error: unknown) => {
           // Removing what is not there is success.
-          if (operation !== 'deleteTag' || !(error instanceof NotFoundError)) throw error
+          if (operation !== 'deleteTag') throw error
+          absent(error)
         })
     },
     async artifact(runId, kept, options) {

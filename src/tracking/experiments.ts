@@ -2,7 +2,7 @@ import type { Experiment, ViewType } from '../core/entities.js'
 import { checkExperimentId, checkExperimentName, checkTagText, checkViewType, LIMITS } from '../core/names.js'
 import { checkMaxResults } from '../core/page.js'
 import { toPairs } from '../core/pairs.js'
-import { AlreadyExistsError, InvalidParameterError, NotFoundError } from '../errors.js'
+import { AlreadyExistsError, absent, InvalidParameterError } from '../errors.js'
 import { allPages, firstOf, listOf } from '../transport/pages.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
 import { toExperiment } from './entities.js'
@@ -73,12 +73,8 @@ export function experiments(transport: () => Promise<Transport>): Experiments {
     },
     async getExperimentByName(name, options) {
       const input = { experiment_name: checkExperimentName(name) }
-      try {
-        return toExperiment((await (await transport()).call('getExperimentByName', input, options)).experiment)
-      } catch (error) {
-        if (error instanceof NotFoundError) return undefined
-        throw error
-      }
+      const found = await (await transport()).call('getExperimentByName', input, options).catch(absent)
+      return found && toExperiment(found.experiment)
     },
     searchExperiments: (options = {}) => firstOf(verbs.iterateExperiments, options, { byDefault: PAGE, most: PAGE }),
     iterateExperiments: ({ filter, orderBy, maxResults = PAGE, viewType = 'ACTIVE_ONLY', signal } = {}) =>
@@ -113,7 +109,7 @@ export function experiments(transport: () => Promise<Transport>): Experiments {
     },
     async deleteExperimentTag(experimentId, key, options) {
       const input = { experiment_id: checkExperimentId(experimentId), key }
-      await ignoreAbsent(async () => (await transport()).call('deleteExperimentTag', input, options))
+      await (await transport()).call('deleteExperimentTag', input, options).catch(absent)
     },
   }
   return verbs
@@ -139,13 +135,4 @@ export function requireActive(experiment: Experiment): Experiment {
   throw new InvalidParameterError(
     `The experiment ${JSON.stringify(name)} is deleted; bring it back with restoreExperiment('${experimentId}') or choose another name`,
   )
-}
-
-/** Deleting what is not there is success. */
-export async function ignoreAbsent(act: () => Promise<unknown>): Promise<void> {
-  try {
-    await act()
-  } catch (error) {
-    if (!(error instanceof NotFoundError)) throw error
-  }
 }

@@ -110,11 +110,14 @@ describe('Databricks, as far as it is documented', () => {
   it('what is missing is named', async () => {
     const file = join(tempDir(), 'none')
     vi.stubEnv('DATABRICKS_CONFIG_FILE', file)
-    const error = await rejection(connect({ trackingUri: 'databricks://eu' }).searchExperiments())
-    expect(error).toBeInstanceOf(NotFoundError)
-    expect(error.message).toBe(
-      `There is no Databricks host: set DATABRICKS_HOST and DATABRICKS_TOKEN, or the profile eu of ${file}`,
-    )
+    const client = connect({ trackingUri: 'databricks://eu' })
+    for (const asked of [client.searchExperiments(), client.getExperimentByName('e')]) {
+      const error = await rejection(asked)
+      expect(error).toBeInstanceOf(NotFoundError)
+      expect(error.message).toBe(
+        `There is no Databricks host: set DATABRICKS_HOST and DATABRICKS_TOKEN, or the profile eu of ${file}`,
+      )
+    }
   })
 
   it('a name that is no path is refused with the words of the service, and 429 tells how long to wait', async () => {
