@@ -1,4 +1,5 @@
 import type { BatchLimits } from '../core/batch.js'
+import { heed } from '../core/heed.js'
 import { sharedSignal } from '../core/shared-signal.js'
 import { type CairnError, UnavailableError } from '../errors.js'
 import type { Courier } from './courier.js'
@@ -147,20 +148,13 @@ async function settle(delivery: Deliverer, owned: Claim, options: One, runId: st
   }
   const look = onProgress && setInterval(tell, LOOK_MS)
   look?.unref()
-  let stopped: (() => void) | undefined
-  const stop = new Promise<boolean>((resolve) => {
-    stopped = () => resolve(false)
-    if (signal?.aborted) stopped()
-    signal?.addEventListener('abort', stopped, { once: true })
-  })
   try {
     if (hurry) delivery.hurry()
     else delivery.look()
-    return await Promise.race([delivery.finished, stop])
+    return await heed(signal, delivery.finished).catch(() => false)
   } finally {
     clearInterval(beat)
     clearInterval(look)
-    if (stopped) signal?.removeEventListener('abort', stopped)
     tell()
   }
 }
