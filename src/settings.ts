@@ -165,7 +165,8 @@ function readHttpSettings(env: Env): HttpSettings {
   }
 }
 
-const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+/** How much is told, from all to nothing. */
+export const LOG_LEVELS: readonly string[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
 /** Reads the settings from an environment; throws `InvalidParameterError` naming the variable that makes no sense. */
 export function readSettings(env: Env = process.env): Settings {
@@ -184,7 +185,7 @@ export function readSettings(env: Env = process.env): Settings {
     spoolDir: env.CAIRN_SPOOL_DIR || join(folder('XDG_STATE_HOME', '.local', 'state'), 'cairn', 'spool'),
     spoolMaxBytes: env.CAIRN_SPOOL_MAX_BYTES ? readNumber(env, 'CAIRN_SPOOL_MAX_BYTES', 0) : undefined,
     offline: readChoice(env, 'CAIRN_OFFLINE', ['fallback', 'never'], 'fallback'),
-    logLevel: readChoice(env, 'CAIRN_LOG_LEVEL', LEVELS, 'warn'),
+    logLevel: readChoice(env, 'CAIRN_LOG_LEVEL', LOG_LEVELS, 'warn'),
   }
 }
 

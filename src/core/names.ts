@@ -7,7 +7,7 @@ export const LIMITS = {
   paramsPerBatch: 100,
   tagsPerBatch: 100,
   entitiesPerBatch: 1000,
-  bytesPerBatch: 900_000,
+  modelParamsPerCall: 100,
   key: 250,
   paramValue: 6000,
   tagValue: 8000,

@@ -10,6 +10,9 @@ export const pageLimits: Readonly<Record<FilterTarget, { byDefault: number; leas
   loggedModels: { byDefault: 100, least: 0, most: Number.MAX_SAFE_INTEGER },
 }
 
+/** Points of a metric's history in one page; MLflow gives no more at once. */
+export const HISTORY_PAGE = 25_000
+
 /** The page size to use for `max_results`; throws `InvalidParameterError` naming the range when it is outside. */
 export function pageSize(target: FilterTarget, maxResults: number | undefined): number {
   const { byDefault, least, most } = pageLimits[target]

@@ -127,6 +127,8 @@ export function sender(options: SenderOptions): Send {
       options.warn?.(`The certificate of ${base} is not checked (MLFLOW_TRACKING_INSECURE_TLS)`)
   }
 
+  const addressOf = ({ origin }: HttpRequest) => (origin === undefined ? address : parseAddress(origin))
+
   async function via(origin: string): Promise<Dispatcher> {
     if (options.dispatcher) return options.dispatcher
     const { tls, proxy, background, connections: most = 10 } = options
@@ -138,7 +140,7 @@ export function sender(options: SenderOptions): Send {
   }
 
   async function once(request: HttpRequest, signal: AbortSignal | undefined, isBare = false): Promise<Answer> {
-    const target = request.origin === undefined ? address : parseAddress(request.origin)
+    const target = addressOf(request)
     const path = target.path + request.path
     checkPath(path)
     const trusted =
@@ -208,14 +210,13 @@ export function sender(options: SenderOptions): Send {
   }
 
   /** The host of the proxy that a request goes through. */
-  const proxyOf = ({ origin }: HttpRequest) => {
-    const target = origin === undefined ? address : parseAddress(origin)
-    const proxy = options.dispatcher ? undefined : proxyFor(target.origin, options.proxy ?? {})
+  const proxyOf = (request: HttpRequest) => {
+    const proxy = options.dispatcher ? undefined : proxyFor(addressOf(request).origin, options.proxy ?? {})
     return proxy && new URL(proxy).host
   }
 
   const placeOf = (request: HttpRequest) => {
-    const target = request.origin === undefined ? address : parseAddress(request.origin)
+    const target = addressOf(request)
     return target.origin + target.path + request.path.replace(/\?.*$/, '')
   }
 

@@ -1,4 +1,5 @@
 import type { MlModel } from '../core/mlmodel.js'
+import { LIMITS } from '../core/names.js'
 import { IntegrityError, NotFoundError } from '../errors.js'
 import type { ModelRequest } from '../spool/steps.js'
 import { OPERATION_TAG } from '../transport/aftermath.js'
@@ -7,7 +8,6 @@ import { type CarryDeps, type CarryModelOptions, doubtful, type ModelRun, type P
 import { describe, send } from './folder-sent.js'
 import { type ModelInfo, modelInfo } from './info.js'
 
-const PARAMS_PER_CALL = 100
 /** How long a server that has just failed is given to hear of it. */
 const LAST_WORD_MS = 5_000
 
@@ -32,7 +32,7 @@ export async function create(
     name: request.name,
     model_type: request.type,
     source_run_id: run.runId,
-    params: paramsOf(run, request).slice(0, PARAMS_PER_CALL),
+    params: paramsOf(run, request).slice(0, LIMITS.modelParamsPerCall),
     tags: [...request.tags, ...(operationId === undefined ? [] : [{ key: OPERATION_TAG, value: operationId }])],
   }
   try {
@@ -61,8 +61,8 @@ async function link(
 ): Promise<void> {
   const how = doubtful(request, options)
   const params = paramsOf(run, request)
-  for (let at = PARAMS_PER_CALL; at < params.length; at += PARAMS_PER_CALL) {
-    const some = params.slice(at, at + PARAMS_PER_CALL)
+  for (let at = LIMITS.modelParamsPerCall; at < params.length; at += LIMITS.modelParamsPerCall) {
+    const some = params.slice(at, at + LIMITS.modelParamsPerCall)
     await transport.call('logLoggedModelParams', { model_id: modelId, params: some }, how)
   }
   await transport.call('logOutputs', { run_id: run.runId, models: [{ model_id: modelId, step: request.step }] }, how)

@@ -4,8 +4,7 @@ import { checkRunId } from '../core/names.js'
 import { toPairs } from '../core/pairs.js'
 import { CairnError } from '../errors.js'
 import { IS_LEFT, type Step, TAKE_UP, TAKEN_UP } from '../spool/steps.js'
-import { tagText } from '../tracking/values.js'
-import { runTags, type StartDeps, type StartRunOptions } from './start.js'
+import { note, runTags, type StartDeps, type StartRunOptions, tagTexts } from './start.js'
 
 /** Whether a failure says that the server is away, and not that it was given a wrong address or wrong credentials. */
 export function isAway(error: unknown): error is CairnError {
@@ -75,12 +74,9 @@ function takenUp(
   options: StartRunOptions,
   { id, isOurs, isLeft }: { id: string; isOurs: boolean; isLeft: boolean },
 ): OfflineRun {
-  const { runName, description } = options
+  const { runName } = options
   const mark = randomUUID()
-  const own = { ...options.tags, ...(description === undefined ? {} : { 'mlflow.note.content': description }) }
-  const tags: Record<string, string> = {}
-  for (const [key, value] of Object.entries(own))
-    if (value !== undefined && value !== null) tags[key] = tagText(key, value, rules)
+  const tags = tagTexts({ ...options.tags, ...note(options) }, rules)
   const named = runName === undefined ? {} : { run_name: runName }
   const input = { [TAKEN_UP]: mark, ...(isLeft ? { [IS_LEFT]: true } : {}), ...named }
   const made: Step[] = isOurs ? [{ create: { begunAs: id, startTime: Date.now(), tags: [] } }] : []

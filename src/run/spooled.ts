@@ -12,7 +12,7 @@ import type { DiskHealth } from './disk-health.js'
 import { folderLoss } from './folder-loss.js'
 import { notArrived, type Outlet } from './outlet.js'
 import { ownFolder } from './own-folder.js'
-import { straightWay } from './straight.js'
+import { type CallStep, straightWay } from './straight.js'
 
 /** The folder of one run in the spool, and who delivers what is in it. */
 export interface SpooledFolder {
@@ -139,15 +139,15 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
 
   function drain(delivery: Delivery): void | Promise<void> {
     if ('deleteTag' in delivery) {
-      const steps: Step[] = [{ call: 'deleteTag', input: { key: delivery.deleteTag } }]
-      return write('steps', () => log.steps(steps)) && straight.send({ metrics: [], params: [], tags: [] }, steps)
+      const step = { call: 'deleteTag', input: { key: delivery.deleteTag } }
+      return write('steps', () => log.steps([step])) && straight.call(step)
     }
     const { metrics, params, tags } = delivery.batch
     const steps: Step[] = [...params.map((param) => ({ param })), ...tags.map((tag) => ({ tag }))]
     const noSteps = steps.length === 0 ? undefined : write('steps', () => log.steps(steps))
     const noPoints = noSteps ?? (metrics.length === 0 ? undefined : write('points', () => log.points(metrics)))
     if (noPoints === undefined) return undefined
-    return noSteps ? straight.send(delivery.batch, steps) : straight.send({ metrics, params: [], tags: [] }, [])
+    return straight.batch(noSteps ? delivery.batch : { metrics, params: [], tags: [] })
   }
 
   /** Waits until the log is done with up to where it stands. */
@@ -170,7 +170,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     if (errors.length > 0) throw errors.length === 1 ? errors[0] : together(errors)
   }
 
-  const end = (status: string, endTime: number): Step => ({
+  const end = (status: string, endTime: number): CallStep => ({
     call: 'updateRun',
     input: { status, end_time: endTime, ...(takenUpAs === undefined ? {} : { [TAKEN_UP]: takenUpAs }) },
   })
@@ -183,7 +183,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
       chores.push(log.written.steps - 1)
       return
     }
-    await straight.send({ metrics: [], params: [], tags: [] }, [step])
+    await straight.call(step)
     choresStraight++
   }
 

@@ -6,7 +6,7 @@ import { recentCommit } from '../host/git.js'
 import { systemUser } from '../host/user.js'
 import { type Experiments, ensureExperiment, requireActive } from '../tracking/experiments.js'
 import type { Runs } from '../tracking/runs.js'
-import { type TextRules, tagText } from '../tracking/values.js'
+import { present, type TextRules, tagText } from '../tracking/values.js'
 import { OPERATION_TAG } from '../transport/aftermath.js'
 
 /** How a run starts. */
@@ -64,20 +64,25 @@ async function create(deps: StartDeps, options: StartRunOptions): Promise<Starte
 
 /** The tags that a new run begins with: the system's, those of the environment, and the caller's. */
 export async function runTags(deps: StartDeps, options: StartRunOptions): Promise<Record<string, string>> {
-  const { parentRunId, description } = options
+  const { parentRunId } = options
   const own = {
     ...(await systemTags(deps)),
     ...deps.runContext,
     ...(parentRunId === undefined ? {} : { 'mlflow.parentRunId': checkRunId(parentRunId) }),
-    ...(description === undefined ? {} : { 'mlflow.note.content': description }),
+    ...note(options),
     ...options.tags,
     ...(deps.operationId === undefined ? {} : { [OPERATION_TAG]: deps.operationId }),
   }
-  const tags: Record<string, string> = {}
-  for (const [key, value] of Object.entries(own))
-    if (value !== undefined && value !== null) tags[key] = tagText(key, value, deps.rules)
-  return tags
+  return tagTexts(own, deps.rules)
 }
+
+/** The tag that holds a run's description. */
+export const note = ({ description }: StartRunOptions): Record<string, string> =>
+  description === undefined ? {} : { 'mlflow.note.content': description }
+
+/** Tags that have a value, as MLflow keeps them. */
+export const tagTexts = (tags: Readonly<Record<string, unknown>>, rules: TextRules): Record<string, string> =>
+  Object.fromEntries(present(tags).map(([key, value]) => [key, tagText(key, value, rules)]))
 
 async function experimentOf(
   deps: StartDeps,
@@ -94,7 +99,7 @@ async function experimentOf(
 
 async function resume(deps: StartDeps, options: StartRunOptions, runId: string): Promise<Started> {
   const { runs } = deps
-  const { signal, runName, description } = options
+  const { signal, runName } = options
   const before = await runs.getRun(runId, { signal })
   if (before.info.lifecycleStage === 'deleted')
     throw new InvalidParameterError(`The run ${runId} is deleted; bring it back with restoreRun('${runId}')`)
@@ -103,7 +108,7 @@ async function resume(deps: StartDeps, options: StartRunOptions, runId: string):
     throw new InvalidParameterError(
       `The run ${runId} belongs to experiment ${before.info.experimentId}, but ${JSON.stringify(set.name)} (${set.experimentId}) is set`,
     )
-  const tags = { ...options.tags, ...(description === undefined ? {} : { 'mlflow.note.content': description }) }
+  const tags = { ...options.tags, ...note(options) }
   if (Object.keys(tags).length > 0) await runs.logBatch(runId, { tags }, { signal })
   // Several processes may log to a run that goes on: the one that made it ends it.
   const owned = before.info.status !== 'RUNNING'

@@ -1,8 +1,11 @@
 import type { Batch } from '../core/batch.js'
 import { IntegrityError, UnavailableError } from '../errors.js'
-import type { Courier } from '../spool/courier.js'
+import type { CarryOptions, Courier } from '../spool/courier.js'
 import { asError } from '../spool/failures.js'
 import type { Step } from '../spool/steps.js'
+
+/** A step that goes as a call of its own. */
+export type CallStep = Extract<Step, { readonly call: string }>
 
 export interface StraightOptions {
   readonly courier: () => Promise<Courier>
@@ -16,8 +19,9 @@ export interface StraightOptions {
 
 /** The way of what the disk does not take: to the server in one try, behind what waits on disk where the order counts. */
 export interface StraightWay {
-  /** Rejects with the reason when it has not arrived. */
-  send(batch: Batch, steps: readonly Step[]): Promise<void>
+  /** Both reject with the reason when it has not arrived. */
+  batch(batch: Batch): Promise<void>
+  call(step: CallStep): Promise<void>
   /** So many entries have arrived this way, the last of them at that time. */
   readonly arrived: number
   readonly lastAt: number | undefined
@@ -39,22 +43,29 @@ export function straightWay({ courier, runId, isBehind, lostWith }: StraightOpti
     throw new UnavailableError('The run is not made on its server yet')
   }
 
+  async function send(
+    steps: number,
+    points: number,
+    act: (way: Courier, id: string, options: CarryOptions) => Promise<void>,
+  ): Promise<void> {
+    const options = { again: false, signal: AbortSignal.timeout(LIMIT_MS) }
+    if (steps > 0 && isBehind()) throw new UnavailableError('What was logged before is still on its way')
+    const id = idOnServer()
+    try {
+      await act(await courier(), id, options)
+    } catch (error) {
+      throw asError(error)
+    }
+    arrived += points + steps
+    lastAt = Date.now()
+  }
+
   return {
-    async send(batch, steps) {
-      const options = { again: false, signal: AbortSignal.timeout(LIMIT_MS) }
-      if (steps.length > 0 && isBehind()) throw new UnavailableError('What was logged before is still on its way')
-      const id = idOnServer()
-      const [first] = steps
-      try {
-        const way = await courier()
-        if (first && 'call' in first) await way.call(id, first.call, first.input, options)
-        else await way.batch(id, batch, options)
-      } catch (error) {
-        throw asError(error)
-      }
-      arrived += batch.metrics.length + steps.length
-      lastAt = Date.now()
+    batch(batch) {
+      const steps = batch.params.length + batch.tags.length
+      return send(steps, batch.metrics.length, (way, id, options) => way.batch(id, batch, options))
     },
+    call: ({ call, input }) => send(1, 0, (way, id, options) => way.call(id, call, input, options)),
     get arrived() {
       return arrived
     },

@@ -1,4 +1,4 @@
-import { tokenOf } from '../core/page.js'
+import { HISTORY_PAGE, tokenOf } from '../core/page.js'
 import type { WireMetric } from '../transport/protocol.js'
 import type { Transport } from '../transport/transport.js'
 import { type Columns, type Stretch, thinned, within } from './thin.js'
@@ -45,7 +45,6 @@ export interface CurvesOptions {
 const FRESH_MS = 200
 /** Points that are kept for the next asking: 36 MB. */
 const MOST_POINTS = 1_500_000
-const PAGE = 25_000
 
 /** Histories for drawing: read once for all who look, told as what is new, and thinned. */
 export function curves({ transport, growing, now = Date.now }: CurvesOptions) {
@@ -70,7 +69,7 @@ export function curves({ transport, growing, now = Date.now }: CurvesOptions) {
       const fresh: Known = { ...curve, count: 0 }
       let page_token: string | undefined
       do {
-        const input = { run_id, metric_key, max_results: PAGE, ...(page_token ? { page_token } : {}) }
+        const input = { run_id, metric_key, max_results: HISTORY_PAGE, ...(page_token ? { page_token } : {}) }
         const page = await transport.call('getMetricHistory', input)
         append(fresh, page.metrics)
         page_token = page.next_page_token === page_token ? undefined : page.next_page_token

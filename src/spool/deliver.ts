@@ -53,7 +53,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
   const work = backlog({ next: tail.next, done: acks.done, tried: acks.tried, onLost: outcome.lost })
   const waiting = waiters()
   const pacing = pace(MOST_AT_ONCE)
-  const out = flights(dir)
+  const { out, begin } = flights(dir)
   const waitsForElders = anyGoesFirst(options.elders ?? [])
   let closing = new AbortController()
   let runId = acks.runId ?? (run.local ? undefined : run.runId)
@@ -96,7 +96,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
     acks.trying(stretch)
     server.sent()
     if (stretch.lane === 'points') pointsSentAt = performance.now()
-    const flight = out.begin(parcel)
+    const flight = begin(parcel)
     const of = out.points
     const isTelling = parcel.points.length >= server.limits.batch.metrics && !parcel.again
     // Files take their time, and have connections of their own.

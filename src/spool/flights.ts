@@ -3,13 +3,8 @@ import { keptFor } from './kept.js'
 
 /** The requests of one run that are on their way, counted. */
 export interface Flights {
-  /** Requests with points, and with steps. */
-  readonly points: number
-  readonly steps: number
-  /** Entries in all of them. */
-  readonly entries: number
-  /** Files in all of them. */
-  readonly files: number
+  /** Requests with points, requests with steps, and the entries and files in all of them. */
+  readonly out: { readonly points: number; readonly steps: number; readonly entries: number; readonly files: number }
   /** Counts one in, and answers what counts it out again. */
   begin(parcel: Parcel): Flight
 }
@@ -23,18 +18,7 @@ export interface Flight {
 export function flights(dir: string): Flights {
   const out = { points: 0, steps: 0, entries: 0, files: 0 }
   return {
-    get points() {
-      return out.points
-    },
-    get steps() {
-      return out.steps
-    },
-    get entries() {
-      return out.entries
-    },
-    get files() {
-      return out.files
-    },
+    out,
     begin({ stretch, steps }) {
       const files = keptFor(dir, steps).length
       const count = (sign: 1 | -1) => {

@@ -4,16 +4,11 @@ import type { WireRun } from '../transport/protocol.js'
 import { copyFiles, type Listing, listing, shown } from './files.js'
 import type { Job } from './job.js'
 import { isUnknown } from './list.js'
-import type { ModelPlan } from './logged-models.js'
+import type { Plans } from './logged-models.js'
 import { copied, differing, FILES, fingerprint, type Pair, STATE, textOf } from './marks.js'
 import { copyPoints, ownersOf } from './points.js'
-import { type PlannedRun, type RunPlan, stateOf } from './runs.js'
+import { type PlannedRun, stateOf } from './runs.js'
 import { placeOf } from './side.js'
-
-interface Plans {
-  readonly runs: RunPlan
-  readonly models: ModelPlan
-}
 
 /** Copies one run with all that was logged to it; what its copy has already is not sent again. */
 export async function copyRun(job: Job, plans: Plans, { id, info, known }: PlannedRun): Promise<void> {

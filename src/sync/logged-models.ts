@@ -1,3 +1,4 @@
+import { LIMITS } from '../core/names.js'
 import { readYaml } from '../core/yaml.js'
 import { NotFoundError } from '../errors.js'
 import type { WireLoggedModel } from '../transport/protocol.js'
@@ -9,7 +10,6 @@ import { type Renames, renamedMlModel } from './mlmodel.js'
 import type { RunPlan } from './runs.js'
 import { placeOf } from './side.js'
 
-const PARAMS_PER_CALL = 100
 /** A server writes this one itself when a version is made. */
 const VERSIONS = 'mlflow.modelVersions'
 const HISTORY = 'mlflow.log-model.history'
@@ -45,6 +45,12 @@ export interface ModelPlan {
   /** The models that have points of a run. */
   loggedIn(runId: string): readonly WireLoggedModel[]
   copy(id: string): Promise<void>
+}
+
+/** All that is copied of what belongs to runs. */
+export interface Plans {
+  readonly runs: RunPlan
+  readonly models: ModelPlan
 }
 
 /** Looks through experiments (source id → target id) for the models that are to be copied. */
@@ -128,7 +134,7 @@ async function make(
     name: info.name,
     ...(info.model_type ? { model_type: info.model_type } : {}),
     ...(runId === undefined ? {} : { source_run_id: runId }),
-    params: source.data.params.slice(0, PARAMS_PER_CALL),
+    params: source.data.params.slice(0, LIMITS.modelParamsPerCall),
     tags: [
       { key: SOURCE, value: identityOf(info.model_id, info.tags) },
       ...createdTag(info.creation_timestamp_ms, info.tags),
@@ -215,8 +221,8 @@ async function copyFields(job: Job, source: WireLoggedModel, { info, data }: Wir
   const call = { signal: job.signal }
   const { model_id } = info
   const params = differing(source.data.params, data.params)
-  for (let at = 0; at < params.length; at += PARAMS_PER_CALL) {
-    const some = params.slice(at, at + PARAMS_PER_CALL)
+  for (let at = 0; at < params.length; at += LIMITS.modelParamsPerCall) {
+    const some = params.slice(at, at + LIMITS.modelParamsPerCall)
     await job.to.transport.call('logLoggedModelParams', { model_id, params: some }, call)
   }
   const tags = differing(

@@ -2,15 +2,9 @@ import { absent } from '../errors.js'
 import type { WireModelVersion, WireRegisteredModel } from '../transport/protocol.js'
 import type { Job } from './job.js'
 import { versionsOf } from './list.js'
-import { createdTag, type ModelPlan } from './logged-models.js'
+import { createdTag, type Plans } from './logged-models.js'
 import { copied, differing, fingerprint, identityOf, type Pair, SOURCE, STATE, textOf } from './marks.js'
-import type { RunPlan } from './runs.js'
 import { comesFrom, sourceAt } from './version-source.js'
-
-interface Plans {
-  readonly runs: RunPlan
-  readonly models: ModelPlan
-}
 
 /** A version of the source, and its copy. */
 interface Copy {

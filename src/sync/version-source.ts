@@ -3,19 +3,13 @@ import { isModelUri, isRunsUri, parseModelUri, parseRunsUri } from '../core/mode
 import { InvalidParameterError, NotFoundError } from '../errors.js'
 import type { WireModelVersion } from '../transport/protocol.js'
 import type { Job } from './job.js'
-import type { ModelPlan } from './logged-models.js'
-import type { RunPlan } from './runs.js'
+import type { Plans } from './logged-models.js'
 
 /** Where a version's files are at the target, in the fields of `createModelVersion`. */
 export interface VersionSource {
   readonly source: string
   readonly run_id?: string
   readonly model_id?: string
-}
-
-interface Plans {
-  readonly runs: RunPlan
-  readonly models: ModelPlan
 }
 
 /** Whether a version comes from what is copied. */

@@ -1,8 +1,8 @@
 import type { Batch } from '../core/batch.js'
 import { cutBatch } from '../core/batch.js'
 import type { LoggedModelInfo, Metric, RunData, RunInfo, RunStatus, Step, ViewType } from '../core/entities.js'
-import { checkExperimentId, checkModelId, checkRunId, checkRunStatus, checkViewType } from '../core/names.js'
-import { checkMaxResults, pageLimits } from '../core/page.js'
+import { checkExperimentId, checkModelId, checkRunId, checkRunStatus, checkViewType, LIMITS } from '../core/names.js'
+import { checkMaxResults, HISTORY_PAGE, pageLimits } from '../core/page.js'
 import { toPairs } from '../core/pairs.js'
 import { InvalidParameterError } from '../errors.js'
 import { allPages, firstOf, listOf } from '../transport/pages.js'
@@ -109,8 +109,6 @@ export interface Runs {
 
 const { byDefault: PAGE } = pageLimits.runs
 const { byDefault: MODELS_PAGE } = pageLimits.loggedModels
-const HISTORY_PAGE = 25_000
-const PARAMS_PER_CALL = 100
 
 export interface RunsDeps {
   readonly transport: () => Promise<Transport>
@@ -249,10 +247,10 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
     async logLoggedModelParams(modelId, params, options) {
       const pairs = present(params).map(([key, value]) => ({ key, value: paramText(key, value, rules) }))
       const backend = await transport()
-      for (let i = 0; i < pairs.length; i += PARAMS_PER_CALL)
+      for (let i = 0; i < pairs.length; i += LIMITS.modelParamsPerCall)
         await backend.call(
           'logLoggedModelParams',
-          { model_id: checkModelId(modelId), params: pairs.slice(i, i + PARAMS_PER_CALL) },
+          { model_id: checkModelId(modelId), params: pairs.slice(i, i + LIMITS.modelParamsPerCall) },
           options,
         )
     },

@@ -1,3 +1,4 @@
+import { HISTORY_PAGE } from '../core/page.js'
 import { allPages } from './pages.js'
 import type { CallOptions, Input, Output, Transport } from './transport.js'
 
@@ -7,9 +8,6 @@ export type Point = NonNullable<Input<'logBatch'>['metrics']>[number]
 /** Whether a point is one of those that a database refuses to take twice. */
 export const isNaNPoint = (point: Point): boolean =>
   typeof point.value === 'number' ? Number.isNaN(point.value) : point.value === 'NaN'
-
-/** No server gives more at once. */
-const PAGE = 25_000
 
 /** The points of a run that its server does not have yet, read from the histories of their keys. */
 export async function missingPoints(
@@ -29,7 +27,7 @@ export const history = (
   transport: Transport,
   run_id: string,
   metric_key: string,
-  { page: max_results = PAGE, ...options }: CallOptions & { readonly page?: number | undefined },
+  { page: max_results = HISTORY_PAGE, ...options }: CallOptions & { readonly page?: number | undefined },
 ): AsyncGenerator<Output<'getMetricHistory'>['metrics'][number]> =>
   allPages(async (page_token) => {
     const input = { run_id, metric_key, max_results, page_token }

@@ -1,4 +1,5 @@
 import { heed } from '../core/heed.js'
+import { HISTORY_PAGE } from '../core/page.js'
 import { CairnError, NotFoundError } from '../errors.js'
 import { notMlflow, refusal } from '../http/refusal.js'
 import type { HttpAnswer, Send } from '../http/send.js'
@@ -20,8 +21,8 @@ export interface HttpTransport extends Transport {
 
 /** Operations whose servers answer nothing, or refuse, when no `max_results` is sent; Python's values. */
 const ALWAYS_LIMITED: Partial<Record<Operation, number>> = {
-  getMetricHistory: 25_000,
-  getMetricHistoryBulk: 25_000,
+  getMetricHistory: HISTORY_PAGE,
+  getMetricHistoryBulk: HISTORY_PAGE,
   searchExperiments: 1_000,
 }
 

@@ -1,10 +1,11 @@
+import { HISTORY_PAGE } from '../core/page.js'
 import { CairnError } from '../errors.js'
 import { TOO_LARGE } from '../http/body.js'
 import type { Input, Operation } from './transport.js'
 
 /** The operations that answer in pages, and how much a page holds when nothing is said. */
 const PAGED: Partial<Record<Operation, number>> = {
-  getMetricHistory: 25_000,
+  getMetricHistory: HISTORY_PAGE,
   searchExperiments: 1_000,
   searchRuns: 1_000,
   searchLoggedModels: 100,

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { LOG_LEVELS } from '../settings.js'
 
 /** Where lines for people go: anything that looks like pino. */
 export interface Logger {
@@ -11,8 +12,6 @@ export interface Logger {
   /** What went wrong. */
   error(message: string): void
 }
-
-const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
 /** A line of pino's as a person reads it: `cairn: warning: …`. */
 export function inWords(line: string): string {
@@ -40,7 +39,7 @@ function lazyLogger(level: string): Logger {
     return make({ name: 'cairn', level }, stderr.isTTY ? terminal : make.destination({ dest: 2, sync: true }))
   }
   const at = (of: keyof Logger) => (message: string) => {
-    if (LEVELS.indexOf(of) < LEVELS.indexOf(level)) return
+    if (LOG_LEVELS.indexOf(of) < LOG_LEVELS.indexOf(level)) return
     try {
       pino ??= load()
       pino[of](message)

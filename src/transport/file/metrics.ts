@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { offsetOf, tokenOf } from '../../core/page.js'
+import { HISTORY_PAGE, offsetOf, tokenOf } from '../../core/page.js'
 import { readText } from '../../disk/write.js'
 import { InvalidParameterError } from '../../errors.js'
 import type { Input, WireMetric } from '../protocol.js'
@@ -37,8 +37,6 @@ function textOf(store: Store, runId: string, key: string): { file: string; text:
   return { file, text: readText(file) ?? '' }
 }
 
-const MOST = 25_000
-
 function sizeOf(max: number | undefined, most: number, byDefault: number): number {
   if (max === undefined) return byDefault
   if (!Number.isInteger(max) || max < 1 || max > most)
@@ -47,7 +45,7 @@ function sizeOf(max: number | undefined, most: number, byDefault: number): numbe
 }
 
 function history(store: Store, input: Input<'getMetricHistory'>) {
-  const most = sizeOf(input.max_results, Number.MAX_SAFE_INTEGER, MOST)
+  const most = sizeOf(input.max_results, Number.MAX_SAFE_INTEGER, HISTORY_PAGE)
   const from = input.page_token ? offsetOf(input.page_token) : 0
   const { file, text } = textOf(store, input.run_id, input.metric_key)
   const { points, more } = pointsIn(text, file, { from, most })
@@ -99,7 +97,7 @@ export const metrics = (store: Store): HandlersOf<MetricOperation> => ({
     return history(store, input)
   },
   async getMetricHistoryBulk(input) {
-    const size = sizeOf(input.max_results, MOST, MOST)
+    const size = sizeOf(input.max_results, HISTORY_PAGE, HISTORY_PAGE)
     const found: WireMetric[] = []
     for (const id of input.run_id) {
       if (found.length >= size) break
