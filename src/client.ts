@@ -19,7 +19,7 @@ import { directOutlet } from './run/outlet.js'
 import { type LiveRun, openRun, type Run } from './run/run.js'
 import type { StartRunOptions } from './run/start.js'
 import { runUrl, whereToLook } from './run/where.js'
-import type { Watch } from './spool/deliverer.js'
+import type { DeliveryEvents } from './spool/deliverer.js'
 import type { SyncOptions, SyncResult } from './sync/sync.js'
 import { type CallOptions, type Experiments, experiments } from './tracking/experiments.js'
 import type { BufferOptions } from './tracking/metric-buffer.js'
@@ -181,7 +181,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
     }
   }
 
-  const watch = (runId: string): Watch => ({
+  const watch = (runId: string): DeliveryEvents => ({
     onRetry: (error, delayMs) => void events.emit('retry', { runId, error, delayMs }),
     onRefused: (error, count) => void events.emit('refused', { runId, error, count }),
     onSpooled: (error) => void events.emit('spooled', { runId, error }),
@@ -311,7 +311,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
   return client
 }
 
-const bufferWatch = ({ onRetry, onRefused, onRecovered }: Watch): BufferOptions => ({
+const bufferWatch = ({ onRetry, onRefused, onRecovered }: DeliveryEvents): BufferOptions => ({
   ...(onRetry && { onRetry }),
   ...(onRefused && { onRefused }),
   ...(onRecovered && { onRecovered }),

@@ -3,7 +3,7 @@ import type { ArtifactStore, OpenArtifacts } from '../artifacts/store.js'
 import type { Experiment, RunData } from '../core/entities.js'
 import { checkRunId } from '../core/names.js'
 import { type CairnError, diskError, UnavailableError } from '../errors.js'
-import type { Watch } from '../spool/deliverer.js'
+import type { DeliveryEvents } from '../spool/deliverer.js'
 import { goesFirst } from '../spool/elders.js'
 import { runOf, type SpooledRun } from '../spool/place.js'
 import type { Transport } from '../transport/transport.js'
@@ -36,7 +36,7 @@ export interface Ways {
 
 export interface BeginDeps extends StartDeps {
   /** The way through the disk; undefined where there is none, as for a store of this machine. */
-  readonly spool: ((run: SpooledRun, watch: Watch, elders?: readonly string[]) => SpooledOutlet) | undefined
+  readonly spool: ((run: SpooledRun, watch: DeliveryEvents, elders?: readonly string[]) => SpooledOutlet) | undefined
   /** The folders in which something of a run waits, the oldest first; what can be delivered at once is. */
   readonly elders: (runId: string, signal: AbortSignal | undefined) => Promise<readonly string[]>
   /** The way without one. */
@@ -50,7 +50,7 @@ export interface BeginDeps extends StartDeps {
   readonly knownExperiment: () => Pick<Experiment, 'experimentId'> | { readonly name: string } | undefined
   /** The server's id for a run that was made away from it; undefined while it has none. */
   readonly serverRunId: (runId: string) => string | undefined
-  readonly watch: (runId: string) => Watch
+  readonly watch: (runId: string) => DeliveryEvents
   readonly warn: (message: string) => void
   /** Told what waits on disk, and why. */
   readonly away: (said: string) => void

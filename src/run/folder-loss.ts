@@ -1,5 +1,5 @@
 import { type CairnError, IntegrityError, UnavailableError } from '../errors.js'
-import type { Watch } from '../spool/deliverer.js'
+import type { DeliveryEvents } from '../spool/deliverer.js'
 
 /** What a run's folder in the spool takes with it when it is removed while the run logs. */
 export interface FolderLoss {
@@ -17,7 +17,7 @@ export interface FolderLoss {
 }
 
 /** Nothing is lost yet. */
-export function folderLoss(dir: string, { onRefused }: Watch): FolderLoss {
+export function folderLoss(dir: string, { onRefused }: DeliveryEvents): FolderLoss {
   let isGone = false
   let count: number | undefined
   let error: CairnError | undefined

@@ -15,7 +15,7 @@ export interface OwnFolder {
   /** Looks now. */
   look(): void
   /** Throws `UnavailableError` once it is lost; looks from time to time. */
-  expect(): void
+  assertOurs(): void
 }
 
 const BEAT_MS = 15_000
@@ -44,7 +44,7 @@ export function ownFolder(dir: string, claim: Claim, { isOver, onRemoved }: OwnF
     },
     look,
     // Who was silent for long, as a container that was frozen, may have been taken for dead.
-    expect() {
+    assertOurs() {
       if (!isLost && performance.now() - lastBeat > BEAT_MS) {
         lastBeat = performance.now()
         look()

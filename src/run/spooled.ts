@@ -1,6 +1,6 @@
 import { type CairnError, diskError, InvalidParameterError, UnavailableError } from '../errors.js'
 import type { Courier } from '../spool/courier.js'
-import type { Deliverer, Watch } from '../spool/deliverer.js'
+import type { Deliverer, DeliveryEvents } from '../spool/deliverer.js'
 import { sayClosed } from '../spool/elders.js'
 import { TOO_LONG } from '../spool/frame.js'
 import { openLog, type SpoolLog } from '../spool/log.js'
@@ -25,7 +25,7 @@ export interface SpooledFolder {
   /** Removes it: all that was in it is done with. */
   drop(): void
   /** Begins the delivery. */
-  deliver(log: SpoolLog, watch: Watch): Deliverer
+  deliver(log: SpoolLog, watch: DeliveryEvents): Deliverer
   /** Takes what could not be written to disk straight to the server, one try. */
   readonly courier: () => Promise<Courier>
   /** The run's id on its server, when it has one. */
@@ -56,7 +56,7 @@ export interface SpooledOutlet extends Outlet {
 }
 
 export interface SpooledOptions {
-  readonly watch: Watch
+  readonly watch: DeliveryEvents
   /** Told whether the disk takes what this run logs. */
   readonly disk: DiskHealth
 }
@@ -109,7 +109,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
   /** Writes, or answers the reason why not; tells that the disk fails, and that it works again. Throws what is too long. */
   function write(what: 'points' | 'steps', act: () => void): CairnError | undefined {
     try {
-      own.expect()
+      own.assertOurs()
       act()
     } catch (error) {
       if ((error as Partial<CairnError>).code === TOO_LONG) throw error

@@ -3,7 +3,7 @@ import { openAcks } from './acks.js'
 import { backlog, type Parcel } from './backlog.js'
 import { carry } from './carry.js'
 import type { Courier } from './courier.js'
-import type { Deliverer, Watch } from './deliverer.js'
+import type { Deliverer, DeliveryEvents } from './deliverer.js'
 import { anyGoesFirst } from './elders.js'
 import { flights } from './flights.js'
 import { MOST_AT_ONCE } from './limits.js'
@@ -28,7 +28,7 @@ export interface DeliverOptions {
   readonly held: () => boolean
   /** How much the log has taken, while it is written to; undefined once nothing more comes. */
   readonly written: () => Written | undefined
-  readonly watch?: Watch | undefined
+  readonly watch?: DeliveryEvents | undefined
   /** Told whenever the progress may have changed. */
   readonly onMoved?: (() => void) | undefined
 }

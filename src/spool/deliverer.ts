@@ -14,7 +14,8 @@ export interface Progress {
   readonly isCarrying?: boolean
 }
 
-export interface Watch {
+/** What a delivery tells of, to whoever wants to hear it. */
+export interface DeliveryEvents {
   readonly onRetry?: ((error: CairnError, delayMs: number) => void) | undefined
   readonly onRefused?: ((error: CairnError, count: number) => void) | undefined
   /** What is logged waits on disk from now on. */

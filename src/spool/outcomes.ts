@@ -2,7 +2,7 @@ import { failureKind } from '../core/retry.js'
 import { type CairnError, IntegrityError } from '../errors.js'
 import type { Acks, Stretch } from './acks.js'
 import { halves, type Parcel } from './backlog.js'
-import type { Watch } from './deliverer.js'
+import type { DeliveryEvents } from './deliverer.js'
 import { asError, isAboutRun, isDivisible, isParking } from './failures.js'
 import { clearKept, keptFor } from './kept.js'
 import type { Pauses } from './pauses.js'
@@ -17,7 +17,7 @@ export interface OutcomesOptions {
   readonly acks: Acks
   readonly server: ServerState
   readonly pausing: Pauses
-  readonly watch: Watch
+  readonly watch: DeliveryEvents
   /** The run's id on its server, as far as it is known. */
   readonly runId: () => string | undefined
   /** A request goes to the front of what waits. */

@@ -4,7 +4,7 @@ import { sharedSignal } from '../core/shared-signal.js'
 import { type CairnError, UnavailableError } from '../errors.js'
 import type { Courier } from './courier.js'
 import { deliverer } from './deliver.js'
-import type { Deliverer, Watch } from './deliverer.js'
+import type { Deliverer, DeliveryEvents } from './deliverer.js'
 import { eldersAmong, goesFirst } from './elders.js'
 import { type Claim, claim, isOwned } from './owner.js'
 import { dropRunDir, runDirs, runOf, type ServerPlace } from './place.js'
@@ -36,7 +36,7 @@ export interface ReplayOptions {
   readonly signal?: AbortSignal | undefined
   /** Whether to send at once and keep the process alive until all is done, as a command does. */
   readonly hurry?: boolean | undefined
-  readonly watch?: ((runId: string) => Watch) | undefined
+  readonly watch?: ((runId: string) => DeliveryEvents) | undefined
   /** Whether a folder is known to be delivered already, so that it need not be looked at. */
   readonly isOurs?: ((dir: string) => boolean) | undefined
   /** Told now and then how far one run is. */

@@ -1,7 +1,7 @@
 import { type CairnError, NetworkError } from '../errors.js'
 import type { Courier } from '../spool/courier.js'
 import { deliverer } from '../spool/deliver.js'
-import type { Deliverer, Watch } from '../spool/deliverer.js'
+import type { Deliverer, DeliveryEvents } from '../spool/deliverer.js'
 import { NO_WAY } from '../spool/failures.js'
 import type { SpoolLog } from '../spool/log.js'
 import type { Outage } from '../spool/outage.js'
@@ -18,7 +18,7 @@ export interface Job {
   readonly log: SpoolLog
   /** The older folders of the run; none by default. */
   readonly elders?: readonly string[] | undefined
-  readonly watch: Watch
+  readonly watch: DeliveryEvents
   /** Told whenever the progress may have changed. */
   readonly onMoved?: (() => void) | undefined
 }

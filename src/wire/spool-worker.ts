@@ -3,7 +3,7 @@ import { CairnError } from '../errors.js'
 import { loadUndici } from '../http/dispatcher.js'
 import type { HttpSettings } from '../settings.js'
 import type { CarryOptions, Courier } from '../spool/courier.js'
-import type { Deliverer, Watch } from '../spool/deliverer.js'
+import type { Deliverer, DeliveryEvents } from '../spool/deliverer.js'
 import { NO_WAY } from '../spool/failures.js'
 import { PATIENT_MS, serverIds } from '../spool/ids.js'
 import { openLog, type SpoolLog } from '../spool/log.js'
@@ -89,7 +89,7 @@ function work(start: WorkerStart): void {
   })
   const hands = ownHands({ place, courier: () => carrying, warn, outage, connections: start.http.connections })
 
-  const watch = (job: number, ours: string): Watch => ({
+  const watch = (job: number, ours: string): DeliveryEvents => ({
     onRetry(error: CairnError, ms) {
       tell({ event: 'retry', job, error: told(error), ms })
       if (error.status === 401 || error.code === 'UNAUTHENTICATED' || error.code === NO_WAY)

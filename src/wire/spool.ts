@@ -3,7 +3,7 @@ import { diskHealth } from '../run/disk-health.js'
 import { type SpooledFolder, type SpooledOutlet, spooledOutlet } from '../run/spooled.js'
 import { type SpoolContents, type WaitingRun, whatWaits } from '../spool/contents.js'
 import type { Courier } from '../spool/courier.js'
-import type { Watch } from '../spool/deliverer.js'
+import type { DeliveryEvents } from '../spool/deliverer.js'
 import { foldersOf, goesFirst } from '../spool/elders.js'
 import { PARENT_FIRST } from '../spool/failures.js'
 import { serverIds } from '../spool/ids.js'
@@ -17,7 +17,7 @@ import type { Hands } from './hands.js'
 /** What a client keeps on disk for its server. */
 export interface Spool {
   /** Opens the way of one run through the disk; throws what the disk says when there is no way. */
-  open(run: SpooledRun, watch: Watch, elders?: readonly string[]): SpooledOutlet
+  open(run: SpooledRun, watch: DeliveryEvents, elders?: readonly string[]): SpooledOutlet
   /**
    * The folders in which something of a run waits, the oldest first. What goes before all that is logged now is delivered,
    * as far as that takes no longer than seconds.
@@ -56,7 +56,7 @@ export function openSpool({ place, hands, courier, warn, outage, onClose }: Spoo
   const outlets = new Set<SpooledOutlet>()
   let awaySince: number | undefined
   /** What one run is told of the server is true for all. */
-  const overheard = (watch: Watch): Watch => ({
+  const overheard = (watch: DeliveryEvents): DeliveryEvents => ({
     ...watch,
     onSpooled(error) {
       if (error.code !== PARENT_FIRST) awaySince ??= performance.now()

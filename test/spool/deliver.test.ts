@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { NetworkError, PermissionDeniedError, TimeoutError } from '../../src/errors.js'
 import type { Courier } from '../../src/spool/courier.js'
-import type { Watch } from '../../src/spool/deliverer.js'
+import type { DeliveryEvents } from '../../src/spool/deliverer.js'
 import { sayClosed } from '../../src/spool/elders.js'
 import { openLog } from '../../src/spool/log.js'
 import { claimOf } from '../../src/spool/owner.js'
@@ -21,7 +21,7 @@ const away = () => new NetworkError('away', { notSent: true })
 const point = (value: number) => ({ key: 'loss', value, timestamp: 1, step: 1 })
 
 /** Runs that are delivered by a courier of the test's own. */
-function delivering(carry: Partial<Courier>, watch: Watch = {}) {
+function delivering(carry: Partial<Courier>, watch: DeliveryEvents = {}) {
   const place = serverPlace(join(tempDir(), 'spool'), 'http://127.0.0.1:1')
   const courier: Courier = {
     ...{ create: async () => '', batch: async () => {}, call: async () => {}, artifact: async () => {} },
