@@ -29,17 +29,19 @@ export function mlflowCredentials(text: string): { username?: string; password?:
   return { ...(username ? { username } : {}), ...(password ? { password } : {}) }
 }
 
-/** Host and credentials of one profile of `~/.databrickscfg` (`DEFAULT` unless named); `undefined` when it is not there. */
+/**
+ * Host and credentials of one profile of `~/.databrickscfg` (`DEFAULT` unless named); `undefined` when it is not there. A
+ * profile takes nothing from `DEFAULT`, as with Databricks' own clients: a token is for the host it stands beside.
+ */
 export function databricksProfile(
   text: string,
   profile = 'DEFAULT',
 ): { host?: string; token?: string; username?: string; password?: string } | undefined {
-  const sections = parseIni(text)
-  const section = sections.get(profile)
+  const section = parseIni(text).get(profile)
   if (!section) return undefined
   const found: Record<string, string> = {}
   for (const key of ['host', 'token', 'username', 'password']) {
-    const value = section.get(key) ?? sections.get('DEFAULT')?.get(key)
+    const value = section.get(key)
     if (value) found[key] = value
   }
   return found

@@ -176,7 +176,11 @@ async function databricks(uri: string, { databricks: settings }: HttpSettings): 
   const place = `the profile ${profile ?? 'DEFAULT'} of ${configFile}`
   if (found?.host) return { ...found, url: https(found.host), place }
   if (profile === undefined && host !== undefined) return { url: https(host), place: variables }
-  throw new NotFoundError(`There is no Databricks host: set ${variables}, or ${place}`)
+  throw new NotFoundError(
+    profile === undefined
+      ? `There is no Databricks host: set ${variables}, or ${place}`
+      : `There is no Databricks host in ${place}: write host and token into it, for a profile takes nothing from DEFAULT`,
+  )
 }
 
 function databricksKeys({ token, username, password, place }: Workspace): Auth {

@@ -108,10 +108,12 @@ describe('credential files', () => {
     expect(mlflowCredentials('')).toEqual({})
   })
 
-  it('Databricks’ gives host and token by profile', () => {
-    const text = '[DEFAULT]\r\nhost = https://a.cloud\r\ntoken = dapi1\r\n\r\n[eu]\r\nhost: https://b.cloud\r\n'
+  it('Databricks’ gives host and token by profile, each what stands in it alone', () => {
+    const text =
+      '[DEFAULT]\r\nhost = https://a.cloud\r\ntoken = dapi1\r\n\r\n[eu]\r\nhost: https://b.cloud\r\n[no]\r\ntoken = t\r\n'
     expect(databricksProfile(text)).toEqual({ host: 'https://a.cloud', token: 'dapi1' })
-    expect(databricksProfile(text, 'eu')).toEqual({ host: 'https://b.cloud', token: 'dapi1' })
+    expect(databricksProfile(text, 'eu')).toEqual({ host: 'https://b.cloud' })
+    expect(databricksProfile(text, 'no')).toEqual({ token: 't' })
     expect(databricksProfile(text, 'us')).toBeUndefined()
   })
 })

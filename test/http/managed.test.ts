@@ -10,7 +10,7 @@ import {
   RateLimitError,
   UnauthenticatedError,
 } from '../../src/index.js'
-import { rejection } from '../support/answering.js'
+import { answering, asJson, rejection } from '../support/answering.js'
 import { azureLike, databricksLike } from '../support/managed.js'
 import { tempDir } from '../support/temp-dir.js'
 
@@ -115,9 +115,31 @@ describe('Databricks, as far as it is documented', () => {
       const error = await rejection(asked)
       expect(error).toBeInstanceOf(NotFoundError)
       expect(error.message).toBe(
-        `There is no Databricks host: set DATABRICKS_HOST and DATABRICKS_TOKEN, or the profile eu of ${file}`,
+        `There is no Databricks host in the profile eu of ${file}: write host and token into it, for a profile takes nothing from DEFAULT`,
       )
     }
+  })
+
+  it('no profile is sent with what stands in DEFAULT: neither its token, nor to its host', async () => {
+    const server = await answering((_, response) => asJson(response, { experiments: [] }))
+    const file = join(tempDir(), '.databrickscfg')
+    const named = ['[dev]', `host = ${server.url}`, 'auth_type = databricks-cli', '[bas]', `host = ${server.url}`]
+    const nowhere = ['username = ann', 'password = p', '[nowhere]', 'token = t']
+    writeFileSync(
+      file,
+      ['[DEFAULT]', `host = ${server.url}/default`, 'token = dapi-default', ...named, ...nowhere].join('\n'),
+    )
+    vi.stubEnv('DATABRICKS_CONFIG_FILE', file)
+    const asking = (profile: string) => connect({ trackingUri: `databricks://${profile}` }).searchExperiments()
+    expect((await rejection(asking('dev'))).message).toContain(`no Databricks token in the profile dev of ${file}`)
+    expect((await rejection(asking('nowhere'))).message).toContain(
+      `no Databricks host in the profile nowhere of ${file}`,
+    )
+    expect(server.seen).toEqual([])
+    await asking('bas')
+    const basic = `Basic ${Buffer.from('ann:p').toString('base64')}`
+    expect(server.seen.map(({ headers }) => headers.authorization)).toEqual(server.seen.map(() => basic))
+    expect(server.seen).not.toEqual([])
   })
 
   it('a name that is no path is refused with the words of the service, and 429 tells how long to wait', async () => {
