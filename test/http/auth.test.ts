@@ -108,6 +108,22 @@ describe('credential files', () => {
     expect(mlflowCredentials('')).toEqual({})
   })
 
+  it.each([
+    ['two % are one', 'password = a%%b%%%%c', 'a%b%%c'],
+    ['one % alone, which Python refuses, is one', 'password = a%b%', 'a%b%'],
+    ['what is indented goes on', 'password = ab\n  cd\n\n\t[e]=f\n# no\n\n', 'ab\ncd\n\n[e]=f'],
+    ['what stands as deep as its key does not', '  password = ab\n  other = c', 'ab'],
+    ['a first line may be empty', 'password =\n  hidden', '\nhidden'],
+  ])('MLflow’s is read as Python’s configparser reads it: %s', (_, text, password) => {
+    const named = text.replace('password', 'mlflow_tracking_password')
+    expect(mlflowCredentials(`[mlflow]\n${named}\n[other]\nx = y`)).toEqual({ password })
+  })
+
+  it('Databricks’ is read with keys at any depth, and with % as it stands', () => {
+    const text = '[eu]\nhost = https://b.cloud\n  token = dapi%%1\n'
+    expect(databricksProfile(text, 'eu')).toEqual({ host: 'https://b.cloud', token: 'dapi%%1' })
+  })
+
   it('Databricks’ gives host and token by profile, each what stands in it alone', () => {
     const text =
       '[DEFAULT]\r\nhost = https://a.cloud\r\ntoken = dapi1\r\n\r\n[eu]\r\nhost: https://b.cloud\r\n[no]\r\ntoken = t\r\n'
