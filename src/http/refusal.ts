@@ -51,8 +51,10 @@ const shownId = ({ headers, hide }: RawAnswer): string | undefined => {
 /** Whether a content type is that of a page. */
 export const isHtmlType = (type: string | undefined): boolean => /html/i.test(type ?? '')
 
+/** Flask calls plain words HTML too, as MLflow's "Permission denied". */
 const isHtml = ({ headers, text }: RawAnswer) =>
-  isHtmlType(header(headers, 'content-type')) || /^\s*<(!doctype|html)/i.test(text)
+  /^\s*<(!doctype|html)/i.test(text) ||
+  (isHtmlType(header(headers, 'content-type')) && /^\s*<|<(html|head|title|body)\b/i.test(text))
 
 /** What answered, in a few words of its own: the title of a page, the start of a text. */
 function saying(answer: RawAnswer): string {
@@ -135,6 +137,12 @@ function foreign(answer: RawAnswer, options: CairnErrorOptions): CairnError {
   if (status === 403 && /invalid host header/i.test(text))
     return new ProtocolError(
       `${url} refuses its own host name ("Invalid Host header"): start the server with --allowed-hosts naming it (MLFLOW_SERVER_ALLOWED_HOSTS)`,
+      options,
+    )
+  if (status === 403)
+    return errorFromCode(
+      undefined,
+      `${said}: the user who asks lacks the permission for this; check whose credentials are sent, and have whoever runs that server grant it`,
       options,
     )
   if (status === 404 || status === 405)
