@@ -1,3 +1,4 @@
+import { InvalidParameterError } from '../errors.js'
 import { streamed } from '../server/reply.js'
 import type { Operation } from '../transport/transport.js'
 
@@ -13,7 +14,7 @@ export type Fault = {
   readonly delayMs?: number
 } & (
   | {
-      /** Answers with this status instead, without carrying the request out. */
+      /** Answers with this status (200 to 599) instead, without carrying the request out; 204, 205 and 304 have no body. */
       readonly status: number
       readonly headers?: Readonly<Record<string, string>>
       readonly body?: string
@@ -39,7 +40,7 @@ interface Armed {
 
 /** A script of faults: each is armed, meets the requests it is for, and is spent. */
 export interface Faults {
-  /** Arms a fault; those armed first come first. */
+  /** Arms a fault; those armed first come first. Throws `InvalidParameterError` for an answer that cannot be sent. */
   add(fault: Fault): void
   /** Disarms all that are left. */
   clear(): void
@@ -53,6 +54,7 @@ export function faultScript(): Faults & { next(subject: string | undefined): Fau
   return {
     add(fault) {
       const { skip = 0, times = 1 } = fault
+      if ('status' in fault) sendable(fault)
       if (times > 0) armed.push({ fault, skip, left: times })
     },
     clear() {
@@ -82,7 +84,7 @@ export async function suffer(fault: Fault, handle: Handle): Promise<Response | '
   if (fault.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, fault.delayMs))
   if ('status' in fault) {
     if (fault.carriedOut) await handle()
-    return scripted(fault.status, fault.headers, fault.body)
+    return scripted(fault)
   }
   if (!('break' in fault)) return handle()
   if (fault.break === 'refuse') return 'hang up'
@@ -91,10 +93,27 @@ export async function suffer(fault: Fault, handle: Handle): Promise<Response | '
   return fault.break === 'cut' ? torn(reply) : 'hang up'
 }
 
-function scripted(status: number, headers: Readonly<Record<string, string>> = {}, body?: string): Response {
+const WITHOUT_BODY = new Set([204, 205, 304])
+
+type Scripted = Extract<Fault, { readonly status: number }>
+
+function scripted({ status, headers = {}, body }: Scripted): Response {
+  if (WITHOUT_BODY.has(status)) return new Response(null, { status, headers })
   const asJson = { error_code: status === 429 ? 'REQUEST_LIMIT_EXCEEDED' : 'INTERNAL_ERROR', message: 'by script' }
   const text = body ?? JSON.stringify(asJson)
   return new Response(text, { status, headers: { 'content-type': 'application/json', ...headers } })
+}
+
+/** A test is told of its mistake where it makes it, and not by a 500 that nobody scripted. */
+function sendable(fault: Scripted): void {
+  try {
+    scripted(fault)
+  } catch (error) {
+    throw new InvalidParameterError(
+      `The answer of this fault cannot be sent: ${(error as Error).message}; give a status of 200 to 599, and headers that HTTP can carry`,
+      { cause: error },
+    )
+  }
 }
 
 /** A reply that promises more than comes. */

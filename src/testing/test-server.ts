@@ -57,6 +57,8 @@ export interface TestServer {
  * misbehaves by script. `await using server = await startTestServer()` ends it with the block.
  */
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
+  const faults = faultScript()
+  for (const fault of options.faults ?? []) faults.add(fault)
   const dir = options.dir ?? join(tmpdir(), `cairn-test-server-${randomUUID()}`)
   await makeDirs(dir, 0o700)
   const artifacts = fileArtifacts(join(dir, 'artifacts'))
@@ -73,8 +75,6 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       }))
     },
   })
-  const faults = faultScript()
-  for (const fault of options.faults ?? []) faults.add(fault)
   const requests: TestRequest[] = []
   const named = (options.hosts ?? []).map((host) => host.toLowerCase())
   let port = 0
@@ -88,23 +88,29 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
 
   const listening = await listen(
     async (request, bindings) => {
-      const { method, url = '/' } = bindings.incoming
-      const operation = subjectOf(app, method ?? 'GET', pathOf(url))
+      const { method = 'GET', url = '/' } = bindings.incoming
+      const operation = subjectOf(app, method, pathOf(url))
       const fault = faults.next(operation)
-      // A fault may carry a request out twice: its body is read once, before.
-      const body = fault && method !== 'GET' && method !== 'HEAD' ? await request.arrayBuffer() : undefined
-      const again = () =>
-        body === undefined
-          ? request
-          : new Request(request.url, { method: request.method, headers: request.headers, body })
-      const handle = async () =>
-        stranger(url, request.headers.get('authorization'), options.credentials) ?? app.fetch(again(), bindings)
-      const reply = await (fault ? suffer(fault, handle) : handle())
-      const status = reply === 'hang up' ? undefined : reply.status
-      requests.push({ method: method ?? 'GET', url, operation, status })
-      if (reply !== 'hang up') return reply
-      bindings.incoming.socket.destroy()
-      return new Response()
+      let status: number | undefined
+      try {
+        // A fault may carry a request out twice: its body is read once, before.
+        const body = fault && method !== 'GET' && method !== 'HEAD' ? await request.arrayBuffer() : undefined
+        const again = () =>
+          body === undefined
+            ? request
+            : new Request(request.url, { method: request.method, headers: request.headers, body })
+        const handle = async () =>
+          stranger(url, request.headers.get('authorization'), options.credentials) ?? app.fetch(again(), bindings)
+        const reply = await (fault ? suffer(fault, handle) : handle())
+        if (reply !== 'hang up') {
+          status = reply.status
+          return reply
+        }
+        bindings.incoming.socket.destroy()
+        return new Response()
+      } finally {
+        requests.push({ method, url, operation, status })
+      }
     },
     { port: options.port },
   )

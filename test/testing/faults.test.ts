@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest'
+import { connect } from 'node:net'
+import { describe, expect, it, vi } from 'vitest'
 import { proxied } from '../../src/artifacts/proxied.js'
-import { NetworkError, RateLimitError, UnauthenticatedError } from '../../src/errors.js'
+import { InvalidParameterError, NetworkError, RateLimitError, UnauthenticatedError } from '../../src/errors.js'
 import { sender } from '../../src/http/send.js'
 import { type Fault, startTestServer } from '../../src/testing/index.js'
 import { httpTransport } from '../../src/transport/http.js'
@@ -75,6 +76,37 @@ describe('the test server', () => {
       ['searchExperiments', 401],
       ['searchExperiments', 200],
     ])
+  })
+
+  it.each([204, 205, 304])('answers %i, which has no body, when told to', async (status) => {
+    await using server = await startTestServer({ faults: [{ status, headers: { 'x-by': 'script' } }] })
+    const answer = await fetch(`${server.url}/health`)
+    expect([answer.status, answer.headers.get('x-by'), await answer.text()]).toEqual([status, 'script', ''])
+    expect(server.requests).toMatchObject([{ method: 'GET', url: '/health', status }])
+    expect((await fetch(`${server.url}/health`)).status).toBe(200)
+  })
+
+  it.each<Fault>([
+    { status: 101 },
+    { status: 199 },
+    { status: 600 },
+    { status: Number.NaN },
+    { status: 500, headers: { 'x-a': 'b\nc' } },
+  ])('refuses to arm an answer that cannot be sent: %j', async (fault) => {
+    await using server = await startTestServer()
+    expect(() => server.faults.add(fault)).toThrow(InvalidParameterError)
+    expect(() => server.faults.add(fault)).toThrow('a status of 200 to 599')
+    expect(server.faults.left).toBe(0)
+    expect(await rejection(startTestServer({ faults: [fault] }))).toBeInstanceOf(InvalidParameterError)
+  })
+
+  it('remembers a request too whose body broke off', async () => {
+    await using server = await startTestServer({ faults: [{ on: 'createRun', break: 'double' }] })
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+    const head = 'POST /api/2.0/mlflow/runs/create HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99\r\n\r\n'
+    socket.write(`${head}{"experiment`, () => setImmediate(() => socket.destroy()))
+    await vi.waitFor(() => expect(server.requests).toMatchObject([{ method: 'POST', operation: 'createRun' }]))
+    expect(server.requests[0]?.status).toBeUndefined()
   })
 
   it('is not met by a fault that is to strike no times', async () => {
