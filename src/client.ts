@@ -72,8 +72,8 @@ export interface Client extends Experiments, Runs, Registry, AsyncDisposable {
    */
   downloadArtifacts(target: ArtifactTarget, options?: DownloadOptions): Promise<string>
   /**
-   * Looks at all that has to be well: address, server, version, authentication, proxy, clock, artifacts, cache, spool. Each
-   * answer is `{ name, status, detail, fix? }`; what is not well is an answer, not an error.
+   * Looks at all that has to be well: address, server, version, authentication, proxy, clock, artifacts, registry, cache,
+   * spool. Each answer is `{ name, status, detail, fix? }`; what is not well is an answer, not an error.
    */
   doctor(): Promise<Check[]>
   /**
@@ -261,13 +261,18 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
     },
     async doctor() {
       const { doctor } = await import('./doctor.js')
-      const { openServer } = parts
+      const { tracking: runs, registry } = backends
+      const sendAt = (uri: string) => {
+        const open = parts.serverAt(uri)
+        return open && (async () => (await open()).send)
+      }
       return doctor({
-        trackingUri: backends.tracking.uri,
-        registryUri: backends.registry.uri,
+        trackingUri: runs.uri,
+        registryUri: registry.uri,
         chosen: parts.chosen,
         transport: tracking,
-        send: openServer && (async () => (await openServer()).send),
+        send: sendAt(runs.uri),
+        registry: sendAt(registry.uri),
         proxies: settings.http,
         cache: async () => (await cache()).info(),
         cacheDir: settings.cacheDir,

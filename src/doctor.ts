@@ -1,6 +1,7 @@
 import { isLocal } from './artifacts/location.js'
 import { cache, localStore, spool, trackingUri } from './doctor/disk.js'
 import { safely } from './doctor/fixes.js'
+import { localRegistry, registryChecks } from './doctor/registry.js'
 import { serverChecks } from './doctor/server.js'
 import type { ProxyOptions, Send } from './http/send.js'
 import type { CacheInfo } from './models/cache.js'
@@ -26,6 +27,8 @@ export interface DoctorDeps {
   readonly transport: () => Promise<Transport>
   /** The way to the server, when the tracking URI is one. */
   readonly send: (() => Promise<Send>) | undefined
+  /** The way to the registry, when that is a server. */
+  readonly registry: (() => Promise<Send>) | undefined
   /** The proxies that the environment names. */
   readonly proxies: ProxyOptions
   readonly cache: () => Promise<CacheInfo>
@@ -48,10 +51,13 @@ export interface Look {
 
 /** Looks at all that has to be well for runs to arrive and models to load; never throws because something is not. */
 export async function doctor(deps: DoctorDeps): Promise<Check[]> {
+  const isApart = deps.registryUri !== deps.trackingUri
   const looks: Look[] = [
     { name: 'tracking URI', look: () => trackingUri(deps) },
     ...(isLocal(deps.trackingUri) ? [{ name: 'store', look: () => localStore(deps) }] : []),
     ...(deps.send ? serverChecks(deps, deps.send) : []),
+    ...(isLocal(deps.registryUri) && isApart ? [{ name: 'registry', look: () => localRegistry(deps) }] : []),
+    ...(deps.registry && isApart ? registryChecks(deps, deps.registry) : []),
     { name: 'cache', look: () => cache(deps) },
     { name: 'spool', look: () => spool(deps) },
   ]

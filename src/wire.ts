@@ -75,8 +75,8 @@ export interface Parts {
   readonly openArtifacts: OpenArtifacts
   /** Whether somebody said where runs go, or it is the default. */
   readonly chosen: boolean
-  /** The way to the tracking server, when there is one. */
-  readonly openServer: (() => Promise<Remote>) | undefined
+  /** The way to the server at a tracking or registry URI, when it is one. */
+  readonly serverAt: (uri: string) => (() => Promise<Remote>) | undefined
   readonly flavors: () => Promise<readonly Flavor[]>
   /** What is kept on disk on its way to the tracking server; undefined for a store of this machine. */
   readonly spool: Spool | undefined
@@ -355,7 +355,7 @@ export function wire(options: ClientOptions): Parts {
     },
     openArtifacts,
     chosen,
-    openServer: /^(https?|databricks):/i.test(trackingUri) ? () => remoteAt(trackingUri) : undefined,
+    serverAt: (uri) => (/^(https?|databricks):/i.test(uri) ? () => remoteAt(uri) : undefined),
     flavors: async () => [...(options.flavors ?? []), ...(await Promise.all(flavors.map((load) => load())))],
     spool,
     deliverSpool: (how) =>

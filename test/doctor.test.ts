@@ -42,8 +42,9 @@ describe('doctor', () => {
       ['proxy', 'ok'],
       ['reachable', 'ok'],
       ['clock', 'ok'],
-      ['server', 'ok'],
       ['host check', 'ok'],
+      ['path', 'ok'],
+      ['server', 'ok'],
       ['authentication', 'ok'],
       ['artifacts', 'ok'],
       ['cache', 'ok'],
@@ -62,6 +63,67 @@ describe('doctor', () => {
     expect(named(checks, 'artifacts')).toMatchObject({ status: 'skip' })
     expect(named(checks, 'cache')).toMatchObject({ status: 'ok' })
   })
+
+  it('looks at a registry server of its own as well, under its own name and variable', async () => {
+    await using server = await startTestServer()
+    await using registryServer = await startTestServer({ credentials: { token: 't' } })
+    const looks = async (registryUri: string, trackingUri = server.url) =>
+      (await patient(trackingUri, { registryUri }).doctor()).filter(({ name }) => name.startsWith('registry'))
+    const strange = await looks(registryServer.url)
+    expect(strange.map(({ name, status }) => [name, status])).toEqual([
+      ['registry credentials', 'ok'],
+      ['registry proxy', 'ok'],
+      ['registry reachable', 'ok'],
+      ['registry clock', 'ok'],
+      ['registry host check', 'ok'],
+      ['registry path', 'ok'],
+      ['registry server', 'ok'],
+      ['registry authentication', 'fail'],
+    ])
+    registryServer.faults.add({ on: 'searchExperiments', status: 403, times: 9 })
+    const known = registryServer.url.replace('//', '//ann:secret@')
+    expect(JSON.stringify(await looks(known))).not.toContain('secret')
+    expect(named(await patient(server.url, { registryUri: known }).doctor(), 'tracking URI')?.status).toBe('warn')
+    for (const trackingUri of [server.url, join(tempDir(), 'mlruns')]) {
+      const away = await looks('http://127.0.0.1:9', trackingUri)
+      expect(named(away, 'registry reachable')).toMatchObject({
+        status: 'fail',
+        fix: expect.stringContaining('host and port in MLFLOW_REGISTRY_URI'),
+      })
+      expect(named(away, 'registry authentication')?.detail).toContain('registry reachable')
+    }
+    const below = named(await looks(`${server.url}/api/2.0`), 'registry path')
+    expect(below?.detail).toContain('the path in the registry URI is wrong')
+    expect(below?.fix).toContain('off the end of MLFLOW_REGISTRY_URI')
+    expect(await looks(server.url)).toEqual([])
+    expect(registryServer.faults.left).toBe(9)
+  })
+
+  it('looks at a registry in a folder of its own', async () => {
+    const file = join(tempDir(), 'file')
+    writeFileSync(file, '')
+    const look = async (registryUri: string) =>
+      named(await patient(join(tempDir(), 'mlruns'), { registryUri }).doctor(), 'registry')
+    expect(await look(join(tempDir(), 'models'))).toMatchObject({ status: 'ok' })
+    expect(await look(join(file, 'below'))).toMatchObject({
+      status: 'fail',
+      fix: expect.stringContaining('MLFLOW_REGISTRY_URI'),
+    })
+  })
+
+  it.each(['/api/2.0', '/api/2.0/mlflow/', '/ajax-api/3.0'])(
+    'names %s as what the address has too much of',
+    async (tail) => {
+      await using server = await startTestServer()
+      const checks = await patient(`${server.url}${tail}`).doctor()
+      expect(named(checks, 'path')).toMatchObject({
+        status: 'fail',
+        detail: expect.stringContaining('the path in the tracking URI is wrong'),
+        fix: expect.stringContaining(`take ${tail.replace(/\/$/, '')} off the end of MLFLOW_TRACKING_URI`),
+      })
+      expect(named(checks, 'authentication')).toMatchObject({ status: 'skip', detail: expect.stringContaining('path') })
+    },
+  )
 
   it('tells missing credentials from a missing server', async () => {
     await using server = await startTestServer({ credentials: { username: 'ada', password: 'secret' } })
@@ -161,6 +223,15 @@ describe('doctor, asked about a server that', () => {
       'fail',
       /right to read/,
     ],
+    ['is served below another path', (_, to) => page(to, 404, 'Not Found'), 'path', 'fail', /--static-prefix/],
+    [
+      'has no workspaces',
+      (_, to) =>
+        asJson(to, { error_code: 'FEATURE_DISABLED', message: 'workspaces are not enabled on this server' }, 500),
+      'reachable',
+      'fail',
+      /unset MLFLOW_WORKSPACE/,
+    ],
     ['is behind a proxy that cannot reach it', (_, to) => page(to, 502, 'Bad Gateway'), 'reachable', 'fail', /runs/],
     ['breaks off', (_, to) => void to.socket?.destroy(), 'reachable', 'fail', /runs/],
     [
@@ -217,6 +288,16 @@ describe('doctor, asked about a server that', () => {
     const others = checks.filter((check) => check.name !== name && check.status !== 'skip')
     expect(others.map((check) => [check.name, check.status])).toEqual(others.map((check) => [check.name, 'ok']))
     for (const { detail } of checks) expect(detail).not.toBe('')
+  })
+
+  it('is too old for what is asked of it: says so, and blames no path', async () => {
+    const lacks = { '/api': (_: string, to: ServerResponse) => void to.writeHead(404).end() }
+    const old = well({}, { ...lacks, '/version': (_, to) => void to.end('1.20.0') })
+    const server = await answering(({ url }, response) => old(url, response))
+    const checks = await patient(server.url).doctor()
+    expect(named(checks, 'path')?.status).toBe('ok')
+    expect(named(checks, 'server')?.fix).toContain('update the server')
+    expect(named(checks, 'authentication')?.detail).toContain('The server has no searchExperiments')
   })
 
   it('is behind a proxy that is not there: names the proxy, and not the server', async () => {
@@ -289,7 +370,7 @@ describe('doctor, asked about a server that', () => {
     vi.stubEnv('HTTP_PROXY', 'socks5://u:hunter2@127.0.0.1:1080')
     const socks = await patient(server.url).doctor()
     expect(named(socks, 'proxy')).toMatchObject({ status: 'fail', fix: expect.stringContaining('NO_PROXY') })
-    expect(socks.filter(({ status }) => status === 'skip')).toHaveLength(6)
+    expect(socks.filter(({ status }) => status === 'skip')).toHaveLength(7)
     expect(JSON.stringify(socks)).not.toContain('hunter2')
     vi.unstubAllEnvs()
   })

@@ -15,7 +15,7 @@ export async function trackingUri({ trackingUri: uri, registryUri, chosen }: Doc
       detail: `${detail} (the default), beside an mlflow.db of Python's client`,
       fix: 'serve that database with mlflow server --backend-store-uri sqlite:///mlflow.db, and set MLFLOW_TRACKING_URI',
     }
-  if (/^[a-z]+:\/\/[^/]*@/i.test(uri))
+  if ([uri, registryUri].some((one) => /^[a-z]+:\/\/[^/]*@/i.test(one)))
     return {
       status: 'warn',
       detail: `${detail}, with credentials in it, which other programs may show`,
@@ -39,7 +39,7 @@ export async function localStore({ trackingUri: root, transport }: DoctorDeps): 
 }
 
 /** Whether a folder may be written, or made where it is not there. */
-async function canMake(path: string): Promise<boolean> {
+export async function canMake(path: string): Promise<boolean> {
   for (let at = resolve(path); ; at = dirname(at)) {
     const facts = await factsBehind(at).catch(() => undefined)
     if (facts || at === dirname(at)) return facts?.kind === 'directory' && canWrite(at)

@@ -25,6 +25,7 @@ const NAMES: readonly (readonly [RegExp, string])[] = [
   [/may speak plain HTTP/, 'begin MLFLOW_TRACKING_URI with http://'],
   [/SOCKS/, 'name an http proxy in HTTPS_PROXY, or the server in NO_PROXY'],
   [/HTTPS?_PROXY/, 'correct HTTPS_PROXY or HTTP_PROXY, or name the server in NO_PROXY'],
+  [/workspaces are not enabled/i, 'unset MLFLOW_WORKSPACE, or start the server with --enable-workspaces'],
   [/MLFLOW_SERVER_ALLOWED_HOSTS/, 'start the server with --allowed-hosts and the name in MLFLOW_TRACKING_URI'],
   [
     /a redirect to/,
@@ -45,7 +46,8 @@ function fixFor(error: unknown): string {
   if (named) return named
   if (error instanceof UnauthenticatedError)
     return 'set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN'
-  if (error instanceof PermissionDeniedError) return 'ask whoever runs the server for the right to read experiments'
+  if (error instanceof PermissionDeniedError)
+    return 'ask whoever runs the server for the right to read experiments and models'
   const cause = (error as { cause?: { code?: unknown } } | undefined)?.cause?.code
   if (typeof cause === 'string' && CAUSES[cause]) return CAUSES[cause]
   if (error instanceof TimeoutError)

@@ -4,21 +4,32 @@ import { CairnError, ProtocolError } from '../errors.js'
 import { proxyFor } from '../http/proxy.js'
 import type { HttpAnswer, Send } from '../http/send.js'
 import { httpTransport } from '../transport/http.js'
+import type { Transport } from '../transport/transport.js'
 import { failed } from './fixes.js'
 
 const SKEW_LIMIT_MS = 30_000
 /** Older servers are not tried with Cairn. */
 const OLDEST = [2, 9] as const
 
-/** All that has to be well with a server, in the order in which one thing needs another. */
+/** All that has to be well with the server of the runs, in the order in which one thing needs another. */
 export function serverChecks(deps: DoctorDeps, send: () => Promise<Send>): Look[] {
+  const outcome = trial(send, anExperiment)
+  return [
+    ...wayChecks(deps, send, outcome),
+    {
+      name: 'artifacts',
+      after: [...ANSWERS, 'authentication'],
+      look: async () => artifacts(await outcome(), await send()),
+    },
+  ]
+}
+
+const ANSWERS = ['proxy', 'reachable']
+
+/** All that has to be well before a server takes a call, whose `outcome` is known. */
+export function wayChecks(deps: DoctorDeps, send: () => Promise<Send>, outcome: () => Promise<Outcome>): Look[] {
   let date: unknown
-  let asked: Promise<Outcome> | undefined
-  const outcome = (): Promise<Outcome> => {
-    asked ??= send().then(anExperiment)
-    return asked
-  }
-  const after = ['proxy', 'reachable']
+  const after = ANSWERS
 
   return [
     { name: 'credentials', look: async () => credentials(await send()) },
@@ -35,13 +46,13 @@ export function serverChecks(deps: DoctorDeps, send: () => Promise<Send>): Look[
       },
     },
     { name: 'clock', after, look: () => clock(date, deps.now()) },
-    { name: 'server', after, look: async () => server(await send()) },
     { name: 'host check', after, look: async () => hostCheck(await outcome()) },
-    { name: 'authentication', after: [...after, 'host check'], look: async () => authentication(await outcome()) },
+    { name: 'path', after: [...after, 'host check'], look: async () => path(await outcome(), await send()) },
+    { name: 'server', after: [...after, 'path'], look: async () => server(await send()) },
     {
-      name: 'artifacts',
-      after: [...after, 'authentication'],
-      look: async () => artifacts(await outcome(), await send()),
+      name: 'authentication',
+      after: [...after, 'host check', 'path'],
+      look: async () => authentication(await outcome()),
     },
   ]
 }
@@ -83,11 +94,13 @@ function clock(date: unknown, now: number): Found {
   return { status: 'warn', detail, fix: 'set the clock: points carry the time of this machine' }
 }
 
+const VERSION = /^\s*(\d+)\.(\d+)[\w.+-]*\s*$/
+
 async function server(send: Send): Promise<Found> {
   const [version, info] = await Promise.all(
     ['/version', '/api/3.0/mlflow/server-info'].map((path) => answerOf(send, path)),
   )
-  const named = textOf(version).match(/^\s*(\d+)\.(\d+)[\w.+-]*\s*$/)
+  const named = VERSION.exec(textOf(version))
   const store = /"store_type"\s*:\s*"(\w+)"/.exec(textOf(info))?.[1]
   if (!named) return { status: 'ok', detail: 'it does not tell its version, as managed services do not' }
   const detail = `MLflow ${named[0].trim()}${store ? ` on ${store}` : ''}`
@@ -100,17 +113,29 @@ async function server(send: Send): Promise<Found> {
 const textOf = (answer: HttpAnswer | CairnError | undefined): string =>
   answer === undefined || answer instanceof CairnError ? '' : answer.text
 
-/** What came of one call that needs all of it: the first experiment, or the reason why not. */
-type Outcome = { readonly location: string | undefined } | { readonly error: CairnError }
+/** What came of one call that needs all of it: where the artifacts are that it tells of, or the reason why not. */
+export type Outcome = { readonly location: string | undefined } | { readonly error: CairnError }
 
-/** One try, without waiting for better times. */
-async function anExperiment(send: Send): Promise<Outcome> {
-  try {
-    const { experiments } = await httpTransport({ send }).call('searchExperiments', { max_results: 1 })
-    return { location: experiments[0]?.artifact_location }
-  } catch (error) {
-    if (error instanceof CairnError) return { error }
-    throw error
+const anExperiment = async (there: Transport): Promise<string | undefined> =>
+  (await there.call('searchExperiments', { max_results: 1 })).experiments[0]?.artifact_location
+
+/** One try for all who ask, without waiting for better times. */
+export function trial(
+  send: () => Promise<Send>,
+  call: (there: Transport) => Promise<string | undefined>,
+): () => Promise<Outcome> {
+  let asked: Promise<Outcome> | undefined
+  async function tried(): Promise<Outcome> {
+    try {
+      return { location: await call(httpTransport({ send: await send() })) }
+    } catch (error) {
+      if (error instanceof CairnError) return { error }
+      throw error
+    }
+  }
+  return () => {
+    asked ??= tried()
+    return asked
   }
 }
 
@@ -118,6 +143,21 @@ function hostCheck(outcome: Outcome): Found {
   if ('error' in outcome && outcome.error instanceof ProtocolError && /Host header/i.test(outcome.error.message))
     return failed(outcome.error)
   return { status: 'ok', detail: 'the server knows the name it is called by' }
+}
+
+/** A server that tells its version stands where it should; what it lacks then, it is too old for. */
+async function path(outcome: Outcome, send: Send): Promise<Found> {
+  if (!('error' in outcome)) return { status: 'ok', detail: `the API of MLflow is at ${send.base}` }
+  if (outcome.error.code !== 'ENDPOINT_NOT_FOUND' || VERSION.test(textOf(await answerOf(send, '/version'))))
+    return { status: 'ok', detail: 'nothing speaks against it' }
+  const tail = /\/(?:ajax-)?api(?:\/\d\.\d)?(?:\/mlflow)?\/*$/i.exec(send.base)?.[0]
+  return {
+    status: 'fail',
+    detail: `the path in the tracking URI is wrong: something answers, but there is no MLflow at ${send.base}`,
+    fix: tail
+      ? `take ${tail} off the end of MLFLOW_TRACKING_URI: it is added to it`
+      : 'correct the path in MLFLOW_TRACKING_URI: the --static-prefix of the server, or what a proxy has in its place, or none',
+  }
 }
 
 const authentication = (outcome: Outcome): Found =>
