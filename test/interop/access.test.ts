@@ -76,7 +76,9 @@ describe.skipIf(!available('latest'))('a server with basic authentication', () =
     const { experiment_id } = await httpTransport({ send: admin }).call('createExperiment', { name: fresh('owned') })
     const reader = as('reader', 'a long password')
     expect((await reader.call('getExperiment', { experiment_id })).experiment.experiment_id).toBe(experiment_id)
-    expect(await rejection(reader.call('deleteExperiment', { experiment_id }))).toBeInstanceOf(PermissionDeniedError)
+    const forbidden = await rejection(reader.call('deleteExperiment', { experiment_id }))
+    expect(forbidden).toBeInstanceOf(PermissionDeniedError)
+    expect(forbidden.message).toContain('a text: "Permission denied": the user who asks lacks the permission')
   })
 })
 
