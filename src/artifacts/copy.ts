@@ -57,7 +57,10 @@ export async function upload(
   const signal = sharedSignal(outer)
   const target = checkArtifactPath(to)
   const files = typeof from === 'string' ? await tree(from) : await Promise.all(from.map(pinned))
-  for (const { path } of files) checkArtifactPath(joinPath(target, path))
+  for (const file of files) {
+    const path = checkArtifactPath(joinPath(target, file.path))
+    store.checkWritable?.(path)
+  }
   const total = files.reduce((sum, file) => sum + file.size, 0)
   let loaded = 0
   const send = async (file: TreeFile): Promise<void> => {

@@ -13,6 +13,9 @@ export const schemeOf = (uri: string): string => SCHEME.exec(uri)?.[1]?.toLowerC
 /** Whether a URI means a place on this machine: a path, a drive, a UNC name or a `file:` URI. */
 export const isLocal = (uri: string): boolean => schemeOf(uri) === 'file'
 
+/** Whether a URI means what a tracking server passes on. */
+export const isServed = (uri: string): boolean => /^(?:mlflow-artifacts|https?)$/.test(schemeOf(uri))
+
 /** The absolute path that a path or `file:` URI means; `InvalidParameterError` for another host, a query or a fragment. */
 export function localPath(uri: string, platform: string = process.platform): string {
   const refuse = (reason: string): never => {

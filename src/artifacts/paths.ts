@@ -29,5 +29,14 @@ export function checkLocalPath(path: string, platform: string = process.platform
   return clean
 }
 
+/** Refuses a path that MLflow's servers keep under another name, where it may replace a file: they decode it once too often. */
+export function checkServedPath(path: string): void {
+  const [code] = /%[0-9a-f]{2}/i.exec(path) ?? []
+  if (code !== undefined)
+    throw new UnsafePathError(
+      `The artifact path ${JSON.stringify(path)} is refused: it contains ${JSON.stringify(code)}, which MLflow servers decode, so that they keep the file under another name; rename it`,
+    )
+}
+
 /** Two artifact paths as one. */
 export const joinPath = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join('/')

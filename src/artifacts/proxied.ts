@@ -7,7 +7,7 @@ import { systemClock } from '../http/clock.js'
 import { notMlflow } from '../http/refusal.js'
 import type { HttpAnswer, Send } from '../http/send.js'
 import { encodeSegment, printable } from '../http/url.js'
-import { checkArtifactPath, joinPath } from './paths.js'
+import { checkArtifactPath, checkServedPath, joinPath } from './paths.js'
 import type { ArtifactFile, ArtifactStore, OpenArtifacts } from './store.js'
 
 /** How transfers are tried again; each of them may be repeated without harm. */
@@ -77,6 +77,8 @@ function proxiedStore(send: Send, { origin, endpoint, root }: Place, options: Pr
   const common = { origin, idempotent: true }
 
   return {
+    checkWritable: checkServedPath,
+
     async list(path, { signal } = {}) {
       const dir = joinPath(root, checkArtifactPath(path))
       const query = dir === '' ? '' : `?path=${encodeURIComponent(dir)}`
@@ -91,6 +93,7 @@ function proxiedStore(send: Send, { origin, endpoint, root }: Place, options: Pr
     },
 
     async write(path, data, { signal } = {}) {
+      checkServedPath(path)
       const headers = { 'content-type': data.type || 'application/octet-stream' }
       const put = () =>
         send.text({

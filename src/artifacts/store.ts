@@ -22,6 +22,8 @@ export interface ArtifactStore {
   write(path: string, data: Blob, options?: TransferOptions): Promise<void>
   /** Removes a file, or a directory with all below it; absent is success. */
   remove(path: string, options?: TransferOptions): Promise<void>
+  /** Throws for a path that reads well but that this store cannot keep a file under; asked before anything is written. */
+  checkWritable?(path: string): void
 }
 
 /** Opens the store that serves a URI. */

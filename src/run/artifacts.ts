@@ -57,6 +57,7 @@ export function artifactVerbs({ store, setTag, tagOf }: ArtifactDeps): ArtifactV
   async function addTable(file: string, added: SplitTable, options?: ArtifactOptions): Promise<void> {
     const files = await store()
     const path = checkArtifactPath(file)
+    files.checkWritable?.(path)
     let before: string | undefined
     try {
       before = await textAt(files, path, options)

@@ -1,4 +1,6 @@
 import { join } from 'node:path'
+import { isServed } from '../artifacts/location.js'
+import { checkServedPath } from '../artifacts/paths.js'
 import type { OpenArtifacts, TransferOptions } from '../artifacts/store.js'
 import type { SplitTable } from '../core/table.js'
 import { blobOf, removeAll, saveStream } from '../disk/files.js'
@@ -32,6 +34,11 @@ export interface Kept {
 /** How often one that waits for its answer looks whether the server is known to be away. */
 const LOOK_MS = 250
 const KEPT_CALLS: ReadonlySet<Operation> = new Set<Operation>(['logInputs', 'logOutputs'])
+
+/** Refuses at the call what a server would refuse once it is back; most pass files on by themselves. */
+export function checkKeptPath(artifactUri: string | undefined, path: string): void {
+  if (!artifactUri || isServed(artifactUri)) checkServedPath(path)
+}
 
 /**
  * Files and calls of a run that go straight to its server, and into the run's folder of the spool while that is away: from
@@ -158,6 +165,7 @@ export function keptOrSent(deps: KeptDeps): Kept {
   }
 
   const store: RunFiles = {
+    checkWritable: (path) => checkKeptPath(artifactUri, path),
     list: async (path, options) => (await online()).list(path, options),
     remove: async (path, options) => (await online()).remove(path, options),
     async read(path, { signal } = {}) {
@@ -173,6 +181,7 @@ export function keptOrSent(deps: KeptDeps): Kept {
       throw unread(path, got.reason)
     },
     async write(path, data, { signal } = {}) {
+      checkKeptPath(artifactUri, path)
       const keepIt = (reason = awayFor()) => keepFile(path, data, { signal, reason })
       if (mustWait() && outlet.isOpen) await keepIt()
       else {

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { makeDirs, removeAll } from '../disk/files.js'
+import { tree } from '../disk/tree.js'
 import { type CairnError, TimeoutError, UnavailableError } from '../errors.js'
 import type { CarryDeps } from '../models/carried.js'
 import type { LogModelOptions, ModelInfo } from '../models/log.js'
 import type { PackageDeps } from '../models/package.js'
 import { inRoom } from '../spool/room.js'
+import { checkKeptPath } from './kept.js'
 import { isOutage } from './offline.js'
 import type { LiveRun } from './run.js'
 import type { SpooledOutlet } from './spooled.js'
@@ -68,6 +70,7 @@ async function keptOrSent(
   await makeDirs(dir, 0o700)
   try {
     const { packed, info } = await packForRun(await ways.packaging(), dir, known, options)
+    for (const { path } of await tree(dir, { links: 'refuse' })) checkKeptPath(run.artifactUri, path)
     const signal = AbortSignal.any([spooled.leaving, options.signal].filter((one) => one !== undefined))
     const goesOn = (error: unknown): error is CairnError =>
       isOutage(error) && spooled.isOpen && !options.signal?.aborted

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type Client, type ClientOptions, createClient, NetworkError, UnauthenticatedError } from '../../src/index.js'
@@ -42,6 +42,22 @@ async function away(options: ClientOptions = {}) {
 }
 
 describe('a run that starts while its server is away', () => {
+  it('refuses at the call a file name that its server would decode into another, in a model too', async () => {
+    const { connect, comeBack } = await away()
+    const client = connect()
+    const run = await client.startRun({ experimentName: 'names' })
+    await expect(run.logText('x', 'x%20y.txt')).rejects.toThrow(/"%20".*rename/)
+    await expect(run.logTable([{ a: 1 }], 't%41.json')).rejects.toThrow(/"%41".*rename/)
+    const { dir, module } = linearModule()
+    writeFileSync(join(dir, 'x%20y.txt'), '')
+    await expect(run.logModel({ dir, module }, { name: 'model' })).rejects.toThrow(/"%20".*rename/)
+    await run.logText('half', '50%.csv')
+    await comeBack()
+    await run.end()
+    const [found] = await client.searchRuns({ experimentNames: ['names'] })
+    expect(await client.listArtifacts(found?.info.runId ?? '')).toMatchObject([{ path: '50%.csv' }])
+  })
+
   it('refuses what is too long to wait on disk where it is logged, and keeps all else', async () => {
     const { connect, comeBack, lines } = await away()
     const client = connect()
