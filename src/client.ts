@@ -173,7 +173,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
     const { resolveModel } = await import('./resolve/model.js')
     return {
       resolve: (uri, options) => resolveModel(backends, uri, options),
-      openArtifacts: parts.openArtifacts,
+      openArtifacts: backends.openArtifacts,
       cache: await cache(),
       scope: [backends.tracking.uri, backends.registry.uri],
       flavors: await parts.flavors(),
@@ -286,6 +286,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
       const side = async ({ backends: { tracking: store }, openArtifacts }: Parts) => ({
         uri: store.uri,
         local: store.local,
+        sharesDisk: store.sharesDisk,
         transport: await store.transport(),
         openArtifacts,
       })

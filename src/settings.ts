@@ -23,6 +23,8 @@ export interface Settings {
   /** How much may wait there, in bytes, 0 for nothing; undefined for a share of the disk, 4 GiB at the most. */
   readonly spoolMaxBytes: number | undefined
   readonly offline: 'fallback' | 'never'
+  /** Whether servers may name folders of this machine; undefined for those on it alone. */
+  readonly allowLocalSources: boolean | undefined
   readonly logLevel: string
 }
 
@@ -185,6 +187,7 @@ export function readSettings(env: Env = process.env): Settings {
     spoolDir: env.CAIRN_SPOOL_DIR || join(folder('XDG_STATE_HOME', '.local', 'state'), 'cairn', 'spool'),
     spoolMaxBytes: env.CAIRN_SPOOL_MAX_BYTES ? readNumber(env, 'CAIRN_SPOOL_MAX_BYTES', 0) : undefined,
     offline: readChoice(env, 'CAIRN_OFFLINE', ['fallback', 'never'], 'fallback'),
+    allowLocalSources: env.CAIRN_ALLOW_LOCAL_SOURCES ? readBoolean(env, 'CAIRN_ALLOW_LOCAL_SOURCES', false) : undefined,
     logLevel: readChoice(env, 'CAIRN_LOG_LEVEL', LOG_LEVELS, 'warn'),
   }
 }

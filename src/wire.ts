@@ -1,4 +1,4 @@
-import { isLocal, localPath, schemeOf } from './artifacts/location.js'
+import { checkSource, isLocal, localPath, schemeOf } from './artifacts/location.js'
 import { artifactOpener } from './artifacts/open.js'
 import type { ArtifactStore, OpenArtifacts } from './artifacts/store.js'
 import { InvalidParameterError, TimeoutError } from './errors.js'
@@ -18,7 +18,7 @@ import { knowingOurIds } from './wire/ids.js'
 import { defaultLogger, type Logger } from './wire/logger.js'
 import { openRemote, type Remote, type RemoteOptions } from './wire/remote.js'
 import { deliverAll, openSpool, type Spool, type SpoolDelivery, type SpoolDeliveryOptions } from './wire/spool.js'
-import { checkUri } from './wire/uri.js'
+import { checkUri, isOfThisMachine } from './wire/uri.js'
 import { watchedHands } from './wire/watched-hands.js'
 import { workerFile } from './wire/worker-file.js'
 import { workerHands } from './wire/worker-hands.js'
@@ -64,7 +64,11 @@ export interface ClientOptions extends RemoteOptions {
   readonly transports?: Readonly<Record<string, TransportFactory>> | undefined
   readonly artifactStores?: Readonly<Record<string, ArtifactStoreFactory>> | undefined
   readonly flavors?: readonly Flavor[] | undefined
-  /** Whether a remote server may name places on this machine's disk; false by default. */
+  /**
+   * Whether a server may name folders of this machine, for files to be read from and written to: `true` where both share a
+   * disk. `CAIRN_ALLOW_LOCAL_SOURCES`, else only servers on a loopback address, by default; `false` refuses those too, as
+   * for a tunnel to elsewhere. What a local store names is always taken.
+   */
   readonly allowLocalSources?: boolean | undefined
 }
 
@@ -72,6 +76,7 @@ export interface ClientOptions extends RemoteOptions {
 export interface Parts {
   readonly settings: Settings
   readonly backends: Backends
+  /** Opens what the tracking server names. */
   readonly openArtifacts: OpenArtifacts
   /** Whether somebody said where runs go, or it is the default. */
   readonly chosen: boolean
@@ -276,6 +281,14 @@ export function wire(options: ClientOptions): Parts {
     return artifactsAt(trackingUri, 'artifacts')(uri)
   }
 
+  const allowLocalSources = options.allowLocalSources ?? settings.allowLocalSources
+  const sharesDisk = (uri: string) => isLocal(uri) || (allowLocalSources ?? isOfThisMachine(uri)) === true
+  /** As `artifactsAt`, for places that the server itself names, to read and to write alike. */
+  const namedAt = (server: string, way: Parameters<typeof artifactsAt>[1]): OpenArtifacts => {
+    const openPlace = artifactsAt(server, way)
+    return (uri) => openPlace(checkSource(uri, sharesDisk(server)))
+  }
+
   /** Whether a backend is not an MLflow server as we speak to it. */
   const isOwn = (uri: string) =>
     !/^(https?|databricks):/i.test(uri) ||
@@ -296,7 +309,7 @@ export function wire(options: ClientOptions): Parts {
       const { carrier } = await import('./wire/carrier.js')
       return carrier({
         transport: await onceAt(uri),
-        openArtifacts: artifactsAt(uri, 'artifactsOnce'),
+        openArtifacts: namedAt(uri, 'artifactsOnce'),
         serverRunId: serverIds(place, PATIENT_MS).of,
         registryAt: (address) => onceAt(withoutSecrets(registryUri) === address ? registryUri : address),
         user: settings.user,
@@ -336,6 +349,7 @@ export function wire(options: ClientOptions): Parts {
   const backend = (uri: string) => ({
     uri,
     local: isLocal(uri),
+    sharesDisk: sharesDisk(uri),
     transport: async () => {
       const transport = await openTransport(uri)
       return spool ? knowingOurIds(transport, spool.serverRunId) : transport
@@ -351,9 +365,8 @@ export function wire(options: ClientOptions): Parts {
       tracking: backend(trackingUri),
       registry: backend(registryUri),
       openArtifacts,
-      allowLocalSources: options.allowLocalSources,
     },
-    openArtifacts,
+    openArtifacts: namedAt(trackingUri, 'artifacts'),
     chosen,
     serverAt: (uri) => (/^(https?|databricks):/i.test(uri) ? () => remoteAt(uri) : undefined),
     flavors: async () => [...(options.flavors ?? []), ...(await Promise.all(flavors.map((load) => load())))],
@@ -366,7 +379,7 @@ export function wire(options: ClientOptions): Parts {
     impatient: {
       transport: () => impatientAt(trackingUri),
       registry: () => impatientAt(registryUri),
-      openArtifacts: artifactsAt(trackingUri, 'impatientArtifacts'),
+      openArtifacts: namedAt(trackingUri, 'impatientArtifacts'),
     },
     registryAddress: registryUri === trackingUri ? undefined : withoutSecrets(registryUri),
     logger,

@@ -52,16 +52,17 @@ export function localPath(uri: string, platform: string = process.platform): str
 
 /**
  * Checks a place that a server or a model names: no fragment, query or `..`, and none on this machine unless `allowLocal`,
- * for whoever can write to a registry could otherwise make its users read any file of theirs.
+ * for whoever can write to a server could otherwise make its users read, or write over, any file of theirs.
  */
 export function checkSource(uri: string, allowLocal: boolean): string {
   const refuse = (reason: string): never => {
-    throw new UnsafePathError(`The source ${JSON.stringify(uri.slice(0, 200))} is refused: ${reason}`)
+    throw new UnsafePathError(`The place ${JSON.stringify(uri.slice(0, 200))} is refused: ${reason}`)
   }
+  if (uri === '') refuse('it is empty')
   if (isLocal(uri) || /^[a-z]:/i.test(uri) || isAbsolute(uri) || uri.includes('\\')) {
     if (!allowLocal)
       refuse(
-        'it is a path on this machine, named by a remote server; allow it with allowLocalSources if both share a disk',
+        'it is a path on this machine, named by a server that may be elsewhere; if both share a disk, set CAIRN_ALLOW_LOCAL_SOURCES=true, or allowLocalSources: true of createClient',
       )
     localPath(uri)
     return uri

@@ -5,17 +5,18 @@ import type { Transport } from '../transport/transport.js'
 export interface Backend {
   readonly uri: string
   readonly transport: () => Promise<Transport>
-  /** Whether it lives on this machine's disk; only then its places may be paths of this machine. */
+  /** Whether it lives on this machine's disk. */
   readonly local: boolean
+  /** Whether the places it names may be paths of this machine. */
+  readonly sharesDisk: boolean
 }
 
 /** What references are looked up in: runs and logged models in `tracking`, names and versions in `registry`. */
 export interface Backends {
   readonly tracking: Backend
   readonly registry: Backend
+  /** Opens any place; those that a backend names are checked first. */
   readonly openArtifacts: OpenArtifacts
-  /** Whether remote backends may name places on this machine, too (both share a disk); default false. */
-  readonly allowLocalSources?: boolean | undefined
 }
 
 export interface ResolveOptions {

@@ -93,8 +93,7 @@ async function followed(backends: Backends, uri: string, options: ResolveOptions
     return followed(backends, place, options)
   }
   if (isRunsUri(uri)) return (await placeInRun(backends, parseRunsUri(uri), options)).place
-  const allowed = backends.registry.local || backends.allowLocalSources === true
-  return { artifactUri: checkSource(uri, allowed), path: '' }
+  return { artifactUri: checkSource(uri, backends.registry.sharesDisk), path: '' }
 }
 
 async function ofRun(backends: Backends, uri: string, options: ResolveOptions): Promise<ResolvedModel> {

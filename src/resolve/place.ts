@@ -5,8 +5,6 @@ import type { ModelPlace } from '../models/resolved.js'
 import type { WireLoggedModel, WireRun } from '../transport/protocol.js'
 import type { Backends, ResolveOptions } from './backends.js'
 
-const allowsLocal = ({ tracking, allowLocalSources }: Backends): boolean => tracking.local || allowLocalSources === true
-
 async function getLoggedModel(
   { tracking }: Backends,
   modelId: string,
@@ -20,7 +18,7 @@ function placeOf(backends: Backends, { info }: WireLoggedModel): ModelPlace {
     throw new IntegrityError(`The upload of the model ${info.model_id} failed; log it again`)
   if (!info.artifact_uri)
     throw new IntegrityError(`The server does not say where the files of the model ${info.model_id} are`)
-  return { artifactUri: checkSource(info.artifact_uri, allowsLocal(backends)), path: '' }
+  return { artifactUri: checkSource(info.artifact_uri, backends.tracking.sharesDisk), path: '' }
 }
 
 /** Where the files of a logged model are. */
@@ -59,7 +57,7 @@ export async function runOf({ tracking }: Backends, runId: string, options: Reso
 export function artifactUriOf(backends: Backends, run: WireRun): string {
   if (!run.info.artifact_uri)
     throw new IntegrityError(`The server does not say where the artifacts of run ${run.info.run_id} are`)
-  return checkSource(run.info.artifact_uri, allowsLocal(backends))
+  return checkSource(run.info.artifact_uri, backends.tracking.sharesDisk)
 }
 
 /** Where `runs:/<id>/<path>` leads: into a logged model of the run that has the name of the first segment, else the run's own artifacts. */

@@ -8,8 +8,10 @@ import type { Transport } from '../transport/transport.js'
 export interface Side {
   /** The URI, or the absolute path of a local store. */
   readonly uri: string
-  /** Whether it lies on this machine's disk; only then its places may be paths of this machine. */
+  /** Whether it lies on this machine's disk. */
   readonly local: boolean
+  /** Whether the places it names may be paths of this machine. */
+  readonly sharesDisk: boolean
   readonly transport: Transport
   readonly openArtifacts: OpenArtifacts
 }
@@ -25,5 +27,5 @@ export async function placeOf(side: Side, uri: string | undefined, home: readonl
     if (!named && (await factsBehind(here))) return here
   }
   if (!uri) throw new IntegrityError(`${side.uri} does not say where the artifacts of ${home.join('/')} lie`)
-  return checkSource(uri, side.local)
+  return checkSource(uri, side.sharesDisk)
 }

@@ -1,6 +1,6 @@
 import { isLocal, localPath, schemeOf } from '../artifacts/location.js'
 import { InvalidParameterError } from '../errors.js'
-import { parseAddress, printable } from '../http/url.js'
+import { isLoopback, parseAddress, printable } from '../http/url.js'
 
 /** Databases are a server's business. */
 const DATABASES = new Set(['sqlite', 'postgresql', 'mysql', 'mssql'])
@@ -36,3 +36,7 @@ export function checkUri(given: string, isPluggedIn: (scheme: string) => boolean
     return refuse('The URI of the server has quotes around it; write it like http://localhost:5000')
   return isLocal(uri) ? localPath(uri) : uri
 }
+
+/** Whether a backend is known to be of this machine: a local store, or a server that cannot be reached from elsewhere. */
+export const isOfThisMachine = (uri: string): boolean =>
+  isLocal(uri) || (/^https?:/i.test(uri) && isLoopback(parseAddress(uri).hostname))

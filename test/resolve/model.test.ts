@@ -16,7 +16,10 @@ import { modelHouse } from '../support/model-house.js'
 const model = { weights: { a: 1 } }
 
 /** Backends elsewhere that answer each operation with what the test gives. */
-function remote(answers: Record<string, unknown>, options: Partial<Backends> = {}): Backends {
+function remote(
+  answers: Record<string, unknown>,
+  { sharesDisk = false, ...options }: Partial<Backends> & { sharesDisk?: boolean } = {},
+): Backends {
   const transport = {
     close: async () => {},
     call: async (operation: string) => {
@@ -26,7 +29,7 @@ function remote(answers: Record<string, unknown>, options: Partial<Backends> = {
       return answer
     },
   } as unknown as Transport
-  const backend = { uri: 'http://host', transport: async () => transport, local: false }
+  const backend = { uri: 'http://host', transport: async () => transport, local: false, sharesDisk }
   return { tracking: backend, registry: backend, openArtifacts: () => Promise.reject(new Error('unused')), ...options }
 }
 
@@ -119,7 +122,7 @@ describe('what a model reference means', () => {
     const found = await resolveModel(remote(answers), 'models:/m/1')
     await expect(found.place()).rejects.toBeInstanceOf(UnsafePathError)
     if (!artifact_uri.startsWith('/') && !artifact_uri.startsWith('file:')) return
-    const shared = await resolveModel(remote(answers, { allowLocalSources: true }), 'models:/m/1')
+    const shared = await resolveModel(remote(answers, { sharesDisk: true }), 'models:/m/1')
     expect((await shared.place()).artifactUri).toBe(artifact_uri)
   })
 

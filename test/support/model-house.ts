@@ -37,7 +37,8 @@ export function modelHouse(overrides: { local?: boolean; transport?: (inner: Tra
       },
     }
   }
-  const backend = { uri: root, transport: async () => transport, local: overrides.local ?? true }
+  const local = overrides.local ?? true
+  const backend = { uri: root, transport: async () => transport, local, sharesDisk: local }
   const backends: Backends = { tracking: backend, registry: backend, openArtifacts }
   const warn = (message: string): void => void warnings.push(message)
   const deps: LoadDeps & LogModelDeps = {
