@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { dirname, join } from 'node:path'
 import type { Experiment, FileInfo } from './core/entities.js'
 import type { Check } from './doctor.js'
-import type { CairnError } from './errors.js'
+import { type CairnError, InvalidParameterError } from './errors.js'
 import { systemUser } from './host/user.js'
 import type { CacheInfo, ModelCache, Pruned, PruneOptions } from './models/cache.js'
 import type { CarryDeps } from './models/carried.js'
@@ -197,7 +197,11 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
     getTrackingUri: () => backends.tracking.uri,
     getRegistryUri: () => backends.registry.uri,
     setExperiment: inUse.set,
-    async startRun(options = {}) {
+    async startRun(options = {}, ...more: unknown[]) {
+      if (typeof options === 'function' || more.some((one) => one !== undefined))
+        throw new InvalidParameterError(
+          "A client's startRun takes options alone and resolves to a run that you end(); to run a function in it, call startRun of the module: cairn.startRun(options, fn)",
+        )
       const begun = await beginRun(
         {
           experiments: starting,

@@ -446,6 +446,16 @@ describe('inputs and code', () => {
   })
 })
 
+it('startRun of a client takes no function, and drops none in silence', async () => {
+  const start = client.startRun as (...args: unknown[]) => Promise<unknown>
+  const before = (await client.searchRuns()).length
+  for (const args of [[{}, () => 1], [() => 1], [undefined, () => 1], [{}, { nested: true }]]) {
+    await expect(start(...args)).rejects.toThrow(InvalidParameterError)
+    await expect(start(...args)).rejects.toThrow(/cairn\.startRun/)
+  }
+  expect(await client.searchRuns()).toHaveLength(before)
+})
+
 describe('where things go', () => {
   it('is an address Cairn can speak to, or the way out', () => {
     expect(() => setTrackingUri('sqlite:///mlflow.db')).toThrow(/mlflow server --backend-store-uri/)
