@@ -144,9 +144,9 @@ export const checkRunStatus = (status: RunStatus): RunStatus => oneOf('The statu
 /** Checks which of active and deleted things a search is to find. */
 export const checkViewType = (viewType: ViewType): ViewType => oneOf('viewType', VIEW_TYPES, viewType)
 
-/** A tag's value as text, checked for length; `null` and `undefined` are refused. */
+/** A tag's value as text, checked for length, and its key; `null` and `undefined` are refused. */
 export function checkTagText(key: string, value: unknown, limit: number): string {
-  if (typeof key !== 'string' || key === '') refuse('A tag key must be a text that is not empty')
+  checkKey('tag', key)
   if (value === null || value === undefined)
     refuse(`The tag ${JSON.stringify(key)} has no value (${value}); give it a text`)
   const text = String(value)

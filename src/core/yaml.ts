@@ -90,7 +90,20 @@ export const readYamlText = (text: string, what: string): unknown => read(text, 
 /** Reads YAML with null, booleans and numbers as PyYAML resolves them; dates stay text. */
 export const readYaml = (text: string, what: string): unknown => read(text, what, TYPED)
 
+const written = (value: unknown): string =>
+  dump(value, { schema: DUMP_SCHEMA, sortKeys: true, noRefs: true, seqNoIndent: true, lineWidth: -1 })
+
 /** Writes block YAML with sorted keys; whatever YAML 1.1 or 1.2 would not read back as the same text is quoted. */
 export function writeYaml(value: unknown): string {
-  return dump(value, { schema: DUMP_SCHEMA, sortKeys: true, noRefs: true, seqNoIndent: true, lineWidth: -1 })
+  const text = written(value)
+  // Half an emoji is read back by Python as a text that it cannot write anywhere: U+FFFD stands for it.
+  return /\\uD[89A-F]/.test(text) ? written(wellFormed(value)) : text
+}
+
+function wellFormed(value: unknown): unknown {
+  if (typeof value === 'string') return value.toWellFormed()
+  if (Array.isArray(value)) return value.map(wellFormed)
+  if (value === null || typeof value !== 'object' || ![null, Object.prototype].includes(Object.getPrototypeOf(value)))
+    return value
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key.toWellFormed(), wellFormed(item)]))
 }

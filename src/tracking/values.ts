@@ -99,7 +99,7 @@ export function metricInput(
   return { ...point, model_id: modelId, dataset_name: datasetName, dataset_digest: datasetDigest }
 }
 
-/** A value as the text that MLflow keeps: `String(value)`, objects as JSON; `null`, `undefined` and functions are refused. */
+/** A value as text: `String(value)`, objects as JSON; `null`, `undefined` and functions are refused. */
 function textOf(kind: 'param' | 'tag', key: string, value: unknown): string {
   if (value === null || value === undefined || typeof value === 'function' || typeof value === 'symbol')
     throw new InvalidParameterError(
@@ -126,11 +126,11 @@ function limited(kind: 'param' | 'tag', key: string, text: string, limit: number
 
 /** A parameter's value as MLflow keeps it (at most 6,000 characters); the key is checked too. */
 export const paramText = (key: string, value: unknown, rules: TextRules): string =>
-  limited('param', checkKey('param', key), textOf('param', key, value), LIMITS.paramValue, rules)
+  limited('param', checkKey('param', key), textOf('param', key, value).toWellFormed(), LIMITS.paramValue, rules)
 
 /** A tag's value as MLflow keeps it (at most 8,000 characters); the key is checked too. */
 export const tagText = (key: string, value: unknown, rules: TextRules): string =>
-  limited('tag', checkKey('tag', key), textOf('tag', key, value), LIMITS.tagValue, rules)
+  limited('tag', checkKey('tag', key), textOf('tag', key, value).toWellFormed(), LIMITS.tagValue, rules)
 
 /** Refuses what is no record of keys and values. */
 export function checkRecord(record: unknown): void {

@@ -42,7 +42,7 @@ function inQuotes(token: string): string {
  * Writes JSON as MLflow reads it: `NaN`, the infinities and a value of -0 as words (JSON would make `null` and `0` of
  * them, and a bare word would store a zero), bigints as digits.
  */
-export const toJson = (value: unknown): string => JSON.stringify(isPlain(value) ? value : worded(value))
+export const toJson = (value: unknown): string => written(isPlain(value) ? value : worded(value))
 
 /** A point as a batch brings it. */
 interface Point {
@@ -54,7 +54,17 @@ interface Point {
 /** As `toJson`, for a batch: nearly all that is ever sent is points, each looked at by the names of its numbers. */
 export function batchJson<P extends Point>(batch: { readonly metrics?: readonly P[] | undefined }): string {
   const { metrics = [], ...rest } = batch
-  return JSON.stringify(metrics.every(isPlainPoint) && isPlain(rest) ? batch : worded(batch))
+  return written(metrics.every(isPlainPoint) && isPlain(rest) ? batch : worded(batch))
+}
+
+/** The escapes of a JSON text, each whole: half an emoji is the only `\\ud…` that `JSON.stringify` writes. */
+const ESCAPE = /\\(?:ud[89a-f][0-9a-f]{2}|[\s\S])/g
+
+/** MLflow's reader ends without a word at half an emoji, and what stands behind it is lost: U+FFFD stands for it. */
+function written(value: unknown): string {
+  const text = JSON.stringify(value)
+  if (!text.includes('\\ud')) return text
+  return text.replace(ESCAPE, (one) => (one.startsWith('\\ud') ? '\ufffd' : one))
 }
 
 const isPlainPoint = ({ value, timestamp, step }: Point): boolean =>

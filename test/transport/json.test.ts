@@ -98,3 +98,21 @@ it('a batch is written as any other value is', () => {
     }),
   )
 })
+
+it('half an emoji is written as U+FFFD, and all else of the text as it is', () => {
+  const half = '😀'.slice(0, 1)
+  const value = { a: `x${half}`, b: '\\ud83d \\\\ud83d\n"😀"', c: [half + half, '\udc00'], after: 1 }
+  expect(JSON.parse(toJson(value))).toEqual({ a: 'x\ufffd', b: value.b, c: ['\ufffd\ufffd', '\ufffd'], after: 1 })
+  const batch = { metrics: [{ value: 1, timestamp: 1, step: 1 }], tags: [{ key: 't', value: `${half}"` }] }
+  expect(JSON.parse(batchJson(batch))).toEqual({ ...batch, tags: [{ key: 't', value: '\ufffd"' }] })
+})
+
+it('any text is written well-formed, and otherwise as JSON.stringify writes it', () => {
+  const unit = fc.oneof(fc.constantFrom('\\', 'u', 'd', 'ud83d', '"', '\ud83d', '\ude00'), fc.string())
+  fc.assert(
+    fc.property(fc.array(unit), (parts) => {
+      const text = parts.join('')
+      expect(toJson({ text })).toBe(JSON.stringify({ text: text.toWellFormed() }))
+    }),
+  )
+})

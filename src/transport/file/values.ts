@@ -38,8 +38,9 @@ export const readValue = (dir: string, key: string, memo?: Memo): string | undef
   }
 }
 
-/** A value within its limit: cut when `truncate`, refused otherwise. */
-export function fitValue(truncate: boolean, kind: string, key: string, value: string, limit: number): string {
+/** A value as its file holds it, U+FFFD for half an emoji, within its limit: cut when `truncate`, refused otherwise. */
+export function fitValue(truncate: boolean, kind: string, key: string, text: string, limit: number): string {
+  const value = text.toWellFormed()
   if (value.length <= limit || lengthOf(value) <= limit) return value
   if (truncate) return cutTo(value, limit)
   throw new InvalidParameterError(

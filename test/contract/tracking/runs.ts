@@ -114,6 +114,20 @@ export const runFacts = (make: Make, options: ContractOptions): void =>
       await call('logParam', { run_id, key: 'none', value: '' })
       expect((await read(call, run_id)).data.params).toEqual([{ key: 'none', value: '' }])
     })
+    fact('half an emoji becomes U+FFFD and takes nothing with it', async (call) => {
+      const half = `x${'😀'.slice(0, 1)}`
+      const tags = [{ key: 'a', value: half }]
+      const { info } = (await call('createRun', { experiment_id: '0', run_name: half, tags, start_time: 7 })).run
+      expect(info).toMatchObject({ run_name: 'x\ufffd', start_time: 7 })
+      const { run_id } = info
+      const params = [half, 'p'].map((value, i) => ({ key: `p${i}`, value }))
+      for (const _ of ['once', 'again'])
+        await call('logBatch', { run_id, params, tags: [...tags, { key: 'b', value: 'behind' }] })
+      const { data } = await read(call, run_id)
+      expect(byKey(data.params)).toEqual({ p0: 'x\ufffd', p1: 'p' })
+      expect(byKey(data.tags)).toMatchObject({ a: 'x\ufffd', b: 'behind' })
+      expect((await read(call, run_id)).info.run_name).toBe('x\ufffd')
+    })
     fact('tags are replaced and removed', async (call) => {
       const { run_id } = await newRun(call)
       await call('setTag', { run_id, key: 'a', value: '1' })
