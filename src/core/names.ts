@@ -27,6 +27,17 @@ const refuse = (message: string): never => {
   throw new InvalidParameterError(message)
 }
 
+/** A text as every server keeps it: U+FFFD for half an emoji; NUL, for which PostgreSQL has no room, is refused. */
+export function checkText(what: string, text: string): string {
+  if (typeof text !== 'string') refuse(`${what} must be a text, not ${text === null ? 'null' : typeof text}`)
+  if (text.includes('\0')) refuse(`${what} contains a NUL character ("\\0"), which databases do not keep; take it out`)
+  return text.toWellFormed()
+}
+
+/** As `checkText`, for a text that may be left out. */
+export const checkOptionalText = (what: string, text: string | undefined): string | undefined =>
+  text === undefined || text === null ? undefined : checkText(what, text)
+
 /** Length in Unicode code points, as Python counts. */
 export function lengthOf(text: string): number {
   let surrogates = 0
@@ -86,14 +97,14 @@ export function checkExperimentName(name: string): string {
     refuse(
       `The experiment name ${quote(name)} has ${lengthOf(name)} characters; at most ${LIMITS.experimentName} are allowed`,
     )
-  return name
+  return checkText('The experiment name', name)
 }
 
 /** Checks the name of a registered model: not blank, no `/` and no `:` (a `models:/` URI could not tell them apart). */
 export function checkModelName(name: string): string {
   if (typeof name !== 'string' || name.trim() === '') refuse('A registered model name must be a text that is not blank')
   if (/[/:]/.test(name)) refuse(`The registered model name ${quote(name)} must not contain "/" or ":"`)
-  return name
+  return checkText('The registered model name', name)
 }
 
 /** Checks the name of a logged model by MLflow's rule: none of `/ : . % " '`. */
@@ -101,7 +112,7 @@ export function checkLoggedModelName(name: string): string {
   if (typeof name !== 'string' || name.trim() === '') refuse('A model name must be a text that is not blank')
   const bad = /[/:.%"']/.exec(name)
   if (bad) refuse(`The model name ${quote(name)} must not contain ${bad[0]}; none of / : . % " ' is allowed`)
-  return name
+  return checkText('The model name', name)
 }
 
 /** Checks a version number; answers it as the text that goes over the wire. */
@@ -149,7 +160,7 @@ export function checkTagText(key: string, value: unknown, limit: number): string
   checkKey('tag', key)
   if (value === null || value === undefined)
     refuse(`The tag ${JSON.stringify(key)} has no value (${value}); give it a text`)
-  const text = String(value)
+  const text = checkText(`The value of tag ${JSON.stringify(key)}`, String(value))
   if (lengthOf(text) > limit)
     refuse(`The value of tag ${JSON.stringify(key)} has ${lengthOf(text)} characters; at most ${limit} are allowed`)
   return text

@@ -1,5 +1,14 @@
 import type { ModelVersion, RegisteredModel } from '../core/entities.js'
-import { checkAlias, checkKey, checkModelName, checkStage, checkTagText, checkVersion, LIMITS } from '../core/names.js'
+import {
+  checkAlias,
+  checkKey,
+  checkModelName,
+  checkOptionalText,
+  checkStage,
+  checkTagText,
+  checkVersion,
+  LIMITS,
+} from '../core/names.js'
 import { checkMaxResults, pageLimits } from '../core/page.js'
 import { toPairs } from '../core/pairs.js'
 import { allPages, firstOf, listOf } from '../transport/pages.js'
@@ -69,7 +78,7 @@ const { byDefault: PAGE, most: MOST } = pageLimits.registeredModels
 export function registeredModels(transport: () => Promise<Transport>): RegisteredModels {
   const verbs: RegisteredModels = {
     async createRegisteredModel(name, { tags, description, signal } = {}) {
-      const input = { name: checkModelName(name), tags: toPairs(checkTags(tags)), description }
+      const input = { name: checkModelName(name), tags: toPairs(checkTags(tags)), description: note(description) }
       return toRegisteredModel(
         (await (await transport()).call('createRegisteredModel', input, { signal })).registered_model,
       )
@@ -84,7 +93,7 @@ export function registeredModels(transport: () => Promise<Transport>): Registere
       return toRegisteredModel(answer.registered_model)
     },
     async updateRegisteredModel(name, { description, signal } = {}) {
-      const input = { name: checkModelName(name), description }
+      const input = { name: checkModelName(name), description: note(description) }
       const answer = await (await transport()).call('updateRegisteredModel', input, { signal })
       return toRegisteredModel(answer.registered_model)
     },
@@ -128,6 +137,8 @@ export function registeredModels(transport: () => Promise<Transport>): Registere
   }
   return verbs
 }
+
+const note = (description: string | undefined) => checkOptionalText('The description', description)
 
 /** A tag of the registry, checked by MLflow's limits. */
 export const checkTag = (key: string, value: unknown) => ({

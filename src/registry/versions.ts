@@ -1,5 +1,13 @@
 import type { ModelVersion } from '../core/entities.js'
-import { checkKey, checkModelId, checkModelName, checkRunId, checkVersion } from '../core/names.js'
+import {
+  checkKey,
+  checkModelId,
+  checkModelName,
+  checkOptionalText,
+  checkRunId,
+  checkText,
+  checkVersion,
+} from '../core/names.js'
 import { checkMaxResults, pageLimits } from '../core/page.js'
 import { toPairs } from '../core/pairs.js'
 import { AlreadyExistsError, InvalidParameterError } from '../errors.js'
@@ -118,8 +126,8 @@ export function modelVersions({ transport, tracking = transport, now = Date.now 
         source: checkSource(source),
         run_id: runId === undefined ? undefined : checkRunId(runId),
         model_id: modelId === undefined ? undefined : checkModelId(modelId),
-        run_link: runLink,
-        description,
+        run_link: checkOptionalText('The runLink', runLink),
+        description: checkOptionalText('The description', description),
         tags: toPairs(checkTags(tags)),
       }
       const made = (await (await transport()).call('createModelVersion', input, { signal })).model_version
@@ -132,7 +140,7 @@ export function modelVersions({ transport, tracking = transport, now = Date.now 
       )
     },
     async updateModelVersion(name, version, { description, signal } = {}) {
-      const input = { ...at(name, version), description }
+      const input = { ...at(name, version), description: checkOptionalText('The description', description) }
       return toModelVersion((await (await transport()).call('updateModelVersion', input, { signal })).model_version)
     },
     async deleteModelVersion(name, version, options) {
@@ -159,7 +167,7 @@ export function modelVersions({ transport, tracking = transport, now = Date.now 
 }
 
 function checkSource(source: string): string {
-  if (typeof source === 'string' && source.trim() !== '') return source
+  if (typeof source === 'string' && source.trim() !== '') return checkText('The source of a model version', source)
   throw new InvalidParameterError(
     'The source of a model version must be the URI of its files, a text that is not blank',
   )

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Dataset } from '../core/entities.js'
-import { checkModelId } from '../core/names.js'
+import { checkModelId, checkOptionalText, checkText } from '../core/names.js'
 import { InvalidParameterError } from '../errors.js'
 import { fromDataset, toPairs } from '../tracking/entities.js'
 import { checkStep, DATASET_LIMITS } from '../tracking/values.js'
@@ -26,6 +26,7 @@ export function toDataset({ name, digest, source, sourceType = 'local', schema, 
       throw new InvalidParameterError(
         `The ${field} of a dataset has ${length} characters; at most ${limit} are allowed`,
       )
+    checkOptionalText(`The ${field} of a dataset`, whole[field as keyof typeof LIMITS])
   }
   return whole
 }
@@ -37,6 +38,8 @@ export function inputVerbs(runId: string, transport: Transport): Pick<RunVerbs, 
       if (typeof dataset !== 'object' || dataset === null)
         throw new InvalidParameterError('logInput takes a dataset, like { name, source }')
       const all = { ...tags, ...(context === undefined ? {} : { 'mlflow.data.context': context }) }
+      for (const [key, value] of Object.entries(all))
+        checkText(`The value of the dataset's tag ${JSON.stringify(key)}`, String(value))
       const input = { tags: toPairs(all), dataset: fromDataset(toDataset(dataset)) }
       await transport.call('logInputs', { run_id: runId, datasets: [input] }, { signal })
     },

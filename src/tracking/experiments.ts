@@ -1,5 +1,12 @@
 import type { Experiment, ViewType } from '../core/entities.js'
-import { checkExperimentId, checkExperimentName, checkTagText, checkViewType, LIMITS } from '../core/names.js'
+import {
+  checkExperimentId,
+  checkExperimentName,
+  checkOptionalText,
+  checkTagText,
+  checkViewType,
+  LIMITS,
+} from '../core/names.js'
 import { checkMaxResults } from '../core/page.js'
 import { toPairs } from '../core/pairs.js'
 import { AlreadyExistsError, absent, InvalidParameterError } from '../errors.js'
@@ -64,7 +71,9 @@ const PAGE = 1000
 export function experiments(transport: () => Promise<Transport>): Experiments {
   const verbs: Experiments = {
     async createExperiment(name, { artifactLocation, tags, signal } = {}) {
-      const input = { name: checkExperimentName(name), artifact_location: artifactLocation, tags: toPairs(tags) }
+      for (const [key, value] of Object.entries(tags ?? {})) checkTagText(key, value, LIMITS.experimentTagValue)
+      const location = checkOptionalText('The artifactLocation', artifactLocation)
+      const input = { name: checkExperimentName(name), artifact_location: location, tags: toPairs(tags) }
       return (await (await transport()).call('createExperiment', input, { signal })).experiment_id
     },
     async getExperiment(experimentId, options) {

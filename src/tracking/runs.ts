@@ -1,9 +1,16 @@
 import type { Batch } from '../core/batch.js'
 import { cutBatch } from '../core/batch.js'
 import type { LoggedModelInfo, Metric, RunData, RunInfo, RunStatus, Step, ViewType } from '../core/entities.js'
-import { checkExperimentId, checkModelId, checkRunId, checkRunStatus, checkViewType, LIMITS } from '../core/names.js'
+import {
+  checkExperimentId,
+  checkModelId,
+  checkOptionalText,
+  checkRunId,
+  checkRunStatus,
+  checkViewType,
+  LIMITS,
+} from '../core/names.js'
 import { checkMaxResults, HISTORY_PAGE, pageLimits } from '../core/page.js'
-import { toPairs } from '../core/pairs.js'
 import { InvalidParameterError } from '../errors.js'
 import { allPages, firstOf, listOf } from '../transport/pages.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
@@ -172,9 +179,9 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
     async createRun(experimentId, { runName, startTime = Date.now(), tags, userId, signal } = {}) {
       const input = {
         experiment_id: checkExperimentId(experimentId),
-        run_name: runName,
+        run_name: checkOptionalText('The name of a run', runName),
         start_time: startTime,
-        tags: toPairs(tags),
+        tags: tags && present(tags).map(([key, value]) => ({ key, value: tagText(key, value, rules) })),
         // Python's client does the same.
         user_id: userId ?? tags?.['mlflow.user'] ?? 'unknown',
       }
@@ -182,7 +189,12 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
     },
     async updateRun(runId, { status, runName, endTime, signal } = {}) {
       if (status !== undefined) checkRunStatus(status)
-      const input = { run_id: checkRunId(runId), status, run_name: runName, end_time: endTime }
+      const input = {
+        run_id: checkRunId(runId),
+        status,
+        run_name: checkOptionalText('The name of a run', runName),
+        end_time: endTime,
+      }
       const { run_info } = await (await transport()).call('updateRun', input, { signal })
       return run_info ? toRunInfo(run_info) : (await verbs.getRun(runId, { signal })).info
     },

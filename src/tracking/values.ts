@@ -1,6 +1,6 @@
 import type { BatchMetric } from '../core/batch.js'
 import type { Dataset, Step } from '../core/entities.js'
-import { checkKey, checkModelId, cutTo, LIMITS, lengthOf } from '../core/names.js'
+import { checkKey, checkModelId, checkText, cutTo, LIMITS, lengthOf } from '../core/names.js'
 import { InvalidParameterError } from '../errors.js'
 
 /** How over-long texts are treated: cut, with one word about each key, or refused. */
@@ -71,6 +71,7 @@ function checkDataset(key: string, dataset: unknown): void {
     throw new InvalidParameterError(
       `The dataset of metric ${JSON.stringify(key)} has a name of ${name.length} characters and a digest of ${digest.length}; at most ${DATASET_LIMITS.name} and ${DATASET_LIMITS.digest} are allowed`,
     )
+  checkText(`The dataset of metric ${JSON.stringify(key)}`, name + digest)
 }
 
 /** A point as the caller gives it, checked and its time fixed. */
@@ -116,7 +117,8 @@ function textOf(kind: 'param' | 'tag', key: string, value: unknown): string {
   }
 }
 
-function limited(kind: 'param' | 'tag', key: string, text: string, limit: number, rules: TextRules): string {
+function limited(kind: 'param' | 'tag', key: string, given: string, limit: number, rules: TextRules): string {
+  const text = checkText(`The value of ${kind} ${JSON.stringify(key)}`, given)
   if (text.length <= limit || lengthOf(text) <= limit) return text
   const what = `The value of ${kind} ${JSON.stringify(key)} has ${lengthOf(text)} characters; MLflow keeps ${limit}`
   if (!rules.truncate) throw new InvalidParameterError(what)
@@ -126,11 +128,11 @@ function limited(kind: 'param' | 'tag', key: string, text: string, limit: number
 
 /** A parameter's value as MLflow keeps it (at most 6,000 characters); the key is checked too. */
 export const paramText = (key: string, value: unknown, rules: TextRules): string =>
-  limited('param', checkKey('param', key), textOf('param', key, value).toWellFormed(), LIMITS.paramValue, rules)
+  limited('param', checkKey('param', key), textOf('param', key, value), LIMITS.paramValue, rules)
 
 /** A tag's value as MLflow keeps it (at most 8,000 characters); the key is checked too. */
 export const tagText = (key: string, value: unknown, rules: TextRules): string =>
-  limited('tag', checkKey('tag', key), textOf('tag', key, value).toWellFormed(), LIMITS.tagValue, rules)
+  limited('tag', checkKey('tag', key), textOf('tag', key, value), LIMITS.tagValue, rules)
 
 /** Refuses what is no record of keys and values. */
 export function checkRecord(record: unknown): void {

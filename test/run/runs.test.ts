@@ -147,6 +147,9 @@ describe('what is logged', () => {
       ['no value', () => logParam('p', undefined)],
       ['no value', () => setTag('t', null)],
       ['JSON cannot hold', () => logParam('p', circular())],
+      ['"p" contains a NUL', () => logParam('p', 'a\0b')],
+      ['"t" contains a NUL', () => setTag('t', '\0')],
+      ['"loss" contains a NUL', () => logMetric('loss', 1, { dataset: { name: 'a\0', digest: 'd' } })],
       ['one object', () => logParams(null as never)],
       ['one object', () => logParams([{ key: 'a', value: '1' }] as never)],
       ['not a model id', () => logMetric('loss', 1, { modelId: '../x' })],
@@ -161,6 +164,51 @@ describe('what is logged', () => {
     const { data } = await getRun(run.runId)
     expect(data.metrics).toEqual({})
     expect(data.params).toEqual({})
+  })
+
+  it('has no NUL, which PostgreSQL does not take, wherever it is given', async () => {
+    const nul = 'a\0b'
+    const run = await client.startRun()
+    const { experimentId } = run
+    const acts = [
+      () => client.startRun({ runName: nul }),
+      () => client.startRun({ description: nul }),
+      () => client.startRun({ params: { nul } }),
+      () => client.startRun({ experimentName: nul }),
+      () => client.startRun({ runId: run.runId, runName: nul }),
+      () => client.createRun(experimentId, { runName: nul }),
+      () => client.createRun(experimentId, { tags: { nul } }),
+      () => client.updateRun(run.runId, { runName: nul }),
+      () => client.logBatch(run.runId, { params: { nul } }),
+      () => client.createExperiment(nul),
+      () => client.createExperiment('e', { tags: { nul } }),
+      () => client.setExperimentTag(experimentId, 'nul', nul),
+      () => client.createRegisteredModel(nul),
+      () => client.createRegisteredModel('m', { description: nul }),
+      () => client.updateModelVersion('m', 1, { description: nul }),
+      () => client.setRegisteredModelTag('m', 'nul', nul),
+      () => run.logInput({ name: nul, source: 's' }),
+      () => run.logInput({ name: 'd', source: 's' }, { context: nul }),
+    ]
+    for (const act of acts) {
+      const refused = (async () => act())()
+      await expect(refused, String(act)).rejects.toThrow(InvalidParameterError)
+      await expect(refused).rejects.toThrow(/contains a NUL character/)
+    }
+    await run.end()
+    expect((await client.getRun(run.runId)).info.status).toBe('FINISHED')
+  })
+
+  it('says of half an emoji what is kept, and takes it again', async () => {
+    const half = '😀'.slice(0, 1)
+    const run = await client.startRun({ runName: half })
+    run.logParam('p', half)
+    await run.end()
+    const again = await client.startRun({ runId: run.runId })
+    again.logParam('p', half)
+    await again.end()
+    expect((await client.getRun(run.runId)).data).toMatchObject({ params: { p: '\ufffd' } })
+    expect([run.runName, again.runName]).toEqual(['\ufffd', '\ufffd'])
   })
 
   it('keeps a param as it was first written', async () => {
