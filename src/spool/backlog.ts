@@ -5,6 +5,7 @@ import type { Lane, Stretch } from './acks.js'
 import type { Ranges } from './ranges.js'
 import type { SpoolRecord } from './records.js'
 import type { Step } from './steps.js'
+import { mayGo, ofPart, type Stuck } from './stuck.js'
 
 /** What goes out as one request. */
 export interface Parcel {
@@ -15,6 +16,8 @@ export interface Parcel {
   readonly steps: readonly Step[]
   /** The request that was refused whole and of which this is a half. */
   readonly of?: Halved | undefined
+  /** How it fares with a server that answers it 500. */
+  stuck?: Stuck | undefined
 }
 
 /** A request that went out in two: when both halves were taken, it was only too long. */
@@ -117,6 +120,11 @@ export function backlog({ next, done, tried, onLost }: BacklogSource): Backlog {
     return { most: Math.min(most, border - from), again: false }
   }
 
+  function takeBack(lane: Lane): Parcel | undefined {
+    const index = again[lane].findIndex(mayGo)
+    return index < 0 ? undefined : again[lane].splice(index, 1)[0]
+  }
+
   function follow(most: number): number {
     let count = 1
     while (count < most && steps[count]?.at === steps[0]!.at + count) count++
@@ -125,9 +133,9 @@ export function backlog({ next, done, tried, onLost }: BacklogSource): Backlog {
 
   return {
     fill,
-    isFull: (limits, more = 0) => again.points.length > 0 || points.size + more >= limits.metrics,
+    isFull: (limits, more = 0) => again.points.some(mayGo) || points.size + more >= limits.metrics,
     points(limits) {
-      const back = again.points.shift()
+      const back = takeBack('points')
       if (back) return back
       const [stretch] = stretches
       if (!stretch) return undefined
@@ -140,8 +148,9 @@ export function backlog({ next, done, tried, onLost }: BacklogSource): Backlog {
       return { stretch: { lane: 'points', first, count }, again: repeated, points: points.take(count), steps: [] }
     },
     steps(limits) {
-      const back = again.steps.shift()
-      if (back) return back
+      const back = takeBack('steps')
+      // Steps keep their order; only the parts of one request, no key of which comes twice, pass each other.
+      if (back || again.steps.length > 0) return back
       const [head] = steps
       if (!head) return undefined
       const { at: first, step, after } = head
@@ -189,13 +198,14 @@ export const batchOf = ({ points, steps }: Parcel): Batch => ({
 })
 
 /** A request in two, so that one entry that is refused takes no other with it. */
-export function halves({ stretch, again, points, steps }: Parcel): Parcel[] {
+export function halves({ stretch, again, points, steps, stuck }: Parcel): Parcel[] {
   const middle = Math.ceil(stretch.count / 2)
   const of: Halved = { count: stretch.count, taken: 0, refused: false }
   const part = (from: number, to: number): Parcel => ({
     stretch: { lane: stretch.lane, first: stretch.first + from, count: to - from },
     again,
     of,
+    stuck: stuck && ofPart(stuck),
     points: points.slice(from, to),
     steps: steps.slice(from, to),
   })

@@ -9,6 +9,7 @@ import type { Pauses } from './pauses.js'
 import type { ServerPlace, SpooledRun } from './place.js'
 import { keepAside, setAside } from './refused.js'
 import type { ServerState } from './server.js'
+import { isAlone, isHopeless, putOff, type Stuck, stuckAgain } from './stuck.js'
 
 export interface OutcomesOptions {
   readonly dir: string
@@ -45,6 +46,8 @@ export interface Outcomes {
 }
 
 const MOST_REFUSALS = 100
+/** Between the first request after an outage, which finds out, and one that was answered 500. */
+const BEHIND_MS = 200
 
 /** Nothing was sent yet. */
 export function outcomes(options: OutcomesOptions): Outcomes {
@@ -71,8 +74,9 @@ export function outcomes(options: OutcomesOptions): Outcomes {
   /** A request that may have been carried out before and is refused is not therefore undone: it is looked into by parts. */
   function refused(parcel: Parcel, error: CairnError): void {
     isBack()
-    const { stretch, of } = parcel
-    if (stretch.count === 1 || isAboutRun(error, options.runId()) || !isDivisible(error, parcel)) {
+    const { stretch, of, stuck } = parcel
+    const mayDivide = (stuck !== undefined && isHopeless(stuck)) || isDivisible(error, parcel)
+    if (stretch.count === 1 || isAboutRun(error, options.runId()) || !mayDivide) {
       giveUp(parcel, error)
       return
     }
@@ -82,12 +86,31 @@ export function outcomes(options: OutcomesOptions): Outcomes {
     for (const half of halves(parcel).reverse()) putBack(half)
   }
 
+  /** What is wrong with a request that the server answers 500, while it takes others, lies in the request. */
+  function stuckIn(parcel: Parcel, error: CairnError, stuck: Stuck): void {
+    parcel.stuck = stuck
+    if (isHopeless(stuck) && !parcel.steps.some((step) => 'create' in step)) refused(parcel, error)
+    else if (isAlone(stuck)) {
+      const delayMs = putOff(stuck, error.retryAfterMs)
+      comeAgain(parcel)
+      server.givenUp()
+      watch.onRetry?.(error, Math.round(delayMs))
+    } else {
+      tryAgain(parcel, error, false)
+      putOff(stuck, pausing.wait() + BEHIND_MS)
+    }
+  }
+
+  function comeAgain(parcel: Parcel): void {
+    putBack(parcel)
+    retried += parcel.stretch.count
+  }
+
   function tryAgain(parcel: Parcel, error: CairnError, isUnmade: boolean): void {
     const kind = failureKind(error)
     if (kind === 'ambiguous') parcel.again = true
     else if (!parcel.again) acks.unsent(parcel.stretch)
-    putBack(parcel)
-    retried += parcel.stretch.count
+    comeAgain(parcel)
     const hasFiles = keptFor(dir, parcel.steps).length > 0
     const delayMs = hasFiles ? pausing.afterFiles(error, kind) : pausing.after(error, kind, isUnmade)
     watch.onRetry?.(error, Math.round(delayMs))
@@ -112,6 +135,7 @@ export function outcomes(options: OutcomesOptions): Outcomes {
       if (of && ++of.taken === 2 && !of.refused) server.limits.tooMany(of.count)
       lastDeliveredAt = Date.now()
       pausing.arrived(kept.length > 0)
+      server.took()
       server.limits.taken(stretch.count)
       isBack()
     },
@@ -123,12 +147,14 @@ export function outcomes(options: OutcomesOptions): Outcomes {
       const isRefused = failureKind(error) === 'refused' && !isParking(error, parcel)
       // Without the run nothing of it would be anywhere: it waits for its experiment to be restored, say.
       const isUnmade = isRefused && parcel.steps.some((step) => 'create' in step)
-      const isHopeless = error.status === 500 && pausing.isFileHopeless && keptFor(dir, parcel.steps).length > 0
+      const is500 = !isRefused && error.status === 500
+      const hasFiles = keptFor(dir, parcel.steps).length > 0
       if (isRefused && !isUnmade) refused(parcel, error)
-      else if (isHopeless) {
+      else if (is500 && hasFiles && pausing.isFileHopeless) {
         isBack()
         giveUp(parcel, error)
-      } else tryAgain(parcel, error, isUnmade)
+      } else if (is500 && !hasFiles) stuckIn(parcel, error, stuckAgain(parcel.stuck, server.taken))
+      else tryAgain(parcel, error, isUnmade)
     },
     givenUp(parcel) {
       parcel.again = true

@@ -23,6 +23,10 @@ export interface ServerState {
   ended(): void
   /** The server answered, whatever it said. */
   answered(): void
+  /** It took what was sent. */
+  took(): void
+  /** How many requests it took. */
+  readonly taken: number
   /** It did not reach the server, or the server could not; answers how long nothing goes out. */
   down(error: CairnError): number
   /** The server asks for time; answers how long. */
@@ -74,6 +78,7 @@ export function serverState(options: ServerOptions = {}): ServerState {
   const limits = learntLimits(options.limits, options.dir === undefined ? undefined : memoryIn(options.dir))
   const listeners = new Set<() => void>()
   let failures = 0
+  let taken = 0
   let until = 0
   /** Until when the others wait for one that finds out whether the server is back. */
   let probingUntil = 0
@@ -128,6 +133,12 @@ export function serverState(options: ServerOptions = {}): ServerState {
       failures = 0
       until = 0
       changed()
+    },
+    took() {
+      taken++
+    },
+    get taken() {
+      return taken
     },
     down(error) {
       probingUntil = 0

@@ -1,0 +1,105 @@
+import { join } from 'node:path'
+import { afterEach, expect, it, vi } from 'vitest'
+import { UnavailableError } from '../../src/errors.js'
+import type { Courier } from '../../src/spool/courier.js'
+import type { Watch } from '../../src/spool/deliverer.js'
+import { openLog } from '../../src/spool/log.js'
+import { claimOf } from '../../src/spool/owner.js'
+import { newRunDir, serverPlace } from '../../src/spool/place.js'
+import type { Step } from '../../src/spool/steps.js'
+import { type Hands, ownHands } from '../../src/wire/hands.js'
+import { tempDir } from '../support/temp-dir.js'
+
+const open: Hands[] = []
+afterEach(async () => {
+  vi.useRealTimers()
+  for (const hands of open.splice(0)) await hands.close()
+})
+
+const point = (value: number) => ({ key: 'loss', value, timestamp: 1, step: 1 })
+const param = (key: string): Step => ({ param: { key, value: 'x' } })
+const fails = () => new UnavailableError('A string literal cannot contain NUL (0x00) characters.', { status: 500 })
+
+/** A run whose requests a function of the test's takes or fails, and what is said of it. */
+function delivering(batch: Courier['batch']) {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] })
+  const place = serverPlace(join(tempDir(), 'spool'), 'http://127.0.0.1:1')
+  const calls: string[] = []
+  const call: Courier['call'] = async (_, operation) => void calls.push(operation)
+  const courier: Courier = { create: async () => '', batch, call, artifact: async () => {} }
+  const said: string[] = []
+  const outage = { down: () => void said.push('down'), up: () => void said.push('up') }
+  const hands = ownHands({ place, courier: async () => courier, warn: () => {}, outage })
+  open.push(hands)
+  const watch: Watch = { onSpooled: () => said.push('spooled'), onRecovered: () => said.push('recovered') }
+  const begin = (runId: string) => {
+    const run = { runId, local: false }
+    const dir = newRunDir(place, run)
+    const log = openLog(dir)
+    return { log, delivery: hands.deliver({ dir, run, claim: claimOf(dir, 0), log, elders: [], watch }) }
+  }
+  const pass = async (seconds: number, act = () => {}) => {
+    for (let at = 0; at < seconds; at++) {
+      act()
+      await vi.advanceTimersByTimeAsync(1000)
+    }
+  }
+  return { begin, pass, said, calls }
+}
+
+it('an entry that a server answers 500, while it takes points, is set aside alone, and is told of as one outage at most', async () => {
+  const params: string[] = []
+  const { begin, pass, said, calls } = delivering(async (_, batch) => {
+    if (batch.params.some(({ key }) => key === 'bad')) throw fails()
+    params.push(...batch.params.map(({ key }) => key))
+  })
+  const { log, delivery } = begin('run')
+  const names = Array.from({ length: 20 }, (_, i) => (i === 13 ? 'bad' : `p${i}`))
+  log.steps(names.map(param))
+  log.steps([{ call: 'updateRun', input: { status: 'FINISHED' } }])
+  delivery.wake()
+  await pass(90, () => {
+    log.points([point(1)])
+    delivery.wake()
+  })
+  expect(params.sort()).toEqual(names.filter((name) => name !== 'bad').sort())
+  expect(calls).toEqual(['updateRun'])
+  expect(delivery.progress).toMatchObject({ refused: 1 })
+  expect(delivery.refusals()).toMatchObject([{ status: 500 }])
+  expect(said.filter((one) => one === 'down').length).toBeLessThanOrEqual(1)
+  expect(said.filter((one) => one === 'spooled').length).toBeLessThanOrEqual(1)
+})
+
+it('points that a server answers 500, while it takes those of another run, are looked into as well', async () => {
+  const { begin, pass } = delivering(async (_, { metrics }) => {
+    if (metrics.some(({ value }) => value === 13)) throw fails()
+  })
+  const one = begin('one')
+  const other = begin('other')
+  one.log.points(Array.from({ length: 50 }, (_, i) => point(i)))
+  one.delivery.wake()
+  await pass(90, () => {
+    other.log.points([point(1)])
+    other.delivery.wake()
+  })
+  expect(one.delivery.progress).toMatchObject({ delivered: 49, refused: 1 })
+})
+
+it('nothing is set aside by a server that answers 500 to all, however long, and nothing goes out in parts', async () => {
+  const sizes: number[] = []
+  let isBroken = true
+  const { begin, pass, said } = delivering(async (_, { params, metrics }) => {
+    if (isBroken) throw fails()
+    sizes.push(params.length + metrics.length)
+  })
+  const { log, delivery } = begin('run')
+  log.steps(Array.from({ length: 20 }, (_, i) => param(`p${i}`)))
+  log.points(Array.from({ length: 50 }, (_, i) => point(i)))
+  delivery.wake()
+  await pass(600)
+  isBroken = false
+  await pass(60)
+  expect(sizes.sort()).toEqual([20, 50])
+  expect(delivery.progress).toMatchObject({ delivered: 70, refused: 0 })
+  expect(said.filter((one) => one === 'down')).toHaveLength(1)
+})
