@@ -12,6 +12,9 @@ export const LIMITS = {
   paramValue: 6000,
   tagValue: 8000,
   experimentName: 500,
+  /** What a database has room for, though some take more: a name that is made has to fit anywhere. */
+  newExperimentName: 256,
+  runName: 250,
   experimentTagValue: 5000,
   registryTagValue: 100_000,
   alias: 255,
@@ -90,13 +93,22 @@ export function checkModelId(id: string): string {
     : refuse(`${quote(String(id))} is not a model id (like m-0572626502694a71bde4b3c3d124ceb7)`)
 }
 
+/** Checks the name of a run, where it has one. */
+export function checkRunName<T extends string | undefined>(name: T): T {
+  const text = checkOptionalText('The name of a run', name)
+  if (text !== undefined && lengthOf(text) > LIMITS.runName)
+    refuse(`The run name ${quote(text)} has ${lengthOf(text)} characters; at most ${LIMITS.runName} are allowed`)
+  return text as T
+}
+
+/** Checks the name of an experiment that may be made. */
+export const checkNewExperimentName = (name: string): string => checkExperimentName(name, LIMITS.newExperimentName)
+
 /** Checks the name of an experiment. */
-export function checkExperimentName(name: string): string {
+export function checkExperimentName(name: string, limit: number = LIMITS.experimentName): string {
   if (typeof name !== 'string' || name.trim() === '') refuse('An experiment name must be a text that is not blank')
-  if (lengthOf(name) > LIMITS.experimentName)
-    refuse(
-      `The experiment name ${quote(name)} has ${lengthOf(name)} characters; at most ${LIMITS.experimentName} are allowed`,
-    )
+  if (lengthOf(name) > limit)
+    refuse(`The experiment name ${quote(name)} has ${lengthOf(name)} characters; at most ${limit} are allowed`)
   return checkText('The experiment name', name)
 }
 

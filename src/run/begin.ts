@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { ArtifactStore, OpenArtifacts } from '../artifacts/store.js'
 import type { Experiment, RunData } from '../core/entities.js'
-import { checkOptionalText, checkRunId } from '../core/names.js'
+import { checkRunId, checkRunName } from '../core/names.js'
 import { type CairnError, diskError, UnavailableError } from '../errors.js'
 import type { DeliveryEvents } from '../spool/deliverer.js'
 import { goesFirst } from '../spool/elders.js'
@@ -61,7 +61,7 @@ type Known = Omit<BeginDeps, 'elders'> & { readonly elders: readonly string[] }
 
 /** Begins a run; when the server is away, on disk. */
 export async function beginRun(deps: BeginDeps, given: StartRunOptions): Promise<Begun> {
-  const options = { ...given, runName: checkOptionalText('The name of a run', given.runName) }
+  const options = { ...given, runName: checkRunName(given.runName) }
   const { spool } = deps
   const operationId = spool && deps.mayBeOffline ? randomUUID() : undefined
   const elders =

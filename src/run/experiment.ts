@@ -1,4 +1,5 @@
 import type { Experiment } from '../core/entities.js'
+import { checkNewExperimentName } from '../core/names.js'
 import { InvalidParameterError } from '../errors.js'
 import { type CallOptions, type Experiments, ensureExperiment, requireActive } from '../tracking/experiments.js'
 import { isAway } from './offline.js'
@@ -54,6 +55,7 @@ export function experimentInUse(deps: ExperimentInUseDeps): ExperimentInUse {
         return current
       } catch (error) {
         if (!mayBeOffline || !isAway(error)) throw error
+        if ('name' in asked) checkNewExperimentName(asked.name)
         wanted = asked
         const said = 'name' in asked ? JSON.stringify(asked.name) : asked.experimentId
         away(`The server is away; the experiment ${said} is set when it is back: ${error.message}`)

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Experiment, RunData } from '../core/entities.js'
-import { checkRunId } from '../core/names.js'
+import { checkNewExperimentName, checkRunId } from '../core/names.js'
 import { toPairs } from '../core/pairs.js'
 import { CairnError } from '../errors.js'
 import { IS_LEFT, type Step, TAKE_UP, TAKEN_UP } from '../spool/steps.js'
@@ -56,7 +56,7 @@ async function newRun(
   const { runName } = options
   const tags = await runTags(deps, options)
   const experimentId = experiment && 'experimentId' in experiment ? experiment.experimentId : undefined
-  const experimentName = experiment && 'name' in experiment ? experiment.name : undefined
+  const experimentName = experiment && 'name' in experiment ? checkNewExperimentName(experiment.name) : undefined
   const userId = tags['mlflow.user']
   const named = runName === undefined ? {} : { 'mlflow.runName': runName }
   const data = {

@@ -2,6 +2,7 @@ import type { Experiment, ViewType } from '../core/entities.js'
 import {
   checkExperimentId,
   checkExperimentName,
+  checkNewExperimentName,
   checkOptionalText,
   checkTagText,
   checkViewType,
@@ -37,7 +38,7 @@ export interface SearchExperimentsOptions extends CallOptions {
 export interface Experiments {
   /**
    * Makes an experiment and resolves to its id. Throws `AlreadyExistsError` when the name is taken, by a deleted
-   * experiment too; `InvalidParameterError` for a blank or over-long name (500 characters, as in MLflow).
+   * experiment too; `InvalidParameterError` for a blank or over-long name (256 characters, as databases have room for).
    */
   createExperiment(name: string, options?: CreateExperimentOptions): Promise<string>
   /** The experiment with an id, active or deleted; `NotFoundError` when there is none. */
@@ -73,7 +74,7 @@ export function experiments(transport: () => Promise<Transport>): Experiments {
     async createExperiment(name, { artifactLocation, tags, signal } = {}) {
       for (const [key, value] of Object.entries(tags ?? {})) checkTagText(key, value, LIMITS.experimentTagValue)
       const location = checkOptionalText('The artifactLocation', artifactLocation)
-      const input = { name: checkExperimentName(name), artifact_location: location, tags: toPairs(tags) }
+      const input = { name: checkNewExperimentName(name), artifact_location: location, tags: toPairs(tags) }
       return (await (await transport()).call('createExperiment', input, { signal })).experiment_id
     },
     async getExperiment(experimentId, options) {
@@ -99,7 +100,7 @@ export function experiments(transport: () => Promise<Transport>): Experiments {
         return { items: page.experiments.map(toExperiment), nextPageToken: page.next_page_token }
       }),
     async renameExperiment(experimentId, newName, options) {
-      const input = { experiment_id: checkExperimentId(experimentId), new_name: checkExperimentName(newName) }
+      const input = { experiment_id: checkExperimentId(experimentId), new_name: checkNewExperimentName(newName) }
       await (await transport()).call('updateExperiment', input, options)
     },
     async deleteExperiment(experimentId, options) {

@@ -4,8 +4,8 @@ import type { LoggedModelInfo, Metric, RunData, RunInfo, RunStatus, Step, ViewTy
 import {
   checkExperimentId,
   checkModelId,
-  checkOptionalText,
   checkRunId,
+  checkRunName,
   checkRunStatus,
   checkViewType,
   LIMITS,
@@ -179,7 +179,7 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
     async createRun(experimentId, { runName, startTime = Date.now(), tags, userId, signal } = {}) {
       const input = {
         experiment_id: checkExperimentId(experimentId),
-        run_name: checkOptionalText('The name of a run', runName),
+        run_name: checkRunName(runName),
         start_time: startTime,
         tags: tags && present(tags).map(([key, value]) => ({ key, value: tagText(key, value, rules) })),
         // Python's client does the same.
@@ -192,7 +192,7 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
       const input = {
         run_id: checkRunId(runId),
         status,
-        run_name: checkOptionalText('The name of a run', runName),
+        run_name: checkRunName(runName),
         end_time: endTime,
       }
       const { run_info } = await (await transport()).call('updateRun', input, { signal })

@@ -1,6 +1,6 @@
 import type { BatchMetric } from '../core/batch.js'
 import type { Dataset, Step } from '../core/entities.js'
-import { checkKey, checkModelId, checkText, cutTo, LIMITS, lengthOf } from '../core/names.js'
+import { checkKey, checkModelId, checkRunName, checkText, cutTo, LIMITS, lengthOf } from '../core/names.js'
 import { InvalidParameterError } from '../errors.js'
 
 /** How over-long texts are treated: cut, with one word about each key, or refused. */
@@ -34,6 +34,8 @@ export interface Point {
 /** MLflow's limits for what names a dataset (`mlflow/utils/validation.py`), in characters. */
 export const DATASET_LIMITS = { name: 500, digest: 36 } as const
 
+/** The tag that names the run, as long as a name may be. */
+const RUN_NAME = 'mlflow.runName'
 const INT64 = 2n ** 63n
 const describe = (value: unknown): string =>
   value === null ? 'null' : typeof value === 'string' ? JSON.stringify(value) : typeof value
@@ -132,7 +134,9 @@ export const paramText = (key: string, value: unknown, rules: TextRules): string
 
 /** A tag's value as MLflow keeps it (at most 8,000 characters); the key is checked too. */
 export const tagText = (key: string, value: unknown, rules: TextRules): string =>
-  limited('tag', checkKey('tag', key), textOf('tag', key, value), LIMITS.tagValue, rules)
+  key === RUN_NAME
+    ? checkRunName(textOf('tag', key, value))
+    : limited('tag', checkKey('tag', key), textOf('tag', key, value), LIMITS.tagValue, rules)
 
 /** Refuses what is no record of keys and values. */
 export function checkRecord(record: unknown): void {

@@ -150,6 +150,7 @@ describe('what is logged', () => {
       ['"p" contains a NUL', () => logParam('p', 'a\0b')],
       ['"t" contains a NUL', () => setTag('t', '\0')],
       ['"loss" contains a NUL', () => logMetric('loss', 1, { dataset: { name: 'a\0', digest: 'd' } })],
+      ['at most 250', () => setTag('mlflow.runName', 'n'.repeat(251))],
       ['one object', () => logParams(null as never)],
       ['one object', () => logParams([{ key: 'a', value: '1' }] as never)],
       ['not a model id', () => logMetric('loss', 1, { modelId: '../x' })],

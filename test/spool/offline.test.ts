@@ -1,7 +1,14 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { type Client, type ClientOptions, createClient, NetworkError, UnauthenticatedError } from '../../src/index.js'
+import {
+  type Client,
+  type ClientOptions,
+  createClient,
+  InvalidParameterError,
+  NetworkError,
+  UnauthenticatedError,
+} from '../../src/index.js'
 import { startTestServer, type TestServer } from '../../src/testing/index.js'
 import { leftIn } from '../support/left.js'
 import { linearModule } from '../support/linear-models.js'
@@ -74,6 +81,23 @@ describe('a run that starts while its server is away', () => {
     expect(found?.inputs?.datasetInputs).toHaveLength(1)
     expect(await client.getMetricHistory(found?.info.runId ?? '', 'loss')).toHaveLength(2)
     expect(lines.filter((line) => /The spool does not take|damaged/.test(line))).toEqual([])
+  })
+
+  it('has names that any server has room for, or does not start', async () => {
+    const { connect, comeBack } = await away()
+    const client = connect()
+    const [name, long] = ['n'.repeat(250), 'n'.repeat(251)]
+    for (const options of [{ runName: long }, { tags: { 'mlflow.runName': long } }])
+      await expect(client.startRun(options)).rejects.toThrow(/at most 250/)
+    for (const refused of [client.startRun({ experimentName: 'e'.repeat(257) }), client.setExperiment('e'.repeat(257))])
+      await expect(refused).rejects.toThrow(/at most 256/)
+    const run = await client.startRun({ runName: '😀'.repeat(250), experimentName: 'e'.repeat(256) })
+    expect(() => run.setTag('mlflow.runName', long)).toThrow(InvalidParameterError)
+    run.setTag('mlflow.runName', name)
+    await comeBack()
+    await run.end()
+    const found = await client.searchRuns({ experimentNames: ['e'.repeat(256)] })
+    expect(found.map(({ info }) => info.runName)).toEqual([name])
   })
 
   it('is made when the server is back, once, with all that was logged', async () => {
