@@ -1,4 +1,5 @@
 import { absent } from '../errors.js'
+import { linkModel } from '../tracking/link-model.js'
 import type { Drain } from '../tracking/metric-buffer.js'
 import type { FileTransport } from '../transport/file/file.js'
 import type { Input, Transport } from '../transport/transport.js'
@@ -10,6 +11,7 @@ export const localDrain =
   (store: FileTransport, runId: string): Drain =>
   (delivery) => {
     if ('batch' in delivery) return store.logBatchNow({ run_id: runId, ...delivery.batch } as Batch)
+    if ('linkModel' in delivery) return store.linkModelNow({ run_id: runId, model_id: delivery.linkModel })
     try {
       store.deleteTagNow({ run_id: runId, key: delivery.deleteTag })
     } catch (error) {
@@ -22,5 +24,6 @@ export const transportDrain =
   (transport: Transport, runId: string): Drain =>
   async (delivery) => {
     if ('batch' in delivery) await transport.call('logBatch', { run_id: runId, ...delivery.batch } as Batch)
+    else if ('linkModel' in delivery) await linkModel(transport, { runId, modelId: delivery.linkModel })
     else await transport.call('deleteTag', { run_id: runId, key: delivery.deleteTag }).catch(absent)
   }

@@ -67,6 +67,10 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
   const { runId, experimentId } = data.info
   const knownParams = new Map(Object.entries(data.data.params))
   const knownTags = new Map(Object.entries(data.data.tags))
+  /** The logged models that went in or came out, as far as they are known, and those that are linked now. */
+  const linked = new Set<string>()
+  for (const { modelId } of [...(data.inputs?.modelInputs ?? []), ...(data.outputs?.modelOutputs ?? [])])
+    linked.add(modelId)
   let status: RunStatus = data.info.status
   let ending: Promise<void> | undefined
   let endStatus: EndStatus | undefined
@@ -89,8 +93,18 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
   }
 
   function put(key: string, point: Point): void {
-    const extras = point.modelId === undefined && point.datasetName === undefined ? undefined : point
-    buffer.metric(key, point.value, point.step, point.timestamp, extras, Date.now())
+    buffer.checked(key)
+    buffer.metric(key, point.value, point.step, point.timestamp, extrasOf(point), Date.now())
+  }
+
+  /** What a point says beside its value; the model that it names becomes an input of the run. */
+  function extrasOf(point: Point): Point | undefined {
+    const { modelId, datasetName } = point
+    if (modelId !== undefined && !linked.has(modelId)) {
+      linked.add(modelId)
+      buffer.linkModel(modelId)
+    }
+    return modelId === undefined && datasetName === undefined ? undefined : point
   }
 
   function param(key: string, value: unknown, more = false): void {
@@ -229,7 +243,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       const options: PointOptions =
         typeof step === 'object' && step !== null ? step : { step: step as Step | undefined }
       const point = pointOf(keys[last]!, 0, options)
-      const extras = point.modelId === undefined && point.datasetName === undefined ? undefined : point
+      const extras = extrasOf(point)
       for (let index = 0; index <= last; index++) {
         const value = values[index]
         if (typeof value !== 'number') continue

@@ -6,7 +6,7 @@ import { TOO_LONG } from '../spool/frame.js'
 import { openLog, type SpoolLog } from '../spool/log.js'
 import type { Claim } from '../spool/owner.js'
 import type { Room } from '../spool/room.js'
-import { type Step, TAKE_UP, TAKEN_UP } from '../spool/steps.js'
+import { LINK_MODEL, type Step, TAKE_UP, TAKEN_UP } from '../spool/steps.js'
 import { type Delivery, together } from '../tracking/delivery.js'
 import type { DiskHealth } from './disk-health.js'
 import { folderLoss } from './folder-loss.js'
@@ -100,7 +100,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     isBehind: () => !own.isLost && !deliverer.isDone({ points: 0, steps: log.written.steps }),
     lostWith: () => (loss.count === undefined ? undefined : folder.dir),
   })
-  /** Where in the log the steps stand that nobody logged: the run's making and its end. */
+  /** Where in the log the steps stand that nobody logged: the run's making, links to models and its end. */
   const chores: number[] = []
   let choresStraight = 0
   let takenUpAs: string | undefined
@@ -137,7 +137,17 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     return Math.max(0, points + steps - delivered - refused - inFlight - (chores.length - choresDone()))
   }
 
+  /** Notes in its turn what nobody logged. */
+  function chore(step: CallStep): void | Promise<void> {
+    if (write('steps', () => log.steps([step])))
+      return straight.call(step).then(() => {
+        choresStraight++
+      })
+    chores.push(log.written.steps - 1)
+  }
+
   function drain(delivery: Delivery): void | Promise<void> {
+    if ('linkModel' in delivery) return chore({ call: LINK_MODEL, input: { model_id: delivery.linkModel } })
     if ('deleteTag' in delivery) {
       const step = { call: 'deleteTag', input: { key: delivery.deleteTag } }
       return write('steps', () => log.steps([step])) && straight.call(step)
@@ -177,16 +187,6 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
 
   const choresDone = () => chores.filter((at) => deliverer.isDone({ points: 0, steps: at + 1 })).length
 
-  async function finish(status: string, endTime: number): Promise<void> {
-    const step = end(status, endTime)
-    if (write('steps', () => log.steps([step])) === undefined) {
-      chores.push(log.written.steps - 1)
-      return
-    }
-    await straight.call(step)
-    choresStraight++
-  }
-
   function shut(): void {
     disk.forget(folder)
     if (log.isClosed) return
@@ -213,10 +213,10 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     drain,
     flush,
     async finish(status, endTime) {
-      await finish(status, endTime)
+      await chore(end(status, endTime))
       if (folder.claim.isThere()) sayClosed(folder.dir)
     },
-    finishNow: (status, endTime) => void finish(status, endTime).catch(() => {}),
+    finishNow: (status, endTime) => void chore(end(status, endTime))?.catch(() => {}),
     flushNow() {
       exitBy ??= performance.now() + EXIT_MS
       const leftMs = Math.max(0, exitBy - performance.now())

@@ -19,6 +19,9 @@ export const TAKEN_UP = 'taken_up_as'
 /** In the input of that first call: all that made the run and logged to it from here are gone, so that nobody else ends it. */
 export const IS_LEFT = 'is_left'
 
+/** The call that links a logged model to the run. */
+export const LINK_MODEL = 'linkModel'
+
 /** A file for the run's artifacts that was kept beside the log, or where it lies. */
 export interface KeptFile {
   /** Below the run's artifacts. */

@@ -3,10 +3,11 @@ import { blobOf } from '../disk/files.js'
 import { absent, InvalidParameterError, UnavailableError } from '../errors.js'
 import type { CarryOptions, Courier } from '../spool/courier.js'
 import { PARENT_FIRST } from '../spool/failures.js'
-import { IS_LEFT, type KeptModel, type NewRun, TAKE_UP, TAKEN_UP } from '../spool/steps.js'
+import { IS_LEFT, type KeptModel, LINK_MODEL, type NewRun, TAKE_UP, TAKEN_UP } from '../spool/steps.js'
 import type { CallOptions, Input, Operation, Transport } from '../transport/transport.js'
 import { ensureExperiment, experiments } from './experiments.js'
 import { addKeptRows } from './kept-rows.js'
+import { linkModel } from './link-model.js'
 
 export interface CourierDeps {
   /** One try for each call; who calls again after a doubtful one says so with `again`. */
@@ -106,6 +107,7 @@ export function courier({ transport, openArtifacts, serverRunId = (runId) => run
     },
     async call(runId, operation, input, options) {
       if (operation === TAKE_UP) return takeUp(runId, input, options)
+      if (operation === LINK_MODEL) return linkModel(transport, { runId, modelId: String(input.model_id) }, options)
       if (operation === 'updateRun' && TAKEN_UP in input) return endTaken(runId, input, options)
       if (!CALLS.has(operation))
         throw new InvalidParameterError(`The spool holds ${operation}, which is not sent from it`)

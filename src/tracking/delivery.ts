@@ -1,11 +1,17 @@
 import { type Batch, type BatchEntry, type BatchLimits, type BatchMetric, entrySize } from '../core/batch.js'
 import { type CairnError, InvalidParameterError, NotFoundError } from '../errors.js'
 
-/** One step of delivery: a batch, or the removal of a tag in its place among the writes. */
-export type Delivery = { readonly batch: Batch } | { readonly deleteTag: string }
+/** One step of delivery: a batch, or in its place among the writes a tag to remove, or a model that points name. */
+export type Delivery = { readonly batch: Batch } | { readonly deleteTag: string } | { readonly linkModel: string }
 
-/** A parameter, a tag or a removal that waits for its turn. */
-export type Entry = { readonly kind: 'param' | 'tag' | 'deleteTag' } & BatchEntry
+/** A parameter, a tag, or what goes alone, that waits for its turn. */
+export type Entry = { readonly kind: 'param' | 'tag' | 'deleteTag' | 'linkModel' } & BatchEntry
+
+/** What is delivered by itself; undefined for what goes in a batch. */
+export function alone({ kind, key }: Entry): Delivery | undefined {
+  if (kind === 'deleteTag') return { deleteTag: key }
+  return kind === 'linkModel' ? { linkModel: key } : undefined
+}
 
 /**
  * Takes what goes next from the front, in its order: a tag that is written twice or removed begins a new delivery. `room`
@@ -19,9 +25,10 @@ export function takeEntries(entries: Entry[], limits: BatchLimits): Pick<Batch, 
   let taken = 0
   for (; taken < entries.length; taken++) {
     const { kind, key, value } = entries[taken]!
+    if (kind !== 'param' && kind !== 'tag') break
     const into = kind === 'param' ? params : tags
     bytes += entrySize({ key, value })
-    if (kind === 'deleteTag' || seen.has(kind + key)) break
+    if (seen.has(kind + key)) break
     if (taken === limits.total || into.length === limits[`${kind}s`] || (taken > 0 && bytes > limits.bytes)) break
     seen.add(kind + key)
     into.push({ key, value })
@@ -32,9 +39,9 @@ export function takeEntries(entries: Entry[], limits: BatchLimits): Pick<Batch, 
   return { params, tags, room }
 }
 
-/** How much is in it, points and all else. */
+/** How much of what was logged is in it, points and all else. */
 export const countOf = (delivery: Delivery): number => {
-  if ('deleteTag' in delivery) return 1
+  if (!('batch' in delivery)) return 'deleteTag' in delivery ? 1 : 0
   const { metrics, params, tags } = delivery.batch
   return metrics.length + params.length + tags.length
 }
@@ -50,7 +57,7 @@ export function smaller(delivery: Delivery, error: CairnError): Delivery[] {
 }
 
 function byModel(delivery: Delivery): Delivery[] {
-  if ('deleteTag' in delivery) return [delivery]
+  if (!('batch' in delivery)) return [delivery]
   const { metrics, params, tags } = delivery.batch
   const groups = new Map<string, BatchMetric[]>()
   for (const point of metrics) {
@@ -67,7 +74,7 @@ function byModel(delivery: Delivery): Delivery[] {
 }
 
 function halves(delivery: Delivery): Delivery[] {
-  if ('deleteTag' in delivery) return [delivery]
+  if (!('batch' in delivery)) return [delivery]
   const { metrics, params, tags } = delivery.batch
   const none = { metrics: [], params: [], tags: [] }
   const kinds: Batch[] = [

@@ -21,6 +21,8 @@ export interface MetricBuffer {
   param(key: string, value: string, more?: boolean): void
   tag(key: string, value: string, more?: boolean): void
   deleteTag(key: string): void
+  /** Has a logged model that points name linked to the run. */
+  linkModel(modelId: string): void
   /** Where there is a way, passes on what was left for others to follow. */
   passOn(): void
   /** Delivers what can be delivered without waiting; for a full ring and for the exit of the process. */
@@ -66,6 +68,7 @@ export function metricBuffer(drain: Drain, options: WayOptions = {}): MetricBuff
     param: (key, value, more) => waiting.enter('param', key, value, more),
     tag: (key, value, more) => waiting.enter('tag', key, value, more),
     deleteTag: (key) => waiting.enter('deleteTag', key, ''),
+    linkModel: (modelId) => waiting.enter('linkModel', modelId, ''),
     passOn() {
       if (past) waiting.pump()
     },

@@ -3,7 +3,7 @@ import type { Step } from '../core/entities.js'
 import { metricRing, type PointExtras } from '../core/ring.js'
 import { type CairnError, isRetryable, UnavailableError } from '../errors.js'
 import type { BufferStats, Drain, WayOptions } from './buffer-options.js'
-import { countOf, type Delivery, type Entry, smaller, takeEntries, together } from './delivery.js'
+import { alone, countOf, type Delivery, type Entry, smaller, takeEntries, together } from './delivery.js'
 import { flushes } from './flushes.js'
 import type { Beside } from './points-way.js'
 
@@ -80,9 +80,11 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
   /** Parameters and tags go first and in order. */
   function nextDelivery(): Delivery | undefined {
     if (!hasMore()) return undefined
-    if (entries[0]?.kind === 'deleteTag') {
+    const single = entries[0] && alone(entries[0])
+    if (single) {
       gone.entries++
-      return { deleteTag: entries.shift()!.key }
+      entries.shift()
+      return single
     }
     const { params, tags, room } = takeEntries(entries, limits)
     const isQueued = ring.size > 0 || !way

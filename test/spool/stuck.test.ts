@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { afterEach, expect, it, vi } from 'vitest'
 import { UnavailableError } from '../../src/errors.js'
 import type { Courier } from '../../src/spool/courier.js'
-import type { Watch } from '../../src/spool/deliverer.js'
+import type { DeliveryEvents } from '../../src/spool/deliverer.js'
 import { openLog } from '../../src/spool/log.js'
 import { claimOf } from '../../src/spool/owner.js'
 import { newRunDir, serverPlace } from '../../src/spool/place.js'
@@ -31,7 +31,7 @@ function delivering(batch: Courier['batch']) {
   const outage = { down: () => void said.push('down'), up: () => void said.push('up') }
   const hands = ownHands({ place, courier: async () => courier, warn: () => {}, outage })
   open.push(hands)
-  const watch: Watch = { onSpooled: () => said.push('spooled'), onRecovered: () => said.push('recovered') }
+  const watch: DeliveryEvents = { onSpooled: () => said.push('spooled'), onRecovered: () => said.push('recovered') }
   const begin = (runId: string) => {
     const run = { runId, local: false }
     const dir = newRunDir(place, run)

@@ -116,7 +116,7 @@ describe('batches', () => {
     buffer.tag('t', '3')
     await buffer.flush()
     expect(
-      deliveries.map((delivery) => ('batch' in delivery ? delivery.batch.tags[0]?.value : delivery.deleteTag)),
+      deliveries.map((delivery) => ('batch' in delivery ? delivery.batch.tags[0]?.value : Object.values(delivery)[0])),
     ).toEqual(['1', 't', '2', '3'])
   })
 })

@@ -7,7 +7,7 @@ import { IntegrityError, InvalidParameterError, NotFoundError } from '../../erro
 import type { Input, Output, WireDatasetInput } from '../protocol.js'
 import { type Meta, readMeta, textField, wholeNumber, writeMeta } from './codec.js'
 import type { HandlersOf } from './handlers.js'
-import { findExperimentDir, META, type Store } from './layout.js'
+import { findExperimentDir, findModelDir, META, type Store } from './layout.js'
 import { findActiveRun, listRunsIn } from './run-meta.js'
 
 const CONTEXT = 'mlflow.data.context'
@@ -57,19 +57,30 @@ function putDataset(store: Store, run: string, runId: string, { dataset, tags }:
   })
 }
 
+function putModel(store: Store, run: string, runId: string, id: string): void {
+  put(store, join(run, 'inputs', md5(id, runId)), {
+    destination_id: id,
+    destination_type: 'RUN',
+    source_id: id,
+    source_type: 'MODEL',
+    tags: {},
+  })
+}
+
+/** Notes a model whose metrics a run logs; one that is not there is said of the points that name it. */
+export function linkModelNow(store: Store, { run_id, model_id }: { run_id: string; model_id: string }): void {
+  const { dir } = findActiveRun(store, run_id)
+  if (!findModelDir(store, checkModelId(model_id))) return
+  if (readOutputs(store, dir).model_outputs.some((output) => output.model_id === model_id)) return
+  putModel(store, dir, run_id, model_id)
+}
+
 function logInputs(store: Store, input: Input<'logInputs'>): void {
   const { dir } = findActiveRun(store, input.run_id)
   input.datasets?.forEach(checkDataset)
   for (const { model_id: id } of input.models ?? []) checkModelId(id)
   for (const dataset of input.datasets ?? []) putDataset(store, dir, input.run_id, dataset)
-  for (const { model_id: id } of input.models ?? [])
-    put(store, join(dir, 'inputs', md5(id, input.run_id)), {
-      destination_id: id,
-      destination_type: 'RUN',
-      source_id: id,
-      source_type: 'MODEL',
-      tags: {},
-    })
+  for (const { model_id: id } of input.models ?? []) putModel(store, dir, input.run_id, id)
 }
 
 function logOutputs(store: Store, input: Input<'logOutputs'>): void {

@@ -6,7 +6,7 @@ import { InvalidParameterError } from '../../errors.js'
 import type { Input, Operation, Output, WireFile } from '../protocol.js'
 import type { CallOptions, Transport } from '../transport.js'
 import { artifacts } from './artifacts.js'
-import { datasets } from './datasets.js'
+import { datasets, linkModelNow } from './datasets.js'
 import { createDefaultExperiment, experiments } from './experiments.js'
 import type { Handlers } from './handlers.js'
 import { fileUri, type Store, TRASH } from './layout.js'
@@ -52,6 +52,8 @@ export interface FileTransport extends Transport {
   logBatchNow(input: Input<'logBatch'>): void
   /** Removes a tag before it returns; throws `NotFoundError` when it is not there. */
   deleteTagNow(input: Input<'deleteTag'>): void
+  /** Notes a logged model as what went into a run, unless it is not there or came out of it, before it returns. */
+  linkModelNow(input: { readonly run_id: string; readonly model_id: string }): void
   /** Passes on what somebody else who reads this store left out, unless it was told already. */
   warn(message: string): void
 }
@@ -101,6 +103,7 @@ export function fileTransport(options: FileTransportOptions): FileTransport {
     },
     logBatchNow: (input) => logBatchNow(begin(), input),
     deleteTagNow: (input) => deleteTagNow(begin(), input),
+    linkModelNow: (input) => linkModelNow(begin(), input),
     warn: store.warn,
     async close() {
       store.openRuns.clear()

@@ -1,0 +1,103 @@
+import { join } from 'node:path'
+import { afterEach, expect, it } from 'vitest'
+import { sender } from '../../src/http/send.js'
+import { createClient } from '../../src/index.js'
+import { startTestServer, type TestServer } from '../../src/testing/index.js'
+import { fileTransport } from '../../src/transport/file/file.js'
+import { httpTransport } from '../../src/transport/http.js'
+import type { Transport } from '../../src/transport/transport.js'
+import { leftIn } from '../support/left.js'
+import { tempDir } from '../support/temp-dir.js'
+
+const closers: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close()
+})
+
+function local() {
+  const root = join(tempDir(), 'mlruns')
+  return { trackingUri: root, transport: fileTransport({ root }) as Transport, spoolDir: undefined, server: undefined }
+}
+
+async function served() {
+  const server = await startTestServer()
+  closers.push(() => server.close())
+  const transport: Transport = httpTransport({ send: sender({ url: server.url }) })
+  return { trackingUri: server.url, transport, spoolDir: join(tempDir(), 'spool'), server }
+}
+
+type Place = ReturnType<typeof local> | Awaited<ReturnType<typeof served>>
+
+function clientAt({ trackingUri, spoolDir }: Place) {
+  const client = createClient({ trackingUri, ...(spoolDir === undefined ? {} : { spoolDir }) })
+  closers.push(() => client.close())
+  return client
+}
+
+const newModel = async ({ transport }: Place): Promise<string> =>
+  (await transport.call('createLoggedModel', { experiment_id: '0', name: 'net' })).model.info.model_id
+
+const linkings = (server: TestServer) => server.requests.filter(({ operation }) => operation === 'logInputs')
+
+it.each<[string, () => Place | Promise<Place>]>([
+  ['the local store', local],
+  ['a server', served],
+])('a model that metrics name becomes an input of the run, once, on %s', async (_, make) => {
+  const place = await make()
+  const client = clientAt(place)
+  const [first, second] = [await newModel(place), await newModel(place)]
+  const run = await client.startRun()
+  for (let step = 0; step < 5; step++) run.logMetric('acc', step, { step, modelId: first })
+  run.logMetrics({ acc: 1, loss: 2 }, { modelId: second })
+  await run.flush()
+  const { inputs } = await client.getRun(run.runId)
+  expect(inputs?.modelInputs.map(({ modelId }) => modelId).sort()).toEqual([first, second].sort())
+  expect(run.stats()).toMatchObject({ delivered: 7, queued: 0, inFlight: 0, spooled: 0, refused: 0 })
+  await run.end()
+  const again = await clientAt(place).startRun({ runId: run.runId })
+  again.logMetric('acc', 6, { step: 6, modelId: first })
+  await again.end()
+  expect((await client.getRun(run.runId)).inputs?.modelInputs).toHaveLength(2)
+  if (place.server) expect(linkings(place.server)).toHaveLength(2)
+  if (place.spoolDir !== undefined) expect(leftIn(place.spoolDir)).toEqual([])
+})
+
+it.each<[string, () => Place | Promise<Place>]>([
+  ['the local store', local],
+  ['a server', served],
+])('a model that came out of the run is no input of it, on %s', async (_, make) => {
+  const place = await make()
+  const client = clientAt(place)
+  const model = await newModel(place)
+  const run = await client.startRun()
+  await run.logOutputs([model])
+  run.logMetric('acc', 1, { modelId: model })
+  await run.flush()
+  const { inputs, outputs } = await client.getRun(run.runId)
+  expect(inputs?.modelInputs).toEqual([])
+  expect(outputs?.modelOutputs).toMatchObject([{ modelId: model }])
+})
+
+it('a run that begins without its server links its models when that is there', async () => {
+  const place = await served()
+  const model = await newModel(place)
+  place.server.faults.add({ status: 503, times: 3 })
+  const run = await clientAt(place).startRun()
+  run.logMetric('acc', 1, { modelId: model })
+  await run.end()
+  const [found] = await clientAt(place).searchRuns()
+  expect(found?.inputs?.modelInputs).toEqual([{ modelId: model }])
+})
+
+it('a server without logged models is not asked to link one, and takes the points', async () => {
+  const place = await served()
+  const { server } = place
+  const body = '{"error_code":"ENDPOINT_NOT_FOUND","message":"no such endpoint"}'
+  server.faults.add({ on: 'getLoggedModel', status: 404, body, times: Number.POSITIVE_INFINITY })
+  const client = clientAt(place)
+  const run = await client.startRun()
+  run.logMetric('acc', 1, { modelId: await newModel(place) })
+  await run.flush()
+  expect(linkings(server)).toEqual([])
+  expect((await client.getRun(run.runId)).data.metrics).toEqual({ acc: 1 })
+})
