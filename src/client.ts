@@ -17,7 +17,7 @@ import { experimentInUse } from './run/experiment.js'
 import { logModelOf } from './run/model.js'
 import { directOutlet } from './run/outlet.js'
 import { type LiveRun, openRun, type Run } from './run/run.js'
-import type { StartRunOptions } from './run/start.js'
+import { contextTags, type StartRunOptions } from './run/start.js'
 import { runUrl, whereToLook } from './run/where.js'
 import type { DeliveryEvents } from './spool/deliverer.js'
 import type { SyncOptions, SyncResult } from './sync/sync.js'
@@ -152,6 +152,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
   const modelWays = {
     packaging: packageDeps,
     backend: carrying(tracking, backends.registry.transport, parts.openArtifacts),
+    contextTags: () => contextTags(settings),
     impatient: carrying(impatient.transport, impatient.registry, impatient.openArtifacts),
     registry: parts.registryAddress,
     away,

@@ -16,6 +16,8 @@ import type { SpooledOutlet } from './spooled.js'
 export interface LogModelWays {
   readonly packaging: () => Promise<PackageDeps>
   readonly backend: CarryDeps
+  /** The tags of who logs it from where. */
+  readonly contextTags: () => Promise<Readonly<Record<string, string>>>
   /** As `backend`, each giving up after seconds: what has not arrived by then is kept on disk. */
   readonly impatient: CarryDeps
   /** The registry's address, without credentials, when it is not the server of the runs. */
@@ -40,10 +42,11 @@ export async function logModelOf(
   ways: LogModelWays,
   { run, spooled }: ModelsRun,
   model: unknown,
-  options: LogModelOptions,
+  asked: LogModelOptions,
 ): Promise<ModelInfo> {
   const log = await import('../models/log.js')
-  log.checkModelOptions(options)
+  log.checkModelOptions(asked)
+  const options = { ...asked, tags: { ...(await ways.contextTags()), ...asked.tags } }
   if (spooled?.isOpen) return keptOrSent(ways, { run, spooled }, model, options)
   // The logged model takes over what the run knows of itself: its parameters have to be there first.
   await run.flush()

@@ -66,8 +66,7 @@ async function create(deps: StartDeps, options: StartRunOptions): Promise<Starte
 export async function runTags(deps: StartDeps, options: StartRunOptions): Promise<Record<string, string>> {
   const { parentRunId } = options
   const own = {
-    ...(await systemTags(deps)),
-    ...deps.runContext,
+    ...(await contextTags(deps)),
     ...(parentRunId === undefined ? {} : { 'mlflow.parentRunId': checkRunId(parentRunId) }),
     ...note(options),
     ...options.tags,
@@ -116,8 +115,11 @@ async function resume(deps: StartDeps, options: StartRunOptions, runId: string):
   return { data: await runs.getRun(runId, { signal }), owned }
 }
 
-/** Who runs what, as Python's client says it (`mlflow/tracking/context`). */
-async function systemTags({ user }: StartDeps): Promise<Record<string, string>> {
+/** Who runs what, and what the environment says, as Python's client tags runs and logged models (`mlflow/tracking/context`). */
+export async function contextTags({
+  user,
+  runContext,
+}: Pick<StartDeps, 'user' | 'runContext'>): Promise<Record<string, string>> {
   const script = process.argv[1]
   const commit = script === undefined ? undefined : await recentCommit(dirname(script))
   return {
@@ -125,5 +127,6 @@ async function systemTags({ user }: StartDeps): Promise<Record<string, string>> 
     'mlflow.source.name': script ?? '<console>',
     'mlflow.source.type': 'LOCAL',
     ...(commit === undefined ? {} : { 'mlflow.source.git.commit': commit }),
+    ...runContext,
   }
 }

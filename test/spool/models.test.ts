@@ -60,6 +60,10 @@ async function expectWhole({ there, spoolDir }: Awaited<ReturnType<typeof house>
   const [run, ...others] = await client.searchRuns()
   expect(others).toEqual([])
   expect(run?.outputs?.modelOutputs).toMatchObject([{ modelId: info.modelId }])
+  // Who logged it from where, whichever process has sent it.
+  const { 'mlflow.user': user } = run?.data.tags ?? {}
+  const source = { 'mlflow.source.type': 'LOCAL', 'mlflow.source.name': expect.stringMatching(/script\.mjs$/) }
+  expect(info.tags).toMatchObject({ 'mlflow.user': user, ...source })
   const loaded = await client.loadModel('models:/churn@champion', { allowCode: true, replay: true })
   expect(loaded.info).toMatchObject({ runId: run?.info.runId, modelId: info.modelId })
   expect(await loaded.predict([{ a: 1, b: 1 }])).toEqual([{ sum: 3 }])
