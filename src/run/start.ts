@@ -107,11 +107,12 @@ async function resume(deps: StartDeps, options: StartRunOptions, runId: string):
     throw new InvalidParameterError(
       `The run ${runId} belongs to experiment ${before.info.experimentId}, but ${JSON.stringify(set.name)} (${set.experimentId}) is set`,
     )
+  // Also of one that runs: who may not write to it learns of it here, and not when the first flush is over.
+  await runs.updateRun(runId, { status: 'RUNNING', endTime: before.info.endTime, runName, signal })
   const tags = { ...options.tags, ...note(options) }
   if (Object.keys(tags).length > 0) await runs.logBatch(runId, { tags }, { signal })
   // Several processes may log to a run that goes on: the one that made it ends it.
   const owned = before.info.status !== 'RUNNING'
-  if (owned || runName !== undefined) await runs.updateRun(runId, { status: 'RUNNING', runName, signal })
   return { data: await runs.getRun(runId, { signal }), owned }
 }
 

@@ -1,0 +1,36 @@
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { type Client, createClient, NotFoundError, PermissionDeniedError } from '../../src/index.js'
+import { startTestServer, type TestServer } from '../../src/testing/index.js'
+import { tempDir } from '../support/temp-dir.js'
+
+let server: TestServer
+let client: Client
+
+beforeEach(async () => {
+  server = await startTestServer()
+  client = createClient({ trackingUri: server.url, spoolDir: join(tempDir(), 'spool') })
+})
+afterEach(async () => {
+  await client.close()
+  await server.close()
+})
+
+it.each([
+  [403, 'PERMISSION_DENIED', PermissionDeniedError],
+  [404, 'RESOURCE_DOES_NOT_EXIST', NotFoundError],
+] as const)('a run that may not be written to is not resumed, also while it runs (%i)', async (status, code, Kind) => {
+  const { runId } = (await client.createRun('0')).info
+  server.faults.add({ on: 'updateRun', status, body: JSON.stringify({ error_code: code, message: 'Permission denied' }) })
+  await expect(client.startRun({ runId })).rejects.toThrow(Kind)
+  expect(server.requests.map(({ operation }) => operation)).not.toContain('logBatch')
+})
+
+it('a run that is resumed while it runs goes on, and is left to who made it', async () => {
+  const made = await client.startRun()
+  const again = await client.startRun({ runId: made.runId })
+  expect(server.requests.map(({ operation }) => operation)).toContain('updateRun')
+  again.logParam('p', 1)
+  await again.end()
+  expect((await client.getRun(made.runId)).info.status).toBe('RUNNING')
+})
