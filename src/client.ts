@@ -209,6 +209,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
           runs: startVerbs,
           rules,
           current: inUse.current,
+          isOpen: (runId) => [...open].some((run) => run.runId === runId),
           knownExperiment: inUse.known,
           user: settings.user,
           runContext: settings.runContext,

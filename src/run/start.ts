@@ -25,7 +25,7 @@ export interface StartRunOptions {
   readonly params?: Readonly<Record<string, unknown>> | undefined
   /** Lets a run start while another is active, as its child. */
   readonly nested?: boolean | undefined
-  /** The run that this one is a part of. */
+  /** The run that this one is a part of; it has to be there, unless its server is away. */
   readonly parentRunId?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -36,6 +36,8 @@ export interface StartDeps {
   readonly rules: TextRules
   /** The experiment that is set, by `setExperiment` or the environment. */
   readonly current: () => Promise<Experiment | undefined>
+  /** Whether a run is one that goes on in this process. */
+  readonly isOpen: (runId: string) => boolean
   readonly user: string | undefined
   readonly runContext: Readonly<Record<string, string>>
   /** The mark by which the run is found again when it was perhaps made; the transport's own by default. */
@@ -56,10 +58,16 @@ export async function startRun(deps: StartDeps, options: StartRunOptions): Promi
 }
 
 async function create(deps: StartDeps, options: StartRunOptions): Promise<Started> {
-  const { runName, signal } = options
+  const { runName, parentRunId, signal } = options
+  if (parentRunId !== undefined && !deps.isOpen(parentRunId)) requireThere(await deps.runs.getRun(parentRunId, { signal }))
   const [experimentId, tags] = await Promise.all([experimentOf(deps, options), runTags(deps, options)])
   const data = await deps.runs.createRun(experimentId, { runName, tags, userId: tags['mlflow.user'], signal })
   return { data, owned: true }
+}
+
+function requireThere({ info: { runId, lifecycleStage } }: RunData): void {
+  if (lifecycleStage === 'deleted')
+    throw new InvalidParameterError(`The run ${runId} is deleted; bring it back with restoreRun('${runId}')`)
 }
 
 /** The tags that a new run begins with: the system's, those of the environment, and the caller's. */
@@ -100,8 +108,7 @@ async function resume(deps: StartDeps, options: StartRunOptions, runId: string):
   const { runs } = deps
   const { signal, runName } = options
   const before = await runs.getRun(runId, { signal })
-  if (before.info.lifecycleStage === 'deleted')
-    throw new InvalidParameterError(`The run ${runId} is deleted; bring it back with restoreRun('${runId}')`)
+  requireThere(before)
   const set = await deps.current()
   if (set && set.experimentId !== before.info.experimentId)
     throw new InvalidParameterError(
