@@ -10,8 +10,11 @@ export interface Outlet {
   readonly drain: Drain
   /** The way of points past the drain, where there is one: then each call may go on at once. */
   readonly way: PointsWay | undefined
-  /** Resolves when all that was drained has arrived; rejects with what was refused, or with `TimeoutError`. */
-  flush(timeoutMs: number): Promise<void>
+  /**
+   * Resolves when all that was drained has arrived; rejects with what was refused, or with `TimeoutError`. With
+   * `untilDenied` it rejects as soon as the server says that one may not write; what waits is kept and tried again.
+   */
+  flush(timeoutMs: number, options?: { readonly untilDenied?: boolean }): Promise<void>
   /** Notes status and end of the run; resolves when they have arrived. */
   finish(status: EndStatus, endTime: number): Promise<void>
   /** As `finish`, begun and not waited for: in the exit of the process. */

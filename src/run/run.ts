@@ -140,7 +140,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
   async function flush(timeoutMs: number): Promise<void> {
     const begun = performance.now()
     await buffer.flush(timeoutMs)
-    await outlet.flush(Math.max(0, timeoutMs - (performance.now() - begun)))
+    await outlet.flush(Math.max(0, timeoutMs - (performance.now() - begun)), { untilDenied: true })
   }
 
   /** What is left is counted and said, not thrown: a training that has ended stays ended. */

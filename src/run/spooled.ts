@@ -1,4 +1,10 @@
-import { type CairnError, diskError, InvalidParameterError, UnavailableError } from '../errors.js'
+import {
+  type CairnError,
+  diskError,
+  InvalidParameterError,
+  PermissionDeniedError,
+  UnavailableError,
+} from '../errors.js'
 import type { Courier } from '../spool/courier.js'
 import type { Deliverer, DeliveryEvents } from '../spool/deliverer.js'
 import { sayClosed } from '../spool/elders.js'
@@ -81,7 +87,15 @@ async function atMost(ms: number, promise: Promise<unknown>): Promise<void> {
 /** Opens the outlet over a folder that is ours. */
 export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOptions): SpooledOutlet {
   const log: SpoolLog = openLog(folder.dir, { room: folder.room })
-  const deliverer = folder.deliver(log, watch)
+  /** Those who wait as long as they may write to the run. */
+  const flushing = new Set<AbortController>()
+  const deliverer = folder.deliver(log, {
+    ...watch,
+    onRetry(error, delayMs) {
+      if (error instanceof PermissionDeniedError) for (const one of flushing) one.abort(error)
+      watch.onRetry?.(error, delayMs)
+    },
+  })
   /** Steps may find room where points do not. */
   let failing: 'points' | 'steps' | undefined
   const loss = folderLoss(folder.dir, watch)
@@ -161,12 +175,13 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
   }
 
   /** Waits until the log is done with up to where it stands. */
-  async function arrive(timeoutMs: number): Promise<void> {
+  async function arrive(timeoutMs: number, signal?: AbortSignal): Promise<void> {
     own.look()
     const target = log.written
     if (deliverer.isDone(target)) return
-    const ended = await deliverer.until(target, timeoutMs)
+    const ended = await deliverer.until(target, timeoutMs, signal)
     if (ended) return
+    signal?.throwIfAborted()
     own.look()
     if (loss.isGone) await atMost(CLEAR_MS, settled)
     if (loss.count !== undefined) return
@@ -174,8 +189,10 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     throw notArrived(logged - delivered - refused, timeoutMs, deliverer.lastError, loss.error?.message)
   }
 
-  async function flush(timeoutMs: number): Promise<void> {
-    await arrive(timeoutMs)
+  async function flush(timeoutMs: number, { untilDenied = false } = {}): Promise<void> {
+    const denied = new AbortController()
+    if (untilDenied) flushing.add(denied)
+    await arrive(timeoutMs, denied.signal).finally(() => flushing.delete(denied))
     const errors = [...deliverer.refusals(), ...loss.untold()]
     if (errors.length > 0) throw errors.length === 1 ? errors[0] : together(errors)
   }

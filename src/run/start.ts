@@ -59,7 +59,8 @@ export async function startRun(deps: StartDeps, options: StartRunOptions): Promi
 
 async function create(deps: StartDeps, options: StartRunOptions): Promise<Started> {
   const { runName, parentRunId, signal } = options
-  if (parentRunId !== undefined && !deps.isOpen(parentRunId)) requireThere(await deps.runs.getRun(parentRunId, { signal }))
+  if (parentRunId !== undefined && !deps.isOpen(parentRunId))
+    requireThere(await deps.runs.getRun(parentRunId, { signal }))
   const [experimentId, tags] = await Promise.all([experimentOf(deps, options), runTags(deps, options)])
   const data = await deps.runs.createRun(experimentId, { runName, tags, userId: tags['mlflow.user'], signal })
   return { data, owned: true }

@@ -111,7 +111,8 @@ export interface RunVerbs {
   /** Keeps the code: git's commit as a tag, the changes since as `git.diff`, and a `code.tgz` of the files. */
   logCode(options?: CodeOptions): Promise<void>
   /**
-   * Resolves when everything logged so far has arrived; rejects with what was refused, or with `TimeoutError` after
+   * Resolves when everything logged so far has arrived; rejects with what was refused, with `PermissionDeniedError` when the
+   * server says that one may not write to the run (what was logged is kept and tried again), or with `TimeoutError` after
    * `timeoutMs` (60,000).
    */
   flush(options?: { readonly timeoutMs?: number }): Promise<void>

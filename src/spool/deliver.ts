@@ -272,9 +272,9 @@ export function deliverer(options: DeliverOptions): Deliverer {
     waiting.tell(isDone, over)
   }
 
-  async function until(target: Written, timeoutMs: number): Promise<boolean> {
+  async function until(target: Written, timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
     if (over || isDone(target)) return isDone(target)
-    const waited = waiting.add(target, timeoutMs)
+    const waited = waiting.add(target, timeoutMs, signal)
     hurry()
     const arrived = await waited
     calm()

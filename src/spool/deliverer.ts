@@ -52,9 +52,9 @@ export interface Deliverer {
   isDone(written: Written): boolean
   /**
    * Resolves to true when the log is done with up to here, to false when that takes longer or it was stopped. All goes out
-   * in a hurry meanwhile, and when the time is over what is still on its way is given up for now.
+   * in a hurry meanwhile, and when the time is over, or the signal says so, what is still on its way is given up for now.
    */
-  until(target: Written, timeoutMs: number): Promise<boolean>
+  until(target: Written, timeoutMs: number, signal?: AbortSignal): Promise<boolean>
   /** Resolves to true when the whole log is done with and its folder removed, to false when it was stopped before. */
   readonly finished: Promise<boolean>
   /** Stops where it stands; what is on its way is given up and counts as perhaps arrived. */

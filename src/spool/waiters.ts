@@ -2,8 +2,8 @@ import type { Written } from './log.js'
 
 /** Those who wait until a log is done with up to some place. */
 export interface Waiters {
-  /** Resolves to whether the log is done with up to there, at the latest after so long. */
-  add(target: Written, timeoutMs: number): Promise<boolean>
+  /** Resolves to whether the log is done with up to there, at the latest after so long, or when the signal says so. */
+  add(target: Written, timeoutMs: number, signal?: AbortSignal): Promise<boolean>
   /** Lets those go on whose wait is over; all of them when nothing more will be. */
   tell(isDone: (target: Written) => boolean, isOver: boolean): void
 }
@@ -12,13 +12,14 @@ export interface Waiters {
 export function waiters(): Waiters {
   const all = new Set<{ readonly target: Written; readonly resolve: (arrived: boolean) => void }>()
   return {
-    async add(target, timeoutMs) {
+    async add(target, timeoutMs, signal) {
       let limit: NodeJS.Timeout | undefined
       let waiter: { target: Written; resolve: (arrived: boolean) => void } | undefined
       const waited = new Promise<boolean>((resolve) => {
         waiter = { target, resolve }
         all.add(waiter)
         limit = setTimeout(() => resolve(false), timeoutMs)
+        signal?.addEventListener('abort', () => resolve(false), { once: true })
       })
       const arrived = await waited
       clearTimeout(limit)

@@ -98,17 +98,17 @@ export function workerJob(id: number, job: Job, { post, isLost, fallback, looks 
     })
   }
 
-  async function until(target: Written, timeoutMs: number): Promise<boolean> {
-    if (inner) return inner.until(target, timeoutMs)
+  async function until(target: Written, timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
+    if (inner) return inner.until(target, timeoutMs, signal)
     const begun = performance.now()
     if (!isDone(target)) {
       hurry()
       notify()
-      await whenSeen(() => isDone(target) || inner !== undefined || isOver, timeoutMs)
+      await whenSeen(() => isDone(target) || inner !== undefined || isOver || signal?.aborted === true, timeoutMs)
       calm()
     }
     const taken = successor()
-    if (taken) return taken.until(target, Math.max(0, timeoutMs - (performance.now() - begun)))
+    if (taken) return taken.until(target, Math.max(0, timeoutMs - (performance.now() - begun)), signal)
     await whenTold({ tell: id }, TELL_MS)
     return isDone(target)
   }

@@ -21,7 +21,11 @@ it.each([
   [404, 'RESOURCE_DOES_NOT_EXIST', NotFoundError],
 ] as const)('a run that may not be written to is not resumed, also while it runs (%i)', async (status, code, Kind) => {
   const { runId } = (await client.createRun('0')).info
-  server.faults.add({ on: 'updateRun', status, body: JSON.stringify({ error_code: code, message: 'Permission denied' }) })
+  server.faults.add({
+    on: 'updateRun',
+    status,
+    body: JSON.stringify({ error_code: code, message: 'Permission denied' }),
+  })
   await expect(client.startRun({ runId })).rejects.toThrow(Kind)
   expect(server.requests.map(({ operation }) => operation)).not.toContain('logBatch')
 })
@@ -33,4 +37,15 @@ it('a run that is resumed while it runs goes on, and is left to who made it', as
   again.logParam('p', 1)
   await again.end()
   expect((await client.getRun(made.runId)).info.status).toBe('RUNNING')
+})
+
+it('a run that may not be written to any more says so to who waits in flush, and keeps what was logged', async () => {
+  const run = await client.startRun()
+  server.faults.add({ on: 'logBatch', status: 403, times: Number.POSITIVE_INFINITY })
+  run.logMetric('loss', 1)
+  await expect(run.flush({ timeoutMs: 2 ** 31 - 1 })).rejects.toThrow(PermissionDeniedError)
+  expect(run.stats()).toMatchObject({ refused: 0, delivered: 0 })
+  server.faults.clear()
+  await run.flush()
+  expect((await client.getRun(run.runId)).data.metrics).toEqual({ loss: 1 })
 })
