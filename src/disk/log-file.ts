@@ -120,6 +120,22 @@ function cutBack(fd: number, before: number, most: number): void {
   }
 }
 
+/** Makes a file shorter by so many bytes; false when no more than `leave` are left of it, or it cannot be. */
+export function cutOff(file: string, bytes: number, leave: number): boolean {
+  let fd: number | undefined
+  try {
+    fd = openSync(file, O_RDWR | NOFOLLOW)
+    const { size } = fstatSync(fd)
+    if (size <= leave) return false
+    ftruncateSync(fd, Math.max(leave, size - bytes))
+    return true
+  } catch {
+    return false
+  } finally {
+    if (fd !== undefined) closeSync(fd)
+  }
+}
+
 /** Lets go of a file that was appended to. */
 export function closeLog(file: string): void {
   const fd = open.get(file)

@@ -28,6 +28,8 @@ export interface SpooledFolder {
   readonly room?: Room | undefined
   /** How long its server is known to be away already, in milliseconds. */
   awayMs(): number
+  /** Writes the run's end; where the disk is full, in the room that is set aside for that. */
+  endOutOfReserve(write: () => void): void
   /** Removes it: all that was in it is done with. */
   drop(): void
   /** Begins the delivery. */
@@ -152,8 +154,8 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
   }
 
   /** Notes in its turn what nobody logged. */
-  function chore(step: CallStep): void | Promise<void> {
-    if (write('steps', () => log.steps([step])))
+  function chore(step: CallStep, within = (act: () => void) => act()): void | Promise<void> {
+    if (write('steps', () => within(() => log.steps([step]))))
       return straight.call(step).then(() => {
         choresStraight++
       })
@@ -230,10 +232,10 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     drain,
     flush,
     async finish(status, endTime) {
-      await chore(end(status, endTime))
+      await chore(end(status, endTime), folder.endOutOfReserve)
       if (folder.claim.isThere()) sayClosed(folder.dir)
     },
-    finishNow: (status, endTime) => void chore(end(status, endTime))?.catch(() => {}),
+    finishNow: (status, endTime) => void chore(end(status, endTime), folder.endOutOfReserve)?.catch(() => {}),
     flushNow() {
       exitBy ??= performance.now() + EXIT_MS
       const leftMs = Math.max(0, exitBy - performance.now())

@@ -38,6 +38,13 @@ const FILE = 'delivered'
 const MOST = 256 << 20
 const LETTER: Readonly<Record<Lane, string>> = { points: 'p', steps: 's' }
 
+/** Makes the file of the notes with an empty line: on a full disk the first of them have their place already. */
+export function beginAcks(dir: string): void {
+  const file = join(dir, FILE)
+  appendBytes(file, Buffer.from('\n'))
+  closeLog(file)
+}
+
 /** Opens the notes of a log's folder, as they stand. A line that is cut or damaged counts as not written. */
 export function openAcks(dir: string): Acks {
   const file = join(dir, FILE)

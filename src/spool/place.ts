@@ -2,7 +2,9 @@ import { createHash, randomBytes } from 'node:crypto'
 import { basename, join } from 'node:path'
 import { appendBytes, closeLog, createPrivate, makePrivateDir, namesIn } from '../disk/log-file.js'
 import { exists, move, readText, removeDir } from '../disk/write.js'
+import { beginAcks } from './acks.js'
 import { signFirst } from './owner.js'
+import { keepReserve, outOfReserve } from './reserve.js'
 
 /** Where what waits for one server lies. */
 export interface ServerPlace {
@@ -59,7 +61,8 @@ export function serverPlaces(spoolDir: string): ServerPlace[] {
 let madeAt = 0
 
 /** Makes the folder of one run of this process, and owns it from the first moment in which others see it. */
-export function newRunDir({ uri, dir }: ServerPlace, run: SpooledRun): string {
+export function newRunDir(place: ServerPlace, run: SpooledRun): string {
+  const { uri, dir } = place
   const known = join(dir, 'server.json')
   if (!exists(known)) createPrivate(known, JSON.stringify({ uri }))
   // Folders of one run are told apart by their age.
@@ -67,10 +70,17 @@ export function newRunDir({ uri, dir }: ServerPlace, run: SpooledRun): string {
   const name = `${madeAt}-${run.runId}-${randomBytes(4).toString('hex')}`
   const staged = join(dir, 'staging', name)
   const made = join(dir, 'runs', name)
-  createPrivate(join(staged, 'run.json'), JSON.stringify(run))
-  signFirst(staged)
-  makePrivateDir(join(dir, 'runs'))
-  move(staged, made)
+  keepReserve(place)
+  try {
+    createPrivate(join(staged, 'run.json'), JSON.stringify(run))
+    signFirst(staged)
+    beginAcks(staged)
+    makePrivateDir(join(dir, 'runs'))
+    move(staged, made)
+  } catch (error) {
+    dropRunDir(staged)
+    throw error
+  }
   return made
 }
 
@@ -111,9 +121,9 @@ export function dropRunDir(dir: string): void {
 }
 
 /** Remembers which run of the server a run of ours has become. */
-export function rememberId({ dir }: ServerPlace, ours: string, runId: string): void {
-  const file = join(dir, 'ids')
-  appendBytes(file, Buffer.from(`${ours} ${runId}\n`), true)
+export function rememberId(place: ServerPlace, ours: string, runId: string): void {
+  const file = join(place.dir, 'ids')
+  outOfReserve(place, () => appendBytes(file, Buffer.from(`${ours} ${runId}\n`), true))
   closeLog(file)
 }
 

@@ -8,6 +8,7 @@ import type { Deliverer, DeliveryEvents } from './deliverer.js'
 import { eldersAmong, goesFirst } from './elders.js'
 import { type Claim, claim, isOwned } from './owner.js'
 import { dropRunDir, runDirs, runOf, type ServerPlace } from './place.js'
+import { outOfReserve } from './reserve.js'
 import { type ServerState, serverState } from './server.js'
 
 /** What was left by one run of a process that is gone, and what became of it. */
@@ -109,7 +110,7 @@ async function replayRun(place: ServerPlace, dir: string, options: One): Promise
     const reason = new UnavailableError(`What the run left before has to arrive first; it lies in ${elder}`)
     return run && { runId: run.runId, ...nothing, busy: isOwned(elder), reason }
   }
-  const owned = claim(dir)
+  const owned = outOfReserve(place, () => claim(dir))
   if (!owned) return run && { runId: run.runId, ...nothing, busy: true }
   if (!run) {
     // Killed before it said whose it is: nothing was logged yet.

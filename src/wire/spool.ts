@@ -11,6 +11,7 @@ import type { Outage } from '../spool/outage.js'
 import { claimOf } from '../spool/owner.js'
 import { dropRunDir, newRunDir, type ServerPlace, type SpooledRun } from '../spool/place.js'
 import type { Replayed, ReplayOptions } from '../spool/replay.js'
+import { endOutOfReserve } from '../spool/reserve.js'
 import { roomOf } from '../spool/room.js'
 import type { Hands } from './hands.js'
 
@@ -84,9 +85,19 @@ export function openSpool({ place, hands, courier, warn, outage, onClose }: Spoo
     }
   }
 
+  /** A disk too full for one more run has room again when what waits there has gone. */
+  function newDir(run: SpooledRun): string {
+    try {
+      return newRunDir(place, run)
+    } catch (error) {
+      hands.lookForLeft(false)
+      throw error
+    }
+  }
+
   return {
     open(run, watch, elders = []) {
-      const dir = newRunDir(place, run)
+      const dir = newDir(run)
       // A clock that went back must not make two wait for each other.
       const before = elders.filter((elder) => elder < dir)
       const claim = claimOf(dir, 0)
@@ -104,6 +115,7 @@ export function openSpool({ place, hands, courier, warn, outage, onClose }: Spoo
         room: roomOf(place),
         awayMs: () => (awaySince === undefined ? 0 : performance.now() - awaySince),
         drop: () => dropRunDir(dir),
+        endOutOfReserve: (write) => endOutOfReserve(place, write),
         courier,
         runId: () => runId,
         deliver(log, more) {

@@ -1,0 +1,108 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createClient } from '../../src/index.js'
+import { whatWaits } from '../../src/spool/contents.js'
+import { serverPlace } from '../../src/spool/place.js'
+import type { ChildOptions } from '../support/child.js'
+import { type Stand, stand } from '../support/spool-child.js'
+import { tempDir } from '../support/temp-dir.js'
+
+const COUNT = 20_000
+let at: Stand
+
+const mount = (dir: string): boolean =>
+  spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=600k', 'tmpfs', dir]).status === 0
+const unmount = (dir: string): void => void spawnSync('umount', [dir])
+
+function mayMount(): boolean {
+  const dir = tempDir()
+  const isMounted = mount(dir)
+  if (isMounted) unmount(dir)
+  return isMounted
+}
+
+beforeEach(async () => {
+  at = await stand()
+  // Two thirds of what is logged fit there.
+  mkdirSync(at.spoolDir)
+  mount(at.spoolDir)
+})
+afterEach(async () => {
+  await at.stop()
+  unmount(at.spoolDir)
+})
+
+/** Logs more than the disk holds while the server is away, and ends. */
+const LOG = `const run = await startRun()
+  for (let i = 0; i < ${COUNT}; i++) logMetric('loss', i, i)
+  process.exit()`
+
+/** As many runs as that do not go side by side: the server made them before it went away. */
+const RUNS = 24
+const LOG_MANY = `const client = createClient()
+  const runs = []
+  for (let n = 0; n < ${RUNS}; n++) runs.push(await client.startRun({ runName: 'r' + n }))
+  console.log('started')
+  await new Promise((go) => process.stdin.once('data', go)); process.stdin.destroy()
+  for (let i = 0; i < ${COUNT}; i++) runs[i % ${RUNS}].logMetric('loss', i, i)
+  process.exit()`
+
+/** Stops the server when the child has started its runs. */
+function stopAtStart(): Partial<ChildOptions> {
+  let isStopped = false
+  return {
+    onStdout(all, _, write) {
+      if (isStopped || !all.includes('started')) return
+      isStopped = true
+      void at.stop().then(() => write('away'))
+    },
+  }
+}
+
+const NEXT = `import { readdirSync } from 'node:fs'
+  const runs = process.env.CAIRN_SPOOL_DIR + '/v1/' + readdirSync(process.env.CAIRN_SPOOL_DIR + '/v1')[0] + '/runs'
+  const waits = readdirSync(runs)
+  const run = await startRun({ runName: 'next' })
+  for (let n = 0; n < 500 && readdirSync(runs).some((name) => waits.includes(name)); n++)
+    await new Promise((later) => setTimeout(later, 20))
+  await endRun()`
+
+/** What the server has of all runs but the next one. */
+async function arrived() {
+  const client = createClient({ trackingUri: join(at.cwd, 'server', 'mlruns') })
+  const runs = (await client.searchRuns({ viewType: 'ALL' })).filter(({ info }) => info.runName !== 'next')
+  const points = await Promise.all(runs.map(({ info }) => client.getMetricHistory(info.runId, 'loss').catch(() => [])))
+  await client.close()
+  const steps = points.flat().map(({ step }) => Number(step))
+  return { statuses: runs.map(({ info }) => info.status), steps, twice: steps.length - new Set(steps).size }
+}
+
+const isMountable = mayMount()
+if (!isMountable) process.stdout.write('A tmpfs cannot be mounted here: the tests of a full disk are left out\n')
+
+describe.skipIf(!isMountable)('a disk that was filled while the server was away (needs the right to mount)', () => {
+  const offline = async () => {
+    await at.stop()
+    await at.run(LOG)
+  }
+  it.each([
+    ['sync delivers', 1, offline, () => at.replay()],
+    ['the next process delivers', 1, offline, () => at.run(NEXT)],
+    ['sync delivers, of many runs,', RUNS, () => at.run(LOG_MANY, stopAtStart()), () => at.replay()],
+  ])('%s all that was kept, once, and each run gets its status', async (_, runs, log, deliver) => {
+    await log()
+    const waits = whatWaits(serverPlace(at.spoolDir, at.url))
+    const kept = waits.reduce((sum, { waiting }) => sum + waiting.entries, 0)
+    // Their making, where they were begun without a server, and their end.
+    const chores = waits.reduce((sum, { serverRunId }) => sum + (serverRunId === undefined ? 2 : 1), 0)
+    await at.start()
+    await deliver()
+    const { statuses, steps, twice } = await arrived()
+    expect(statuses).toEqual(Array(runs).fill('FINISHED'))
+    expect({ points: steps.length, twice }).toEqual({ points: kept - chores, twice: 0 })
+    expect(steps.length).toBeLessThan(COUNT)
+    expect(at.left()).toEqual([])
+  })
+})
