@@ -6,7 +6,7 @@ export interface AtEnd {
   readonly stats: BufferStats
   /** The calls that are not through, in words. */
   readonly calls: string | undefined
-  readonly outlet: Pick<Outlet, 'isSettled' | 'remedy' | 'loss'>
+  readonly outlet: Pick<Outlet, 'isSettled' | 'isEndRefused' | 'remedy' | 'loss'>
   /** What was waited for in vain. */
   readonly error: unknown
 }
@@ -18,6 +18,7 @@ export function whatIsLeft({ stats, calls, outlet, error }: AtEnd): string | und
   const left = [
     calls,
     refused > 0 && `${refused} refused`,
+    outlet.isEndRefused && 'its status refused',
     open > 0 && `${open} not delivered`,
     open === 0 && !outlet.isSettled && 'its status not delivered',
   ].filter((part) => part)

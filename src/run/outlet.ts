@@ -27,6 +27,8 @@ export interface Outlet {
   readonly awayMs: number
   /** Whether the run's making and its end, where they were noted, have arrived. */
   readonly isSettled: boolean
+  /** Whether the run's making or its end was refused for good. */
+  readonly isEndRefused: boolean
   /** What to do about what has not arrived, for the line at the end; undefined when it is lost with the process. */
   readonly remedy: string | undefined
   /** What was lost, or will be when the process ends, though it was to be kept; undefined as long as that is kept. */
@@ -54,6 +56,7 @@ export function directOutlet(transport: Transport, runId: string): Outlet {
     stats: (buffer) => buffer,
     awayMs: 0,
     isSettled: true,
+    isEndRefused: false,
     remedy: undefined,
     loss: undefined,
     close: async () => {},

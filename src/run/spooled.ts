@@ -12,7 +12,7 @@ import { TOO_LONG } from '../spool/frame.js'
 import { openLog, type SpoolLog } from '../spool/log.js'
 import type { Claim } from '../spool/owner.js'
 import type { Room } from '../spool/room.js'
-import { LINK_MODEL, type Step, TAKE_UP, TAKEN_UP } from '../spool/steps.js'
+import { isChore, LINK_MODEL, type Step, TAKEN_UP } from '../spool/steps.js'
 import { type Delivery, together } from '../tracking/delivery.js'
 import type { DiskHealth } from './disk-health.js'
 import { folderLoss } from './folder-loss.js'
@@ -72,7 +72,6 @@ export interface SpooledOptions {
 /** How long the exit of a process waits for a server that takes what it is sent. */
 const EXIT_MS = 10_000
 const CLEAR_MS = 1_000
-const isTakingUp = (step: Step): boolean => 'call' in step && step.call === TAKE_UP
 /** All runs of a process that exits share that time. */
 let exitBy: number | undefined
 
@@ -243,15 +242,15 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
       if (loss.count === undefined) deliverer.untilNow(log.written, loss.isGone ? Math.min(CLEAR_MS, leftMs) : leftMs)
     },
     stats(buffer) {
-      const { inFlight, delivered, refused, retried, lastDeliveredAt } = deliverer.progress
+      const { inFlight, delivered, refused, refusedChores, retried, lastDeliveredAt } = deliverer.progress
       const times = [lastDeliveredAt, straight.lastAt].filter((time) => time !== undefined)
       return {
         queued: buffer.queued,
         inFlight: buffer.inFlight + inFlight,
-        delivered: delivered + straight.arrived - choresDone() - choresStraight,
+        delivered: delivered + straight.arrived - (choresDone() - refusedChores) - choresStraight,
         retried: buffer.retried + retried,
         spooled: loss.count === undefined ? inLog() : 0,
-        refused: buffer.refused + refused + (loss.count ?? 0),
+        refused: buffer.refused + refused - refusedChores + (loss.count ?? 0),
         lastDeliveredAt: times.length === 0 ? undefined : Math.max(...times),
       }
     },
@@ -260,6 +259,9 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     },
     get isSettled() {
       return choresDone() === chores.length
+    },
+    get isEndRefused() {
+      return deliverer.progress.refusedChores > 0
     },
     get remedy() {
       return loss.isGone ? undefined : 'kept on disk for the next process of Cairn here, or for npx cairn-ml sync'
@@ -272,7 +274,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
       const from = log.written.steps
       const failure = write('steps', () => log.steps(steps))
       if (failure) throw failure
-      for (const [index, step] of steps.entries()) if ('create' in step || isTakingUp(step)) chores.push(from + index)
+      for (const [index, step] of steps.entries()) if (isChore(step)) chores.push(from + index)
       return log.written.steps
     },
     isDone: (steps) => deliverer.isDone({ points: 0, steps }),

@@ -22,12 +22,14 @@ export interface Acks {
   /** The run's id on its server, once it has one. */
   readonly runId: string | undefined
   readonly refused: number
+  /** How many of them nobody logged: the run's making and its end. */
+  readonly refusedChores: number
   /** Notes that a stretch goes out now. */
   trying(stretch: Stretch): void
   /** Notes that it has arrived. */
   arrived(stretch: Stretch): void
-  /** Notes that it was refused for good, or is lost. */
-  refuse(stretch: Stretch): void
+  /** Notes that it was refused for good, or is lost; so many of it nobody logged. */
+  refuse(stretch: Stretch, chores?: number): void
   /** Notes that it was surely not carried out. */
   unsent(stretch: Stretch): void
   mapped(runId: string): void
@@ -52,13 +54,14 @@ export function openAcks(dir: string): Acks {
   const open = new Map<string, Stretch>()
   let runId: string | undefined
   let refused = 0
+  let refusedChores = 0
   let torn = false
   /** Lines that the disk did not take; they go with the next. */
   let owed = ''
 
   const name = ({ lane, first, count }: Stretch) => `${LETTER[lane]} ${first} ${count}`
   function take(line: string): void {
-    const [verb, lane, first = '', count = ''] = line.split(' ')
+    const [verb, lane, first = '', count = '', chores = '0'] = line.split(' ')
     if (verb === 'r') runId = lane
     const stretch = { lane: lane === 'p' ? 'points' : 'steps', first: Number(first), count: Number(count) } as const
     if (!Number.isSafeInteger(stretch.first) || !Number.isSafeInteger(stretch.count)) return
@@ -67,7 +70,9 @@ export function openAcks(dir: string): Acks {
     if (verb !== 'd' && verb !== 'x') return
     open.delete(name(stretch))
     done[stretch.lane].add(stretch.first, stretch.count)
-    if (verb === 'x') refused += stretch.count
+    if (verb !== 'x') return
+    refused += stretch.count
+    refusedChores += Number(chores)
   }
 
   const text = Buffer.from(readRange(file, 0, MOST) ?? []).toString('utf8')
@@ -100,9 +105,12 @@ export function openAcks(dir: string): Acks {
     get refused() {
       return refused
     },
+    get refusedChores() {
+      return refusedChores
+    },
     trying: (stretch) => note(`t ${name(stretch)}`),
     arrived: (stretch) => note(`d ${name(stretch)}`),
-    refuse: (stretch) => note(`x ${name(stretch)}`),
+    refuse: (stretch, chores = 0) => note(`x ${name(stretch)}${chores === 0 ? '' : ` ${chores}`}`),
     unsent: (stretch) => note(`n ${name(stretch)}`),
     mapped: (id) => note(`r ${id}`),
     close: () => closeLog(file),

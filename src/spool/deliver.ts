@@ -305,6 +305,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
         inFlight: out.entries,
         delivered,
         refused: acks.refused,
+        refusedChores: acks.refusedChores,
         retried: outcome.retried,
         lastDeliveredAt: outcome.lastDeliveredAt,
         isCarrying: out.files > 0 && outcome.lastError === undefined,

@@ -8,6 +8,8 @@ export interface Progress {
   readonly inFlight: number
   readonly delivered: number
   readonly refused: number
+  /** How many of those refused nobody logged: the run's making and its end. */
+  readonly refusedChores: number
   readonly retried: number
   readonly lastDeliveredAt: number | undefined
   /** Whether a file or a model is on its way, which may take its time. */

@@ -9,6 +9,7 @@ import type { Pauses } from './pauses.js'
 import type { ServerPlace, SpooledRun } from './place.js'
 import { keepAside, setAside } from './refused.js'
 import type { ServerState } from './server.js'
+import { isChore } from './steps.js'
 import { isAlone, isHopeless, putOff, type Stuck, stuckAgain } from './stuck.js'
 
 export interface OutcomesOptions {
@@ -58,17 +59,18 @@ export function outcomes(options: OutcomesOptions): Outcomes {
   let away = false
   let lastError: CairnError | undefined
 
-  function refuse(stretch: Stretch, error: CairnError, what: readonly unknown[]): void {
+  function refuse(stretch: Stretch, error: CairnError, what: readonly unknown[], chores = 0): void {
     setAside(place.dir, run.runId, error, what)
-    acks.refuse(stretch)
+    acks.refuse(stretch, chores)
     if (refusals.length < MOST_REFUSALS) refusals.push(error)
     watch.onRefused?.(error, stretch.count)
     options.onMoved?.()
   }
 
   function giveUp(parcel: Parcel, error: CairnError): void {
-    refuse(parcel.stretch, error, parcel.stretch.lane === 'points' ? parcel.points : parcel.steps)
-    for (const path of keptFor(dir, parcel.steps)) keepAside(place.dir, run.runId, path)
+    const { stretch, points, steps } = parcel
+    refuse(stretch, error, stretch.lane === 'points' ? points : steps, steps.filter(isChore).length)
+    for (const path of keptFor(dir, steps)) keepAside(place.dir, run.runId, path)
   }
 
   /** A request that may have been carried out before and is refused is not therefore undone: it is looked into by parts. */

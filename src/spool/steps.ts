@@ -16,6 +16,10 @@ export const TAKE_UP = 'takeUpRun'
 /** In the input of that call, and of a run's end: the mark by which it is known who took the run up. */
 export const TAKEN_UP = 'taken_up_as'
 
+/** Whether nobody logged it: it makes or takes up the run, links it to a model, or ends it. */
+export const isChore = (step: Step): boolean =>
+  'create' in step || ('call' in step && [TAKE_UP, LINK_MODEL, 'updateRun'].includes(step.call))
+
 /** In the input of that first call: all that made the run and logged to it from here are gone, so that nobody else ends it. */
 export const IS_LEFT = 'is_left'
 

@@ -105,7 +105,7 @@ export interface SharedNumbers {
   waitForProgress(ms: number): void
 }
 
-const FIELDS = 7
+const FIELDS = 8
 const MOVED = 0
 const AWAY = 1
 
@@ -118,7 +118,7 @@ export function sharedNumbers(memory: SharedArrayBuffer): SharedNumbers {
   const numbers = new Float64Array(memory, 8, FIELDS)
   const at = (index: number) => numbers[index] ?? 0
   return {
-    setProgress({ inFlight, delivered, refused, retried, lastDeliveredAt }, done, away) {
+    setProgress({ inFlight, delivered, refused, refusedChores, retried, lastDeliveredAt }, done, away) {
       numbers[0] = done.points
       numbers[1] = done.steps
       numbers[2] = inFlight
@@ -126,6 +126,7 @@ export function sharedNumbers(memory: SharedArrayBuffer): SharedNumbers {
       numbers[4] = refused
       numbers[5] = retried
       numbers[6] = lastDeliveredAt ?? 0
+      numbers[7] = refusedChores
       Atomics.store(flags, AWAY, away ? 1 : 0)
       Atomics.add(flags, MOVED, 1)
       Atomics.notify(flags, MOVED)
@@ -134,6 +135,7 @@ export function sharedNumbers(memory: SharedArrayBuffer): SharedNumbers {
       inFlight: at(2),
       delivered: at(3),
       refused: at(4),
+      refusedChores: at(7),
       retried: at(5),
       lastDeliveredAt: at(6) === 0 ? undefined : at(6),
     }),

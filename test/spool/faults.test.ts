@@ -127,6 +127,16 @@ describe('what a server refuses', () => {
     expect(run.stats()).toMatchObject({ refused: 1000, spooled: 0 })
     expect(server.requests.length - before).toBeLessThan(100)
   })
+
+  it('is the end alone of a run that was deleted before it: what had arrived still counts, and nothing logged is lost', async () => {
+    const { client, run } = await stage()
+    logTo(run, 100)
+    await run.flush()
+    const { delivered } = run.stats()
+    await client.deleteRun(run.runId)
+    await run.end()
+    expect(run.stats()).toMatchObject({ delivered, refused: 0, spooled: 0, queued: 0 })
+  })
 })
 
 describe('an outage', () => {
