@@ -29,6 +29,8 @@ export interface Outlet {
   readonly isSettled: boolean
   /** Whether the run's making or its end was refused for good. */
   readonly isEndRefused: boolean
+  /** How many entries lie on disk, whatever becomes of the process. */
+  readonly kept: number
   /** What to do about what has not arrived, for the line at the end; undefined when it is lost with the process. */
   readonly remedy: string | undefined
   /** What was lost, or will be when the process ends, though it was to be kept; undefined as long as that is kept. */
@@ -57,6 +59,7 @@ export function directOutlet(transport: Transport, runId: string): Outlet {
     awayMs: 0,
     isSettled: true,
     isEndRefused: false,
+    kept: 0,
     remedy: undefined,
     loss: undefined,
     close: async () => {},

@@ -135,7 +135,8 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
       deliverer.wake()
       return failure
     }
-    if (failing === what || what === 'points') {
+    // A little fits on a disk that is full for all that waits.
+    if ((failing === what || what === 'points') && log.waiting === 0) {
       failing = undefined
       disk.works(folder)
     }
@@ -262,6 +263,9 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     },
     get isEndRefused() {
       return deliverer.progress.refusedChores > 0
+    },
+    get kept() {
+      return loss.isGone ? 0 : inLog() + deliverer.progress.inFlight
     },
     get remedy() {
       return loss.isGone ? undefined : 'kept on disk for the next process of Cairn here, or for npx cairn-ml sync'

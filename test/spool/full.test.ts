@@ -85,18 +85,25 @@ if (!isMountable) process.stdout.write('A tmpfs cannot be mounted here: the test
 describe.skipIf(!isMountable)('a disk that was filled while the server was away (needs the right to mount)', () => {
   const offline = async () => {
     await at.stop()
-    await at.run(LOG)
+    return at.run(LOG)
   }
   it.each([
     ['sync delivers', 1, offline, () => at.replay()],
     ['the next process delivers', 1, offline, () => at.run(NEXT)],
     ['sync delivers, of many runs,', RUNS, () => at.run(LOG_MANY, stopAtStart()), () => at.replay()],
   ])('%s all that was kept, once, and each run gets its status', async (_, runs, log, deliver) => {
-    await log()
+    const { stderr } = await log()
     const waits = whatWaits(serverPlace(at.spoolDir, at.url))
     const kept = waits.reduce((sum, { waiting }) => sum + waiting.entries, 0)
     // Their making, where they were begun without a server, and their end.
     const chores = waits.reduce((sum, { serverRunId }) => sum + (serverRunId === undefined ? 2 : 1), 0)
+    if (runs === 1) {
+      const [on, lost] = [kept - chores, COUNT - kept + chores]
+      expect(stderr).toMatch(
+        `: ${on} kept on disk for the next process of Cairn here, or for npx cairn-ml sync, ${lost} could`,
+      )
+      expect(stderr).not.toMatch('takes what is logged again')
+    }
     await at.start()
     await deliver()
     const { statuses, steps, twice } = await arrived()
