@@ -36,9 +36,14 @@ function onLastExit(): void {
   for (const wait of waits) wait()
 }
 
+/** Node gives a script whose top-level await never settles its code only at the exit, by a listener that is there until then. */
+const isStuck = (): boolean =>
+  process.exitCode === undefined && process.listeners('exit').some(({ name }) => name === 'handleProcessExit')
+
 /** The natural end: who handled a signal before went on. There still is time to wait for a server, and each wait has its limit. */
 function onBeforeExit(code: number): void {
-  for (const run of [...live]) void run.finish(statusOf(code))
+  const status = isStuck() ? 'FAILED' : statusOf(code)
+  for (const run of [...live]) void run.finish(status)
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const

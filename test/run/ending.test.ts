@@ -36,6 +36,7 @@ describe('a process that ends with its run open', () => {
     ['by process.exit(0)', `${LOG} process.exit(0)`, {}, 'FINISHED', 0],
     ['by process.exit(3)', `${LOG} process.exit(3)`, {}, 'FAILED', 3],
     ['with process.exitCode set', `${LOG} process.exitCode = 2`, {}, 'FAILED', 2],
+    ['at an await that never settles', `${LOG} await new Promise(() => {})`, {}, 'FAILED', 13],
     ['by an uncaught error', `${LOG} throw new Error('boom')`, {}, 'FAILED', 1],
     ['by an unhandled rejection', `${LOG} void Promise.reject(new Error('boom'))`, {}, 'FAILED', 1],
     ['with an end that was not awaited', `${LOG} void endRun('KILLED'); process.exit(0)`, {}, 'KILLED', 0],

@@ -10,6 +10,7 @@ const whole = { steps: range(2500), twice: 0, params: { p: '1' }, runs: 1 }
 describe('a process that logs to a server and ends with its run open', () => {
   it.each([
     ['at its natural end', LOG, {}, 'FINISHED', 0],
+    ['at an await that never settles', `${LOG} await new Promise(() => {})`, {}, 'FAILED', 13],
     ['after endRun', `${LOG} await endRun()`, {}, 'FINISHED', 0],
   ])('%s has delivered all', async (_, body, options, status, code) => {
     const at = await stand()
