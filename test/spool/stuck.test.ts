@@ -58,7 +58,7 @@ it('an entry that a server answers 500, while it takes points, is set aside alon
   log.steps(names.map(param))
   log.steps([{ call: 'updateRun', input: { status: 'FINISHED' } }])
   delivery.wake()
-  await pass(90, () => {
+  await pass(150, () => {
     log.points([point(1)])
     delivery.wake()
   })
@@ -78,11 +78,30 @@ it('points that a server answers 500, while it takes those of another run, are l
   const other = begin('other')
   one.log.points(Array.from({ length: 50 }, (_, i) => point(i)))
   one.delivery.wake()
-  await pass(90, () => {
+  await pass(150, () => {
     other.log.points([point(1)])
     other.delivery.wake()
   })
   expect(one.delivery.progress).toMatchObject({ delivered: 49, refused: 1 })
+})
+
+it('points that a busy server answers 500 for a while, though it takes others, all arrive', async () => {
+  let isBusy = true
+  const { begin, pass } = delivering(async (_, { metrics }) => {
+    if (isBusy && metrics.length === 50) throw fails()
+  })
+  const one = begin('one')
+  const other = begin('other')
+  one.log.points(Array.from({ length: 50 }, (_, i) => point(i)))
+  one.delivery.wake()
+  const log = () => {
+    other.log.points([point(1)])
+    other.delivery.wake()
+  }
+  await pass(25, log)
+  isBusy = false
+  await pass(30, log)
+  expect(one.delivery.progress).toMatchObject({ delivered: 50, refused: 0 })
 })
 
 it('nothing is set aside by a server that answers 500 to all, however long, and nothing goes out in parts', async () => {
