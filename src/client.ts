@@ -278,6 +278,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
         chosen: parts.chosen,
         transport: tracking,
         send: sendAt(runs.uri),
+        sharesDisk: runs.sharesDisk,
         registry: sendAt(registry.uri),
         proxies: settings.http,
         cache: async () => (await cache()).info(),

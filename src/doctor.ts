@@ -27,6 +27,8 @@ export interface DoctorDeps {
   readonly transport: () => Promise<Transport>
   /** The way to the server, when the tracking URI is one. */
   readonly send: (() => Promise<Send>) | undefined
+  /** Whether it may keep artifacts in folders of this machine, by `allowLocalSources`. */
+  readonly sharesDisk: boolean
   /** The way to the registry, when that is a server. */
   readonly registry: (() => Promise<Send>) | undefined
   /** The proxies that the environment names. */

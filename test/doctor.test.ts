@@ -257,7 +257,7 @@ describe('doctor, asked about a server that', () => {
       'warn',
       /set the clock/,
     ],
-    ['keeps artifacts on its own disk', well(experiment('/srv/mlruns/0')), 'artifacts', 'fail', /--serve-artifacts/],
+    ['keeps artifacts on this disk', well(experiment('/srv/mlruns/0')), 'artifacts', 'ok', /^$/],
     ['keeps artifacts in a bucket', well(experiment('s3://b/0')), 'artifacts', 'warn', /registerArtifactStore/],
     [
       'serves no artifacts',
@@ -288,6 +288,15 @@ describe('doctor, asked about a server that', () => {
     const others = checks.filter((check) => check.name !== name && check.status !== 'skip')
     expect(others.map((check) => [check.name, check.status])).toEqual(others.map((check) => [check.name, 'ok']))
     for (const { detail } of checks) expect(detail).not.toBe('')
+  })
+
+  it('that keeps artifacts on a disk which is not ours: finds it, with both ways out', async () => {
+    const server = await answering(({ url }, response) => well(experiment('/srv/mlruns/0'))(url, response))
+    const checks = await patient(server.url, { allowLocalSources: false }).doctor()
+    expect(checks.find(({ name }) => name === 'artifacts')).toMatchObject({
+      status: 'fail',
+      fix: expect.stringMatching(/--serve-artifacts .* CAIRN_ALLOW_LOCAL_SOURCES=true/),
+    })
   })
 
   it('is too old for what is asked of it: says so, and blames no path', async () => {

@@ -19,7 +19,7 @@ export function serverChecks(deps: DoctorDeps, send: () => Promise<Send>): Look[
     {
       name: 'artifacts',
       after: [...ANSWERS, 'authentication'],
-      look: async () => artifacts(await outcome(), await send()),
+      look: async () => artifacts(await outcome(), await send(), deps.sharesDisk),
     },
   ]
 }
@@ -163,7 +163,7 @@ async function path(outcome: Outcome, send: Send): Promise<Found> {
 const authentication = (outcome: Outcome): Found =>
   'error' in outcome ? failed(outcome.error) : { status: 'ok', detail: 'the server takes our requests' }
 
-async function artifacts(outcome: Outcome, send: Send): Promise<Found> {
+async function artifacts(outcome: Outcome, send: Send, sharesDisk: boolean): Promise<Found> {
   if ('error' in outcome) return failed(outcome.error)
   const { location } = outcome
   if (location === undefined) return { status: 'ok', detail: 'there is no experiment yet to tell' }
@@ -184,11 +184,13 @@ async function artifacts(outcome: Outcome, send: Send): Promise<Found> {
       fix: 'start the server with --serve-artifacts',
     }
   }
+  if (scheme === 'file' && sharesDisk)
+    return { status: 'ok', detail: `in ${location}, a folder that the server and this machine share` }
   if (scheme === 'file')
     return {
       status: 'fail',
       detail: `the server names ${location}, a folder of its own machine`,
-      fix: 'start the server with --serve-artifacts and an --artifacts-destination, and use a new experiment',
+      fix: 'start the server with --serve-artifacts and an --artifacts-destination, and use a new experiment; where both share that folder, set CAIRN_ALLOW_LOCAL_SOURCES=true',
     }
   return {
     status: 'warn',
