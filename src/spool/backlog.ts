@@ -31,8 +31,8 @@ export interface Halved {
 export interface Backlog {
   /** Takes records in until enough is at hand. */
   fill(): void
-  /** Whether so many points are at hand, and so many more, that a request is full. */
-  isFull(limits: BatchLimits, more?: number): boolean
+  /** Whether so many points are at hand that a request is full. */
+  isFull(limits: BatchLimits): boolean
   /** The next request of points, taken out. */
   points(limits: BatchLimits): Parcel | undefined
   /** The next request of steps, taken out; a run's end waits for the points before it. */
@@ -133,7 +133,7 @@ export function backlog({ next, done, tried, onLost }: BacklogSource): Backlog {
 
   return {
     fill,
-    isFull: (limits, more = 0) => again.points.some(mayGo) || points.size + more >= limits.metrics,
+    isFull: (limits) => again.points.some(mayGo) || points.size >= limits.metrics,
     points(limits) {
       const back = takeBack('points')
       if (back) return back

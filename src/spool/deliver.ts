@@ -61,8 +61,6 @@ export function deliverer(options: DeliverOptions): Deliverer {
   /** When points went last: steps that come all the time do not hold them up. */
   let pointsSentAt = Number.NEGATIVE_INFINITY
   let timer: NodeJS.Timeout | undefined
-  /** Whether that timer only waits for more to come. */
-  let isGathering = false
   let knownSegment = 0
   let isClosed = false
   /** False while it waits for its turn among all runs. */
@@ -207,25 +205,17 @@ export function deliverer(options: DeliverOptions): Deliverer {
 
   function gather(): void {
     later(Math.ceil(Math.max(COMPANY_MS, pointsSentAt + APART_MS - performance.now())))
-    isGathering = true
   }
 
-  /** Whether what has come fills a request that may go now. */
-  function isFull(): boolean {
-    const { batch } = server.limits
-    const unread = (options.written()?.points ?? 0) - work.read.points
-    return out.points < mostAtOnce() && work.isFull(batch, unread)
-  }
-
+  /** What fills a request waits as well: a quick loop would share its processor with us all the time. */
   function wake(): void {
-    if (!isNext || (timer !== undefined && !isGathering)) return
-    if (hurried > 0 || isFull()) later(0)
-    else if (timer === undefined) gather()
+    if (timer !== undefined || !isNext) return
+    if (hurried > 0) later(0)
+    else gather()
   }
 
   function later(ms: number): void {
     clearTimeout(timer)
-    isGathering = false
     timer = setTimeout(pump, ms)
     if (hurried === 0) timer.unref()
   }
