@@ -7,7 +7,7 @@ export interface Hop {
 }
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
-/** As many as a browser would be patient with, less those that only a loop takes. */
+/** A chain that is longer is taken for a loop. */
 export const MOST_HOPS = 5
 
 /** Addresses that only machines of one network, or of one cloud, can reach: not for a server elsewhere to send us to. */

@@ -33,9 +33,9 @@ export interface DeliverOptions {
   readonly onMoved?: (() => void) | undefined
 }
 
-/** A request that is not full waits this long for more to come, */
+/** A request of points that is not full waits this long for more to come. */
 const COMPANY_MS = 200
-/** and until this long after the one before it. */
+/** It leaves no sooner than this after the last one with points: each costs a training some of the processor. */
 const APART_MS = 1_000
 const DISK_MS = 1_000
 
