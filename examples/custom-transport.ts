@@ -14,7 +14,7 @@ registerTransport('counted', async (uri, { openTransport }) => {
   }
 })
 
-setTrackingUri('counted:./mlruns')
+setTrackingUri(`counted:${process.env.MLFLOW_TRACKING_URI ?? './mlruns'}`)
 await setExperiment('counted')
 
 const points = 5000

@@ -1,54 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { numbersIn as numbers, runExample as run, startService } from './support/example.js'
+import { tempDir } from './support/temp-dir.js'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
 const minute = 60_000
-const dirs: string[] = []
-
-afterAll(() => {
-  for (const dir of dirs) rmSync(dir, { recursive: true, force: true })
-})
-
-function tempDir(): string {
-  const dir = mkdtempSync(join(tmpdir(), 'cairn-example-'))
-  dirs.push(dir)
-  return dir
-}
-
-/** Starts an example as a user would in an empty folder: nothing in the environment says where things go. */
-function start(example: string, cwd: string, args: string[] = [], extra: NodeJS.ProcessEnv = {}): ChildProcess {
-  const clean = Object.entries(process.env).filter(([name]) => !/^(MLFLOW|CAIRN|VITEST|NODE_OPTIONS)/.test(name))
-  const env = {
-    ...Object.fromEntries(clean),
-    TSX_TSCONFIG_PATH: join(root, 'tsconfig.json'),
-    CAIRN_CACHE_DIR: join(cwd, '.cache'),
-    ...extra,
-  }
-  const file = join(root, 'examples', example)
-  return spawn(process.execPath, ['--import', import.meta.resolve('tsx'), file, ...args], { cwd, env })
-}
-
-/** Everything the child printed, and its exit code, once it has ended. */
-async function ended(child: ChildProcess): Promise<{ code: number | null; output: string; errors: string }> {
-  let output = ''
-  let errors = ''
-  child.stdout?.on('data', (chunk) => (output += chunk))
-  child.stderr?.on('data', (chunk) => (errors += chunk))
-  const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
-  return { code, output, errors }
-}
-
-async function run(example: string, cwd = tempDir()): Promise<string> {
-  const { code, output, errors } = await ended(start(example, cwd))
-  expect(code, `${example} printed:\n${output}\n${errors}`).toBe(0)
-  return output
-}
-
-const numbers = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, value]) => Number(value))
 
 describe('quickstart and the service on what it leaves behind', () => {
   const dir = tempDir()
@@ -89,19 +45,11 @@ describe('quickstart and the service on what it leaves behind', () => {
   it('serves the version in Production, refuses bad input by name, and stops cleanly', {
     timeout: minute,
   }, async () => {
-    const child = start('inference-service.ts', dir, ['models:/iris/Production'], { PORT: '0' })
-    const end = ended(child)
-    const address = await new Promise<string>((resolve, reject) => {
-      child.stdout?.on('data', (chunk) => {
-        const url = /http:\/\/\S+/.exec(String(chunk))?.[0]
-        if (url) resolve(url)
-      })
-      end.then(({ errors }) => reject(new Error(`The service ended: ${errors}`)))
-    })
-    const post = (body: string) => fetch(`${address}/predict`, { method: 'POST', body })
+    const { url, stop } = await startService('models:/iris/Production', dir)
+    const post = (body: string) => fetch(`${url}/predict`, { method: 'POST', body })
     const flower = { sepalLength: 5, sepalWidth: 3.4, petalLength: 1.5, petalWidth: 0.2 }
 
-    const ready = await fetch(`${address}/health/ready`)
+    const ready = await fetch(`${url}/health/ready`)
     expect([ready.status, await ready.json()]).toEqual([200, { ready: true, model: 'iris', version: '3' }])
 
     const good = await post(JSON.stringify([flower]))
@@ -112,10 +60,9 @@ describe('quickstart and the service on what it leaves behind', () => {
     expect(wrong.status).toBe(400)
     expect(await wrong.text()).toContain('petalWidth')
     expect((await post('{"not json')).status).toBe(400)
-    expect((await fetch(`${address}/elsewhere`)).status).toBe(404)
+    expect((await fetch(`${url}/elsewhere`)).status).toBe(404)
 
-    child.kill('SIGTERM')
-    expect((await end).code).toBe(0)
+    expect(await stop()).toBe(0)
   })
 })
 

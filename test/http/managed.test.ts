@@ -111,8 +111,8 @@ describe('Databricks, as far as it is documented', () => {
     const file = join(tempDir(), 'none')
     vi.stubEnv('DATABRICKS_CONFIG_FILE', file)
     const client = connect({ trackingUri: 'databricks://eu' })
-    for (const asked of [client.searchExperiments(), client.getExperimentByName('e')]) {
-      const error = await rejection(asked)
+    for (const ask of [() => client.searchExperiments(), () => client.getExperimentByName('e')]) {
+      const error = await rejection(ask())
       expect(error).toBeInstanceOf(NotFoundError)
       expect(error.message).toBe(
         `There is no Databricks host in the profile eu of ${file}: write host and token into it, for a profile takes nothing from DEFAULT`,

@@ -1,15 +1,12 @@
-import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sender } from '../../src/http/send.js'
-import { httpTransport } from '../../src/transport/http.js'
+import { type HttpTransport, httpTransport } from '../../src/transport/http.js'
+import { numbersIn, runExample, startService } from '../support/example.js'
 import { tempDir } from '../support/temp-dir.js'
 import { available, postgresBin, type Running, startCairn, startMlflow, startPostgres, startS3 } from './servers.js'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
 const servers: Running[] = []
 afterAll(async () => {
   for (const server of servers.splice(0).reverse()) await server.stop()
@@ -20,41 +17,67 @@ async function kept<R extends Running>(starting: Promise<R>): Promise<R> {
   return running
 }
 
-/** Runs an example as a user would: the only thing said is where the server is. */
-async function run(example: string, uri: string): Promise<{ output: string; left: boolean }> {
-  const cwd = tempDir()
-  const clean = Object.entries(process.env).filter(([name]) => !/^(MLFLOW|CAIRN|VITEST|NODE_OPTIONS)/.test(name))
-  const env = {
-    ...Object.fromEntries(clean),
-    TSX_TSCONFIG_PATH: join(root, 'tsconfig.json'),
-    CAIRN_CACHE_DIR: join(cwd, '.cache'),
-    CAIRN_SPOOL_DIR: join(cwd, '.spool'),
-    MLFLOW_TRACKING_URI: uri,
-  }
-  const args = ['--import', import.meta.resolve('tsx'), join(root, 'examples', example)]
-  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd, env, timeout: 110_000 })
-  return { output: stdout, left: existsSync(join(cwd, 'mlruns')) }
-}
-
 function examples(start: () => Promise<string>): void {
-  let uri = ''
+  let server: { readonly MLFLOW_TRACKING_URI: string }
+  const quickstart = { cwd: tempDir(), output: '' }
   beforeAll(async () => {
-    uri = await start()
+    server = { MLFLOW_TRACKING_URI: await start() }
+    quickstart.output = await runExample('quickstart.ts', quickstart.cwd, server)
   })
 
-  it('quickstart leaves its versions and stages on the server, and nothing here', async () => {
-    const { output, left } = await run('quickstart.ts', uri)
-    const served = [...output.matchAll(/Production is version (\d+): accuracy ([\d.]+) on 60/g)]
-    expect(served.map(([, version]) => version)).toEqual(['1', '2', '1'])
-    expect(left).toBe(false)
-    const transport = httpTransport({ send: sender({ url: uri }) })
-    const { model_versions } = await transport.call('searchModelVersions', { filter: "name = 'iris'" })
+  /** As a user would: the only thing said is where the server is, and nothing stays here. */
+  async function run(example: string): Promise<string> {
+    const cwd = tempDir()
+    const output = await runExample(example, cwd, server)
+    expect(existsSync(join(cwd, 'mlruns'))).toBe(false)
+    return output
+  }
+
+  async function asked<T>(ask: (transport: HttpTransport) => Promise<T>): Promise<T> {
+    const transport = httpTransport({ send: sender({ url: server.MLFLOW_TRACKING_URI }) })
+    return ask(transport).finally(() => transport.close())
+  }
+
+  it('quickstart.ts leaves its versions and stages on the server, and nothing here', async () => {
+    expect(numbersIn(quickstart.output, /Production is version (\d+): accuracy [\d.]+ on 60/g)).toEqual([1, 2, 1])
+    expect(existsSync(join(quickstart.cwd, 'mlruns'))).toBe(false)
+    const { model_versions } = await asked((transport) =>
+      transport.call('searchModelVersions', { filter: "name = 'iris'" }),
+    )
     expect(model_versions).toHaveLength(2)
-    await transport.close()
   })
 
-  it.each(['tfjs-training.ts', 'onnx-training.ts', 'search-and-compare.ts'])('%s', async (example) => {
-    expect((await run(example, uri)).left).toBe(false)
+  it('inference-service.ts serves what quickstart.ts promoted', async () => {
+    const { url, stop } = await startService('models:/iris/Production', tempDir(), server)
+    const flower = { sepalLength: 5, sepalWidth: 3.4, petalLength: 1.5, petalWidth: 0.2 }
+    const answer = await fetch(`${url}/predict`, { method: 'POST', body: JSON.stringify([flower]) })
+    expect(await answer.json()).toMatchObject({ version: '1', predictions: [{ species: 'setosa' }] })
+    expect(await stop()).toBe(0)
+  })
+
+  it.each(['tfjs-training.ts', 'onnx-training.ts', 'search-and-compare.ts', 'custom-flavor.ts'])(
+    '%s reaches its accuracy',
+    async (example) => {
+      const [worst] = numbersIn(await run(example), /accuracy ([\d.]+)/g).sort()
+      expect(worst).toBeGreaterThan(0.6)
+    },
+  )
+
+  it('custom-artifact-store.ts keeps its files where the server says, its way', async () => {
+    expect(await run('custom-artifact-store.ts')).toContain('the same text')
+  })
+
+  it('custom-transport.ts leaves all its points on the server', async () => {
+    expect(await run('custom-transport.ts')).toMatch(/5000 points went to the store in \d+ calls/)
+    const history = await asked(async (transport) => {
+      const { experiment } = await transport.call('getExperimentByName', { experiment_name: 'counted' })
+      const found = { experiment_ids: [experiment.experiment_id] }
+      const [run] = (await transport.call('searchRuns', found)).runs
+      const metric = { run_id: run?.info.run_id ?? '', metric_key: 'wave', max_results: 10_000 }
+      return (await transport.call('getMetricHistory', metric)).metrics
+    })
+    expect(new Set(history.map(({ step }) => step)).size).toBe(5000)
+    expect(history).toHaveLength(5000)
   })
 }
 
