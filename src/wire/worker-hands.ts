@@ -1,9 +1,9 @@
-import { Worker } from 'node:worker_threads'
 import type { HttpSettings } from '../settings.js'
 import { asError } from '../spool/failures.js'
 import type { Hands, HandsOptions } from './hands.js'
 import { rhythm } from './rhythm.js'
 import { type FromWorker, type ToWorker, told, type WorkerStart } from './shared.js'
+import { thread } from './thread.js'
 import { type DeliveringThread, type WorkerJob, workerJob } from './worker-job.js'
 
 export interface WorkerHandsOptions extends HandsOptions {
@@ -26,36 +26,18 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
   const jobs = new Map<number, WorkerJob>()
   let serial = 0
   let isLooking = false
-  let worker: Worker | undefined
-  let isLost = false
   let renewedAt = Number.NEGATIVE_INFINITY
   let hasClosed = (): void => {}
-  const thread: DeliveringThread = { post, isLost: () => isLost, fallback, looks: rhythm(LOOK_MS) }
-
-  function post(message: ToWorker): void {
-    if (isLost) return
-    if (!worker) {
-      // No loader of the program's own: it might wait for the main thread, which may be busy.
-      try {
-        worker = new Worker(file, { workerData: start, name: 'cairn-spool', execArgv: [] })
-      } catch (error) {
-        // A thread has files of its own, and there may be none left to open.
-        lose(error as Error)
-        return
-      }
-      worker.on('message', hear)
-      worker.on('error', (error) => lose(error))
-      worker.on('exit', () => lose(undefined))
-      worker.unref()
-    }
-    worker.postMessage(message)
+  const other = thread<ToWorker, FromWorker>(file, { name: 'cairn-spool', start, hear, onLost })
+  const delivering: DeliveringThread = {
+    post: other.post,
+    isLost: () => other.isLost,
+    fallback,
+    looks: rhythm(LOOK_MS),
   }
 
-  /** The thread is gone: what it had in hand goes on here. */
-  function lose(error: Error | undefined): void {
-    if (isLost) return
-    isLost = true
-    worker = undefined
+  /** What it had in hand goes on here. */
+  function onLost(error: Error | undefined): void {
     hasClosed()
     warn(
       `The thread that delivers to ${place.uri} has ended${error ? ` (${error.message})` : ''}; what is logged is delivered from the main thread`,
@@ -90,7 +72,7 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
     if (performance.now() - renewedAt < RENEW_MS) return
     renewedAt = performance.now()
     try {
-      post({ renew: options.renew() })
+      other.post({ renew: options.renew() })
     } catch (error) {
       warn(`The settings cannot be read again: ${(error as Error).message}`)
     }
@@ -99,8 +81,8 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
   function upload({ upload: uploaded, runId, artifact }: Extract<FromWorker, { event: 'upload' }>): void {
     const how = { again: true, signal: new AbortController().signal }
     void (async () => (await courier()).artifact(runId, artifact, how))().then(
-      () => post({ uploaded }),
-      (error: unknown) => post({ uploaded, error: told(asError(error)) }),
+      () => other.post({ uploaded }),
+      (error: unknown) => other.post({ uploaded, error: told(asError(error)) }),
     )
   }
 
@@ -112,15 +94,15 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
         clearTimeout(limit)
         resolve()
       }
-      post({ close: true })
+      other.post({ close: true })
     })
   }
 
   return {
     deliver(job) {
-      if (isLost) return fallback.deliver(job)
+      if (other.isLost) return fallback.deliver(job)
       const id = serial++
-      const made = workerJob(id, job, thread)
+      const made = workerJob(id, job, delivering)
       jobs.set(id, made)
       made.begin()
       return made.deliverer
@@ -128,14 +110,13 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
     lookForLeft(again) {
       if (isLooking && !again) return
       isLooking = true
-      if (isLost) fallback.lookForLeft(again)
-      else post({ lookForLeft: again })
+      if (other.isLost) fallback.lookForLeft(again)
+      else other.post({ lookForLeft: again })
     },
     replay: (how) => fallback.replay(how),
     async close() {
-      if (worker) await whenClosed()
-      isLost = true
-      await worker?.terminate()
+      if (other.isBegun) await whenClosed()
+      await other.end()
       await fallback.close()
     },
   }
