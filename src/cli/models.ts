@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { byName } from '../core/filter/by-name.js'
 import type { ModelVersion, RegisteredModel } from '../index.js'
 import { bytesText, timeText } from './format.js'
 import { fields } from './sections.js'
@@ -88,13 +89,12 @@ function row({ name, latestVersions, aliases, lastUpdatedTimestamp, description 
   return [name, newest === 0 ? '' : String(newest), held, timeText(lastUpdatedTimestamp), description]
 }
 
-const quoted = (name: string): string => (name.includes("'") ? `"${name}"` : `'${name}'`)
-
 async function showModel({ client, terminal, answer }: Work<object>, name = ''): Promise<void> {
   const model = await client.getRegisteredModel(name)
-  const found = await client.searchModelVersions({ filter: `name = ${quoted(name)}`, orderBy: ['version_number DESC'] })
+  const found = await client.searchModelVersions({ filter: byName(name), orderBy: ['version_number DESC'] })
+  const own = found.filter((version) => version.name === model.name)
   // Servers leave aliases out of what a search finds.
-  const versions = found.map((version) => ({ ...version, aliases: aliasesOf(model, version) }))
+  const versions = own.map((version) => ({ ...version, aliases: aliasesOf(model, version) }))
   const history = await client.getStageHistory(name)
   answer({ ...model, versions, history }, () =>
     [

@@ -1,4 +1,5 @@
 import type { ModelVersion } from '../core/entities.js'
+import { byName } from '../core/filter/by-name.js'
 import { checkModelName, checkVersion } from '../core/names.js'
 import { CairnError, errorFromCode, InvalidParameterError, NotFoundError, NothingToRollBackError } from '../errors.js'
 import type { CallOptions } from '../transport/transport.js'
@@ -62,7 +63,7 @@ export function stages(
     const answer = await backend.call('getRegisteredModel', { name: checkModelName(name) }, { signal })
     const { aliases } = answer.registered_model
     const found: ModelVersion[] = []
-    for await (const version of iterateModelVersions({ filter: filterFor(name), signal }))
+    for await (const version of iterateModelVersions({ filter: byName(name), signal }))
       if (version.name === name) {
         // Servers leave aliases out of what a search finds.
         const own = aliases.filter((one) => one.version === version.version).map(({ alias }) => alias)
@@ -153,12 +154,6 @@ export function stages(
 
     getStageHistory: async (name, options) => eventsOf(await versionsOf(name, options)),
   }
-}
-
-/** A name with both kinds of quotes cannot be said in a filter; all versions are looked through then. */
-function filterFor(name: string): string | undefined {
-  if (!name.includes("'")) return `name = '${name}'`
-  return name.includes('"') ? undefined : `name = "${name}"`
 }
 
 const holdersOf = (versions: readonly ModelVersion[], target: Target): ModelVersion[] =>

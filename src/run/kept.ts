@@ -8,8 +8,8 @@ import { type CairnError, NotFoundError, UnavailableError } from '../errors.js'
 import { inRoom } from '../spool/room.js'
 import type { Input, Operation, Output, Transport } from '../transport/transport.js'
 import type { RunFiles } from './artifacts.js'
-import { isOutage } from './offline.js'
 import type { SpooledOutlet } from './spooled.js'
+import { whileThere } from './while-there.js'
 
 /** What a run's files and other calls need, whose server may be away. */
 export interface KeptDeps {
@@ -31,8 +31,6 @@ export interface Kept {
   readonly transport: Transport
 }
 
-/** How often one that waits for its answer looks whether the server is known to be away. */
-const LOOK_MS = 250
 const KEPT_CALLS: ReadonlySet<Operation> = new Set<Operation>(['logInputs', 'logOutputs'])
 
 /** Refuses at the call what a server would refuse once it is back; most pass files on by themselves. */
@@ -58,11 +56,7 @@ export function keptOrSent(deps: KeptDeps): Kept {
   /** Files that wait for the server, each with how many steps have to be done with before it is there. */
   const waiting = new Map<string, { readonly file: string; readonly steps: number; readonly isRows: boolean }>()
   let saving = 0
-  /** What to do when the run ends. */
-  const leavers = new Set<() => void>()
-  outlet.leaving.addEventListener('abort', () => {
-    for (const leave of leavers) leave()
-  })
+  const sent = whileThere(outlet)
 
   const mustWait = () =>
     saving > 0 || !isMade() || outlet.awayFor !== undefined || outlet.leaving.aborted || !outlet.isDone(after)
@@ -75,45 +69,6 @@ export function keptOrSent(deps: KeptDeps): Kept {
       artifactUri = run.info.artifact_uri ?? ''
     }
     return deps.openArtifacts(artifactUri)
-  }
-
-  /**
-   * Does something with the server as long as that is not known to be away; answers why when it is. Where the run ends
-   * meanwhile, it is kept `instead`, and only then broken off.
-   */
-  async function sent<T>(
-    signal: AbortSignal | undefined,
-    act: (signal: AbortSignal) => Promise<T>,
-    instead?: () => Promise<T>,
-  ): Promise<{ readonly value: T } | { readonly reason: CairnError }> {
-    const given = new AbortController()
-    const look = setInterval(() => outlet.awayFor && given.abort(outlet.awayFor), LOOK_MS)
-    let kept: Promise<{ readonly value: T } | undefined> | undefined
-    const leave = (): void => {
-      kept = instead?.().then(
-        (value) => {
-          given.abort(outlet.leaving.reason)
-          return { value }
-        },
-        () => undefined,
-      )
-    }
-    leavers.add(leave)
-    try {
-      return { value: await act(signal ? AbortSignal.any([signal, given.signal]) : given.signal) }
-    } catch (error) {
-      const done = await kept
-      if (done) return done
-      signal?.throwIfAborted()
-      // What was known then: it may be over by now.
-      const reason = given.signal.aborted ? (given.signal.reason as CairnError) : undefined
-      if (reason) return { reason }
-      if (!isOutage(error)) throw error
-      return { reason: error }
-    } finally {
-      clearInterval(look)
-      leavers.delete(leave)
-    }
   }
 
   function keep(what: string, reason: CairnError | undefined, steps: Parameters<SpooledOutlet['steps']>[0]): void {

@@ -1,3 +1,4 @@
+import { byName } from '../core/filter/by-name.js'
 import { NotFoundError } from '../errors.js'
 import { allPages } from '../transport/pages.js'
 import type {
@@ -74,7 +75,7 @@ export const registeredModelsOf = ({ transport }: Side, options: CallOptions): A
 
 /** Versions of a registered model, in the order of their numbers. */
 export async function versionsOf(side: Side, name: string, options: CallOptions): Promise<WireModelVersion[]> {
-  const filter = name.includes("'") ? `name = "${name}"` : `name = '${name}'`
+  const filter = byName(name)
   const found: WireModelVersion[] = []
   // Some servers compare names without regard to case.
   for await (const version of allPages(async (page_token) => {

@@ -1,3 +1,4 @@
+import { byName } from '../core/filter/by-name.js'
 import { AlreadyExistsError, InvalidParameterError, NotFoundError } from '../errors.js'
 import type { CallOptions, Input, Operation, Output, Transport } from './transport.js'
 
@@ -35,8 +36,7 @@ export const lookBefore: Looks = {
   async createModelVersion(transport, { name, tags }, options) {
     const id = operationId(tags)
     if (id === undefined) return undefined
-    const named = name.includes("'") ? `name = "${name}"` : `name = '${name}'`
-    const filter = `${named} AND tags.\`${OPERATION_TAG}\` = '${id}'`
+    const filter = [byName(name), `tags.\`${OPERATION_TAG}\` = '${id}'`].filter(Boolean).join(' AND ')
     const { model_versions } = await transport.call('searchModelVersions', { filter, max_results: 10 }, options)
     const version = model_versions.find((found) => found.name === name && operationId(found.tags) === id)
     return version && { model_version: version }

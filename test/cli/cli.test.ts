@@ -113,6 +113,17 @@ describe('models', () => {
     expect(asJson.history).toHaveLength(3)
   })
 
+  it('show takes a name with both kinds of quotes, which no filter can say', async () => {
+    const name = `it's "the" one`
+    await using client = createClient({ trackingUri: join(cwd, 'quotes') })
+    const run = await client.startRun({})
+    await run.logText('flavors: {}\n', 'net/MLmodel')
+    await run.end()
+    for (const model of ['other', name]) await client.registerModel(`runs:/${run.runId}/net`, model)
+    const { out } = await cairn('models', 'show', name, '--json', '--tracking-uri', join(cwd, 'quotes'))
+    expect(JSON.parse(out).versions).toMatchObject([{ name, version: '1' }])
+  })
+
   it('pull fetches the files, and says where to', async () => {
     const { code, out } = await cairn('models', 'pull', 'models:/churn/Production', 'model', '--json')
     expect(code).toBe(0)

@@ -178,6 +178,23 @@ it('what serves at the target is not replaced: stage and alias of others stay, a
   expect((await target.getModelVersionByAlias('churn', 'champion')).version).toBe('1')
 })
 
+it('a model whose name no filter can say is copied with its versions, once', async () => {
+  const name = `it's "the" one`
+  const dir = tempDir()
+  const from = join(dir, 'mlruns')
+  const to = join(dir, 'copy')
+  await using client = clientOf(from, dir)
+  const run = await client.startRun({})
+  await run.logText('flavors: {}\n', 'net/MLmodel')
+  await run.end()
+  for (const model of ['other', name]) await client.registerModel(`runs:/${run.runId}/net`, model)
+  const both = [await client.sync(from, { to }), await client.sync(from, { to })]
+  expect(both.map(({ modelVersions, failed }) => [modelVersions.added, failed])).toEqual([
+    [2, []],
+    [0, []],
+  ])
+})
+
 it('a copy that is copied back finds its originals', async () => {
   const there = join(tempDir(), 'there')
   const dir = tempDir()

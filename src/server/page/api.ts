@@ -1,3 +1,5 @@
+import { byName } from '../../core/filter/by-name.js'
+
 /** What the server refused, in its own words. */
 export class ApiError extends Error {
   constructor(
@@ -215,7 +217,7 @@ export const api = {
   versions: (name: string, page_token: string | undefined, signal?: AbortSignal) =>
     get<{ model_versions?: readonly Version[]; next_page_token?: string }>(
       `${MLFLOW}model-versions/search`,
-      { filter: `name=${name.includes("'") ? `"${name}"` : `'${name}'`}`, max_results: '1000', page_token },
+      { filter: byName(name), max_results: '1000', page_token },
       signal,
     ),
   history: (name: string, signal?: AbortSignal) =>
