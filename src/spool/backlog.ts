@@ -197,10 +197,17 @@ export const batchOf = ({ points, steps }: Parcel): Batch => ({
   tags: steps.flatMap((step) => ('tag' in step ? [step.tag] : [])),
 })
 
+/** What a server has to do for a request, in a word: `points`, `entries` for parameters and tags, `create`, a call's name. */
+export function kindOf({ stretch, steps: [step] }: Parcel): string {
+  if (stretch.lane === 'points' || !step) return 'points'
+  if ('call' in step) return step.call
+  if ('create' in step) return 'create'
+  return 'param' in step || 'tag' in step ? 'entries' : 'files'
+}
+
 /** A request in two, so that one entry that is refused takes no other with it. */
-export function halves({ stretch, again, points, steps, stuck }: Parcel): Parcel[] {
+export function halves({ stretch, again, points, steps, stuck }: Parcel, of: Halved | undefined): Parcel[] {
   const middle = Math.ceil(stretch.count / 2)
-  const of: Halved = { count: stretch.count, taken: 0, refused: false }
   const part = (from: number, to: number): Parcel => ({
     stretch: { lane: stretch.lane, first: stretch.first + from, count: to - from },
     again,

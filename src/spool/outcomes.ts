@@ -1,7 +1,7 @@
 import { failureKind } from '../core/retry.js'
 import { type CairnError, IntegrityError } from '../errors.js'
 import type { Acks, Stretch } from './acks.js'
-import { halves, type Parcel } from './backlog.js'
+import { type Halved, halves, kindOf, type Parcel } from './backlog.js'
 import type { DeliveryEvents } from './deliverer.js'
 import { asError, isAboutRun, isDivisible, isParking } from './failures.js'
 import { clearKept, keptFor } from './kept.js'
@@ -10,7 +10,7 @@ import type { ServerPlace, SpooledRun } from './place.js'
 import { keepAside, setAside } from './refused.js'
 import type { ServerState } from './server.js'
 import { isChore } from './steps.js'
-import { isAlone, isHopeless, putOff, type Stuck, stuckAgain } from './stuck.js'
+import { isAlone, isDoubtful, isHopeless, putOff, type Stuck, stuckAgain } from './stuck.js'
 
 export interface OutcomesOptions {
   readonly dir: string
@@ -76,23 +76,35 @@ export function outcomes(options: OutcomesOptions): Outcomes {
   /** A request that may have been carried out before and is refused is not therefore undone: it is looked into by parts. */
   function refused(parcel: Parcel, error: CairnError): void {
     isBack()
-    const { stretch, of, stuck } = parcel
-    const mayDivide = (stuck !== undefined && isHopeless(stuck)) || isDivisible(error, parcel)
-    if (stretch.count === 1 || isAboutRun(error, options.runId()) || !mayDivide) {
+    const { stretch, of } = parcel
+    if (stretch.count === 1 || isAboutRun(error, options.runId()) || !isDivisible(error, parcel)) {
       giveUp(parcel, error)
       return
     }
     if (error.status === 413) server.limits.tooMany(stretch.count)
-    acks.unsent(stretch)
     if (of) of.refused = true
-    for (const half of halves(parcel).reverse()) putBack(half)
+    divide(parcel, { count: stretch.count, taken: 0, refused: false })
+  }
+
+  function divide(parcel: Parcel, of: Halved | undefined): void {
+    acks.unsent(parcel.stretch)
+    for (const half of halves(parcel, of).reverse()) {
+      // Whoever takes over has to know as well that it may have been carried out.
+      if (half.again) acks.trying(half.stretch)
+      putBack(half)
+    }
   }
 
   /** What is wrong with a request that the server answers 500, while it takes others, lies in the request. */
   function stuckIn(parcel: Parcel, error: CairnError, stuck: Stuck): void {
     parcel.stuck = stuck
-    if (isHopeless(stuck) && !parcel.steps.some((step) => 'create' in step)) refused(parcel, error)
-    else if (isAlone(stuck)) {
+    const { count } = parcel.stretch
+    // Whatever its length was, that was not what the server said.
+    if (count > 1 && isDoubtful(stuck)) divide(parcel, undefined)
+    else if (count === 1 && isHopeless(stuck) && kindOf(parcel) !== 'create') {
+      isBack()
+      giveUp(parcel, error)
+    } else if (isAlone(stuck)) {
       const delayMs = putOff(stuck, error.retryAfterMs)
       comeAgain(parcel)
       server.givenUp()
@@ -130,14 +142,15 @@ export function outcomes(options: OutcomesOptions): Outcomes {
   }
 
   return {
-    arrived({ stretch, of, steps }) {
+    arrived(parcel) {
+      const { stretch, of, steps, stuck } = parcel
       acks.arrived(stretch)
       const kept = keptFor(dir, steps)
       for (const path of kept) clearKept(path)
       if (of && ++of.taken === 2 && !of.refused) server.limits.tooMany(of.count)
       lastDeliveredAt = Date.now()
       pausing.arrived(kept.length > 0)
-      server.took()
+      server.took(kindOf(parcel), stuck !== undefined && stuck.failures > 0)
       server.limits.taken(stretch.count)
       isBack()
     },
@@ -155,7 +168,7 @@ export function outcomes(options: OutcomesOptions): Outcomes {
       else if (is500 && hasFiles && pausing.isFileHopeless) {
         isBack()
         giveUp(parcel, error)
-      } else if (is500 && !hasFiles) stuckIn(parcel, error, stuckAgain(parcel.stuck, server.taken))
+      } else if (is500 && !hasFiles) stuckIn(parcel, error, stuckAgain(parcel.stuck, server.tally(kindOf(parcel))))
       else tryAgain(parcel, error, isUnmade)
     },
     givenUp(parcel) {

@@ -4,6 +4,7 @@ import { writePrivate } from '../disk/log-file.js'
 import { readText } from '../disk/write.js'
 import type { CairnError } from '../errors.js'
 import { type LearntLimits, type LimitsMemory, learntLimits, MOST_AT_ONCE } from './limits.js'
+import type { Tally } from './stuck.js'
 
 /** How one server stands towards all that deliver to it from here: one outage, one pause, one probe. */
 export interface ServerState {
@@ -23,10 +24,10 @@ export interface ServerState {
   ended(): void
   /** The server answered, whatever it said. */
   answered(): void
-  /** It took what was sent. */
-  took(): void
-  /** How many requests it took. */
-  readonly taken: number
+  /** It took what was sent, of this kind; `healed` when it had answered that 500 before. */
+  took(kind: string, healed: boolean): void
+  /** How many requests it took, those of a kind by themselves. */
+  tally(kind: string): Tally
   /** It did not reach the server, or the server could not; answers how long nothing goes out. */
   down(error: CairnError): number
   /** The server asks for time; answers how long. */
@@ -78,7 +79,7 @@ export function serverState(options: ServerOptions = {}): ServerState {
   const limits = learntLimits(options.limits, options.dir === undefined ? undefined : memoryIn(options.dir))
   const listeners = new Set<() => void>()
   let failures = 0
-  let taken = 0
+  const taken = { all: 0, healed: 0, of: new Map<string, number>() }
   let until = 0
   /** Until when the others wait for one that finds out whether the server is back. */
   let probingUntil = 0
@@ -134,12 +135,12 @@ export function serverState(options: ServerOptions = {}): ServerState {
       until = 0
       changed()
     },
-    took() {
-      taken++
+    took(kind, healed) {
+      taken.all++
+      if (healed) taken.healed++
+      taken.of.set(kind, (taken.of.get(kind) ?? 0) + 1)
     },
-    get taken() {
-      return taken
-    },
+    tally: (kind) => ({ taken: taken.all, like: taken.of.get(kind) ?? 0, healed: taken.healed }),
     down(error) {
       probingUntil = 0
       if (failures++ === 0) options.onDown?.(error)

@@ -1,34 +1,66 @@
+/** What a server has taken by some moment, in numbers of requests. */
+export interface Tally {
+  readonly taken: number
+  /** Those of the same kind. */
+  readonly like: number
+  /** Those that it had answered 500 before: what failed so was no fault of theirs. */
+  readonly healed: number
+}
+
 /** A request that was answered 500, which may be an outage, or the server's way to refuse just this one. */
 export interface Stuck {
-  /** When it failed first. */
+  /** Since when it fails, in milliseconds of a clock that never goes back, without that anything healed meanwhile. */
   readonly since: number
-  /** How often it failed so after the server had taken something else since the time before. */
-  alone: number
-  /** What the server had taken in all when it failed last. */
-  taken: number
+  readonly failures: number
+  /** How many of these came after the server had taken something else since the one before. */
+  readonly proofs: number
+  /** What the server had taken when it, or the request that it is a part of, failed first; and when it failed last. */
+  readonly first: Tally
+  readonly last: Tally
+  readonly isPart: boolean
   /** How often in a row it was put off. */
   waits: number
   /** Until when others go first. */
   until: number
 }
 
-/** So often, and for so long, it failed alone that it will not be taken as it is: a server that is only busy is waited for. */
-const HOPELESS = 5
+/** So often it has to fail before anything is made of it: a server that is only busy is waited for. */
+const OFTEN = 5
+/** For so long before it is looked into by parts, which does no harm. */
+const DOUBT_MS = 10_000
+/** For so long before one entry is set aside while the server takes others of its kind. */
 const HOPELESS_MS = 30_000
+/** As long as it takes only things of other kinds, a part of the server may be away. */
+const HOPELESS_ALONE_MS = 3_600_000
 const FIRST_MS = 250
 const MOST_MS = 5_000
 
+const beginning = (first: Tally, last: Tally): Stuck => ({
+  ...{ since: performance.now(), failures: 1, proofs: 0, first, last },
+  ...{ isPart: false, waits: 0, until: 0 },
+})
+
 /** Notes one more 500, with what the server has taken by now. */
-export function stuckAgain(before: Stuck | undefined, taken: number): Stuck {
-  if (!before) return { since: performance.now(), alone: 0, taken, waits: 0, until: 0 }
-  return { ...before, alone: before.alone + (taken > before.taken ? 1 : 0), taken }
+export function stuckAgain(before: Stuck | undefined, now: Tally): Stuck {
+  if (!before) return beginning(now, now)
+  // The server's answer was worth nothing: all begins anew, but that it takes others is known.
+  if (now.healed > before.last.healed) return { ...beginning(before.first, now), waits: before.waits }
+  const proofs = before.proofs + (now.taken > before.last.taken ? 1 : 0)
+  return { ...before, failures: before.failures + 1, proofs, last: now }
 }
 
 /** Whether the server is known to take others: what fails now is this one's own, and says nothing of the server. */
-export const isAlone = ({ alone }: Stuck): boolean => alone > 0
+export const isAlone = ({ first, last }: Stuck): boolean => last.taken > first.taken
 
-export const isHopeless = ({ alone, since }: Stuck): boolean =>
-  alone >= HOPELESS && performance.now() - since >= HOPELESS_MS
+const age = ({ since }: Stuck): number => performance.now() - since
+
+/** Whether to try it by parts: which of them the server takes tells what is wrong. */
+export const isDoubtful = (stuck: Stuck): boolean =>
+  stuck.isPart ? stuck.proofs > 0 : isAlone(stuck) && stuck.failures >= OFTEN && age(stuck) >= DOUBT_MS
+
+/** Whether one entry will never be taken. */
+export const isHopeless = (stuck: Stuck): boolean =>
+  stuck.proofs >= OFTEN && age(stuck) >= (stuck.last.like > stuck.first.like ? HOPELESS_MS : HOPELESS_ALONE_MS)
 
 /** Lets others go first for a while; answers how long, in milliseconds. */
 export function putOff(stuck: Stuck, leastMs = 0): number {
@@ -37,12 +69,10 @@ export function putOff(stuck: Stuck, leastMs = 0): number {
   return ms
 }
 
-/** What is left of it for a part of the request: one more failure, with others taken, and the part is looked into. */
+/** What is left of it for a part of the request, which has not failed by itself yet. */
 export const ofPart = (whole: Stuck): Stuck => ({
   ...whole,
-  alone: Math.min(whole.alone, HOPELESS - 1),
-  waits: 0,
-  until: 0,
+  ...{ since: performance.now(), failures: 0, proofs: 0, isPart: true, waits: 0, until: 0 },
 })
 
 /** Whether a request may go out again. */

@@ -21,11 +21,14 @@ const param = (key: string): Step => ({ param: { key, value: 'x' } })
 const fails = () => new UnavailableError('A string literal cannot contain NUL (0x00) characters.', { status: 500 })
 
 /** A run whose requests a function of the test's takes or fails, and what is said of it. */
-function delivering(batch: Courier['batch']) {
+function delivering(batch: Courier['batch'], called: Courier['call'] = async () => {}) {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] })
   const place = serverPlace(join(tempDir(), 'spool'), 'http://127.0.0.1:1')
   const calls: string[] = []
-  const call: Courier['call'] = async (_, operation) => void calls.push(operation)
+  const call: Courier['call'] = async (...of) => {
+    await called(...of)
+    calls.push(of[1])
+  }
   const courier: Courier = { create: async () => '', batch, call, artifact: async () => {} }
   const said: string[] = []
   const outage = { down: () => void said.push('down'), up: () => void said.push('up') }
@@ -121,4 +124,75 @@ it('nothing is set aside by a server that answers 500 to all, however long, and 
   expect(sizes.sort()).toEqual([20, 50])
   expect(delivery.progress).toMatchObject({ delivered: 70, refused: 0 })
   expect(said.filter((one) => one === 'down')).toHaveLength(1)
+})
+
+it('nothing is set aside by a server that answers 500 now and then, however often', async () => {
+  let isIll = true
+  let seed = 7
+  const chance = () => {
+    seed = (seed * 48271) % 0x7fffffff
+    return seed / 0x7fffffff
+  }
+  const taken: number[] = []
+  const { begin, pass } = delivering(async (_, { metrics }) => {
+    if (isIll && chance() < 0.8) throw fails()
+    taken.push(...metrics.map(({ value }) => value))
+  })
+  const runs = ['a', 'b', 'c', 'd'].map(begin)
+  let logged = 0
+  const log = () => {
+    for (const { log, delivery } of runs) {
+      log.points([point(logged++), point(logged++)])
+      log.steps([param(`p${logged}`)])
+      delivery.wake()
+    }
+  }
+  await pass(200, log)
+  isIll = false
+  await pass(100)
+  expect(runs.map(({ delivery }) => delivery.progress.refused)).toEqual([0, 0, 0, 0])
+  expect(taken.sort((a, b) => a - b)).toEqual(Array.from({ length: logged }, (_, n) => n))
+})
+
+it('nothing is set aside by a server of which a part is away, while it takes points', async () => {
+  let isAway = true
+  const params: string[] = []
+  const { begin, pass, said, calls } = delivering(
+    async (_, batch) => {
+      if (isAway && batch.metrics.length === 0) throw fails()
+      params.push(...batch.params.map(({ key }) => key))
+    },
+    async () => {
+      if (isAway) throw fails()
+    },
+  )
+  const [ended, goesOn] = [begin('ended'), begin('goes on')]
+  for (const { log } of [ended, goesOn]) log.steps(['a', 'b'].map(param))
+  ended.log.steps([{ call: 'updateRun', input: { status: 'FINISHED' } }])
+  ended.delivery.wake()
+  await pass(600, () => {
+    goesOn.log.points([point(1)])
+    goesOn.delivery.wake()
+  })
+  isAway = false
+  await pass(60)
+  expect(params.sort()).toEqual(['a', 'a', 'b', 'b'])
+  expect(calls).toEqual(['updateRun'])
+  expect([ended.delivery.progress.refused, goesOn.delivery.progress.refused]).toEqual([0, 0])
+  expect(said.filter((one) => one === 'down').length).toBeLessThanOrEqual(1)
+})
+
+it('one entry that a server answers 500 holds up none of its request, also where nothing else is sent', async () => {
+  const taken = new Set<number>()
+  const { begin, pass } = delivering(async (_, { metrics }) => {
+    if (metrics.some(({ value }) => value === 777)) throw fails()
+    for (const { value } of metrics) taken.add(value)
+  })
+  const { log, delivery } = begin('run')
+  for (let n = 0; n < 3000; n += 100) log.points(Array.from({ length: 100 }, (_, at) => point(n + at)))
+  log.close()
+  delivery.look()
+  await pass(25)
+  expect(taken.size).toBe(2999)
+  expect(delivery.progress).toMatchObject({ delivered: 2999, refused: 0 })
 })
