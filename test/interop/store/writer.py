@@ -1,5 +1,6 @@
 """One of several writers of a store. Usage: writer.py URI EXPERIMENT SHARED_RUN MODEL WHO RUNS POINTS VERSIONS"""
 
+import fcntl
 import sys
 import time
 
@@ -15,8 +16,14 @@ for index in range(runs):
     client.log_batch(run, metrics, [Param("who", who)], [RunTag("index", str(index))])
     client.set_terminated(run)
     client.log_metric(shared, "shared", index, step=int(who) * 1_000_000 + index)
+
+# MLflow's own writers lose versions to each other: its store looks whether a number is free and then writes, so two of them
+# can take one; and one that meets another's unfinished version, after it has written its own, begins anew and makes two. So
+# they take turns, as nobody else does: those that are not MLflow come and go between any two of their steps.
+turn = open(f"{uri}.turn", "a")
 for index in range(versions):
     for patience in range(100):
+        fcntl.flock(turn, fcntl.LOCK_EX)
         try:
             client.create_model_version(model, "s3://lake/model", tags={"who": who})
             break
@@ -24,5 +31,7 @@ for index in range(versions):
             # Three times it tries itself; among many writers that is not enough.
             if patience == 99:
                 raise
-            time.sleep(0.01)
+        finally:
+            fcntl.flock(turn, fcntl.LOCK_UN)
+        time.sleep(0.01)
 print("true")
