@@ -237,12 +237,12 @@ export function timeIn(dir: string): number {
 
 /**
  * Makes a file for this user alone, whole at once; answers false, and changes nothing, when something is there. Missing
- * folders are made.
+ * folders are made, unless said otherwise.
  */
-export function createPrivate(file: string, text: string): boolean {
+export function createPrivate(file: string, text: string, makesFolder = true): boolean {
   const staged = freshPath(dirname(file))
   // Outside of what follows: a file in the folder's place says nothing of the file.
-  makePrivateDir(dirname(file))
+  if (makesFolder) makePrivateDir(dirname(file))
   try {
     writeFileSync(staged, text, { flag: 'wx', mode: PRIVATE_FILE })
     linkSync(staged, file)

@@ -25,7 +25,7 @@ const latest = (dir: string): number =>
 const file = (dir: string, generation: number): string => join(dir, `owner.${generation}`)
 
 const sign = (dir: string, generation: number): boolean =>
-  createPrivate(file(dir, generation), JSON.stringify(identity()))
+  createPrivate(file(dir, generation), JSON.stringify(identity()), false)
 
 /** Owners follow each other by number: the file of the next one can be made once, so only one takes over. */
 const held = (dir: string, generation: number): Claim => ({
@@ -41,11 +41,17 @@ export const signFirst = (dir: string): void => void sign(dir, 0)
 /** The claim of this process on a folder that it has signed, as the owner of that number; 0 is the first. */
 export const claimOf = (dir: string, generation: number): Claim => held(dir, generation)
 
-/** Takes a folder whose owner is dead or has given it up; undefined when it is somebody's. */
+/** Takes a folder whose owner is dead or has given it up; undefined when it is somebody's, or is not there any more. */
 export function claim(dir: string, from: Here = here): Claim | undefined {
-  const generation = latest(dir)
-  if (generation >= 0 && isLive(dir, generation, from)) return undefined
-  return sign(dir, generation + 1) ? held(dir, generation + 1) : undefined
+  try {
+    const generation = latest(dir)
+    if (generation >= 0 && isLive(dir, generation, from)) return undefined
+    return sign(dir, generation + 1) ? held(dir, generation + 1) : undefined
+  } catch (error) {
+    // Another one was quicker, and has done with it: one that is made anew would be taken for it.
+    if (!exists(dir)) return undefined
+    throw error
+  }
 }
 
 /** Whether a folder is in the hands of a process that lives. */

@@ -1,6 +1,7 @@
 import type { BatchLimits } from '../core/batch.js'
 import { heed } from '../core/heed.js'
 import { sharedSignal } from '../core/shared-signal.js'
+import { exists } from '../disk/write.js'
 import { type CairnError, UnavailableError } from '../errors.js'
 import type { Courier } from './courier.js'
 import { deliverer } from './deliver.js'
@@ -111,7 +112,8 @@ async function replayRun(place: ServerPlace, dir: string, options: One): Promise
     return run && { runId: run.runId, ...nothing, busy: isOwned(elder), reason }
   }
   const owned = outOfReserve(place, () => claim(dir))
-  if (!owned) return run && { runId: run.runId, ...nothing, busy: true }
+  // Gone by now: another one has delivered it since the folders were listed.
+  if (!owned) return run && exists(dir) ? { runId: run.runId, ...nothing, busy: true } : undefined
   if (!run) {
     // Killed before it said whose it is: nothing was logged yet.
     dropRunDir(dir)

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
+import { makePrivateDir } from '../disk/log-file.js'
 import { CairnError, UnavailableError } from '../errors.js'
 import { type Claim, claim } from '../spool/owner.js'
 import { withoutSecrets } from '../spool/place.js'
@@ -28,6 +29,7 @@ export async function alone<T>(dir: string, uri: string, work: () => Promise<T>)
 
 function claimed(dir: string): Claim | undefined | 'taken' {
   try {
+    makePrivateDir(dir)
     return claim(dir) ?? 'taken'
   } catch (error) {
     // A folder that cannot be written to keeps nobody from copying.

@@ -118,6 +118,12 @@ describe('the owner of a folder', () => {
     expect(claim(silent)?.held()).toBe(true)
     expect(old.held()).toBe(false)
   })
+
+  it('is nobody’s to be where it is gone: another one has delivered it, and it is not made anew', () => {
+    const gone = join(tempDir(), 'gone')
+    expect(claim(gone)).toBeUndefined()
+    expect(existsSync(gone)).toBe(false)
+  })
 })
 
 it('a process that was taken for dead and goes on writes nothing where another one owns, and loses nothing', async () => {
