@@ -31,7 +31,9 @@ export async function answering(
       const { method = '', url = '', headers } = request
       const one = { method, url, headers, body: Buffer.concat(chunks).toString('utf8') }
       seen.push(one)
-      void react(one, response, seen.length)
+      // Another server that it asks may be gone by then: the client has no answer, and no error is unheard.
+      const reacted = react(one, response, seen.length)
+      reacted?.catch(() => response.destroy())
     })
   })
   server.on('connection', (socket) => {

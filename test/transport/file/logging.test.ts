@@ -49,15 +49,16 @@ describe('the local store', () => {
       expect((await call('searchRuns', { experiment_ids: ['0'] })).runs).toHaveLength(1)
       expect((await fileTransport({ root }).call('getRun', { run_id })).run.info.run_id).toBe(run_id)
       for (const [what, refused] of [
-        [call('logMetric', { run_id, key: 'm', value: 1, timestamp: 1 }), join(dir, 'metrics', 'm')],
-        [call('logParam', { run_id, key: 'p', value: '1' }), join(dir, 'params', 'p')],
-        [call('setTag', { run_id, key: 't', value: '1' }), join(dir, 'tags', 't')],
-        [call('createRun', { experiment_id: '0' }), root],
-        [call('createExperiment', { name: 'new' }), root],
-        [fileTransport({ root: join(root, 'sub') }).call('searchExperiments', {}), join(root, 'sub')],
+        [() => call('logMetric', { run_id, key: 'm', value: 1, timestamp: 1 }), join(dir, 'metrics', 'm')],
+        [() => call('logParam', { run_id, key: 'p', value: '1' }), join(dir, 'params', 'p')],
+        [() => call('setTag', { run_id, key: 't', value: '1' }), join(dir, 'tags', 't')],
+        [() => call('createRun', { experiment_id: '0' }), root],
+        [() => call('createExperiment', { name: 'new' }), root],
+        [() => fileTransport({ root: join(root, 'sub') }).call('searchExperiments', {}), join(root, 'sub')],
       ] as const) {
-        await expect(what).rejects.toThrow(PermissionDeniedError)
-        await expect(what).rejects.toThrow(refused)
+        const asked = what()
+        await expect(asked).rejects.toThrow(PermissionDeniedError)
+        await expect(asked).rejects.toThrow(refused)
       }
     } finally {
       if (asRoot) process.seteuid?.(0)
