@@ -66,6 +66,7 @@ describe.each([
         built: await built(),
         onStdout: (all) => {
           if (all.includes('begun')) struck ??= doStrike()
+          return struck
         },
       })
       await struck

@@ -154,7 +154,7 @@ describe('a run that several processes share', () => {
         const runId = /[0-9a-f]{32}/.exec(all)?.[0]
         if (runId === undefined) return
         const env = { MLFLOW_RUN_ID: runId }
-        void child(
+        return child(
           "import { startRun, logMetric } from 'CAIRN'; await startRun(); logMetric('loss', 1); console.log(process.env.MLFLOW_RUN_ID)",
           { cwd, env },
         )

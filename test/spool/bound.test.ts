@@ -10,12 +10,12 @@ const MOST = 500_000
 type Write = (text: string) => void
 
 /** Does something the first time that a word is said. */
-function once(word: string, act: (write: Write) => void) {
+function once(word: string, act: (write: Write) => Promise<void> | void) {
   let isDone = false
-  return (all: string, write: Write): void => {
+  return (all: string, write: Write): Promise<void> | void => {
     if (isDone || !all.includes(word)) return
     isDone = true
-    act(write)
+    return act(write)
   }
 }
 
@@ -28,10 +28,10 @@ it('a spool that holds as much as it may says so once, keeps the rest in memory,
         sum + (/log-\d{8}$/.test(name) ? (statSync(join(at.spoolDir, name), { throwIfNoEntry: false })?.size ?? 0) : 0),
       0,
     )
-  const started = once('started', (write) => void at.stop().then(() => write('away')))
+  const started = once('started', (write) => at.stop().then(() => write('away')))
   const logged = once('logged', (write) => {
     most = size()
-    void at.start().then(() => write('back'))
+    return at.start().then(() => write('back'))
   })
   const ended = await at.run(
     `let heard = ''
@@ -57,8 +57,7 @@ it('a spool that holds as much as it may says so once, keeps the rest in memory,
       env: { CAIRN_SPOOL_MAX_BYTES: String(MOST) },
       onStderr: once('The spool takes what is logged again', (write) => write('room')),
       onStdout(all, _, write) {
-        started(all, write)
-        logged(all, write)
+        return started(all, write) ?? logged(all, write)
       },
     },
   )

@@ -22,7 +22,7 @@ it('a client that is closed lets go of what another process had left and its ser
     {
       env: { CAIRN_SPOOL_DIR: at.spoolDir },
       onStdout: (all, _, write) => {
-        if (all.includes('closed') && !at.server) void at.start().then(() => write('go\n'))
+        if (all.includes('closed') && !at.server) return at.start().then(() => write('go\n'))
       },
     },
   )

@@ -30,7 +30,7 @@ it('goes on with new credentials from the environment when the old ones are take
     onStdout: (all, _, write) => {
       if (isMoved || !all.includes('started')) return
       isMoved = true
-      void server.close().then(async () => {
+      return server.close().then(async () => {
         server = await startTestServer({ credentials: { token: 'new' }, port, dir })
         write('go\n')
       })

@@ -62,7 +62,7 @@ describe.skipIf(!hasStrace())('a disk whose writes fail (needs strace)', () => {
         const [, pid, file] = /^ready (\d+) (\S+)$/m.exec(all) ?? []
         if (isStruck || !file) return
         isStruck = true
-        void strike(Number(pid), file, inject).then(() => write('go\n'))
+        return strike(Number(pid), file, inject).then(() => write('go\n'))
       },
     })
     table.whole(COUNT, await at.outcome(ended), begun)

@@ -61,8 +61,8 @@ describe('a process that logs to a server and ends with its run open', () => {
     const ended = await at.run(body.replace("await startRun({ runName: 'r' });", script), {
       ...options,
       onStdout: (all, kill, write) => {
-        if (all.includes('started') && at.server) void at.stop().then(() => write('go\n'))
         options.onStdout?.(all, kill, write)
+        if (all.includes('started') && at.server) return at.stop().then(() => write('go\n'))
       },
     })
     expect(ended.stderr).toMatch(/2502 not delivered/)
@@ -87,7 +87,7 @@ describe('a process that logs to a server and ends with its run open', () => {
           if (all.includes('ready') && sent++ === 0) {
             kill('SIGINT')
             setTimeout(() => kill('SIGINT'), 500)
-          } else if (all.includes('started') && at.server) void at.stop().then(() => write('go\n'))
+          } else if (all.includes('started') && at.server) return at.stop().then(() => write('go\n'))
         },
       },
     )

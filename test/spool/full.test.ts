@@ -56,7 +56,7 @@ function stopAtStart(): Partial<ChildOptions> {
     onStdout(all, _, write) {
       if (isStopped || !all.includes('started')) return
       isStopped = true
-      void at.stop().then(() => write('away'))
+      return at.stop().then(() => write('away'))
     },
   }
 }

@@ -23,8 +23,8 @@ it('takes a million points while the server is away, in little memory, and deliv
     await endRun()`
   const ended = await at.run(body, {
     onStdout: (all, _, write) => {
-      if (all.includes('back')) void at.start()
-      else if (all.includes('started') && at.server) void at.stop().then(() => write('go\n'))
+      if (all.includes('back')) return at.start()
+      if (all.includes('started') && at.server) return at.stop().then(() => write('go\n'))
     },
   })
   const [away, back] = ended.stdout

@@ -116,6 +116,7 @@ describe('a model of a run whose server is away', () => {
       {
         onStdout(all, _, write) {
           if (all.includes('logged')) starting ??= here.start().then(() => write('go\n'))
+          return starting
         },
       },
     )
@@ -146,6 +147,7 @@ describe('a model of a run whose server is away', () => {
       {
         onStdout(all, _, write) {
           if (all.includes('begun')) stopping ??= here.stop().then(() => write('go\n'))
+          return stopping
         },
       },
     )
@@ -263,6 +265,7 @@ describe('a process that exits while its model is on its way', () => {
       {
         onStdout(all) {
           if (all.includes('logged')) starting ??= here.start()
+          return starting
         },
       },
     )

@@ -30,12 +30,12 @@ const open = async (): Promise<Stand> => {
 const whole = async (at: Stand, ended: Ended) => table.whole(COUNT, await at.outcome(ended), begun)
 
 /** Does something the first time that a child has said a word. */
-const once = (word: string, act: (all: string, write: (text: string) => void) => void) => {
+const once = (word: string, act: (all: string, write: (text: string) => void) => void | Promise<void>) => {
   let isDone = false
-  return (all: string, _: unknown, write: (text: string) => void): void => {
+  return (all: string, _: unknown, write: (text: string) => void): void | Promise<void> => {
     if (isDone || !all.includes(word)) return
     isDone = true
-    act(all, write)
+    return act(all, write)
   }
 }
 
@@ -262,17 +262,15 @@ describe('a way that was right and is not any more', () => {
       let seenByWrong = -1
       const ended = await at.run(BODY, {
         env: { MLFLOW_TRACKING_URI: url, MLFLOW_TRACKING_SERVER_CERT_PATH: ca },
-        onStdout: once('begun', (_, write) => {
-          void (async () => {
-            await front.close()
-            let knocked = 0
-            const bad = await between(at.url, () => false, { port, tls: wrong, onSocket: () => void knocked++ })
-            write('go\n')
-            while (knocked < 3) await wait(20)
-            seenByWrong = bad.seen.length
-            await bad.close()
-            front = await between(at.url, () => false, { port, tls: right })
-          })()
+        onStdout: once('begun', async (_, write) => {
+          await front.close()
+          let knocked = 0
+          const bad = await between(at.url, () => false, { port, tls: wrong, onSocket: () => void knocked++ })
+          write('go\n')
+          while (knocked < 3) await wait(20)
+          seenByWrong = bad.seen.length
+          await bad.close()
+          front = await between(at.url, () => false, { port, tls: right })
         }),
       })
       await whole(at, ended)
@@ -387,6 +385,7 @@ describe.skipIf(process.platform !== 'linux')('a server that swallows every knoc
     const ended = await at.run(BODY.replace("'begun'", "'begun ' + process.pid + ' '"), {
       onStdout: once('begun', (all, write) => {
         struck = strike(Number(/begun (\d+)/.exec(all)?.[1]), write)
+        return struck
       }),
     })
     await struck

@@ -70,7 +70,7 @@ describe('a server that hangs', () => {
     const ended = await at.run(body, {
       onStdout: (all, _, write) => {
         if (!all.includes('started') || !at.server) return
-        void at.stop().then(() => held.listen(at.port, '127.0.0.1', () => write('go\n')))
+        return at.stop().then(() => void held.listen(at.port, '127.0.0.1', () => write('go\n')))
       },
     })
     expect(ended.code).toBe(0)

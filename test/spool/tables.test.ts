@@ -29,6 +29,7 @@ async function deserted(here: Stand, body: string) {
     onStdout(all, _, write) {
       if (all.includes('begun')) turning ??= here.stop().then(() => write('go\n'))
       if (all.includes('come back')) back ??= here.start().then(() => write('go\n'))
+      return back ?? turning
     },
   })
   await turning

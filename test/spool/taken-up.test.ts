@@ -25,7 +25,7 @@ const whenReady = (act: () => Promise<void>) => {
     onStdout: (all: string, _: unknown, write: (text: string) => void) => {
       if (isDone || !all.includes('ready')) return
       isDone = true
-      void act().then(() => write('go\n'))
+      return act().then(() => write('go\n'))
     },
   }
 }

@@ -18,10 +18,17 @@ export interface ChildOptions {
   readonly built?: string
   /** A command, with its arguments, that runs the process: a shell with limits, another name space. */
   readonly under?: readonly string[]
-  /** Told each time the child has said something more; `write` goes to its standard input. */
-  readonly onStdout?: (all: string, kill: (signal: NodeJS.Signals) => void, write: (text: string) => void) => void
+  /**
+   * Told each time the child has said something more; `write` goes to its standard input. What is done then and fails ends
+   * the child, and is what running it fails with.
+   */
+  readonly onStdout?: (
+    all: string,
+    kill: (signal: NodeJS.Signals) => void,
+    write: (text: string) => void,
+  ) => void | Promise<void>
   /** The same of what it says on its standard error. */
-  readonly onStderr?: (all: string, write: (text: string) => void) => void
+  readonly onStderr?: (all: string, write: (text: string) => void) => void | Promise<void>
 }
 
 const source = new URL('../../src/index.ts', import.meta.url).pathname
@@ -49,18 +56,28 @@ export async function child(script: string, options: ChildOptions): Promise<Ende
   })
   let stdout = ''
   let stderr = ''
+  // A child that has ended hears no more: the test sees how it ended, and an error that nobody hears would end them all.
+  process_.stdin.on('error', () => undefined)
   const write = (text: string) => void process_.stdin.write(text)
+  let failed: { readonly error: unknown } | undefined
+  // The child would wait for what does not come.
+  const heed = (act: void | Promise<void>): void =>
+    void act?.catch((error: unknown) => {
+      failed ??= { error }
+      process_.kill('SIGKILL')
+    })
   process_.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text
-    options.onStdout?.(stdout, (signal) => void process_.kill(signal), write)
+    heed(options.onStdout?.(stdout, (signal) => void process_.kill(signal), write))
   })
   process_.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
-    options.onStderr?.(stderr, write)
+    heed(options.onStderr?.(stderr, write))
   })
   const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
     process_.on('error', reject).on('close', (...how) => resolve(how))
   })
   rmSync(dir, { recursive: true, force: true })
+  if (failed) throw failed.error
   return { code, signal, stdout, stderr }
 }
