@@ -6,6 +6,8 @@ export default defineConfig({
     retry: process.env.CI ? 1 : 0,
     root: new URL('../..', import.meta.url).pathname,
     include: ['test/interop/**/*.test.ts'],
+    // A second by default, in which a busy machine gets nowhere.
+    expect: { poll: { timeout: 15_000 } },
     testTimeout: 120_000,
     hookTimeout: 240_000,
     // Each file starts servers of its own: one at a time, or a small machine stands still.

@@ -8,6 +8,8 @@ export default defineConfig({
     root: new URL('../..', import.meta.url).pathname,
     include: ['test/page/**/*.test.ts'],
     globalSetup: ['test/page/build.ts'],
+    // A second by default, in which a busy machine gets nowhere.
+    expect: { poll: { timeout: 15_000 } },
     testTimeout: 60_000,
     hookTimeout: 120_000,
     fileParallelism: false,

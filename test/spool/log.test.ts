@@ -337,9 +337,9 @@ describe('points in the memory of a log', () => {
     for (let round = 0; round < 3; round++) {
       put(log, 5, round * 5)
       log.stir(true)
-      await vi.waitFor(() => expect(log.waiting).toBe(0))
+      await vi.waitFor(() => expect(log.waiting).toBe(0), 10_000)
     }
-    await vi.waitFor(() => expect(log.watching).toBe(0))
+    await vi.waitFor(() => expect(log.watching).toBe(0), 10_000)
     expect(grown).toBe(3)
     expect(stirred).toBeLessThanOrEqual(3)
     // Where the system tells of descriptors: none is held by a thread that only looked.

@@ -105,7 +105,7 @@ describe('the test server', () => {
     const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
     const head = 'POST /api/2.0/mlflow/runs/create HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99\r\n\r\n'
     socket.write(`${head}{"experiment`, () => setImmediate(() => socket.destroy()))
-    await vi.waitFor(() => expect(server.requests).toMatchObject([{ method: 'POST', operation: 'createRun' }]))
+    await vi.waitFor(() => expect(server.requests).toMatchObject([{ method: 'POST', operation: 'createRun' }]), 10_000)
     expect(server.requests[0]?.status).toBeUndefined()
   })
 

@@ -215,7 +215,7 @@ describe('what is found out once for all who ask', () => {
     const second = transport.appendsBlindly()
     gone.abort(new Error('changed his mind'))
     await expect(first).rejects.toThrow('changed his mind')
-    await vi.waitFor(() => expect(going).toHaveLength(1))
+    await vi.waitFor(() => expect(going).toHaveLength(1), 10_000)
     for (const go of going) go()
     expect(await second).toBe(false)
   })
