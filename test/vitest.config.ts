@@ -11,8 +11,8 @@ export default defineConfig({
     exclude: ['test/interop/**', 'test/page/**', '**/node_modules/**'],
     // A second by default, in which a busy machine gets nowhere.
     expect: { poll: { timeout: 15_000 } },
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     env: {
       MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT: 'true',
       CAIRN_SPOOL_DIR: join(tmpdir(), `cairn-test-spool-${process.pid}`),
