@@ -6,22 +6,15 @@ import { CairnError } from '../errors.js'
 import { IS_LEFT, type Step, TAKE_UP, TAKEN_UP } from '../spool/steps.js'
 import { note, runTags, type StartDeps, type StartRunOptions, tagTexts } from './start.js'
 
-/** Whether a failure says that the server is away, and not that it was given a wrong address or wrong credentials. */
-export function isAway(error: unknown): error is CairnError {
-  if (!(error instanceof CairnError) || !error.retryable) return false
-  if (error.status !== undefined) return error.status >= 500 || error.status === 408 || error.status === 429
-  const { code } = (error.cause ?? {}) as { code?: unknown }
-  return code !== 'ENOTFOUND'
-}
-
-const PASSING = new Set([408, 429, 502, 503, 504])
-
-/**
- * As `isAway`, of a server that was there before: a name that does not resolve any more says that this machine is cut off,
- * and a 500 that the server does not manage what it is asked, now or later.
- */
+/** Whether a failure says that the server is away or cannot now: what it was asked can be kept until it can. */
 export const isOutage = (error: unknown): error is CairnError =>
-  error instanceof CairnError && error.retryable && (error.status === undefined || PASSING.has(error.status))
+  error instanceof CairnError &&
+  error.retryable &&
+  (error.status === undefined || error.status >= 500 || error.status === 408 || error.status === 429)
+
+/** As `isOutage`, of a server that was never there: a name that does not resolve may be a wrong address. */
+export const isAway = (error: unknown): error is CairnError =>
+  isOutage(error) && (error.cause as { code?: unknown } | undefined)?.code !== 'ENOTFOUND'
 
 /** A run that begins without its server: as it stands for the script, and what has to be done first. */
 export interface OfflineRun {

@@ -4,8 +4,8 @@ import { metricRing } from '../core/ring.js'
 import type { Lane, Stretch } from './acks.js'
 import type { Ranges } from './ranges.js'
 import type { SpoolRecord } from './records.js'
-import type { Step } from './steps.js'
-import { mayGo, ofPart, type Stuck } from './stuck.js'
+import { type Step, TAKE_UP } from './steps.js'
+import { isAlone, mayGo, ofPart, type Stuck } from './stuck.js'
 
 /** What goes out as one request. */
 export interface Parcel {
@@ -56,6 +56,8 @@ export interface BacklogSource {
   readonly onLost: (stretch: Stretch) => void
 }
 
+/** What makes the run what others are for. */
+const FIRST: ReadonlySet<string> = new Set(['create', TAKE_UP])
 const POINTS_AT_HAND = 4000
 const STEPS_AT_HAND = 2000
 /** Most of ten thousand runs wait with few points. */
@@ -125,6 +127,12 @@ export function backlog({ next, done, tried, onLost }: BacklogSource): Backlog {
     return index < 0 ? undefined : again[lane].splice(index, 1)[0]
   }
 
+  /** Whether all points before are done with, but for those that the server does not take while it takes others. */
+  function isThrough(after: number): boolean {
+    const stuckAlone = again.points.filter(maybePassed).reduce((sum, { stretch }) => sum + stretch.count, 0)
+    return done.points.watermark >= after || (stuckAlone > 0 && done.points.size + stuckAlone >= after)
+  }
+
   function follow(most: number): number {
     let count = 1
     while (count < most && steps[count]?.at === steps[0]!.at + count) count++
@@ -149,15 +157,18 @@ export function backlog({ next, done, tried, onLost }: BacklogSource): Backlog {
     },
     steps(limits) {
       const back = takeBack('steps')
-      // Steps keep their order; only the parts of one request, no key of which comes twice, pass each other.
-      if (back || again.steps.length > 0) return back
+      // Steps keep their order; only the parts of one request, no key of which comes twice, and others of those that are
+      // stuck alone pass each other.
+      if (back || !again.steps.every(maybePassed)) return back
       const [head] = steps
       if (!head) return undefined
       const { at: first, step, after } = head
-      if ('call' in step && step.call === 'updateRun' && done.points.watermark < after) return undefined
+      if ('call' in step && step.call === 'updateRun' && !isThrough(after)) return undefined
+      if (again.steps.length > 0 && !mayPass(step)) return undefined
       const { most, again: repeated } = reach('steps', first, limits.total)
       const next = steps.slice(0, follow(most)).map((waiting) => waiting.step)
-      const items = next.slice(0, together(next, limits))
+      const items = next.slice(0, together(next, limits, new Set(again.steps.flatMap(keysOf))))
+      if (items.length === 0) return undefined
       steps.splice(0, items.length)
       return { stretch: { lane: 'steps', first, count: items.length }, again: repeated, points: [], steps: items }
     },
@@ -172,9 +183,25 @@ export function backlog({ next, done, tried, onLost }: BacklogSource): Backlog {
   }
 }
 
+/** Whether others may go before it: the server takes all else, and nothing else is made by it. */
+const maybePassed = (parcel: Parcel): boolean =>
+  parcel.stuck !== undefined && isAlone(parcel.stuck) && !FIRST.has(kindOf(parcel))
+
+/** Whether a step depends on none before it but those of its keys. */
+const mayPass = (step: Step): boolean =>
+  'param' in step || 'tag' in step || ('call' in step && step.call === 'updateRun')
+
+/** What of a run its steps are about, as far as others may be about the same. */
+const keysOf = ({ steps }: Parcel): string[] =>
+  steps.flatMap((step) => {
+    if ('param' in step) return [`param${step.param.key}`]
+    if ('tag' in step) return [`tag${step.tag.key}`]
+    return 'call' in step && step.call === 'deleteTag' ? [`tag${step.input.key}`] : []
+  })
+
 /** How many of the first steps can go in one batch: parameters and tags, each key once; anything else goes alone. */
-function together(steps: readonly Step[], limits: BatchLimits): number {
-  const seen = new Set<string>()
+function together(steps: readonly Step[], limits: BatchLimits, taken: ReadonlySet<string>): number {
+  const seen = new Set(taken)
   const counts = { param: 0, tag: 0 }
   let bytes = 0
   for (const [index, step] of steps.entries()) {
@@ -183,7 +210,7 @@ function together(steps: readonly Step[], limits: BatchLimits): number {
     const entry = (step as Record<string, BatchEntry>)[kind]!
     bytes += entrySize(entry)
     const full = counts[kind] === limits[`${kind}s`] || index === limits.total || bytes > limits.bytes
-    if (index > 0 && (full || seen.has(kind + entry.key))) return index
+    if ((index > 0 && full) || seen.has(kind + entry.key)) return index
     seen.add(kind + entry.key)
     counts[kind]++
   }

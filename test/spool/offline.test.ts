@@ -324,6 +324,30 @@ describe('files that a server does not take', () => {
   })
 })
 
+describe('a 500 of a server that was there', () => {
+  const busy = { status: 500, body: '{"error_code":"INTERNAL_ERROR","message":"database is locked"}', times: 3 }
+
+  it('ends no training: the file, the rows and the input it was for are kept, and arrive', async () => {
+    const { connect, comeBack, lines, spoolDir } = await away()
+    const server = await comeBack()
+    const client = connect()
+    const run = await client.startRun()
+    server.faults.add({ on: 'artifacts', ...busy })
+    await run.logText('x', 'a.txt')
+    await run.flush()
+    server.faults.add({ on: 'artifacts', ...busy })
+    await run.logTable({ epoch: [1] }, 'table.json')
+    await run.flush()
+    server.faults.add({ on: 'logInputs', ...busy })
+    await run.logInput({ name: 'iris', source: 'iris.csv' })
+    await run.end()
+    expect(lines[0]).toMatch(/a\.txt of run .* kept on disk: database is locked/)
+    expect((await client.listArtifacts(run.runId)).map(({ path }) => path)).toEqual(['a.txt', 'table.json'])
+    expect((await client.getRun(run.runId)).inputs?.datasetInputs).toHaveLength(1)
+    expect(leftIn(spoolDir)).toEqual([])
+  })
+})
+
 describe('what needs an answer', () => {
   it('is refused while the registry is away, with the way out', async () => {
     const { connect } = await away({ retry: { maxRetries: 0 } })
