@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { dirname, join } from 'node:path'
 import type { Experiment, FileInfo } from './core/entities.js'
+import { guarded } from './core/guarded.js'
 import type { Check } from './doctor.js'
 import { type CairnError, InvalidParameterError } from './errors.js'
 import { systemUser } from './host/user.js'
@@ -90,7 +91,7 @@ export interface Client extends Experiments, Runs, Registry, AsyncDisposable {
   cacheInfo(): Promise<CacheInfo>
   /** Removes models from the cache: down to `maxBytes`, or those unused for `olderThanMs`. */
   pruneCache(options?: PruneOptions): Promise<Pruned>
-  /** Calls `listener` at each event; the answer takes it off again. */
+  /** Calls `listener` at each event; the answer takes it off again. One that throws or rejects is warned of once, and stops nothing. */
   on<E extends keyof ClientEvents>(event: E, listener: (detail: ClientEvents[E]) => void): () => void
   /** Resolves when all that the open runs logged has arrived; rejects with what was refused. */
   flush(options?: { readonly timeoutMs?: number }): Promise<void>
@@ -308,8 +309,14 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
     cacheInfo: async () => (await cache()).info(),
     pruneCache: async (options) => (await cache()).prune(options),
     on(event, listener) {
-      events.on(event, listener)
-      return () => void events.off(event, listener)
+      if (typeof listener !== 'function')
+        throw new InvalidParameterError('on takes the name of an event and a function')
+      const heard = guarded(listener, (error) => {
+        const why = (error as Error | undefined)?.message ?? String(error)
+        warn(`A listener of ${JSON.stringify(event)} failed (${why}); it is called again, and told of no more`)
+      })
+      events.on(event, heard)
+      return () => void events.off(event, heard)
     },
     async flush(options) {
       await Promise.all([...open].map((run) => run.flush(options)))

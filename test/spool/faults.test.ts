@@ -157,6 +157,27 @@ describe('an outage', () => {
     expect(lines[1]).toMatch(/takes what is logged again/)
   })
 
+  it('is gone through though listeners fail, each of which is warned of once', async () => {
+    const { server, client, run, lines, steps } = await stage()
+    const off = client.on('retry', () => {
+      throw new TypeError('no dashboard')
+    })
+    client.on('retry', (async () => Promise.reject(new Error('no mail'))) as () => void)
+    let heard = 0
+    client.on('retry', () => void heard++)
+    server.faults.add({ on: 'logBatch', status: 503, times: 3 })
+    logTo(run, 10)
+    await run.flush()
+    expect(await steps()).toEqual(range(10))
+    const failed = lines.filter((text) => /listener/.test(text))
+    expect(failed).toEqual([
+      expect.stringContaining('"retry" failed (no dashboard)'),
+      expect.stringContaining('"retry" failed (no mail)'),
+    ])
+    expect(heard).toBeGreaterThan(1)
+    off()
+  })
+
   it('keeps the order of tags, whatever fails in between', async () => {
     const { server, client, run } = await stage()
     server.faults.add({ on: 'logBatch', break: 'swallow', times: 1 })
