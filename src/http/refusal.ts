@@ -95,7 +95,7 @@ export function refusal(answer: RawAnswer, now: number): CairnError {
   const { status, headers, url, hide } = answer
   const text = hide(answer.text)
   const id = shownId(answer)
-  const wait = retryAfter(header(headers, 'retry-after'), now)
+  const wait = retryAfter(header(headers, 'retry-after'), now, header(headers, 'date'))
   const options: CairnErrorOptions = {
     status,
     url,

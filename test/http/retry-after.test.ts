@@ -24,3 +24,12 @@ it.each([
 ])('Retry-After: %s asks for %s ms', (header, ms) => {
   expect(retryAfter(header, NOW)).toBe(ms)
 })
+
+it.each([
+  ['Tue, 24 Nov 2026 11:00:00 GMT', 42_000],
+  ['Tue, 24 Nov 2026 11:00:42 GMT', 1_000],
+  ['an hour ago', 300_000],
+  ['', 300_000],
+])('a date is held against the Date of its answer, %j', (date, ms) => {
+  expect(retryAfter('Tue, 24 Nov 2026 11:00:42 GMT', NOW, date)).toBe(ms)
+})
