@@ -47,6 +47,8 @@ function underneath(error: unknown): Underneath {
 /** Whether a connection broke, as a kept one does that the server closed in the moment we used it. */
 export const isBroken = (error: unknown): boolean => BROKEN.has(underneath(error).code)
 
+const isParserError = (error: unknown): boolean => (error as Error | undefined)?.name === 'HTTPParserError'
+
 /**
  * A failure of the network as one of ours: it says where the request went, what happened and what to check, and
  * whether anything can have been sent (`notSent`). `proxy` is the host of the one that stands between.
@@ -78,7 +80,10 @@ export function failure(error: unknown, url: string, proxy?: string): CairnError
     return new NetworkError(`The host name in ${url} does not resolve: check its spelling, DNS or VPN`, unsent)
   const untrusted = certificateFailure(code, message, url)
   if (untrusted) return new NetworkError(untrusted, { ...unsent, retryable: false })
-  if (code === 'UND_ERR_HEADERS_OVERFLOW' || (error as Error | undefined)?.name === 'HTTPParserError')
+  // Of an answer in chunks, after which the connection would not have been kept anyway.
+  if (isParserError(error) && /Invalid EOF state/i.test(message))
+    return new NetworkError(`The connection to ${url} broke before its answer was whole`, { url })
+  if (code === 'UND_ERR_HEADERS_OVERFLOW' || isParserError(error))
     return new ProtocolError(
       `${url} answered, but not in HTTP as it is spoken (${code || message}): check host, port and scheme`,
       // Not its own cause, which holds what came and may echo what was sent.

@@ -1,9 +1,13 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { download } from '../../src/artifacts/copy.js'
 import { fileArtifacts } from '../../src/artifacts/file.js'
+import { proxied } from '../../src/artifacts/proxied.js'
+import { sender } from '../../src/http/send.js'
 import { createClient, UnsafePathError } from '../../src/index.js'
 import { startTestServer } from '../../src/testing/index.js'
+import { answering, asJson } from '../support/answering.js'
 import { tempDir } from '../support/temp-dir.js'
 
 it.each(['50%25.csv', 'a%2Fb.txt', 'x%20y.txt', 'd%41/x.txt'])(
@@ -36,4 +40,18 @@ it('a name with an escape that is on a server already is listed and read', async
   expect(await client.listArtifacts(run.runId)).toMatchObject([{ path: 'x%20y.txt', fileSize: 3 }])
   const file = await client.downloadArtifacts({ runId: run.runId, path: 'x%20y.txt' })
   expect(readFileSync(file, 'utf8')).toBe('old')
+})
+
+it('a download in chunks that breaks off is begun anew, as of a server whose worker was killed', async () => {
+  const server = await answering(({ url }, response, count) => {
+    if (!url.includes('/artifacts/')) return asJson(response, { files: [{ path: 'a.bin', file_size: 10 }] })
+    response.writeHead(200, { 'transfer-encoding': 'chunked', connection: 'close' }).write('12345')
+    if (count > 2) response.end('67890')
+    else setTimeout(() => response.socket?.destroy(), 20)
+  })
+  const to = tempDir()
+  const store = await proxied(sender({ url: server.url }))('mlflow-artifacts:/1/r/artifacts')
+  await download(store, 'a.bin', to)
+  expect(readFileSync(join(to, 'a.bin'), 'utf8')).toBe('1234567890')
+  expect(server.seen).toHaveLength(3)
 })
