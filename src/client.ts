@@ -209,6 +209,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
           experiments: starting,
           runs: startVerbs,
           rules,
+          chosen: inUse.chosen,
           current: inUse.current,
           isOpen: (runId) => [...open].some((run) => run.runId === runId),
           knownExperiment: inUse.known,

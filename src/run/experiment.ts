@@ -8,7 +8,9 @@ import { isAway } from './offline.js'
 export interface ExperimentInUse {
   /** Sets it; one whose server is away counts from now on and is looked up when it is back. */
   set(experiment: string | { readonly experimentId: string }, options?: CallOptions): Promise<Experiment>
-  /** The one that is set: by `set`, else by the environment, looked up once. */
+  /** The one that `set` has set. */
+  chosen(): Promise<Experiment | undefined>
+  /** That one, else the environment's, looked up once. */
   current(): Promise<Experiment | undefined>
   /** The one that is set, as far as it is known without its server. */
   known(): { readonly experimentId: string } | { readonly name: string } | undefined
@@ -32,7 +34,8 @@ type Wanted = { readonly name: string } | { readonly experimentId: string }
 export function experimentInUse(deps: ExperimentInUseDeps): ExperimentInUse {
   const { starting, mayBeOffline, away } = deps
   const { experimentId, experimentName } = deps.settings
-  let current: Experiment | undefined
+  let chosen: Experiment | undefined
+  let found: Experiment | undefined
   /** One that was set while its server was away. */
   let wanted: Wanted | undefined
 
@@ -41,18 +44,24 @@ export function experimentInUse(deps: ExperimentInUseDeps): ExperimentInUse {
       ? ensureExperiment(starting, one.name, signal)
       : requireActive(await starting.getExperiment(one.experimentId, { signal }))
 
+  async function theChosen(): Promise<Experiment | undefined> {
+    if (wanted !== undefined) chosen = await find(wanted)
+    wanted = undefined
+    return chosen
+  }
+
   return {
     get id() {
-      return current?.experimentId
+      return (chosen ?? found)?.experimentId
     },
     async set(experiment, options) {
       if (typeof experiment !== 'string' && (typeof experiment !== 'object' || experiment === null))
         throw new InvalidParameterError('setExperiment takes a name, or { experimentId }')
       const asked = typeof experiment === 'string' ? { name: experiment } : { experimentId: experiment.experimentId }
       try {
-        current = await find(asked, options?.signal)
+        chosen = await find(asked, options?.signal)
         wanted = undefined
-        return current
+        return chosen
       } catch (error) {
         if (!mayBeOffline || !isAway(error)) throw error
         if ('name' in asked) checkNewExperimentName(asked.name)
@@ -62,22 +71,22 @@ export function experimentInUse(deps: ExperimentInUseDeps): ExperimentInUse {
         return notYetThere(asked)
       }
     },
+    chosen: theChosen,
     async current() {
-      if (wanted !== undefined) current = await find(wanted)
-      wanted = undefined
-      if (current) return current
-      if (experimentId !== undefined) current = requireActive(await starting.getExperiment(experimentId))
-      if (experimentName === undefined) return current
-      if (current && current.name !== experimentName)
+      const one = (await theChosen()) ?? found
+      if (one) return one
+      if (experimentId !== undefined) found = requireActive(await starting.getExperiment(experimentId))
+      if (experimentName === undefined) return found
+      if (found && found.name !== experimentName)
         throw new InvalidParameterError(
-          `MLFLOW_EXPERIMENT_ID ${experimentId} is ${JSON.stringify(current.name)}, but MLFLOW_EXPERIMENT_NAME is ${JSON.stringify(experimentName)}; set one of them`,
+          `MLFLOW_EXPERIMENT_ID ${experimentId} is ${JSON.stringify(found.name)}, but MLFLOW_EXPERIMENT_NAME is ${JSON.stringify(experimentName)}; set one of them`,
         )
-      current ??= await ensureExperiment(starting, experimentName)
-      return current
+      found ??= await ensureExperiment(starting, experimentName)
+      return found
     },
     known() {
       if (wanted !== undefined) return wanted
-      const id = current?.experimentId ?? experimentId
+      const id = (chosen ?? found)?.experimentId ?? experimentId
       if (id !== undefined) return { experimentId: id }
       return experimentName === undefined ? undefined : { name: experimentName }
     },

@@ -34,7 +34,9 @@ export interface StartDeps {
   readonly experiments: Experiments
   readonly runs: Runs
   readonly rules: TextRules
-  /** The experiment that is set, by `setExperiment` or the environment. */
+  /** The experiment that `setExperiment` has set; a run that is taken up again has to belong to it. */
+  readonly chosen: () => Promise<Experiment | undefined>
+  /** That one, else the environment's. */
   readonly current: () => Promise<Experiment | undefined>
   /** Whether a run is one that goes on in this process. */
   readonly isOpen: (runId: string) => boolean
@@ -110,7 +112,7 @@ async function resume(deps: StartDeps, options: StartRunOptions, runId: string):
   const { signal, runName } = options
   const before = await runs.getRun(runId, { signal })
   requireThere(before)
-  const set = await deps.current()
+  const set = await deps.chosen()
   if (set && set.experimentId !== before.info.experimentId)
     throw new InvalidParameterError(
       `The run ${runId} belongs to experiment ${before.info.experimentId}, but ${JSON.stringify(set.name)} (${set.experimentId}) is set`,

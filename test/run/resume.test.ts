@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { type Client, createClient, NotFoundError, PermissionDeniedError } from '../../src/index.js'
 import { startTestServer, type TestServer } from '../../src/testing/index.js'
 import { tempDir } from '../support/temp-dir.js'
@@ -12,6 +12,7 @@ beforeEach(async () => {
   client = createClient({ trackingUri: server.url, spoolDir: join(tempDir(), 'spool') })
 })
 afterEach(async () => {
+  vi.unstubAllEnvs()
   await client.close()
   await server.close()
 })
@@ -37,6 +38,18 @@ it('a run that is resumed while it runs goes on, and is left to who made it', as
   again.logParam('p', 1)
   await again.end()
   expect((await client.getRun(made.runId)).info.status).toBe('RUNNING')
+})
+
+it('a run is resumed whatever experiment the environment names, and that is not made; one that was set has to be its own', async () => {
+  vi.stubEnv('MLFLOW_EXPERIMENT_NAME', 'elsewhere')
+  await using other = createClient({ trackingUri: server.url, spoolDir: join(tempDir(), 'spool') })
+  const { runId } = (await client.createRun('0')).info
+  const run = await other.startRun({ runId })
+  expect(run.experimentId).toBe('0')
+  await run.end()
+  expect(await client.getExperimentByName('elsewhere')).toBeUndefined()
+  await other.setExperiment('elsewhere')
+  await expect(other.startRun({ runId })).rejects.toThrow(/belongs to experiment 0, but "elsewhere"/)
 })
 
 it('a run that may not be written to any more says so to who waits in flush, and keeps what was logged', async () => {
