@@ -1,7 +1,7 @@
 import type { ArtifactStore } from '../artifacts/store.js'
 import type { RunData, RunStatus, Step } from '../core/entities.js'
 import { checkRunStatus } from '../core/names.js'
-import { InvalidParameterError, ParamConflictError } from '../errors.js'
+import { InvalidParameterError, ParamConflictError, PermissionDeniedError } from '../errors.js'
 import type { LogModelOptions, ModelInfo } from '../models/log.js'
 import { type BufferOptions, metricBuffer } from '../tracking/metric-buffer.js'
 import {
@@ -60,6 +60,9 @@ const MOST_MS = 2 ** 31 - 1
 /** How long something waits in memory while the event loop turns, when the way to disk is open. */
 const PROMPT_MS = 5
 const RUN_NAME = 'mlflow.runName'
+
+/** Whether it is the run that may not be written to, and not just a file. */
+const isApi = (url = ''): boolean => /\/api\/\d+\.\d+\/mlflow\//.test(url)
 
 /** Makes the handle of a run that stands in the store. */
 export function openRun(data: RunData, deps: RunDeps): LiveRun {
@@ -157,11 +160,18 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
   }
 
   /** Waits for what was logged to arrive, and answers why it did not. */
-  const flushed = (timeoutMs: number): Promise<unknown> =>
-    outlet.flush(Math.max(0, timeoutMs)).then(
-      () => undefined,
-      (error: unknown) => error,
-    )
+  async function flushed(timeoutMs: number): Promise<unknown> {
+    const by = performance.now() + timeoutMs
+    const within = (untilDenied: boolean) =>
+      outlet.flush(Math.max(0, by - performance.now()), { untilDenied }).then(
+        () => undefined,
+        (error: unknown) => error,
+      )
+    const error = await within(true)
+    // Files may be denied alone: all else still goes.
+    if (!(error instanceof PermissionDeniedError) || isApi(error.url)) return error
+    return (await within(false)) ?? error
+  }
 
   async function end(as: EndStatus | undefined): Promise<void> {
     endStatus = as

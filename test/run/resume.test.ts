@@ -62,3 +62,21 @@ it('a run that may not be written to any more says so to who waits in flush, and
   await run.flush()
   expect((await client.getRun(run.runId)).data.metrics).toEqual({ loss: 1 })
 })
+
+it('the end of a run that may not be written to waits no longer than for that answer, and keeps what was logged', async () => {
+  const run = await client.startRun()
+  server.faults.add({ on: 'logBatch', status: 403, times: 4 })
+  run.logMetric('loss', 1)
+  await run.end()
+  expect(run.stats()).toMatchObject({ refused: 0, delivered: 0, spooled: 1 })
+})
+
+it('the end of a run that may not keep a file yet waits for that, and for all else', async () => {
+  const run = await client.startRun()
+  server.faults.add({ on: 'artifacts', status: 503, times: 3 })
+  server.faults.add({ on: 'artifacts', status: 403, times: 3 })
+  await run.logText('x', 'a.txt')
+  run.logMetric('loss', 1)
+  await run.end()
+  expect(run.stats()).toMatchObject({ refused: 0, delivered: 2, spooled: 0 })
+})
