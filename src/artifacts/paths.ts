@@ -29,13 +29,42 @@ export function checkLocalPath(path: string, platform: string = process.platform
   return clean
 }
 
-/** Refuses a path that MLflow's servers keep under another name, where it may replace a file: they decode it once too often. */
+/** Refuses a path that MLflow's servers keep under another name, where it may replace a file, or in a folder they never list. */
 export function checkServedPath(path: string): void {
+  const refuse = (reason: string): never => {
+    throw new UnsafePathError(`The artifact path ${JSON.stringify(path)} is refused: ${reason}; rename it`)
+  }
   const [code] = /%[0-9a-f]{2}/i.exec(path) ?? []
   if (code !== undefined)
-    throw new UnsafePathError(
-      `The artifact path ${JSON.stringify(path)} is refused: it contains ${JSON.stringify(code)}, which MLflow servers decode, so that they keep the file under another name; rename it`,
+    refuse(
+      `it contains ${JSON.stringify(code)}, which MLflow servers decode, so that they keep the file under another name`,
     )
+  for (const part of partsOf(path)) {
+    const lost = lostCharacter(part)
+    if (lost === undefined) continue
+    const named = `MLflow servers drop the ${JSON.stringify(lost)} of ${JSON.stringify(part)}`
+    refuse(`${named}, so that they ${part === path ? 'keep the file under another name' : 'never list what is in it'}`)
+  }
+}
+
+/** Refuses to ask a server for a folder in whose place MLflow's would list another one, or nothing. */
+export function checkListed(dir: string): void {
+  const lost = lostCharacter(dir)
+  if (lost !== undefined)
+    throw new UnsafePathError(
+      `The folder ${JSON.stringify(dir)} cannot be listed: MLflow servers drop its ${JSON.stringify(lost)}; rename it where the server keeps it`,
+    )
+}
+
+/** A path's first folder, the one in it, and so on to the path itself. */
+const partsOf = (path: string): string[] => path.split('/').map((_, at, all) => all.slice(0, at + 1).join('/'))
+
+/** The character that MLflow's servers drop of a path, which they take for a URL: what opens an empty query or empty params. */
+function lostCharacter(path: string): '?' | ';' | undefined {
+  const cut = path.indexOf('?')
+  if (cut >= 0 && cut === path.length - 1) return '?'
+  const before = cut < 0 ? path : path.slice(0, cut)
+  return /(?:^|\/)[^;/]*;$/.test(before) ? ';' : undefined
 }
 
 /** Two artifact paths as one. */

@@ -7,7 +7,7 @@ import { systemClock } from '../http/clock.js'
 import { notMlflow } from '../http/refusal.js'
 import type { HttpAnswer, Send } from '../http/send.js'
 import { encodeSegment, printable } from '../http/url.js'
-import { checkArtifactPath, checkServedPath, joinPath } from './paths.js'
+import { checkArtifactPath, checkListed, checkServedPath, joinPath } from './paths.js'
 import type { ArtifactFile, ArtifactStore, OpenArtifacts } from './store.js'
 
 /** How transfers are tried again; each of them may be repeated without harm. */
@@ -81,6 +81,7 @@ function proxiedStore(send: Send, { origin, endpoint, root }: Place, options: Pr
 
     async list(path, { signal } = {}) {
       const dir = joinPath(root, checkArtifactPath(path))
+      checkListed(dir)
       const query = dir === '' ? '' : `?path=${encodeURIComponent(dir)}`
       const answer = await tries(signal, () => send.text({ ...common, method: 'GET', path: endpoint + query, signal }))
       return filesOf(answer, path)

@@ -7,7 +7,7 @@ import { proxied } from '../../src/artifacts/proxied.js'
 import { sender } from '../../src/http/send.js'
 import { createClient, UnsafePathError } from '../../src/index.js'
 import { startTestServer } from '../../src/testing/index.js'
-import { answering, asJson } from '../support/answering.js'
+import { answering, asJson, rejection } from '../support/answering.js'
 import { tempDir } from '../support/temp-dir.js'
 
 it.each(['50%25.csv', 'a%2Fb.txt', 'x%20y.txt', 'd%41/x.txt'])(
@@ -29,6 +29,56 @@ it.each(['50%25.csv', 'a%2Fb.txt', 'x%20y.txt', 'd%41/x.txt'])(
     expect((await client.listArtifacts(run.runId)).map(({ path }) => path)).toEqual(['50%.csv', 'a.txt'])
   },
 )
+
+it.each([
+  ['why?/answer.txt', /drop the "\?" of "why\?".*never list/],
+  ['a/b;/answer.txt', /drop the ";" of "a\/b;".*never list/],
+  ['?/answer.txt', /drop the "\?"/],
+  ['a;?b', /drop the ";"/],
+  ['file?', /another name/],
+])('%j, of which a server would drop a character, is refused before anything is sent', async (name, reason) => {
+  await using server = await startTestServer()
+  await using client = createClient({ trackingUri: server.url })
+  const run = await client.startRun()
+  const from = tempDir()
+  mkdirSync(join(from, name, '..'), { recursive: true })
+  writeFileSync(join(from, 'a.txt'), 'a')
+  writeFileSync(join(from, name), 'x')
+  for (const log of [() => run.logArtifacts(from), () => run.logText('x', name)]) {
+    const error = await rejection(log())
+    expect(error).toBeInstanceOf(UnsafePathError)
+    expect(error.message).toMatch(reason)
+    expect(error.message).toMatch(/rename it/)
+  }
+  expect(await client.listArtifacts(run.runId)).toEqual([])
+})
+
+it.each(['why??/x', 'a;;/x', 'a;b/x', 'a?b;', 'a?b/c?/x'])(
+  '%j, which a server keeps as it is, is taken',
+  async (name) => {
+    await using server = await startTestServer()
+    await using client = createClient({ trackingUri: server.url })
+    const run = await client.startRun()
+    await run.logText('as it is', name)
+    const file = await client.downloadArtifacts({ runId: run.runId, path: name })
+    expect(readFileSync(file, 'utf8')).toBe('as it is')
+  },
+)
+
+it('a folder on a server that could only be listed as another one is an error, not an empty folder', async () => {
+  const dir = tempDir()
+  await using server = await startTestServer({ dir })
+  await using client = createClient({ trackingUri: server.url })
+  const run = await client.startRun()
+  const root = run.artifactUri.replace(/^mlflow-artifacts:\/*/, '')
+  await fileArtifacts(join(dir, 'artifacts')).write(`${root}/why?/x.txt`, new Blob(['old']))
+  expect(await client.listArtifacts(run.runId)).toMatchObject([{ path: 'why?', isDir: true }])
+  await expect(client.listArtifacts(run.runId, 'why?')).rejects.toThrow(/why\?" cannot be listed.*rename it/)
+  await expect(client.downloadArtifacts({ runId: run.runId })).rejects.toThrow(UnsafePathError)
+  await run.end()
+  const copied = await client.sync(server.url, { to: tempDir() })
+  expect(copied.failed).toMatchObject([{ error: { message: expect.stringMatching(/cannot be listed/) } }])
+})
 
 it('a name with an escape that is on a server already is listed and read', async () => {
   const dir = tempDir()
