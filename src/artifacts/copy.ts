@@ -106,41 +106,44 @@ const isSame = (before: TreeFile, after: { size: number; mtimeMs: number } | und
   after !== undefined && after.size === before.size && after.mtimeMs === before.mtimeMs
 
 /**
- * Downloads a file, or a directory with all below it, to a directory of this machine; paths below `path` are kept, a single
- * file comes under its own name. Every name the store lists is checked before anything is written, nothing is written
- * outside `to`, and a file is under its name only when as many bytes came as were listed (`IntegrityError`).
+ * Downloads a file, or a directory with all below it, to a directory of this machine (which one may hang on whether nothing
+ * is below `path`); paths below `path` are kept, a single file comes under its own name. Every name the store lists is
+ * checked before anything is written, nothing is written outside `to`, and a file is under its name only when as many bytes
+ * came as were listed (`IntegrityError`).
  */
 export async function download(
   store: ArtifactStore,
   path: string,
-  to: string,
+  to: string | ((isAlone: boolean) => string),
   { concurrency = 8, signal: outer, onProgress }: CopyOptions = {},
 ): Promise<Copied> {
   outer?.throwIfAborted()
   const signal = sharedSignal(outer)
   const from = checkArtifactPath(path)
   const listed = await listAll(store, from, { concurrency, signal })
-  const files = listed.length > 0 ? listed : await single(store, from, signal)
-  const base = listed.length > 0 ? from : dirname(from) === '.' ? '' : dirname(from)
+  const isAlone = from !== '' && listed.length === 0
+  const files = isAlone ? [await single(store, from, signal)] : listed
+  const base = !isAlone ? from : dirname(from) === '.' ? '' : dirname(from)
+  const target = typeof to === 'string' ? to : to(isAlone)
   const total = files.every(({ size }) => size !== undefined)
     ? files.reduce((sum, { size = 0 }) => sum + size, 0)
     : undefined
   let loaded = 0
-  await makeDirs(to)
-  const root = (await realPathOf(to)) as string
+  await makeDirs(target)
+  const root = (await realPathOf(target)) as string
   const sizes = new Map<string, number>()
   const fetchOne = async ({ path: name, isDir, size }: ArtifactFile): Promise<void> => {
     const below = base === '' ? name : name.slice(base.length + 1)
     if (isDir) return ensureDir(root, join(root, ...below.split('/')))
-    const target = join(root, ...below.split('/'))
-    await ensureDir(root, dirname(target))
-    if ((await factsOf(target))?.kind === 'directory')
-      throw new InvalidParameterError(`${target} is a directory; the file ${name} cannot be written there`)
+    const file = join(root, ...below.split('/'))
+    await ensureDir(root, dirname(file))
+    if ((await factsOf(file))?.kind === 'directory')
+      throw new InvalidParameterError(`${file} is a directory; the file ${name} cannot be written there`)
     const onBytes = (bytes: number): void => {
       loaded += bytes
       onProgress?.({ loaded, total, file: name })
     }
-    sizes.set(name, await fetchFile(store, name, target, { signal, onBytes, size }))
+    sizes.set(name, await fetchFile(store, name, file, { signal, onBytes, size }))
   }
   await eachLimited(files, concurrency, fetchOne, signal)
   const copied = [...sizes].map(([name, size]) => ({ path: name, size }))
@@ -182,13 +185,12 @@ async function ensureDir(root: string, dir: string): Promise<void> {
   await makeDirs(dir)
 }
 
-async function single(store: ArtifactStore, path: string, signal?: AbortSignal): Promise<ArtifactFile[]> {
-  if (path === '') return []
+async function single(store: ArtifactStore, path: string, signal?: AbortSignal): Promise<ArtifactFile> {
   const parent = path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : ''
   const siblings = await listChecked(store, parent, signal)
   const found = siblings.find((entry) => entry.path === path)
   if (!found) throw new NotFoundError(`There is no artifact ${JSON.stringify(path)}`)
-  return [found]
+  return found
 }
 
 /** Everything below a directory of a store, files and directories, in no order; hostile names are an `UnsafePathError`. */

@@ -106,7 +106,9 @@ function proxiedStore(send: Send, { origin, endpoint, root }: Place, options: Pr
           signal,
           timeoutMs: Number.POSITIVE_INFINITY,
         })
-      jsonOf(await tries(signal, put))
+      const answer = await tries(signal, put)
+      // Old servers answer an upload with nothing.
+      if (answer.status !== 204 && answer.text !== '') jsonOf(answer)
     },
 
     async remove(path, { signal } = {}) {
@@ -144,8 +146,6 @@ function filesOf(answer: HttpAnswer, dir: string): ArtifactFile[] {
 }
 
 function jsonOf(answer: HttpAnswer): unknown {
-  // Old servers answer an upload with an empty body.
-  if (answer.status === 204 || answer.text === '') return {}
   if (isTooDeep(answer.text)) throw notMlflow(answer, 'its JSON is nested too deep')
   try {
     return JSON.parse(answer.text)

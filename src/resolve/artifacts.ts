@@ -85,9 +85,8 @@ export async function downloadArtifacts(
   const found = await factsBehind(to)
   if (found && found.kind !== 'directory') throw new InvalidParameterError(`${to} is no directory to download to`)
   if (dstPath === undefined) await makeDirs(to, 0o700)
-  const isFile = path !== '' && (await store.list(path, options)).length === 0
   const parent = as.includes('/') ? as.slice(0, as.lastIndexOf('/')) : ''
-  const { files } = await download(store, path, join(to, isFile ? parent : as), options)
+  const { files } = await download(store, path, (isAlone) => join(to, isAlone ? parent : as), options)
   if (files.length === 0 && path === '') throw new NotFoundError(`There are no artifacts in ${artifactUri}`)
   return as === '' ? to : join(to, as)
 }

@@ -70,7 +70,7 @@ export function httpTransport({ send }: { readonly send: Send }): HttpTransport 
       .catch((error: unknown) => {
         throw lacking(error, operation)
       })
-    const said = jsonOf(answer)
+    const said = answer.status === 204 && output === saysNothing ? {} : jsonOf(answer)
     // A failure that something on the way gave the status of a success.
     if (typeof said.error_code === 'string') throw refusal(answer, Date.now())
     const read = output.safeParse(said)
@@ -122,7 +122,6 @@ function query(fields: Record<string, unknown>): string {
 }
 
 function jsonOf(answer: HttpAnswer): Readonly<Record<string, unknown>> {
-  if (answer.status === 204) return {}
   let value: unknown
   try {
     value = parseJson(answer.text)

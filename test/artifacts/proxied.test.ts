@@ -1,11 +1,11 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { download } from '../../src/artifacts/copy.js'
 import { fileArtifacts } from '../../src/artifacts/file.js'
 import { proxied } from '../../src/artifacts/proxied.js'
 import { sender } from '../../src/http/send.js'
-import { createClient, UnsafePathError } from '../../src/index.js'
+import { createClient, ProtocolError, UnsafePathError } from '../../src/index.js'
 import { startTestServer } from '../../src/testing/index.js'
 import { answering, asJson, rejection } from '../support/answering.js'
 import { tempDir } from '../support/temp-dir.js'
@@ -104,4 +104,28 @@ it('a download in chunks that breaks off is begun anew, as of a server whose wor
   await download(store, 'a.bin', to)
   expect(readFileSync(join(to, 'a.bin'), 'utf8')).toBe('1234567890')
   expect(server.seen).toHaveLength(3)
+})
+
+it.each([200, 204])('a list of artifacts answered by %i and nothing is no empty folder', async (status) => {
+  await using server = await startTestServer()
+  await using client = createClient({ trackingUri: server.url })
+  const run = await client.startRun()
+  await run.logText('x', 'd/x.txt')
+  const asked = { runId: run.runId, path: 'd' }
+  server.faults.add({ on: 'artifacts', status, body: '' })
+  await expect(client.listArtifacts(run.runId, 'd')).rejects.toThrow(ProtocolError)
+  server.faults.add({ on: 'artifacts', status, body: '' })
+  await expect(client.downloadArtifacts(asked)).rejects.toThrow(/with nothing where MLflow's JSON belongs/)
+  expect(readdirSync(await client.downloadArtifacts(asked))).toEqual(['x.txt'])
+  server.faults.add({ on: 'artifacts', status, body: '', carriedOut: true })
+  await expect(run.logText('y', 'd/y.txt')).resolves.toBeUndefined()
+})
+
+it('a folder whose list comes empty once is brought to where the answer says', async () => {
+  await using server = await startTestServer()
+  await using client = createClient({ trackingUri: server.url })
+  const run = await client.startRun()
+  await run.logText('x', 'd/x.txt')
+  server.faults.add({ on: 'artifacts', status: 200, headers: { 'content-type': 'application/json' }, body: '{}' })
+  expect(existsSync(await client.downloadArtifacts({ runId: run.runId, path: 'd' }))).toBe(true)
 })

@@ -65,7 +65,17 @@ describe('a status', () => {
     },
   )
 
-  it('204 is an empty answer, and what comes before an answer (103) is none', async () => {
+  it('204 is no answer where one is asked for', async () => {
+    const { transport } = await met(204)
+    for (const call of [
+      () => transport.call('searchRuns', { experiment_ids: ['1'] }),
+      () => transport.call('searchRegisteredModels', {}),
+      () => transport.call('listArtifacts', { run_id: 'a' }),
+    ])
+      expect(await rejection(call())).toMatchObject({ name: 'ProtocolError', status: 204 })
+  })
+
+  it('204 is an empty answer where there is nothing to say, and what comes before an answer (103) is none', async () => {
     const { transport } = await met(204)
     expect(await transport.call('setExperimentTag', input)).toEqual({})
     const server = createServer((_, response) => {
