@@ -11,6 +11,7 @@ import {
   TimeoutError,
   UnsafePathError,
 } from '../errors.js'
+import { counted } from './counted.js'
 import { eachLimited } from './limited.js'
 import { checkArtifactPath, checkLocalPath, joinPath } from './paths.js'
 import type { ArtifactFile, ArtifactStore } from './store.js'
@@ -26,6 +27,8 @@ export interface CopyOptions {
 export interface UploadOptions extends CopyOptions {
   /** Names of files directly below the source that are written after all others, in this order. */
   readonly last?: readonly string[] | undefined
+  /** Told the path below the source of each file that has arrived. */
+  readonly onSent?: ((path: string) => void) | undefined
 }
 
 /** A file of this machine and the path it is to have below the destination. */
@@ -51,7 +54,7 @@ export async function upload(
   store: ArtifactStore,
   from: string | readonly LocalFile[],
   to: string,
-  { concurrency = 8, signal: outer, onProgress, last = [] }: UploadOptions = {},
+  { concurrency = 8, signal: outer, onProgress, onSent, last = [] }: UploadOptions = {},
 ): Promise<Copied> {
   outer?.throwIfAborted()
   const signal = sharedSignal(outer)
@@ -64,9 +67,16 @@ export async function upload(
   const total = files.reduce((sum, file) => sum + file.size, 0)
   let loaded = 0
   const send = async (file: TreeFile): Promise<void> => {
-    await sendOne(store, file, joinPath(target, file.path), signal)
-    loaded += file.size
-    onProgress?.({ loaded, total, file: file.path })
+    let came = 0
+    const onBytes = (bytes: number): void => {
+      came += bytes
+      loaded += bytes
+      onProgress?.({ loaded, total, file: file.path })
+    }
+    await sendOne(store, file, joinPath(target, file.path), { signal, ...(onProgress ? { onBytes } : {}) })
+    // A small file is not read in parts.
+    onBytes(file.size - came)
+    onSent?.(file.path)
   }
   await eachLimited(
     files.filter(({ path }) => !last.includes(path)),
@@ -87,14 +97,19 @@ async function pinned({ path, file }: LocalFile): Promise<TreeFile> {
   return { ...facts, path, file }
 }
 
-async function sendOne(store: ArtifactStore, file: TreeFile, path: string, signal?: AbortSignal): Promise<void> {
+async function sendOne(
+  store: ArtifactStore,
+  file: TreeFile,
+  path: string,
+  { signal, onBytes }: Pick<SaveOptions, 'signal' | 'onBytes'>,
+): Promise<void> {
   const changed = (cause?: unknown) =>
     new IntegrityError(`${file.file} changed while it was uploaded; it had ${file.size} bytes at the start`, { cause })
   signal?.throwIfAborted()
   const blob = await blobOf(file.file)
   if (blob.size !== file.size) throw changed()
   try {
-    await store.write(path, blob, { signal })
+    await store.write(path, onBytes ? counted(blob, onBytes) : blob, { signal })
   } catch (error) {
     const after = await factsBehind(file.file)
     throw isSame(file, after) ? error : changed(error)
@@ -125,7 +140,7 @@ export async function download(
   const files = isAlone ? [await single(store, from, signal)] : listed
   const base = !isAlone ? from : dirname(from) === '.' ? '' : dirname(from)
   const target = typeof to === 'string' ? to : to(isAlone)
-  const total = files.every(({ size }) => size !== undefined)
+  const total = files.every(({ isDir, size }) => isDir || size !== undefined)
     ? files.reduce((sum, { size = 0 }) => sum + size, 0)
     : undefined
   let loaded = 0

@@ -30,10 +30,8 @@ export async function send(
     await upload(await deps.openArtifacts(uri), files, path, {
       last: ['MLmodel'],
       signal,
-      onProgress(progress) {
-        sent?.add(progress.file ?? '')
-        onProgress?.(progress)
-      },
+      onProgress,
+      onSent: (name) => sent?.add(name),
     })
   } finally {
     sent?.close()

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import {
   appendFileSync,
   existsSync,
@@ -10,10 +11,13 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { download, upload } from '../../src/artifacts/copy.js'
 import { fileArtifacts } from '../../src/artifacts/file.js'
+import { proxied } from '../../src/artifacts/proxied.js'
 import type { ArtifactFile, ArtifactStore } from '../../src/artifacts/store.js'
 import {
   IntegrityError,
@@ -22,6 +26,8 @@ import {
   NotFoundError,
   UnsafePathError,
 } from '../../src/errors.js'
+import { sender } from '../../src/http/send.js'
+import { fakeClock } from '../support/fake-clock.js'
 import { tempDir } from '../support/temp-dir.js'
 
 function sampleDir(): string {
@@ -66,6 +72,45 @@ describe('upload', () => {
     expect(seen.at(-1)).toBe(18)
     expect(readFileSync(join(root, 'model/sub/deep/b.txt'), 'utf8')).toBe('bbbb')
     expect(existsSync(join(root, 'model/sub/empty'))).toBe(true)
+  })
+
+  it('tells the bytes of a large file as they go, those of a try that failed no more, and what has arrived', async () => {
+    const size = 5 << 20
+    const dir = tempDir()
+    writeFileSync(join(dir, 'big.bin'), randomBytes(size))
+    writeFileSync(join(dir, 'small.bin'), 'abc')
+    let stored: Buffer | undefined
+    const server = createServer((request, response) => {
+      if (request.url?.endsWith('small.bin')) return response.end('{}')
+      const chunks: Buffer[] = []
+      request.on('data', (chunk: Buffer) => chunks.push(chunk))
+      request.on('end', () => {
+        if (stored === undefined) response.writeHead(503)
+        stored = Buffer.concat(chunks)
+        expect(request.headers['content-length']).toBe(String(size))
+        response.end('{}')
+      })
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const send = sender({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` })
+    const store = await proxied(send, { clock: fakeClock() })('mlflow-artifacts:/r')
+    const told: (readonly [file: string | undefined, loaded: number])[] = []
+    const arrived: string[] = []
+    await upload(store, dir, '', {
+      concurrency: 1,
+      onProgress: ({ loaded, total, file }) => void told.push([file, total === size + 3 ? loaded : Number.NaN]),
+      onSent: (path) => void arrived.push(path),
+    })
+    const big = told.filter(([file]) => file === 'big.bin').map(([, loaded]) => loaded)
+    // All of it twice, in parts, and back to nothing in between.
+    expect(big.length).toBeGreaterThan(10)
+    expect(big.filter((loaded) => loaded % size === 0 || loaded === size + 3).length).toBeGreaterThanOrEqual(3)
+    expect(Math.max(...told.map(([, loaded]) => loaded))).toBe(size + 3)
+    expect(told.at(-1)?.[1]).toBe(size + 3)
+    expect(arrived.sort()).toEqual(['big.bin', 'small.bin'])
+    expect(stored?.equals(readFileSync(join(dir, 'big.bin')))).toBe(true)
+    await send.close()
+    server.close()
   })
 
   it.each([
@@ -131,7 +176,12 @@ describe('download', () => {
   it('brings a directory, with what is below it, and counts the bytes', async () => {
     const to = join(tempDir(), 'out')
     const seen: number[] = []
-    const { bytes } = await download(fileArtifacts(sampleDir()), '', to, { onProgress: (p) => seen.push(p.loaded) })
+    const { bytes } = await download(fileArtifacts(sampleDir()), '', to, {
+      onProgress({ loaded, total }) {
+        expect(total).toBe(18)
+        seen.push(loaded)
+      },
+    })
     expect(bytes).toBe(18)
     expect(seen.at(-1)).toBe(18)
     expect(readFileSync(join(to, 'sub/deep/b.txt'), 'utf8')).toBe('bbbb')
