@@ -33,6 +33,17 @@ describe('doctor', () => {
     expect(named(await client.doctor(), 'store')).toMatchObject({ status: 'ok', detail: expect.stringContaining('1 ') })
   })
 
+  it.skipIf(process.platform !== 'linux')(
+    'tells of folders that cannot be made, though one may write there',
+    async () => {
+      const [store, cacheDir, spoolDir] = ['/proc/x/mlruns', '/proc/x', '/proc']
+      const checks = await patient(store, { cacheDir, spoolDir }).doctor()
+      expect(named(checks, 'store')).toMatchObject({ status: 'fail', detail: `${store} cannot be made` })
+      expect(named(checks, 'cache')).toMatchObject({ status: 'fail', detail: `${cacheDir} may not be written` })
+      expect(named(checks, 'spool')).toMatchObject({ status: 'fail', detail: expect.stringContaining('/proc may not') })
+    },
+  )
+
   it('finds a server well', async () => {
     await using server = await startTestServer()
     const checks = await patient(server.url).doctor()

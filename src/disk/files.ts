@@ -4,7 +4,6 @@ import {
   copyFile,
   type FileHandle,
   lstat,
-  mkdir,
   open,
   readdir,
   readFile,
@@ -18,6 +17,7 @@ import { basename, dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { diskError, IntegrityError, InvalidParameterError } from '../errors.js'
+import { makeDir } from './write.js'
 
 export type FileKind = 'file' | 'directory' | 'link' | 'other'
 
@@ -87,11 +87,9 @@ export async function realPathOf(path: string): Promise<string | undefined> {
   }
 }
 
-/** Makes a directory and those above it; `mode` counts for the ones made. */
-export async function makeDirs(dir: string, mode = 0o777): Promise<void> {
-  await mkdir(dir, { recursive: true, mode }).catch((error) => {
-    throw diskError(error, `make the directory ${dir}`)
-  })
+/** Makes a directory and those above it; `mode` counts for the ones made. Most are there, which is looked up without blocking. */
+export async function makeDirs(dir: string, mode?: number): Promise<void> {
+  if ((await factsBehind(dir))?.kind !== 'directory') makeDir(dir, mode)
 }
 
 /** Removes a file or a directory with all below it, links themselves and not what they lead to; absent is success. */

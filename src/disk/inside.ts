@@ -1,8 +1,8 @@
-import { lstat, mkdir, writeFile } from 'node:fs/promises'
+import { lstat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { checkRelativePath } from '../core/relative-path.js'
 import { diskError, NotFoundError, UnsafePathError } from '../errors.js'
-import { readBytes } from './files.js'
+import { makeDirs, readBytes } from './files.js'
 
 export interface InsideOptions {
   /** Whether a file that is also known under another name may be read; default true. */
@@ -43,7 +43,7 @@ export async function readInside(dir: string, path: string, limit = 2 ** 31): Pr
 export async function writeInside(dir: string, path: string, data: Uint8Array | string): Promise<void> {
   const target = join(dir, checkRelativePath(path, 'The file'))
   try {
-    await mkdir(dirname(target), { recursive: true })
+    await makeDirs(dirname(target))
     await writeFile(target, data)
   } catch (error) {
     throw diskError(error, `write ${target}`)

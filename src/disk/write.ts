@@ -70,9 +70,9 @@ export function makeDirs(dir: string, mode = 0o777): boolean {
 }
 
 /** Makes a folder and those above it; one that is there is fine. */
-export function makeDir(dir: string): void {
+export function makeDir(dir: string, mode?: number): void {
   try {
-    makeDirs(dir)
+    makeDirs(dir, mode)
   } catch (error) {
     throw diskError(error, `make the folder ${dir}`)
   }

@@ -2,7 +2,7 @@ import { dirname, join, resolve } from 'node:path'
 import { isLocal } from '../artifacts/location.js'
 import { factsBehind } from '../disk/files.js'
 import { tree } from '../disk/tree.js'
-import { canWrite } from '../disk/write.js'
+import { canWrite, freshPath, makeDir, removeDir } from '../disk/write.js'
 import type { DoctorDeps, Found } from '../doctor.js'
 import { printable } from '../http/url.js'
 
@@ -42,7 +42,19 @@ export async function localStore({ trackingUri: root, transport }: DoctorDeps): 
 export async function canMake(path: string): Promise<boolean> {
   for (let at = resolve(path); ; at = dirname(at)) {
     const facts = await factsBehind(at).catch(() => undefined)
-    if (facts || at === dirname(at)) return facts?.kind === 'directory' && canWrite(at)
+    if (facts || at === dirname(at)) return facts?.kind === 'directory' && takesFolders(at)
+  }
+}
+
+/** Tried, as the owner of a place like /proc has the right to write there, and nothing can be made in it. */
+function takesFolders(dir: string): boolean {
+  const made = freshPath(dir)
+  try {
+    makeDir(made)
+    removeDir(made)
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -4,12 +4,15 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { makeDirs } from '../../src/disk/files.js'
+import { writeInside } from '../../src/disk/inside.js'
 import { createDir, stageDir, sweepStaging } from '../../src/disk/stage-dir.js'
 import { isInside, isRealDir, listDirs, listEntries, walkFiles } from '../../src/disk/walk.js'
 import { createOnce, errno, exists, move, readText, removeFile, stateOf, writeAtomic } from '../../src/disk/write.js'
@@ -48,6 +51,23 @@ describe('writing', () => {
     expect(createOnce(join(dir, 'k/x'), '2', dir)).toBe(false)
     expect(readText(join(dir, 'k/x'))).toBe('1')
     expect(readdirSync(dir)).toEqual(['k'])
+  })
+  it.skipIf(process.platform !== 'linux')(
+    'a place that takes no folders is an error, and no wait without end',
+    async () => {
+      for (const make of [() => makeDirs('/proc/x/y'), () => writeInside('/proc/x', 'y/z.txt', '')])
+        await expect(make()).rejects.toThrow(/No folder can be made in \/proc/)
+      expect(() => writeAtomic('/proc/x/y', '')).toThrow(/No folder can be made in \/proc/)
+    },
+  )
+  it('makes folders by the mode that is asked for, and a file in their place is an error', async () => {
+    const dir = tempDir()
+    await makeDirs(join(dir, 'a/b'), 0o700)
+    await makeDirs(join(dir, 'a/b'))
+    expect([join(dir, 'a'), join(dir, 'a/b')].map((made) => statSync(made).mode & 0o777)).toEqual([0o700, 0o700])
+    writeFileSync(join(dir, 'file'), '')
+    await expect(makeDirs(join(dir, 'file'))).rejects.toThrow(/no folder but a link or file/)
+    await expect(makeDirs(join(dir, 'file/x'))).rejects.toThrow(/no folder but a link or file/)
   })
   it('names the path that the file system refuses', () => {
     const dir = tempDir()
