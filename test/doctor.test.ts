@@ -310,6 +310,20 @@ describe('doctor, asked about a server that', () => {
     })
   })
 
+  it('names the address without the path, where MLflow 2 serves its API whatever its prefix', async () => {
+    const at = well(experiment('mlflow-artifacts:/0'))
+    const server = await answering(({ url }, response) =>
+      url.startsWith('/x/') ? page(response, 404, 'Not Found') : at(url, response),
+    )
+    const checks = await patient(`${server.url}/x`).doctor()
+    expect(named(checks, 'path')).toMatchObject({
+      status: 'fail',
+      detail: expect.stringContaining(`no MLflow at ${server.url}/x; there is one at ${server.url}`),
+      fix: expect.stringContaining(`set MLFLOW_TRACKING_URI to ${server.url}: MLflow 2`),
+    })
+    expect(named(await patient(server.url).doctor(), 'path')?.status).toBe('ok')
+  })
+
   it('is too old for what is asked of it: says so, and blames no path', async () => {
     const lacks = { '/api': (_: string, to: ServerResponse) => void to.writeHead(404).end() }
     const old = well({}, { ...lacks, '/version': (_, to) => void to.end('1.20.0') })

@@ -27,7 +27,7 @@ export function serverChecks(deps: DoctorDeps, send: () => Promise<Send>): Look[
 const ANSWERS = ['proxy', 'reachable']
 
 /** All that has to be well before a server takes a call, whose `outcome` is known. */
-export function wayChecks(deps: DoctorDeps, send: () => Promise<Send>, outcome: () => Promise<Outcome>): Look[] {
+export function wayChecks(deps: DoctorDeps, send: () => Promise<Send>, outcome: Trial): Look[] {
   let date: unknown
   const after = ANSWERS
 
@@ -47,7 +47,7 @@ export function wayChecks(deps: DoctorDeps, send: () => Promise<Send>, outcome: 
     },
     { name: 'clock', after, look: () => clock(date, deps.now()) },
     { name: 'host check', after, look: async () => hostCheck(await outcome()) },
-    { name: 'path', after: [...after, 'host check'], look: async () => path(await outcome(), await send()) },
+    { name: 'path', after: [...after, 'host check'], look: async () => path(outcome, await send()) },
     { name: 'server', after: [...after, 'path'], look: async () => server(await send()) },
     {
       name: 'authentication',
@@ -119,22 +119,23 @@ export type Outcome = { readonly location: string | undefined } | { readonly err
 const anExperiment = async (there: Transport): Promise<string | undefined> =>
   (await there.call('searchExperiments', { max_results: 1 })).experiments[0]?.artifact_location
 
+/** Tries the call, at another place where one is given. */
+export type Trial = (elsewhere?: Send) => Promise<Outcome>
+
 /** One try for all who ask, without waiting for better times. */
-export function trial(
-  send: () => Promise<Send>,
-  call: (there: Transport) => Promise<string | undefined>,
-): () => Promise<Outcome> {
+export function trial(send: () => Promise<Send>, call: (there: Transport) => Promise<string | undefined>): Trial {
   let asked: Promise<Outcome> | undefined
-  async function tried(): Promise<Outcome> {
+  async function tried(way: Send | Promise<Send>): Promise<Outcome> {
     try {
-      return { location: await call(httpTransport({ send: await send() })) }
+      return { location: await call(httpTransport({ send: await way })) }
     } catch (error) {
       if (error instanceof CairnError) return { error }
       throw error
     }
   }
-  return () => {
-    asked ??= tried()
+  return (elsewhere) => {
+    if (elsewhere) return tried(elsewhere)
+    asked ??= tried(send())
     return asked
   }
 }
@@ -146,18 +147,26 @@ function hostCheck(outcome: Outcome): Found {
 }
 
 /** A server that tells its version stands where it should; what it lacks then, it is too old for. */
-async function path(outcome: Outcome, send: Send): Promise<Found> {
+async function path(outcomeAt: Trial, send: Send): Promise<Found> {
+  const outcome = await outcomeAt()
   if (!('error' in outcome)) return { status: 'ok', detail: `the API of MLflow is at ${send.base}` }
   if (outcome.error.code !== 'ENDPOINT_NOT_FOUND' || VERSION.test(textOf(await answerOf(send, '/version'))))
     return { status: 'ok', detail: 'nothing speaks against it' }
   const tail = /\/(?:ajax-)?api(?:\/\d\.\d)?(?:\/mlflow)?\/*$/i.exec(send.base)?.[0]
-  return {
-    status: 'fail',
-    detail: `the path in the tracking URI is wrong: something answers, but there is no MLflow at ${send.base}`,
-    fix: tail
-      ? `take ${tail} off the end of MLFLOW_TRACKING_URI: it is added to it`
-      : 'correct the path in MLFLOW_TRACKING_URI: the --static-prefix of the server, or what a proxy has in its place, or none',
-  }
+  const wrong = `the path in the tracking URI is wrong: something answers, but there is no MLflow at ${send.base}`
+  const fail = (detail: string, fix: string): Found => ({ status: 'fail', detail, fix })
+  if (tail) return fail(wrong, `take ${tail} off the end of MLFLOW_TRACKING_URI: it is added to it`)
+  const { origin } = new URL(send.base)
+  const root: Send = { ...send, base: origin, text: (request) => send.text({ ...request, origin }) }
+  if (origin !== send.base && !('error' in (await outcomeAt(root))))
+    return fail(
+      `${wrong}; there is one at ${origin}`,
+      `set MLFLOW_TRACKING_URI to ${origin}: MLflow 2 serves its API without its --static-prefix`,
+    )
+  return fail(
+    wrong,
+    'correct the path in MLFLOW_TRACKING_URI: the --static-prefix of the server (none for MLflow 2, whose API has none), or what a proxy has in its place',
+  )
 }
 
 const authentication = (outcome: Outcome): Found =>
