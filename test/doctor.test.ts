@@ -324,6 +324,24 @@ describe('doctor, asked about a server that', () => {
     expect(named(await patient(server.url).doctor(), 'path')?.status).toBe('ok')
   })
 
+  it.each([
+    [0, /^the server has the same time$/],
+    [1_000, /^the server has the same time$/],
+    [-1_000, /^the server has the same time$/],
+    [10_000, /^10 s ahead of the server$/],
+    [-10_000, /^10 s behind the server$/],
+  ])('a clock %i ms ahead of the server is told in the seconds that servers have', async (ahead, detail) => {
+    const now = Math.floor(Date.now() / 1000) * 1000
+    const server = await answering(({ url }, response) => {
+      response.setHeader('date', new Date(now - ahead).toUTCString())
+      well(experiment('mlflow-artifacts:/0'))(url, response)
+    })
+    vi.spyOn(Date, 'now').mockReturnValue(now)
+    const check = named(await patient(server.url).doctor(), 'clock')
+    vi.restoreAllMocks()
+    expect(check).toMatchObject({ status: 'ok', detail: expect.stringMatching(detail) })
+  })
+
   it('is too old for what is asked of it: says so, and blames no path', async () => {
     const lacks = { '/api': (_: string, to: ServerResponse) => void to.writeHead(404).end() }
     const old = well({}, { ...lacks, '/version': (_, to) => void to.end('1.20.0') })

@@ -8,6 +8,8 @@ import type { Transport } from '../transport/transport.js'
 import { failed } from './fixes.js'
 
 const SKEW_LIMIT_MS = 30_000
+/** Servers tell whole seconds, and an answer is on its way for a moment. */
+const SKEW_TOLD_MS = 2_000
 /** Older servers are not tried with Cairn. */
 const OLDEST = [2, 9] as const
 
@@ -89,7 +91,8 @@ function clock(date: unknown, now: number): Found {
   const theirs = typeof date === 'string' ? Date.parse(date) : Number.NaN
   if (Number.isNaN(theirs)) return { status: 'ok', detail: 'the server does not say its time' }
   const skew = now - theirs
-  const detail = `${(Math.abs(skew) / 1000).toFixed(1)} s ${skew < 0 ? 'behind' : 'ahead of'} the server`
+  if (Math.abs(skew) < SKEW_TOLD_MS) return { status: 'ok', detail: 'the server has the same time' }
+  const detail = `${Math.round(Math.abs(skew) / 1000)} s ${skew < 0 ? 'behind' : 'ahead of'} the server`
   if (Math.abs(skew) <= SKEW_LIMIT_MS) return { status: 'ok', detail }
   return { status: 'warn', detail, fix: 'set the clock: points carry the time of this machine' }
 }
