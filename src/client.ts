@@ -230,7 +230,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
       )
       const { data, owned, outlet, spooled, store, transport, isOnline } = begun
       const run: LiveRun = openRun(data, {
-        ...{ transport, outlet, store, rules, owned },
+        ...{ transport, outlet, store, rules, owned, activeModelId: settings.activeModelId },
         buffer: { ...parts.buffer, ...bufferWatch(watch(data.info.runId)) },
         say: parts.say,
         url: isOnline ? runUrl(data, backends.tracking.uri) : undefined,

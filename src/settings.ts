@@ -1,5 +1,6 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { isModelId } from './core/names.js'
 import { InvalidParameterError } from './errors.js'
 
 type Env = Readonly<Record<string, string | undefined>>
@@ -14,6 +15,8 @@ export interface Settings {
   readonly user: string | undefined
   /** More system tags for every run, from `MLFLOW_RUN_CONTEXT`. */
   readonly runContext: Readonly<Record<string, string>>
+  /** The logged model of a run's points that name none. */
+  readonly activeModelId: string | undefined
   /** Whether over-long values are cut (with a warning) or refused. */
   readonly truncateLongValues: boolean
   readonly suppressUrl: boolean
@@ -108,6 +111,12 @@ function readTags(env: Env, name: string): Record<string, string> {
   throw new InvalidParameterError(`${name} must be a JSON object of texts, like {"team": "growth"}`)
 }
 
+function readModelId(env: Env, name: string): string | undefined {
+  const id = env[name] || undefined
+  if (id === undefined || isModelId(id)) return id
+  throw new InvalidParameterError(`${name} is ${JSON.stringify(id)}; it must be the id of a logged model, like m-…`)
+}
+
 /** `name` in either case; the lower one first, as programs that know both do. */
 const eitherCase = (env: Env, name: string) => env[name.toLowerCase()] || env[name] || undefined
 
@@ -180,6 +189,7 @@ export function readSettings(env: Env = process.env): Settings {
     experimentId: env.MLFLOW_EXPERIMENT_ID || undefined,
     user: env.MLFLOW_TRACKING_USERNAME || undefined,
     runContext: readTags(env, 'MLFLOW_RUN_CONTEXT'),
+    activeModelId: readModelId(env, 'MLFLOW_ACTIVE_MODEL_ID') ?? readModelId(env, '_MLFLOW_ACTIVE_MODEL_ID'),
     truncateLongValues: readBoolean(env, 'MLFLOW_TRUNCATE_LONG_VALUES', true),
     suppressUrl: readBoolean(env, 'MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT', false),
     http: readHttpSettings(env),

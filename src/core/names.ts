@@ -86,11 +86,12 @@ export function checkExperimentId(id: string): string {
     : refuse(`${quote(String(id))} is not an experiment id (like "0")`)
 }
 
+/** Whether a text is the id of a logged model. */
+export const isModelId = (id: unknown): id is string => typeof id === 'string' && /^m-[0-9a-zA-Z]{1,64}$/.test(id)
+
 /** Checks the id of a logged model (`m-` and 32 hexadecimal digits, as MLflow makes them). */
 export function checkModelId(id: string): string {
-  return typeof id === 'string' && /^m-[0-9a-zA-Z]{1,64}$/.test(id)
-    ? id
-    : refuse(`${quote(String(id))} is not a model id (like m-0572626502694a71bde4b3c3d124ceb7)`)
+  return isModelId(id) ? id : refuse(`${quote(String(id))} is not a model id (like m-0572626502694a71bde4b3c3d124ceb7)`)
 }
 
 /** Checks the name of a run, where it has one. */

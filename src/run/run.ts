@@ -1,6 +1,7 @@
 import type { ArtifactStore } from '../artifacts/store.js'
 import type { RunData, RunStatus, Step } from '../core/entities.js'
 import { checkRunStatus } from '../core/names.js'
+import type { PointExtras } from '../core/ring.js'
 import { InvalidParameterError, ParamConflictError, PermissionDeniedError } from '../errors.js'
 import type { LogModelOptions, ModelInfo } from '../models/log.js'
 import { type BufferOptions, metricBuffer } from '../tracking/metric-buffer.js'
@@ -34,6 +35,8 @@ export interface RunDeps {
   readonly outlet: Outlet
   readonly store: () => Promise<ArtifactStore>
   readonly rules: TextRules
+  /** The logged model of points that name none. */
+  readonly activeModelId: string | undefined
   readonly buffer: BufferOptions
   /** One line on standard error. */
   readonly say: (line: string) => void
@@ -64,9 +67,12 @@ const RUN_NAME = 'mlflow.runName'
 /** Whether it is the run that may not be written to, and not just a file. */
 const isApi = (url = ''): boolean => /\/api\/\d+\.\d+\/mlflow\//.test(url)
 
+const optionsOf = (step: Step | PointOptions | undefined): PointOptions =>
+  typeof step === 'object' && step !== null ? step : { step }
+
 /** Makes the handle of a run that stands in the store. */
 export function openRun(data: RunData, deps: RunDeps): LiveRun {
-  const { transport, rules, say } = deps
+  const { transport, rules, activeModelId, say } = deps
   const { runId, experimentId } = data.info
   const knownParams = new Map(Object.entries(data.data.params))
   const knownTags = new Map(Object.entries(data.data.tags))
@@ -100,14 +106,14 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     buffer.metric(key, point.value, point.step, point.timestamp, extrasOf(point), Date.now())
   }
 
-  /** What a point says beside its value; the model that it names becomes an input of the run. */
-  function extrasOf(point: Point): Point | undefined {
-    const { modelId, datasetName } = point
+  /** What a point says beside its value; the model that it names, or that is active, becomes an input of the run. */
+  function extrasOf(point: Point): PointExtras | undefined {
+    const { modelId = activeModelId, datasetName, datasetDigest } = point
     if (modelId !== undefined && !linked.has(modelId)) {
       linked.add(modelId)
       buffer.linkModel(modelId)
     }
-    return modelId === undefined && datasetName === undefined ? undefined : point
+    return modelId === undefined && datasetName === undefined ? undefined : { modelId, datasetName, datasetDigest }
   }
 
   function param(key: string, value: unknown, more = false): void {
@@ -228,8 +234,8 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     logMetric(key, value, step) {
       if (ending !== undefined) checkOpen()
       if (typeof value !== 'number') refuseValue(key, value)
-      if (typeof step === 'object' && step !== null) {
-        put(key, pointOf(key, value, step))
+      if ((typeof step === 'object' && step !== null) || activeModelId !== undefined) {
+        put(key, pointOf(key, value, optionsOf(step)))
         return
       }
       const now = Date.now()
@@ -250,9 +256,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
         last = index
       }
       if (last === -1) return
-      const options: PointOptions =
-        typeof step === 'object' && step !== null ? step : { step: step as Step | undefined }
-      const point = pointOf(keys[last]!, 0, options)
+      const point = pointOf(keys[last]!, 0, optionsOf(step))
       const extras = extrasOf(point)
       for (let index = 0; index <= last; index++) {
         const value = values[index]

@@ -15,7 +15,7 @@ export interface PointOptions {
   readonly step?: Step | undefined
   /** Epoch milliseconds; the time of the call by default. A fraction is cut off. */
   readonly timestamp?: number | Date | undefined
-  /** The logged model that the value speaks of. */
+  /** The logged model that the value speaks of; that of `MLFLOW_ACTIVE_MODEL_ID` by default. */
   readonly modelId?: string | undefined
   /** The dataset that it was measured on. */
   readonly dataset?: Pick<Dataset, 'name' | 'digest'> | undefined

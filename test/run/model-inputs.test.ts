@@ -1,7 +1,8 @@
 import { join } from 'node:path'
-import { afterEach, expect, it } from 'vitest'
+import { afterEach, expect, it, vi } from 'vitest'
 import { sender } from '../../src/http/send.js'
-import { createClient } from '../../src/index.js'
+import { createClient, InvalidParameterError } from '../../src/index.js'
+import { readSettings } from '../../src/settings.js'
 import { startTestServer, type TestServer } from '../../src/testing/index.js'
 import { fileTransport } from '../../src/transport/file/file.js'
 import { httpTransport } from '../../src/transport/http.js'
@@ -76,6 +77,40 @@ it.each<[string, () => Place | Promise<Place>]>([
   const { inputs, outputs } = await client.getRun(run.runId)
   expect(inputs?.modelInputs).toEqual([])
   expect(outputs?.modelOutputs).toMatchObject([{ modelId: model }])
+})
+
+it.each<[string, () => Place | Promise<Place>]>([
+  ['the local store', local],
+  ['a server', served],
+])('points that name no model are those of MLFLOW_ACTIVE_MODEL_ID, on %s', async (_, make) => {
+  const place = await make()
+  const [active, other] = [await newModel(place), await newModel(place)]
+  vi.stubEnv('MLFLOW_ACTIVE_MODEL_ID', active)
+  const client = clientAt(place)
+  vi.unstubAllEnvs()
+  const run = await client.startRun()
+  expect(() => run.logMetric('', 1)).toThrow(InvalidParameterError)
+  await run.flush()
+  expect((await client.getRun(run.runId)).inputs?.modelInputs).toEqual([])
+  run.logMetric('plain', 1)
+  run.logMetric('step', 1, 2)
+  run.logMetrics({ record: 1 })
+  run.logMetric('named', 1, { modelId: other })
+  await run.flush()
+  const { inputs } = await client.getRun(run.runId)
+  expect(inputs?.modelInputs.map(({ modelId }) => modelId).sort()).toEqual([active, other].sort())
+  const kept = await client.getLoggedModel(active)
+  expect(kept.metrics?.map(({ key, step }) => [key, step]).sort()).toEqual([
+    ['plain', 0],
+    ['record', 0],
+    ['step', 2],
+  ])
+})
+
+it('an active model that is none is refused by the name of its variable; the older name counts where it is alone', () => {
+  expect(() => readSettings({ MLFLOW_ACTIVE_MODEL_ID: 'net' })).toThrow(/MLFLOW_ACTIVE_MODEL_ID is "net".*like m-/)
+  expect(readSettings({ _MLFLOW_ACTIVE_MODEL_ID: 'm-1', MLFLOW_ACTIVE_MODEL_ID: '' }).activeModelId).toBe('m-1')
+  expect(readSettings({ _MLFLOW_ACTIVE_MODEL_ID: 'm-1', MLFLOW_ACTIVE_MODEL_ID: 'm-2' }).activeModelId).toBe('m-2')
 })
 
 it('a run that begins without its server links its models when that is there', async () => {
