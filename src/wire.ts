@@ -174,7 +174,7 @@ export function wire(options: ClientOptions): Parts {
   const spoolDir = options.spoolDir ?? settings.spoolDir
   const spoolOf = (uri: string): Spool =>
     serverSpool(uri, {
-      ...{ spoolDir, settings, logger, registryUri, renew, remote: options },
+      ...{ spoolDir, settings, logger, warnOnce, registryUri, renew, remote: options },
       isPluggedIn: isPluggedIn(uri, options),
       once: onceAt,
       openArtifacts: namedAt(uri, 'artifactsOnce'),

@@ -45,7 +45,7 @@ export interface SenderOptions {
   readonly background?: boolean | undefined
   /** The user's own undici dispatcher, in place of ours; the user closes it. */
   readonly dispatcher?: Dispatcher | undefined
-  /** Told, once each, what a user should know. */
+  /** Told what a user should know, once by each sender. */
   readonly warn?: ((message: string) => void) | undefined
 }
 
@@ -117,13 +117,13 @@ export function sender(options: SenderOptions): Send {
   for (const secret of proxyKeys(options.proxy ?? {})) secrets.add(secret)
   let connections: Promise<Connections> | undefined
   let answered = false
-  warnOnce()
+  tellOfDangers()
 
-  function warnOnce(): void {
+  function tellOfDangers(): void {
     const hidden = options.auth !== undefined || address.credentials !== undefined
     if (hidden && base.startsWith('http:') && !isLoopback(address.hostname))
       options.warn?.(`Credentials go to ${base} unencrypted; use https://`)
-    if (options.tls?.insecure)
+    if (options.tls?.insecure && base.startsWith('https:'))
       options.warn?.(`The certificate of ${base} is not checked (MLFLOW_TRACKING_INSECURE_TLS)`)
   }
 

@@ -20,6 +20,8 @@ export interface ServerSpoolOptions {
   readonly settings: Settings
   readonly remote: RemoteOptions
   readonly logger: Logger
+  /** Says what its client has not said yet. */
+  readonly warnOnce: (message: string) => void
   /** Whether a user's own transport leads to the server. */
   readonly isPluggedIn: boolean
   readonly registryUri: string
@@ -49,7 +51,7 @@ function tellOfThread(logger: Logger, isOwn: boolean): void {
 
 /** The spool of a server, with whoever can deliver it: a thread of its own, or this one. */
 export function serverSpool(uri: string, options: ServerSpoolOptions): Spool {
-  const { settings, logger, isPluggedIn, registryUri, once, openArtifacts, renew } = options
+  const { settings, logger, warnOnce, isPluggedIn, registryUri, once, openArtifacts, renew } = options
   const { auth, headers, timeoutMs, dispatcher } = options.remote
   const place = serverPlace(options.spoolDir, uri, settings.spoolMaxBytes)
   const closing = new AbortController()
@@ -95,7 +97,7 @@ export function serverSpool(uri: string, options: ServerSpoolOptions): Spool {
 
   const start = { ...about, outage: outage.nth, uri, http: settings.http, remote: { auth, headers, timeoutMs } }
   const hands =
-    isOwn || !file ? here() : workerHands(file, { place, courier, warn, outage, start, renew, fallback: own })
+    isOwn || !file ? here() : workerHands(file, { place, courier, warn, warnOnce, outage, start, renew, fallback: own })
   const onClose = () => closing.abort(new TimeoutError('The client was closed before this was through'))
   return openSpool({ place, hands, courier, warn, outage, onClose })
 }

@@ -61,7 +61,7 @@ export type FromWorker =
   | { readonly event: 'told'; readonly job: number }
   /** All that the log had taken is done with, while somebody waits for that. */
   | { readonly event: 'reached'; readonly job: number }
-  | { readonly event: 'warn'; readonly message: string }
+  | { readonly event: 'warn'; readonly message: string; readonly once?: true }
   | { readonly event: 'down'; readonly said: string }
   | { readonly event: 'up' }
   | { readonly event: 'unauthenticated' }

@@ -41,6 +41,7 @@ function work(start: WorkerStart): void {
   const ids = serverIds(place, PATIENT_MS)
   const tell = (message: FromWorker) => parentPort?.postMessage(message)
   const warn = (message: string) => tell({ event: 'warn', message })
+  const warnOnce = (message: string) => tell({ event: 'warn', message, once: true })
 
   /** Files go by the stores that the other thread knows, which may be a user's own. */
   const upload: Courier['artifact'] = (runId, artifact) => {
@@ -63,7 +64,7 @@ function work(start: WorkerStart): void {
     delivery.done.points >= log.written.points && uploading.has(delivery.runId() ?? '')
 
   async function carrier(http: HttpSettings): Promise<Courier> {
-    const options = { ...start.remote, auth: start.remote.auth as RemoteOptions['auth'], warn }
+    const options = { ...start.remote, auth: start.remote.auth as RemoteOptions['auth'], warn: warnOnce }
     const [{ once }] = await Promise.all([openRemote(uri, http, options), loadUndici()])
     const made = courier({
       transport: once,

@@ -8,6 +8,8 @@ import { type DeliveringThread, type WorkerJob, workerJob } from './worker-job.j
 
 export interface WorkerHandsOptions extends HandsOptions {
   readonly start: WorkerStart
+  /** Says what its client may have said already. */
+  readonly warnOnce: (message: string) => void
   /** The settings as they are now, when the server takes the old credentials no more. */
   readonly renew: () => HttpSettings
   /** Who delivers when the thread is gone, and what it cannot do. */
@@ -22,7 +24,7 @@ const RENEW_MS = 1_000
 
 /** Delivers in a thread of its own, also while the event loop of this one stands still. It never keeps the process alive. */
 export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
-  const { start, fallback, warn, outage, courier, place } = options
+  const { start, fallback, warn, warnOnce, outage, courier, place } = options
   const jobs = new Map<number, WorkerJob>()
   let serial = 0
   let isLooking = false
@@ -56,7 +58,7 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
   }
 
   function hear(message: FromWorker): void {
-    if (message.event === 'warn') warn(message.message)
+    if (message.event === 'warn') (message.once ? warnOnce : warn)(message.message)
     else if (message.event === 'down') outage.down(message.said)
     else if (message.event === 'up') outage.up()
     else if (message.event === 'unauthenticated') renew()

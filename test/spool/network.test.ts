@@ -298,6 +298,8 @@ describe('a way that was right and is not any more', () => {
         until: () => count >= 3,
         env: {
           MLFLOW_TRACKING_URI: 'http://mlflow.example:5000',
+          MLFLOW_TRACKING_TOKEN: 't',
+          MLFLOW_TRACKING_INSECURE_TLS: 'true',
           HTTP_PROXY: proxy.url,
           http_proxy: proxy.url,
           NO_PROXY: '',
@@ -308,6 +310,9 @@ describe('a way that was right and is not any more', () => {
     await whole(at, ended)
     expect(told(ended.stdout)).toMatchObject({ delivered: COUNT, refused: 0 })
     expect(proxy.seen.at(-1)?.url).toMatch(/^http:\/\/mlflow\.example:5000\//)
+    // By all ways of both threads together; and there is no certificate that could be checked.
+    expect(ended.stderr.match(/Credentials go to .* unencrypted/g)).toHaveLength(1)
+    expect(ended.stderr).not.toContain('The certificate of')
   })
 })
 
