@@ -121,6 +121,11 @@ function fromMlflow({ code, message }: Said, options: CairnErrorOptions): CairnE
 function foreign(answer: RawAnswer, options: CairnErrorOptions): CairnError {
   const { status, headers, text, url } = answer
   const said = `${url} answered ${status}${from(answer)} with ${saying(answer)}`
+  if (status === 304)
+    return new ProtocolError(
+      `${said}: that is for one who has a copy already, which was not said; a cache or proxy in between is set up wrong`,
+      options,
+    )
   if (status >= 300 && status < 400) {
     const place = answer.hide(printable(header(headers, 'location') ?? 'nowhere'))
     return new ProtocolError(

@@ -198,8 +198,13 @@ export function sender(options: SenderOptions): Send {
       const hop = hopOf(got.statusCode, header(got.headers, 'location'), placeOf(at), address.hostname)
       if (!hop) break
       const next = { ...request, ...hop }
-      const found = await once(next, signal, hop.origin !== address.origin)
-      const isPage = isHtmlType(header(found.headers, 'content-type')) && !/\.html?$/i.test(request.path)
+      const found = await once(next, signal, hop.origin !== address.origin).catch((error: unknown) => {
+        throw told(error, next)
+      })
+      const isPage =
+        found.statusCode < 300 &&
+        isHtmlType(header(found.headers, 'content-type')) &&
+        !/\.([xsm]?html?|xht)$/i.test(request.path)
       await drain((isPage ? found : got).body)
       // Where a file was asked for, a page is one that wants a login.
       if (isPage) break
@@ -219,6 +224,9 @@ export function sender(options: SenderOptions): Send {
     const target = addressOf(request)
     return target.origin + target.path + request.path.replace(/\?.*$/, '')
   }
+
+  /** What a request failed with, as one of ours that names where it went. */
+  const told = (error: unknown, at: HttpRequest): CairnError => failure(error, placeOf(at), proxyOf(at))
 
   async function refused(got: Answer, url: string): Promise<CairnError> {
     const encoding = header(got.headers, 'content-encoding')
@@ -243,7 +251,7 @@ export function sender(options: SenderOptions): Send {
       return { status: got.statusCode, headers: got.headers, text: body, url, hide: secrets.hide }
     } catch (error) {
       if (limit.signal.aborted) throw limit.signal.reason
-      throw failure(error, url, proxyOf(request))
+      throw told(error, request)
     } finally {
       limit.clear()
     }
@@ -252,21 +260,21 @@ export function sender(options: SenderOptions): Send {
   async function stream(request: HttpRequest): Promise<HttpDownload> {
     const url = placeOf(request)
     const limit = timed(request.signal, request.timeoutMs ?? timeoutMs, url)
-    const explain = (error: unknown) =>
-      limit.signal.aborted ? limit.signal.reason : failure(error, url, proxyOf(request))
+    const explain = (error: unknown, at: HttpRequest) => (limit.signal.aborted ? limit.signal.reason : told(error, at))
     try {
       const headers = { 'accept-encoding': 'identity', ...request.headers }
       const { got, at } = await followed({ ...request, headers }, limit.signal)
       if (got.statusCode >= 300) throw await refused(got, placeOf(at))
       const encoding = header(got.headers, 'content-encoding')
-      const body = readStream(got.body, { encoding, url: placeOf(at), explain })
+      const explained = (error: unknown) => explain(error, at)
+      const body = readStream(got.body, { encoding, url: placeOf(at), explain: explained })
       // From here on only silence is limited; the caller's signal holds to the end.
       limit.open()
       got.body.once('close', limit.clear)
       return { body }
     } catch (error) {
       limit.clear()
-      throw explain(error)
+      throw explain(error, request)
     }
   }
 

@@ -102,9 +102,35 @@ describe.skipIf(!canMakeCertificates)('a download that is handed on (needs opens
     expect(error.message).not.toContain('secret')
   })
 
-  it('to a page is read when it is a page that was asked for', async () => {
-    const there = await store((_, response) => response.setHeader('content-type', 'text/html').end('<html>A report'))
-    expect(await new Response(await (await artifacts(there.url)).read('report.html')).text()).toBe('<html>A report')
+  it.each([
+    ['report.html', 'text/html'],
+    ['c.xhtml', 'application/xhtml+xml'],
+  ])('to a page is read when it is a page that was asked for, %s', async (name, type) => {
+    const there = await store((_, response) => response.setHeader('content-type', type).end('<html>A report'))
+    expect(await new Response(await (await artifacts(there.url)).read(name)).text()).toBe('<html>A report')
+  })
+
+  it('by a page in between goes on', async () => {
+    const there = await store(({ url }, response) => {
+      if (url === '/there') response.end('the bytes')
+      else response.writeHead(302, { location: '/there', 'content-type': 'text/html' }).end('<html>Found')
+    })
+    expect(await new Response(await (await artifacts(`${there.url}/a`)).read('a')).text()).toBe('the bytes')
+  })
+
+  it('to where the connection breaks says that it was there, before the answer and in it', async () => {
+    let count = 0
+    const there = await store((_, response) => {
+      if (++count > 1) response.writeHead(200, { 'content-length': '10' }).write('12345')
+      setImmediate(() => response.socket?.destroy())
+    })
+    const from = await artifacts(`${there.url}/bucket/a?X-Signature=secret`)
+    const before = await rejection(from.read('a'))
+    const within = await rejection(from.read('a').then(async (body) => new Response(body).text()))
+    for (const error of [before, within]) {
+      expect(error).toMatchObject({ name: 'NetworkError', url: `${there.url}/bucket/a` })
+      expect(error.message).not.toContain('secret')
+    }
   })
 
   it('again and again ends, and says where it went', async () => {

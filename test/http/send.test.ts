@@ -176,7 +176,7 @@ describe('an answer', () => {
     ],
     [503, {}, 'Endpoint disabled due to `--no-serve-artifacts`', UnavailableError, 'disabled'],
     [413, {}, '', InvalidParameterError, 'too large'],
-    [304, {}, '', ProtocolError, 'redirect'],
+    [304, {}, '', ProtocolError, 'a cache or proxy'],
     [307, { location: 'file:///etc/passwd' }, '', ProtocolError, 'redirect'],
     [511, {}, '<html><title>Log in to the network</title>', UnavailableError, 'Log in to the network'],
     [400, {}, '<html><title>The plain HTTP request was sent to HTTPS port</title>', ProtocolError, 'scheme'],
