@@ -2,8 +2,9 @@ import { z } from 'zod'
 import { isTooDeep } from '../core/json-text.js'
 import { percentDecoded } from '../core/percent.js'
 import { type Clock, defaultRules, type RetryRules, retrying } from '../core/retry.js'
-import { CairnError, InvalidParameterError, NotFoundError } from '../errors.js'
+import { CairnError, InvalidParameterError, NetworkError, NotFoundError } from '../errors.js'
 import { systemClock } from '../http/clock.js'
+import { isBroken } from '../http/failure.js'
 import { notMlflow } from '../http/refusal.js'
 import type { HttpAnswer, Send } from '../http/send.js'
 import { encodeSegment, printable } from '../http/url.js'
@@ -88,8 +89,14 @@ function proxiedStore(send: Send, { origin, endpoint, root }: Place, options: Pr
     },
 
     async read(path, { signal } = {}) {
+      let broken = 0
       const get = () => send.stream({ ...common, method: 'GET', path: at(path), mayRedirect: true, signal })
-      const { body } = await tries(signal, () => get().catch((error: unknown) => Promise.reject(absence(error, path))))
+      const refused = (error: unknown): never => {
+        if (isUnsendable(path) && error instanceof NetworkError && isBroken(error.cause) && ++broken === 2)
+          throw unsendable(error, path)
+        throw absence(error, path)
+      }
+      const { body } = await tries(signal, () => get().catch(refused))
       return body
     },
 
@@ -133,6 +140,15 @@ function absence(error: unknown, path: string): unknown {
     ...(requestId ? { requestId } : {}),
   })
 }
+
+/** MLflow 2 puts the bare name into a header of its answer, and gunicorn breaks off over one that is not Latin-1. */
+const isUnsendable = (path: string): boolean => /[\u0100-\u{10ffff}]/u.test(path.slice(path.lastIndexOf('/') + 1))
+
+const unsendable = (error: NetworkError, path: string): NetworkError =>
+  new NetworkError(
+    `The server breaks off when it is asked for ${JSON.stringify(path)}: MLflow 2 on gunicorn cannot send a file whose name has characters outside Latin-1. MLflow 3 (on uvicorn) can; else log it under another name, or fetch it where the server keeps it`,
+    { cause: error, retryable: false, ...(error.url ? { url: error.url } : {}) },
+  )
 
 function filesOf(answer: HttpAnswer, dir: string): ArtifactFile[] {
   const read = listing.safeParse(jsonOf(answer))

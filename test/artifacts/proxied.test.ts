@@ -129,3 +129,14 @@ it('a folder whose list comes empty once is brought to where the answer says', a
   server.faults.add({ on: 'artifacts', status: 200, headers: { 'content-type': 'application/json' }, body: '{}' })
   expect(existsSync(await client.downloadArtifacts({ runId: run.runId, path: 'd' }))).toBe(true)
 })
+
+it.each([
+  ['d/日本語.txt', 2, /MLflow 2 on gunicorn cannot send .* Latin-1.*another name/],
+  ['日本語/é.txt', 4, /broke before its answer was whole/],
+])('a download of %j whose connection breaks before any answer is tried %i times', async (name, times, said) => {
+  const server = await answering((_, response) => void response.socket?.destroy())
+  const clock = { now: () => 0, random: () => 0, sleep: async () => {} }
+  const store = await proxied(sender({ url: server.url }), { rules: { attempts: 4 }, clock })('mlflow-artifacts:/1/r')
+  expect((await rejection((async () => store.read(name))())).message).toMatch(said)
+  expect(server.seen).toHaveLength(times)
+})
