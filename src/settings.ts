@@ -152,7 +152,7 @@ function readHttpSettings(env: Env): HttpSettings {
   return {
     username: env.MLFLOW_TRACKING_USERNAME || undefined,
     password: env.MLFLOW_TRACKING_PASSWORD || undefined,
-    token: env.MLFLOW_TRACKING_TOKEN || undefined,
+    token: env.MLFLOW_TRACKING_TOKEN?.trim() || undefined,
     credentialsFile: join(homedir(), '.mlflow', 'credentials'),
     foreignAuth: foreignAuth(env),
     insecureTls,

@@ -8,6 +8,7 @@ import { serverPlaces, withoutSecrets } from './spool/place.js'
 import type { BufferOptions } from './tracking/metric-buffer.js'
 import type { TextRules } from './tracking/values.js'
 import type { Transport } from './transport/transport.js'
+import { checkClientOptions } from './wire/client-options.js'
 import { tellOfDatabase } from './wire/file-store.js'
 import { knowingOurIds } from './wire/ids.js'
 import { defaultLogger, type Logger } from './wire/logger.js'
@@ -95,6 +96,7 @@ const DEFAULT_TRACKING_URI = './mlruns'
 
 /** Joins the parts of a client: environment, options, transports, stores, flavors, logger. Nothing is opened yet. */
 export function wire(options: ClientOptions): Parts {
+  checkClientOptions(options)
   const settings = readSettings()
   const isKnown = (scheme: string) => hasTransport(scheme, options)
   const trackingUri = checkUri(options.trackingUri ?? settings.trackingUri ?? DEFAULT_TRACKING_URI, isKnown)

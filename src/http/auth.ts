@@ -1,3 +1,4 @@
+import { isRecord, isSecret, kindOf, record } from '../core/options.js'
 import { InvalidParameterError, UnauthenticatedError } from '../errors.js'
 
 /** A request as a function of the user's sees it. */
@@ -28,11 +29,14 @@ export type Credentials = {
   readonly renewable: boolean
 }
 
+const FORMS = 'auth must be { username, password }, { token } or a function that gives headers'
+const checkFields = record({ username: isSecret(true), password: isSecret(true), token: isSecret() })
+
 /** Turns any form of authentication into headers; a value that no header can carry is refused without showing it. */
 export function credentials(auth: Auth | undefined): Credentials {
   if (auth === undefined) return { headers: () => ({}), renewable: false }
   if (typeof auth === 'function') return { headers: (request) => asked(auth, request), renewable: true }
-  const headers = { authorization: 'token' in auth ? bearer(auth.token) : basic(auth.username, auth.password) }
+  const headers = { authorization: authorization(auth) }
   return { headers: () => headers, renewable: false }
 }
 
@@ -49,6 +53,18 @@ async function asked(auth: AuthFunction, request: AuthRequest): Promise<Headers>
   if (given === null || typeof given !== 'object')
     throw new InvalidParameterError('The auth function has to return a record of headers')
   return checkedHeaders(given, 'the auth function')
+}
+
+function authorization(auth: Exclude<Auth, AuthFunction>): string {
+  if (!isRecord(auth)) throw new InvalidParameterError(`${FORMS}, not ${kindOf(auth)}`)
+  checkFields(auth, 'auth')
+  const { username, password, token } = auth as Readonly<Record<string, string>>
+  if (token !== undefined && username === undefined && password === undefined) return bearer(token)
+  if (token === undefined && username !== undefined && password !== undefined) return basic(username, password)
+  const given = Object.entries({ username, password, token }).filter(([, value]) => value !== undefined)
+  throw new InvalidParameterError(
+    `${FORMS}; this one has ${given.map(([name]) => name).join(', ') || 'none of them'}. A variable may have been empty`,
+  )
 }
 
 const bearer = (token: string) => `Bearer ${checkedValue(token, 'The token')}`
@@ -71,7 +87,8 @@ export function checkedHeaders(headers: Headers, from: string): Headers {
 
 /** White space around a value is dropped: a token read from a file ends with a line break. */
 export function checkedValue(value: string, what: string): string {
-  if (typeof value !== 'string') throw new InvalidParameterError(`${what} has to be text, not ${typeof value}`)
+  if (typeof value !== 'string')
+    throw new InvalidParameterError(`${what} has to be text, not ${value === null ? 'null' : typeof value}`)
   const trimmed = value.trim()
   const bad = [...trimmed].findIndex((character) => !/^[\t\x20-\x7e\x80-\xff]$/.test(character))
   if (bad < 0) return trimmed

@@ -66,10 +66,11 @@ const flavors: (() => Promise<Flavor>)[] = [
   async () => (await import('../models/flavors/node.js')).node(),
 ]
 
-function checkScheme(scheme: string): string {
+/** Checks the scheme under which something is plugged in, by an option when `option` names it. */
+export function checkScheme(scheme: string, option?: string): string {
   if (/^[a-z][a-z0-9+.-]+$/.test(scheme)) return scheme
   throw new InvalidParameterError(
-    `${JSON.stringify(scheme)} is not a URI scheme: lower-case letters, digits, "+", "." and "-", without ":"`,
+    `${JSON.stringify(scheme)}${option === undefined ? '' : ` in ${option}`} is not a URI scheme: lower-case letters, digits, "+", "." and "-", without ":"`,
   )
 }
 
@@ -119,7 +120,7 @@ export const isPluggedIn = (uri: string, own: Plugins): boolean => !isServer(uri
 /** What makes the stores of artifact URIs, by scheme. */
 export const artifactStoresWith = (own: Plugins): Readonly<Record<string, ArtifactStoreFactory>> => ({
   ...Object.fromEntries(artifactStores),
-  ...own.artifactStores,
+  ...Object.fromEntries(Object.entries(own.artifactStores ?? {}).filter(([, make]) => make !== undefined)),
 })
 
 /** All flavors, in the order in which they are asked. */

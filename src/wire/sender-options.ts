@@ -63,7 +63,8 @@ export async function senderOptions(
       insecure: settings.insecureTls,
     },
     proxy: { httpProxy: settings.httpProxy, httpsProxy: settings.httpsProxy, noProxy: settings.noProxy },
-    timeoutMs: options.timeoutMs ?? settings.timeoutMs,
+    // undici takes no fraction.
+    timeoutMs: Math.ceil(options.timeoutMs ?? settings.timeoutMs),
     connections: settings.connections,
     dispatcher: options.dispatcher,
     warn: options.warn,

@@ -37,6 +37,7 @@ describe('variables of MLflow mean what they mean to Python', () => {
       '',
       basic('a:b'),
     ],
+    ['a blank token is none', { MLFLOW_TRACKING_TOKEN: ' ' }, '', undefined],
     ['a user alone is none', { MLFLOW_TRACKING_USERNAME: 'a', MLFLOW_TRACKING_TOKEN: 't' }, '', 'Bearer t'],
     ['the address before all', { MLFLOW_TRACKING_TOKEN: 't' }, 'u:p@', basic('u:p')],
     ['nothing', {}, '', undefined],
@@ -62,6 +63,12 @@ describe('variables of MLflow mean what they mean to Python', () => {
     expect(error).toBeInstanceOf(TimeoutError)
     expect(error.message).toContain('within 200 ms')
     expect(server.seen).toHaveLength(1)
+  })
+
+  it('a time limit may be a fraction of a millisecond more', async () => {
+    const server = await answering((_, response) => asJson(response, {}))
+    const client = connect({ MLFLOW_TRACKING_URI: server.url, MLFLOW_HTTP_REQUEST_TIMEOUT: '9.0005' })
+    expect(await client.searchExperiments()).toEqual([])
   })
 
   it('retries are counted after the first try', async () => {

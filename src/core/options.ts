@@ -1,0 +1,164 @@
+import { InvalidParameterError } from '../errors.js'
+
+/** Throws `InvalidParameterError` for a value that an option or argument cannot have; `name` is its name, like `retry.maxRetries`. */
+export type Rule = (value: unknown, name: string) => void
+/** A rule for each option that there is. */
+export type Rules<T> = { readonly [K in keyof T]-?: Rule }
+
+/** What kind of thing was given, without showing it. */
+export function kindOf(value: unknown): string {
+  if (typeof value === 'string') return value === '' ? 'an empty text' : 'a text'
+  if (value === null || value === undefined) return String(value)
+  if (typeof value !== 'object') return `a ${typeof value}`
+  if (Array.isArray(value)) return 'an array'
+  return isPlain(value) ? 'an object' : `an instance of ${value.constructor.name}`
+}
+
+/** What was given, as a message shows it. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}...` : value)
+  return /^(?:number|boolean|bigint)$/.test(typeof value) ? String(value) : kindOf(value)
+}
+
+function isPlain(value: object): boolean {
+  const parent: unknown = Object.getPrototypeOf(value)
+  return parent === null || Object.getPrototypeOf(parent) === null
+}
+
+/** Whether a value holds things by name, and not as `Headers`, a `Map`, a list or a promise does: those look empty. */
+export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' &&
+  value !== null &&
+  !(Symbol.iterator in value) &&
+  (isPlain(value) || Object.keys(value).length > 0)
+
+const refuse = (message: string): never => {
+  throw new InvalidParameterError(message)
+}
+
+/** The rule that what is given `must` be something. */
+export const rule =
+  (must: string, holds: (value: unknown) => boolean): Rule =>
+  (value, name) =>
+    holds(value) || refuse(`${name} must be ${must}, not ${shown(value)}`)
+
+/** As `rule`, for a number. */
+export const numberThat = (must: string, holds: (value: number) => boolean): Rule =>
+  rule(must, (value) => typeof value === 'number' && holds(value))
+
+export const isText = rule('a text', (value) => typeof value === 'string')
+export const isSwitch = rule('true or false', (value) => typeof value === 'boolean')
+export const isFunction = rule('a function', (value) => typeof value === 'function')
+/** No timer holds longer than that. */
+export const isTime = numberThat(
+  'a number of milliseconds above 0, at most 2147483647 (24 days)',
+  (value) => value > 0 && value <= 2 ** 31 - 1,
+)
+export const isSignal = rule('an AbortSignal', (value) => has(value, ['addEventListener', 'throwIfAborted']))
+
+/** The rule for a text that no message may show; one that is empty is none unless `mayBeEmpty`. */
+export const isSecret =
+  (mayBeEmpty = false): Rule =>
+  (value, name) => {
+    if (typeof value !== 'string' || (value.trim() === '' && !mayBeEmpty))
+      refuse(`${name} must be a text${mayBeEmpty ? '' : ' that is not empty'}, not ${kindOf(value)}`)
+  }
+
+const has = (value: unknown, methods: readonly string[]): boolean =>
+  value !== null &&
+  value !== undefined &&
+  methods.every((method) => typeof (value as Readonly<Record<string, unknown>>)[method] === 'function')
+
+/** The rule for what has some methods. */
+export const having = (what: string, ...methods: readonly string[]): Rule =>
+  rule(`${what} (with ${methods.join(', ')})`, (value) => has(value, methods))
+
+/** Takes `null` for what is left out. */
+export const orNull =
+  (own: Rule): Rule =>
+  (value, name) =>
+    value === null || own(value, name)
+
+/** The rule for a list. */
+export const listOf =
+  (what: string, own: Rule): Rule =>
+  (value, name) => {
+    if (!Array.isArray(value)) refuse(`${name} must be a list of ${what}, like [ … ], not ${kindOf(value)}`)
+    for (const [index, one] of (value as unknown[]).entries()) own(one, `${name}[${index}]`)
+  }
+
+/** The rule for what stands under names of the user's own; what is undefined is left out. */
+export const each =
+  (what: string, own: Rule, checkName: (key: string, name: string) => unknown): Rule =>
+  (value, name) => {
+    if (!isRecord(value)) refuse(`${name} must be an object of ${what}, not ${kindOf(value)}`)
+    for (const [key, one] of Object.entries(value as object)) {
+      checkName(key, name)
+      if (one !== undefined) own(one, `${name}.${key}`)
+    }
+  }
+
+/** The rule for an object with options of its own; `isWhole` when none of them may be left out. */
+export const record =
+  <T>(rules: Rules<T>, isWhole = false): Rule =>
+  (value, name) => {
+    const names = Object.keys(rules).join(', ')
+    if (isRecord(value)) checkEach(value, rules, { prefix: `${name}.`, isWhole })
+    else refuse(`${name} must be an object like { ${names} }, not ${kindOf(value)}`)
+  }
+
+/** Checks the options of a call, whose first words `takes` are: `'flush takes options, like { timeoutMs: 5000 }'`. */
+export function checkOptions<T>(takes: string, given: unknown, rules: Rules<T>): void {
+  if (isRecord(given)) checkEach(given, rules, { prefix: '', isWhole: false })
+  else refuse(`${takes}, not ${kindOf(given)}`)
+}
+
+function checkEach<T>(
+  given: Readonly<Record<string, unknown>>,
+  rules: Rules<T>,
+  { prefix, isWhole }: { readonly prefix: string; readonly isWhole: boolean },
+): void {
+  const known = Object.keys(rules)
+  for (const name of Object.keys(given))
+    if (!known.includes(name)) refuse(`There is no option ${prefix}${name}: ${meant(name, known, prefix)}`)
+  for (const [name, own] of Object.entries<Rule>(rules)) {
+    const value = given[name]
+    if (value !== undefined || isWhole) own(value, prefix + name)
+  }
+}
+
+/** The rule for one of some words. */
+export const oneOf =
+  (words: readonly string[]): Rule =>
+  (value, name) => {
+    if (words.includes(value as string)) return
+    refuse(
+      `${name} must be one of ${words.join(', ')}, not ${shown(value)}${near(value, words) ? `: ${meant(String(value), words)}` : ''}`,
+    )
+  }
+
+function meant(given: string, known: readonly string[], prefix = ''): string {
+  const one = near(given, known)
+  return one === undefined ? `there are ${known.join(', ')}` : `did you mean ${prefix}${one}?`
+}
+
+/** The known word that looks most like one that is not, if any does. */
+function near(given: unknown, known: readonly string[]): string | undefined {
+  if (typeof given !== 'string') return undefined
+  const asked = given.toLowerCase()
+  const far = (word: string) => distance(asked, word.toLowerCase())
+  const [best] = known.filter((word) => far(word) <= Math.max(1, word.length / 4)).sort((a, b) => far(a) - far(b))
+  return best
+}
+
+/** How many letters have to be put in, taken out or changed. */
+function distance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= Math.min(from.length, 80); i++) {
+    const next = [i]
+    for (let j = 1; j <= to.length; j++)
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1)))
+    row = next
+  }
+  return row[to.length]!
+}

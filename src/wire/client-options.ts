@@ -1,0 +1,79 @@
+import {
+  checkOptions,
+  each,
+  having,
+  isFunction,
+  isRecord,
+  isSwitch,
+  isText,
+  isTime,
+  kindOf,
+  listOf,
+  numberThat,
+  orNull,
+  type Rule,
+  type Rules,
+  record,
+  rule,
+} from '../core/options.js'
+import { InvalidParameterError } from '../errors.js'
+import { type Auth, checkedHeaders, credentials } from '../http/auth.js'
+import type { Flavor } from '../models/flavor.js'
+import type { ClientOptions } from '../wire.js'
+import { checkScheme } from './plugins.js'
+
+const count = numberThat('a whole number from 1', (value) => Number.isSafeInteger(value) && value >= 1)
+
+const countOrAll = (least: number): Rule =>
+  numberThat(
+    `a whole number from ${least}, or Infinity`,
+    (value) => value >= least && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY),
+  )
+
+const headers: Rule = (value) => {
+  if (!isRecord(value))
+    throw new InvalidParameterError(
+      `headers must be an object of texts, like { 'x-key': '…' }, not ${kindOf(value)}; of Headers, a Map or pairs Object.fromEntries(…) makes one`,
+    )
+  checkedHeaders(value as Readonly<Record<string, string>>, 'the headers option')
+}
+
+const flavor: Rule = (value, name) => {
+  having('a flavor', 'accepts', 'save', 'load')(value, name)
+  named((value as Flavor).name, `${name}.name`)
+}
+const named = rule('a text that is not empty', (value) => typeof value === 'string' && value !== '')
+
+/** What each option of a client may be. */
+const CLIENT_OPTIONS: Rules<ClientOptions> = {
+  trackingUri: orNull(isText),
+  registryUri: orNull(isText),
+  auth: orNull((value) => void credentials(value as Auth)),
+  headers: orNull(headers),
+  dispatcher: orNull(having('a dispatcher of undici', 'dispatch', 'request')),
+  timeoutMs: orNull(numberThat('a number of milliseconds above 0', (value) => value > 0)),
+  retry: orNull(
+    record({
+      maxRetries: orNull(countOrAll(0)),
+      budgetMs: numberThat('a number of milliseconds, 0 or more', (value) => value >= 0),
+    }),
+  ),
+  buffer: orNull(
+    record({
+      limits: record({ metrics: count, params: count, tags: count, total: count, bytes: count }, true),
+      intervalMs: isTime,
+      maxQueued: countOrAll(1),
+    }),
+  ),
+  logger: orNull(having('a logger', 'debug', 'info', 'warn', 'error')),
+  cacheDir: orNull(isText),
+  spoolDir: orNull(isText),
+  transports: orNull(each('functions', isFunction, checkScheme)),
+  artifactStores: orNull(each('functions', isFunction, checkScheme)),
+  flavors: orNull(listOf('flavors', flavor)),
+  allowLocalSources: orNull(isSwitch),
+}
+
+/** Checks what a client is given; throws `InvalidParameterError` that names the option and its rule, and shows no secret. */
+export const checkClientOptions = (options: unknown): void =>
+  checkOptions("A client takes options, like { trackingUri: 'http://localhost:5000' }", options, CLIENT_OPTIONS)
