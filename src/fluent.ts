@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Client, createClient } from './client.js'
 import type { Step } from './core/entities.js'
+import { kindOf } from './core/options.js'
 import { InvalidParameterError, NoActiveRunError } from './errors.js'
 import type { EndStatus, LiveRun, Run } from './run/run.js'
 import type { StartRunOptions } from './run/start.js'
@@ -26,8 +27,12 @@ export function defaultClient(): Client {
   return client
 }
 
-function change(more: typeof uris): void {
-  const next = { ...uris, ...more }
+function change(which: keyof typeof uris, uri: string): void {
+  if (typeof uri !== 'string')
+    throw new InvalidParameterError(
+      `The ${which} must be a text, like './mlruns' or 'http://localhost:5000', not ${kindOf(uri)}; if it comes from a variable, that one is not set`,
+    )
+  const next = { ...uris, [which]: uri }
   // Made at once, so that a URI without a transport is an error here; open runs keep the client they have.
   client = createClient(next)
   uris = next
@@ -38,13 +43,13 @@ function change(more: typeof uris): void {
  * database URI is an `InvalidParameterError` that names the way out. Open runs stay where they are.
  */
 export function setTrackingUri(uri: string): void {
-  change({ trackingUri: uri })
+  change('trackingUri', uri)
   leaveTrackingUri(uri)
 }
 
 /** Sets where names and versions of models are kept; the tracking URI by default. */
 export function setRegistryUri(uri: string): void {
-  change({ registryUri: uri })
+  change('registryUri', uri)
 }
 
 /** The run that bare verbs act on: the innermost of the enclosing scope, else of the process. */

@@ -21,6 +21,15 @@ export function checkUri(given: string, isPluggedIn: (scheme: string) => boolean
     return refuse(
       `Cairn has no plug-in for azureml: addresses: write ${printable(uri).replace(/^azureml:/i, 'https:')} and put a token of Azure's into MLFLOW_TRACKING_TOKEN (az account get-access-token --query accessToken), or give the client an auth function that fetches one`,
     )
+  const empty = /^(?:https?:\/\/)?(undefined|null)(?:[:/]|$)/.exec(uri)?.[1]
+  if (empty)
+    return refuse(
+      `The URI says ${JSON.stringify(empty)}: a variable was empty when it was put together; set that, or write ./${empty} for a folder of the name`,
+    )
+  const host = /^([a-z\d][a-z\d.-]+:\d{1,5})(?:[/?#]|$)/i.exec(uri)?.[1]
+  // An address of numbers looks like a path.
+  if (host && (isLocal(uri) ? !/^file:/i.test(uri) : !isPluggedIn(scheme)))
+    return refuse(`The URI of a server begins with its scheme: write http://${host}`)
   const catalog = /^(databricks-uc(?=:|$)|uc(?=:))/i.exec(uri)?.[1]
   if (catalog && !isPluggedIn(catalog.toLowerCase()))
     return refuse(

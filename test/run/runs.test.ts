@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { join, resolve } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   activeRun,
   type Client,
@@ -8,7 +8,9 @@ import {
   endRun,
   getExperimentByName,
   getMetricHistory,
+  getRegistryUri,
   getRun,
+  getTrackingUri,
   InvalidParameterError,
   logMetric,
   logMetrics,
@@ -21,6 +23,7 @@ import {
   type Run,
   searchRuns,
   setExperiment,
+  setRegistryUri,
   setTag,
   setTrackingUri,
   startRun,
@@ -528,6 +531,48 @@ describe('where things go', () => {
       expect(() => setTrackingUri(uri)).toThrow(/^(?!.*secret)/)
     },
   )
+
+  it.each<[string, (uri: never) => void]>([
+    ['setTrackingUri', setTrackingUri],
+    ['setRegistryUri', setRegistryUri],
+  ])('is no variable that is not set: %s says so and leaves the environment as it is', (_, set) => {
+    for (const given of [undefined, null, 5, new URL('http://u:secret@h')]) {
+      expect(() => set(given as never)).toThrow(InvalidParameterError)
+      expect(() => set(given as never)).toThrow(
+        /^(?!.*secret)The (?:tracking|registry)Uri must be a text, like '.\/mlruns' .*; if it comes from a variable, that one is not set$/,
+      )
+    }
+    expect(process.env.MLFLOW_TRACKING_URI).toBe(root)
+    expect([getTrackingUri(), getRegistryUri()]).toEqual([root, root])
+  })
+
+  it.each([
+    ['undefined', /^The URI says "undefined": a variable was empty .*write \.\/undefined for a folder/],
+    ['null', /^The URI says "null"/],
+    ['undefined/mlruns', /"undefined"/],
+    ['http://undefined:5000', /"undefined"/],
+    ['https://null/mlflow', /"null"/],
+    ['localhost:5000', /write http:\/\/localhost:5000$/],
+    ['127.0.0.1:5000/', /write http:\/\/127\.0\.0\.1:5000$/],
+    ['mlflow.example.com:443/team?key=secret', /^(?!.*secret).*write http:\/\/mlflow\.example\.com:443$/],
+  ])('is not %s, by an option or the environment', (uri, message) => {
+    for (const name of ['trackingUri', 'registryUri']) {
+      expect(() => createClient({ [name]: uri })).toThrow(InvalidParameterError)
+      expect(() => createClient({ [name]: uri })).toThrow(message)
+    }
+    for (const name of ['MLFLOW_TRACKING_URI', 'MLFLOW_REGISTRY_URI']) {
+      vi.stubEnv(name, uri)
+      expect(() => createClient(), name).toThrow(message)
+      vi.unstubAllEnvs()
+    }
+  })
+
+  it('may be a folder whose name looks like a variable that is not set, or has a colon', () => {
+    for (const uri of ['./undefined', './127.0.0.1:5000', 'undefined.d'])
+      expect(createClient({ trackingUri: uri }).getTrackingUri()).toBe(resolve(uri))
+    const own = { localhost: async () => ({}) as never }
+    expect(createClient({ trackingUri: 'localhost:5000', transports: own }).getTrackingUri()).toBe('localhost:5000')
+  })
 
   it('is said once when it is the default, beside a database of Python’s', async () => {
     const dir = tempDir()
