@@ -153,7 +153,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
   const modelWays = {
     packaging: packageDeps,
     backend: carrying(tracking, backends.registry.transport, parts.openArtifacts),
-    contextTags: () => contextTags(settings),
+    contextTags: () => contextTags({ ...settings, rules }),
     impatient: carrying(impatient.transport, impatient.registry, impatient.openArtifacts),
     registry: parts.registryAddress,
     away,

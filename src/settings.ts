@@ -13,8 +13,8 @@ export interface Settings {
   readonly experimentId: string | undefined
   /** The user that runs are attributed to, when it is not the operating system's. */
   readonly user: string | undefined
-  /** More system tags for every run, from `MLFLOW_RUN_CONTEXT`. */
-  readonly runContext: Readonly<Record<string, string>>
+  /** More system tags for every run, from `MLFLOW_RUN_CONTEXT`; undefined when that is no JSON object. */
+  readonly runContext: Readonly<Record<string, unknown>> | undefined
   /** The logged model of a run's points that name none. */
   readonly activeModelId: string | undefined
   /** Whether over-long values are cut (with a warning) or refused. */
@@ -75,19 +75,25 @@ export function readBoolean(env: Env, name: string, fallback: boolean): boolean 
   throw new InvalidParameterError(`${name} is ${JSON.stringify(env[name])}; it must be true, false, 1 or 0`)
 }
 
-/** Reads a number within bounds; anything else (`15s`, an empty exponent) is an `InvalidParameterError`. */
+/** Reads a number, `whole` or not, within bounds; anything else (`15s`, an empty exponent) is an `InvalidParameterError`. */
 export function readNumber(
   env: Env,
   name: string,
   fallback: number,
-  { least = 0, most = Number.MAX_SAFE_INTEGER }: { readonly least?: number; readonly most?: number } = {},
+  {
+    least = 0,
+    most = Number.MAX_SAFE_INTEGER,
+    whole = false,
+  }: { readonly least?: number; readonly most?: number; readonly whole?: boolean } = {},
 ): number {
   const text = env[name]?.trim()
   if (text === undefined || text === '') return fallback
-  const number = /^-?\d+(?:\.\d+)?$/.test(text) ? Number(text) : Number.NaN
+  const number = (whole ? /^-?\d+$/ : /^-?\d+(?:\.\d+)?$/).test(text) ? Number(text) : Number.NaN
   if (number >= least && number <= most) return number
   const bounds = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`
-  throw new InvalidParameterError(`${name} is ${JSON.stringify(text)}; it must be a plain number ${bounds}`)
+  throw new InvalidParameterError(
+    `${name} is ${JSON.stringify(text)}; it must be a ${whole ? 'whole' : 'plain'} number ${bounds}`,
+  )
 }
 
 function readChoice<T extends string>(env: Env, name: string, choices: readonly T[], fallback: T): T {
@@ -98,17 +104,14 @@ function readChoice<T extends string>(env: Env, name: string, choices: readonly 
   throw new InvalidParameterError(`${name} is ${JSON.stringify(text)}; it must be one of ${choices.join(', ')}`)
 }
 
-function readTags(env: Env, name: string): Record<string, string> {
-  const text = env[name]
-  if (!text) return {}
+function readObject(env: Env, name: string): Readonly<Record<string, unknown>> | undefined {
   try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value))
-      return Object.fromEntries(Object.entries(value).map(([key, of]) => [key, String(of)]))
+    const value: unknown = JSON.parse(env[name] || '{}')
+    return typeof value === 'object' && !Array.isArray(value) ? ((value as Record<string, unknown>) ?? {}) : undefined
   } catch {
-    // Said below, without the parser's words: they quote the text, which may hold a secret.
+    // The parser's words quote the text, which may hold a secret.
+    return undefined
   }
-  throw new InvalidParameterError(`${name} must be a JSON object of texts, like {"team": "growth"}`)
 }
 
 function readModelId(env: Env, name: string): string | undefined {
@@ -161,7 +164,7 @@ function readHttpSettings(env: Env): HttpSettings {
     clientCertPath: env.MLFLOW_TRACKING_CLIENT_CERT_PATH || undefined,
     timeoutMs: 1000 * readNumber(env, 'MLFLOW_HTTP_REQUEST_TIMEOUT', 120, { least: 0.001 }),
     connections: Math.floor(readNumber(env, 'MLFLOW_HTTP_POOL_MAXSIZE', 10, { least: 1, most: 1000 })),
-    maxRetries: readNumber(env, 'MLFLOW_HTTP_REQUEST_MAX_RETRIES', 7, { most: 10 }),
+    maxRetries: readNumber(env, 'MLFLOW_HTTP_REQUEST_MAX_RETRIES', 7, { most: 10, whole: true }),
     backoffFactorMs: 1000 * readNumber(env, 'MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR', 2, { most: 120 }),
     backoffJitterMs: 1000 * readNumber(env, 'MLFLOW_HTTP_REQUEST_BACKOFF_JITTER', 1),
     respectRetryAfter: readBoolean(env, 'MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER', true),
@@ -188,7 +191,7 @@ export function readSettings(env: Env = process.env): Settings {
     experimentName: env.MLFLOW_EXPERIMENT_NAME || undefined,
     experimentId: env.MLFLOW_EXPERIMENT_ID || undefined,
     user: env.MLFLOW_TRACKING_USERNAME || undefined,
-    runContext: readTags(env, 'MLFLOW_RUN_CONTEXT'),
+    runContext: readObject(env, 'MLFLOW_RUN_CONTEXT'),
     activeModelId: readModelId(env, 'MLFLOW_ACTIVE_MODEL_ID') ?? readModelId(env, '_MLFLOW_ACTIVE_MODEL_ID'),
     truncateLongValues: readBoolean(env, 'MLFLOW_TRUNCATE_LONG_VALUES', true),
     suppressUrl: readBoolean(env, 'MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT', false),

@@ -41,7 +41,8 @@ export interface StartDeps {
   /** Whether a run is one that goes on in this process. */
   readonly isOpen: (runId: string) => boolean
   readonly user: string | undefined
-  readonly runContext: Readonly<Record<string, string>>
+  /** More tags of the environment's; undefined when what it says cannot be read. */
+  readonly runContext: Readonly<Record<string, unknown>> | undefined
   /** The mark by which the run is found again when it was perhaps made; the transport's own by default. */
   readonly operationId?: string | undefined
 }
@@ -130,7 +131,10 @@ async function resume(deps: StartDeps, options: StartRunOptions, runId: string):
 export async function contextTags({
   user,
   runContext,
-}: Pick<StartDeps, 'user' | 'runContext'>): Promise<Record<string, string>> {
+  rules,
+}: Pick<StartDeps, 'user' | 'runContext' | 'rules'>): Promise<Record<string, string>> {
+  if (runContext === undefined)
+    rules.warn('MLFLOW_RUN_CONTEXT is passed over: it must be a JSON object, like {"team": "growth"}')
   const script = process.argv[1]
   const commit = script === undefined ? undefined : await recentCommit(dirname(script))
   return {
@@ -138,6 +142,6 @@ export async function contextTags({
     'mlflow.source.name': script ?? '<console>',
     'mlflow.source.type': 'LOCAL',
     ...(commit === undefined ? {} : { 'mlflow.source.git.commit': commit }),
-    ...runContext,
+    ...tagTexts(runContext ?? {}, rules),
   }
 }

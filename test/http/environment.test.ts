@@ -135,6 +135,7 @@ describe('variables of MLflow mean what they mean to Python', () => {
     ['MLFLOW_HTTP_REQUEST_TIMEOUT', '15s'],
     ['MLFLOW_HTTP_REQUEST_TIMEOUT', '0'],
     ['MLFLOW_HTTP_REQUEST_MAX_RETRIES', '11'],
+    ['MLFLOW_HTTP_REQUEST_MAX_RETRIES', '1.5'],
     ['MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR', '121'],
     ['MLFLOW_HTTP_REQUEST_BACKOFF_JITTER', '-1'],
     ['MLFLOW_HTTP_POOL_MAXSIZE', '0'],

@@ -508,6 +508,42 @@ it('startRun of a client takes no function, and drops none in silence', async ()
   expect(await client.searchRuns()).toHaveLength(before)
 })
 
+describe('the environment', () => {
+  afterEach(() => vi.unstubAllEnvs())
+  const quiet = () => {
+    const warned: string[] = []
+    const line = () => {}
+    return { warned, logger: { debug: line, info: line, error: line, warn: (text: string) => void warned.push(text) } }
+  }
+
+  it('gives every run more tags, kept as setTag keeps them', async () => {
+    vi.stubEnv('MLFLOW_RUN_CONTEXT', '{"team": "growth", "n": 1, "on": {"gpu": ["a", 2]}, "none": null}')
+    const run = await createClient({ trackingUri: root }).startRun()
+    const { tags } = (await client.getRun(run.runId)).data
+    expect(tags).toMatchObject({ team: 'growth', n: '1', on: '{"gpu":["a",2]}' })
+    expect(tags).not.toHaveProperty('none')
+    await run.end()
+  })
+
+  it.each(['{bad', '[]', '"x"', '5'])(
+    'starts runs also where MLFLOW_RUN_CONTEXT is %s, and says so once',
+    async (text) => {
+      vi.stubEnv('MLFLOW_RUN_CONTEXT', text)
+      const { warned, logger } = quiet()
+      const own = createClient({ trackingUri: root, logger })
+      for (const run of [await own.startRun(), await own.startRun()]) await run.end()
+      expect(warned).toEqual(['MLFLOW_RUN_CONTEXT is passed over: it must be a JSON object, like {"team": "growth"}'])
+    },
+  )
+
+  it.each([257, 500, 501, 600])('names no experiment of %d characters that would have to be made', async (length) => {
+    vi.stubEnv('MLFLOW_EXPERIMENT_NAME', 'e'.repeat(length))
+    const starting = createClient({ trackingUri: root }).startRun()
+    await expect(starting).rejects.toThrow(InvalidParameterError)
+    await expect(starting).rejects.toThrow(`has ${length} characters; at most 256 are allowed`)
+  })
+})
+
 describe('where things go', () => {
   it('is an address Cairn can speak to, or the way out', () => {
     expect(() => setTrackingUri('sqlite:///mlflow.db')).toThrow(/mlflow server --backend-store-uri/)
