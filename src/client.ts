@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { dirname, join } from 'node:path'
+import { checkDelivery, checkListening, checkSync } from './client/arguments.js'
 import type { Experiment, FileInfo } from './core/entities.js'
 import { guarded } from './core/guarded.js'
 import type { Check } from './doctor.js'
@@ -15,6 +16,7 @@ import type { ArtifactTarget, DownloadOptions } from './resolve/artifacts.js'
 import { beginRun } from './run/begin.js'
 import { endAtExit, forgetAtExit } from './run/exit.js'
 import { experimentInUse } from './run/experiment.js'
+import { flushMs } from './run/flush-options.js'
 import { logModelOf } from './run/model.js'
 import { directOutlet } from './run/outlet.js'
 import { type LiveRun, openRun, type Run } from './run/run.js'
@@ -94,7 +96,7 @@ export interface Client extends Experiments, Runs, Registry, AsyncDisposable {
   /** Calls `listener` at each event; the answer takes it off again. One that throws or rejects is warned of once, and stops nothing. */
   on<E extends keyof ClientEvents>(event: E, listener: (detail: ClientEvents[E]) => void): () => void
   /** Resolves when all that the open runs logged has arrived; rejects with what was refused. */
-  flush(options?: { readonly timeoutMs?: number }): Promise<void>
+  flush(options?: { readonly timeoutMs?: number | undefined }): Promise<void>
   /**
    * Delivers what processes that are gone have left in the spool, each run to the server it was logged to, with the
    * environment's credentials; what a living process delivers is left to it. A server that takes nothing is given up, and
@@ -105,7 +107,10 @@ export interface Client extends Experiments, Runs, Registry, AsyncDisposable {
   close(): Promise<void>
 }
 
-/** Makes a client; nothing is opened before the first verb. Throws `InvalidParameterError` for a URI that has no transport. */
+/**
+ * Makes a client; nothing is opened before the first verb. Throws `InvalidParameterError` for a URI that has no transport, and
+ * for an option that is not known or has a value that it cannot have.
+ */
 export function createClient(options: ClientOptions = {}): Client {
   return clientOf(wire(options), (uri) => wire({ ...options, trackingUri: uri, registryUri: uri }))
 }
@@ -289,7 +294,9 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
         now: Date.now,
       })
     },
-    async sync(source, { to = backends.tracking.uri, ...rules } = {}) {
+    async sync(source, options = {}) {
+      checkSync(source, options)
+      const { to = backends.tracking.uri, ...rules } = options
       const [{ sync }, { alone }] = await Promise.all([import('./sync/sync.js'), import('./sync/alone.js')])
       const stores = [partsAt(source), partsAt(to)] as const
       const side = async ({ backends: { tracking: store }, openArtifacts }: Parts) => ({
@@ -310,8 +317,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
     cacheInfo: async () => (await cache()).info(),
     pruneCache: async (options) => (await cache()).prune(options),
     on(event, listener) {
-      if (typeof listener !== 'function')
-        throw new InvalidParameterError('on takes the name of an event and a function')
+      checkListening(event, listener)
       const heard = guarded(listener, (error) => {
         const why = (error as Error | undefined)?.message ?? String(error)
         warn(`A listener of ${JSON.stringify(event)} failed (${why}); it is called again, and told of no more`)
@@ -319,10 +325,14 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
       events.on(event, heard)
       return () => void events.off(event, heard)
     },
-    async flush(options) {
+    async flush(options = {}) {
+      flushMs(options)
       await Promise.all([...open].map((run) => run.flush(options)))
     },
-    deliverSpool: (options = {}) => parts.deliverSpool(options),
+    async deliverSpool(options = {}) {
+      checkDelivery(options)
+      return parts.deliverSpool(options)
+    },
     async close() {
       await Promise.all([...open].map((run) => run.finish('FINISHED')))
       await parts.close()

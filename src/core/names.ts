@@ -154,6 +154,7 @@ export function checkStage(stage: string): Stage {
 }
 
 const RUN_STATUSES: readonly RunStatus[] = ['RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED']
+const END_STATUSES: readonly RunStatus[] = ['FINISHED', 'FAILED', 'KILLED']
 const VIEW_TYPES: readonly ViewType[] = ['ACTIVE_ONLY', 'DELETED_ONLY', 'ALL']
 
 function oneOf<T extends string>(what: string, words: readonly T[], word: T): T {
@@ -164,6 +165,10 @@ function oneOf<T extends string>(what: string, words: readonly T[], word: T): T 
 
 /** Checks the status of a run. */
 export const checkRunStatus = (status: RunStatus): RunStatus => oneOf('The status of a run', RUN_STATUSES, status)
+
+/** Checks the status that a run ends with. */
+export const checkEndStatus = <T extends RunStatus>(status: T): T =>
+  oneOf('The status that a run ends with', END_STATUSES as readonly T[], status)
 
 /** Checks which of active and deleted things a search is to find. */
 export const checkViewType = (viewType: ViewType): ViewType => oneOf('viewType', VIEW_TYPES, viewType)

@@ -1,6 +1,6 @@
 import type { ArtifactStore } from '../artifacts/store.js'
 import type { RunData, RunStatus, Step } from '../core/entities.js'
-import { checkRunStatus } from '../core/names.js'
+import { checkEndStatus } from '../core/names.js'
 import type { PointExtras } from '../core/ring.js'
 import { InvalidParameterError, ParamConflictError, PermissionDeniedError } from '../errors.js'
 import type { LogModelOptions, ModelInfo } from '../models/log.js'
@@ -20,6 +20,7 @@ import {
 import type { Transport } from '../transport/transport.js'
 import { artifactVerbs } from './artifacts.js'
 import { codeVerbs } from './code.js'
+import { flushMs } from './flush-options.js'
 import type { EndStatus, LiveRun } from './handle.js'
 import { inputVerbs } from './inputs.js'
 import { whatIsLeft } from './left.js'
@@ -57,9 +58,6 @@ const END_MS = 10_000
 const TO_DISK_MS = 3_000
 /** One whose server has been away for longer than that already waits no longer than this. */
 const AWAY_MS = 1_000
-const FLUSH_MS = 60_000
-/** No timer holds longer: 24 days. */
-const MOST_MS = 2 ** 31 - 1
 /** How long something waits in memory while the event loop turns, when the way to disk is open. */
 const PROMPT_MS = 5
 const RUN_NAME = 'mlflow.runName'
@@ -280,8 +278,8 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       ...codeVerbs({ store: deps.store, setTag: tagOfCall }),
       logModel: deps.logModel,
     }),
-    async flush({ timeoutMs } = {}) {
-      await flush(Math.min(timeoutMs ?? FLUSH_MS, MOST_MS))
+    async flush(options = {}) {
+      await flush(flushMs(options))
     },
     stats,
     handOver: buffer.drainNow,
@@ -289,7 +287,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       return ending === undefined
     },
     async end(as) {
-      if (as !== undefined) checkRunStatus(as)
+      if (as !== undefined) checkEndStatus(as)
       ending ??= end(as ?? (deps.owned ? 'FINISHED' : undefined))
       return ending
     },

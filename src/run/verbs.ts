@@ -115,7 +115,7 @@ export interface RunVerbs {
    * server says that one may not write to the run (what was logged is kept and tried again), or with `TimeoutError` after
    * `timeoutMs` (60,000).
    */
-  flush(options?: { readonly timeoutMs?: number }): Promise<void>
+  flush(options?: { readonly timeoutMs?: number | undefined }): Promise<void>
   /** What became of what was logged. */
   stats(): BufferStats
 }

@@ -1,0 +1,56 @@
+import type { ClientEvents } from '../client.js'
+import {
+  checkOptions,
+  isFunction,
+  isSignal,
+  isSwitch,
+  isText,
+  isTime,
+  listOf,
+  oneOf,
+  orNull,
+  type Rules,
+} from '../core/options.js'
+import type { SyncOptions } from '../sync/sync.js'
+import type { SpoolDeliveryOptions } from '../wire.js'
+
+const SYNC_OPTIONS: Rules<SyncOptions> = {
+  to: isText,
+  dryRun: orNull(isSwitch),
+  experimentNames: orNull(listOf('names', isText)),
+  runIds: orNull(listOf('ids', isText)),
+  deleted: orNull(isSwitch),
+  signal: orNull(isSignal),
+  onProgress: orNull(isFunction),
+}
+
+/** Checks what `sync` is given; a copy to somewhere else than was meant, or of more, is not taken back. */
+export function checkSync(source: unknown, options: unknown): void {
+  isText(source, 'The source of a copy')
+  checkOptions("sync takes a source and options, like { to: 'http://localhost:5000' }", options, SYNC_OPTIONS)
+}
+
+const DELIVERY_OPTIONS: Rules<SpoolDeliveryOptions> = {
+  signal: orNull(isSignal),
+  patienceMs: isTime,
+  dryRun: orNull(isSwitch),
+  onProgress: orNull(isFunction),
+}
+
+/** Checks what `deliverSpool` is given. */
+export const checkDelivery = (options: unknown): void =>
+  checkOptions('deliverSpool takes options, like { dryRun: true }', options, DELIVERY_OPTIONS)
+
+const EVENTS: Readonly<Record<keyof ClientEvents, true>> = {
+  retry: true,
+  refused: true,
+  spooled: true,
+  recovered: true,
+}
+const isEvent = oneOf(Object.keys(EVENTS))
+
+/** Checks what `on` is given. */
+export function checkListening(event: unknown, listener: unknown): void {
+  isEvent(event, 'An event')
+  isFunction(listener, 'The listener')
+}
