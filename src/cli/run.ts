@@ -52,7 +52,9 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     code = FAILED
   }
   try {
-    await program(terminal, unwell).parseAsync(words, { from: 'user' })
+    const [first, ...others] = words
+    const said = first === 'help' ? [...others, '--help'] : words
+    await program(terminal, unwell).parseAsync(said, { from: 'user' })
     return code
   } catch (error) {
     // Commander has said it already.

@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
 import type { SpoolDelivery, SyncOptions, SyncResult, SyncTally } from '../index.js'
 import { bytesText } from './format.js'
 import { fields } from './sections.js'
@@ -20,8 +20,8 @@ export function syncWord(program: Command, terminal: Terminal, unwell: () => voi
   const sync = program
     .command('sync')
     .description('Deliver what waits on this machine for its servers; or copy a store, runs and models, to another')
-    .argument('[path]', `the store to copy, a folder or an address (with --to alone: ${DEFAULT_PATH})`)
-    .option('-t, --to <uri>', 'where to; default: the tracking URI')
+    .argument('[path]', `the store to copy, a folder or an address (with --to alone: ${DEFAULT_PATH})`, parseStore)
+    .option('-t, --to <uri>', 'where to; default: the tracking URI', parseStore)
     .option('--dry-run', 'only say what would be copied')
     .option('-e, --experiment <name>', 'only this experiment (may be repeated)', several)
     .option('-r, --run <id>', 'only this run (may be repeated)', several)
@@ -36,13 +36,15 @@ export function syncWord(program: Command, terminal: Terminal, unwell: () => voi
   )
   word<Options>(sync, terminal, async (work, path) => {
     const { options, answer } = work
+    const nonsense = path === undefined ? copyOnly(options) : await lackingTarget(work, path)
+    if (nonsense) sync.error(`error: ${nonsense}`)
     const source = path ?? (options.to === undefined ? undefined : DEFAULT_PATH)
     const delivered = path === undefined ? await deliver(work) : undefined
     const result = source === undefined ? undefined : await copyOrNothing(work, source, path === undefined)
     answer({ ...result, ...(delivered ? { spool: delivered } : {}) }, () =>
       [
         delivered && (options.dryRun ? waitingText(delivered) : deliveredText(delivered)),
-        result && copiedText(result, source ?? DEFAULT_PATH),
+        result && copiedText(result),
         source !== undefined && !result && `There is no ${source} here to copy.`,
       ]
         .filter((part) => part)
@@ -50,6 +52,28 @@ export function syncWord(program: Command, terminal: Terminal, unwell: () => voi
     )
     if (result?.failed.length || (!options.dryRun && delivered?.some((one) => !isDone(one)))) unwell()
   })
+}
+
+function parseStore(text: string): string {
+  if (text.trim() !== '') return text
+  throw new InvalidArgumentError('It must be a folder or an address, like ./mlruns or http://127.0.0.1:5000.')
+}
+
+/** What is wrong with words that choose what to copy and name nothing to copy: all that waits would be delivered. */
+function copyOnly({ experiment, run, deleted }: Options): string | undefined {
+  const given = run ? '-r, --run' : experiment ? '-e, --experiment' : deleted && '--deleted'
+  return (
+    given &&
+    `${given} chooses what is copied, and there is nothing to copy: give the path or address of a store, like ${DEFAULT_PATH}`
+  )
+}
+
+async function lackingTarget({ client, options: { to } }: Work<Options>, path: string): Promise<string | undefined> {
+  if (to !== undefined) return undefined
+  const { createClient } = await import('../index.js')
+  await using source = createClient({ trackingUri: path })
+  if (source.getTrackingUri() !== client.getTrackingUri()) return undefined
+  return `${plain(path)} cannot be copied into itself: say where to with --to <uri>, or set MLFLOW_TRACKING_URI to it`
 }
 
 const isDone = ({ complete, busy, refused }: SpoolDelivery): boolean => (complete || busy) && refused === 0
@@ -137,10 +161,10 @@ async function copy({ client, options, terminal }: Work<Options>, source: string
   }
 }
 
-function copiedText(result: SyncResult, source: string): string {
-  const { failed, kept, points, files, bytes, dryRun } = result
+function copiedText(result: SyncResult): string {
+  const { from, to, failed, kept, points, files, bytes, dryRun } = result
   const lines = [
-    `${dryRun ? 'Would copy from' : 'Copied from'} ${plain(source)}`,
+    `${dryRun ? 'Would copy from' : 'Copied from'} ${plain(from)} to ${plain(to)}`,
     fields(
       [
         ['experiments', tally(result.experiments)],

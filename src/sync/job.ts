@@ -1,5 +1,6 @@
 import type { Progress } from '../core/entities.js'
 import { CairnError, NetworkError, UnauthenticatedError } from '../errors.js'
+import { withoutSecrets } from '../spool/place.js'
 import { isMadeUp } from './rehearsal.js'
 import type { Side } from './side.js'
 
@@ -24,6 +25,9 @@ export interface SyncFailure {
 /** What was copied; with `dryRun`, what would be. */
 export interface SyncResult {
   readonly dryRun: boolean
+  /** The two stores: absolute paths, or addresses without credentials. */
+  readonly from: string
+  readonly to: string
   readonly experiments: SyncTally
   readonly runs: SyncTally
   readonly loggedModels: SyncTally
@@ -161,7 +165,8 @@ export function job(from: Side, to: Side, options: CopyRules): Job {
       tell()
     },
     get result() {
-      return { dryRun: options.dryRun === true, ...tallies, points, files, bytes, failed, kept, ...ids }
+      const stores = { from: withoutSecrets(from.uri), to: withoutSecrets(to.uri) }
+      return { dryRun: options.dryRun === true, ...stores, ...tallies, points, files, bytes, failed, kept, ...ids }
     },
   }
 }

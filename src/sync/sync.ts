@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { eachLimited } from '../artifacts/limited.js'
 import { factsBehind, namesIn } from '../disk/files.js'
 import { InvalidParameterError, NotFoundError } from '../errors.js'
+import { withoutSecrets } from '../spool/place.js'
 import type { WireRegisteredModel } from '../transport/protocol.js'
 import { copyRun } from './copy-run.js'
 import { copyExperiment } from './experiments.js'
@@ -30,7 +31,10 @@ const RUNS_AT_ONCE = 4
  * Files that another hand put at the target are compared by size the first time.
  */
 export async function sync(from: Side, to: Side, options: CopyRules = {}): Promise<SyncResult> {
-  if (from.uri === to.uri) throw new InvalidParameterError(`${from.uri} cannot be copied into itself; say where to`)
+  if (from.uri === to.uri)
+    throw new InvalidParameterError(
+      `${withoutSecrets(from.uri)} cannot be copied into itself; give another store as to (--to on the command line)`,
+    )
   options.signal?.throwIfAborted()
   if (from.local) await checkStore(from.uri)
   const isNew = to.local && !(await factsBehind(to.uri))

@@ -39,16 +39,16 @@ describe('cairn-ml sync', () => {
     await using server = await startTestServer()
     const dry = await cairn('sync', store, '--to', server.url, '--dry-run')
     expect([dry.code, dry.err]).toEqual([0, ''])
-    expect(dry.out).toMatch(
-      /^Would copy from .*\n {2}experiments +0 added, 0 changed, 1 complete already\n {2}runs +1 added/,
-    )
+    expect(dry.out.split('\n')[0]).toBe(`Would copy from ${store} to ${server.url}`)
+    expect(dry.out).toMatch(/^.*\n {2}experiments +0 added, 0 changed, 1 complete already\n {2}runs +1 added/)
     const first = await cairn('sync', store, '--to', server.url)
     expect(first.code).toBe(0)
-    expect(first.out).toMatch(/^Copied from /)
+    expect(first.out.split('\n')[0]).toBe(`Copied from ${store} to ${server.url}`)
     expect(first.out).toMatch(/points +1\n {2}files +1 \(1 B\)$/)
     expect(first.bar.at(-2)).toMatch(/^\[=+\] 1 of 1, 1 points, 1 B {2}first$/)
     expect(first.bar.at(-1)).toBe('')
     const again = await cairn('sync', store, '--to', server.url, '--json')
+    expect(JSON.parse(again.out)).toMatchObject({ from: store, to: server.url })
     expect(JSON.parse(again.out)).toMatchObject({ runs: { added: 0, changed: 0, same: 1 }, points: 0, failed: [] })
   })
 
@@ -82,6 +82,39 @@ describe('cairn-ml sync', () => {
     } finally {
       delete process.env.CAIRN_SPOOL_DIR
     }
+  })
+
+  it.each([['-r', 'f'.repeat(32)], ['-e', 'churn'], ['--deleted'], ['--to', store, '-e', 'churn']])(
+    'delivers nothing when it is told what to copy and not from where: %s',
+    async (...chosen) => {
+      process.env.CAIRN_SPOOL_DIR = tempDir()
+      try {
+        const { code, out, err } = await cairn('sync', ...chosen)
+        expect([code, out]).toEqual([2, ''])
+        expect(err).toMatch(
+          /^error: (?:-r, --run|-e, --experiment|--deleted) chooses .*: give the path or address of a store/,
+        )
+      } finally {
+        delete process.env.CAIRN_SPOOL_DIR
+      }
+    },
+  )
+
+  it.each([
+    ['an empty --to', ['--to', '']],
+    ['no --to, when the store is where the tracking URI leads', ['--tracking-uri', store]],
+  ])('asks for --to: %s', async (_, words) => {
+    const { code, out, err } = await cairn('sync', store, ...words)
+    expect([code, out]).toEqual([2, ''])
+    expect(err).toMatch(/^error: .*--to <uri>/)
+    expect(err).toMatch(/say where to with|a folder or an address, like/)
+  })
+
+  it('is shown by help as by --help', async () => {
+    const { code, out } = await cairn('sync', '--help')
+    expect(out).toContain('Usage: cairn-ml sync')
+    expect(await cairn('help', 'sync')).toMatchObject({ code, out, err: '' })
+    expect((await cairn('help')).out).toBe((await cairn('--help')).out)
   })
 
   it('says what waits, models too, delivers it and says what came of it, and then that nothing waits', async () => {
