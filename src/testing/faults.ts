@@ -1,12 +1,17 @@
 import { InvalidParameterError } from '../errors.js'
 import { streamed } from '../server/reply.js'
+import { protocol } from '../transport/protocol.js'
 import type { Operation } from '../transport/transport.js'
+import { checkFields, isRecord, meant, type Rule, refuse, shown, text, whole } from './check.js'
 
 /** What goes wrong with a request. */
 export type Fault = {
-  /** Which requests: an operation of the protocol, `artifacts` for the artifact proxy, or all (the default). */
+  /**
+   * Which requests: an operation of the protocol (`logBatch`), or all (the default). Files that are sent, fetched or listed
+   * through the server are none of the operations but `artifacts`, whatever the verb that wants them.
+   */
   readonly on?: Operation | 'artifacts' | 'all'
-  /** How many requests it meets; default 1. */
+  /** How many requests it meets, `Infinity` for all that come; default 1. */
   readonly times?: number
   /** How many requests pass before; default 0. */
   readonly skip?: number
@@ -17,6 +22,7 @@ export type Fault = {
       /** Answers with this status (200 to 599) instead, without carrying the request out; 204, 205 and 304 have no body. */
       readonly status: number
       readonly headers?: Readonly<Record<string, string>>
+      /** Default: JSON of MLflow's error with the code that goes with the status. */
       readonly body?: string
       /** Carries the request out before it answers so. */
       readonly carriedOut?: boolean
@@ -40,7 +46,7 @@ interface Armed {
 
 /** A script of faults: each is armed, meets the requests it is for, and is spent. */
 export interface Faults {
-  /** Arms a fault; those armed first come first. Throws `InvalidParameterError` for an answer that cannot be sent. */
+  /** Arms a fault; those armed first come first. Throws `InvalidParameterError` for one that could never do what it says. */
   add(fault: Fault): void
   /** Disarms all that are left. */
   clear(): void
@@ -52,7 +58,8 @@ export interface Faults {
 export function faultScript(): Faults & { next(subject: string | undefined): Fault | undefined } {
   let armed: Armed[] = []
   return {
-    add(fault) {
+    add(given) {
+      const fault = checkFault(given)
       const { skip = 0, times = 1 } = fault
       if ('status' in fault) sendable(fault)
       if (times > 0) armed.push({ fault, skip, left: times })
@@ -77,6 +84,44 @@ export function faultScript(): Faults & { next(subject: string | undefined): Fau
   }
 }
 
+const LONGEST_MS = 2 ** 31 - 1
+const BREAKS = ['refuse', 'swallow', 'cut', 'double']
+const count = whole(0, Number.MAX_SAFE_INTEGER, true)
+
+const RULES: Readonly<Record<string, Rule>> = {
+  on: text,
+  times: count,
+  skip: count,
+  delayMs: {
+    must: `milliseconds from 0 to ${LONGEST_MS}`,
+    is: (value) => typeof value === 'number' && value >= 0 && value <= LONGEST_MS,
+  },
+  status: { ...whole(200, 599), must: 'a status of 200 to 599' },
+  headers: { must: 'an object of texts', is: (value) => isRecord(value) && Object.values(value).every(text.is) },
+  body: text,
+  carriedOut: { must: 'true or false', is: (value) => typeof value === 'boolean' },
+  break: { must: `one of ${BREAKS.join(', ')}`, is: (value) => BREAKS.includes(value as string) },
+}
+
+/** A fault that can do what it says; a test is told of its mistake where it makes it. */
+function checkFault(given: Fault): Fault {
+  checkFields('A fault', given, RULES)
+  const fault = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+  const { on = 'all' } = fault as { on?: string }
+  const subjects = ['artifacts', 'all', ...Object.keys(protocol)]
+  if (!subjects.includes(on))
+    refuse(
+      `on must be an operation (like logBatch), artifacts or all, not ${shown(on)}${/artifact/i.test(on) ? ', did you mean "artifacts"?' : meant(on, subjects)}`,
+    )
+  if ('status' in fault && 'break' in fault)
+    refuse('A fault has a status or a break, not both: a connection that breaks gives no answer')
+  const stray = 'status' in fault ? undefined : ['headers', 'body', 'carriedOut'].find((name) => name in fault)
+  if (stray) refuse(`${stray} is for a fault that answers: give it a status, too`)
+  if (!('status' in fault || 'break' in fault || 'delayMs' in fault))
+    refuse('A fault must say what goes wrong: a status, a break or delayMs')
+  return fault as unknown as Fault
+}
+
 type Handle = () => Promise<Response>
 
 /** Carries a request out as a fault has it. */
@@ -95,11 +140,22 @@ export async function suffer(fault: Fault, handle: Handle): Promise<Response | '
 
 const WITHOUT_BODY = new Set([204, 205, 304])
 
+/** MLflow's `error_code` of each status; any other has that of a 500. */
+const CODES: Readonly<Record<number, string>> = {
+  400: 'INVALID_PARAMETER_VALUE',
+  401: 'UNAUTHENTICATED',
+  403: 'PERMISSION_DENIED',
+  404: 'RESOURCE_DOES_NOT_EXIST',
+  409: 'RESOURCE_ALREADY_EXISTS',
+  429: 'REQUEST_LIMIT_EXCEEDED',
+  503: 'TEMPORARILY_UNAVAILABLE',
+}
+
 type Scripted = Extract<Fault, { readonly status: number }>
 
 function scripted({ status, headers = {}, body }: Scripted): Response {
   if (WITHOUT_BODY.has(status)) return new Response(null, { status, headers })
-  const asJson = { error_code: status === 429 ? 'REQUEST_LIMIT_EXCEEDED' : 'INTERNAL_ERROR', message: 'by script' }
+  const asJson = { error_code: CODES[status] ?? 'INTERNAL_ERROR', message: 'by script' }
   const text = body ?? JSON.stringify(asJson)
   return new Response(text, { status, headers: { 'content-type': 'application/json', ...headers } })
 }

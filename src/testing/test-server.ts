@@ -3,12 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileArtifacts } from '../artifacts/file.js'
 import { makeDirs, removeAll } from '../disk/files.js'
+import { removeDir } from '../disk/write.js'
 import { serverApp } from '../server/app.js'
 import { pathOf } from '../server/asked.js'
 import { listen } from '../server/listen.js'
 import { subjectOf } from '../server/table.js'
 import { fileTransport } from '../transport/file/file.js'
 import type { Operation } from '../transport/transport.js'
+import { checkFields, isRecord, listOf, type Rule, someText, text, whole } from './check.js'
 import { type Fault, type Faults, faultScript, suffer } from './faults.js'
 
 /** How a test server differs from the usual one. */
@@ -17,7 +19,10 @@ export interface TestServerOptions {
   readonly port?: number | undefined
   /** `Host` headers to answer beside `127.0.0.1:<port>` and `localhost:<port>`, exactly. */
   readonly hosts?: readonly string[] | undefined
-  /** Where runs and artifacts are kept; default: a folder of its own that `close` removes. A given one stays. */
+  /**
+   * Where runs and artifacts are kept; default: a folder of its own that `close`, or else the end of the process, removes. A
+   * given one stays.
+   */
   readonly dir?: string | undefined
   /** Faults to begin with. */
   readonly faults?: readonly Fault[] | undefined
@@ -26,6 +31,47 @@ export interface TestServerOptions {
     | { readonly username: string; readonly password: string }
     | { readonly token: string }
     | undefined
+}
+
+const isCredentials = (value: unknown): boolean => {
+  if (!isRecord(value)) return false
+  const names = Object.keys(value).sort().join()
+  return (names === 'token' || names === 'password,username') && Object.values(value).every(text.is)
+}
+
+const RULES: Readonly<Record<keyof TestServerOptions, Rule>> = {
+  port: whole(0, 65_535),
+  hosts: listOf(someText),
+  dir: someText,
+  // What is in it is checked where a fault is armed.
+  faults: { must: 'a list of faults', is: Array.isArray },
+  credentials: {
+    must: '{ username, password } or { token }, of texts',
+    is: isCredentials,
+    secret: true,
+  },
+}
+
+const ownDirs = new Set<string>()
+
+/** One listener for all: a test may start dozens. */
+function removeAtExit(dir: string): void {
+  if (ownDirs.size === 0) process.once('exit', removeOwnDirs)
+  ownDirs.add(dir)
+}
+
+function isRemoved(dir: string): void {
+  ownDirs.delete(dir)
+  if (ownDirs.size === 0) process.off('exit', removeOwnDirs)
+}
+
+function removeOwnDirs(): void {
+  for (const dir of ownDirs)
+    try {
+      removeDir(dir)
+    } catch {
+      // How the process ends is for the tests to say.
+    }
 }
 
 /** A request the server was sent. */
@@ -54,12 +100,15 @@ export interface TestServer {
 
 /**
  * Starts a server on loopback that answers MLflow's REST API and artifact proxy from a folder of this machine, and
- * misbehaves by script. `await using server = await startTestServer()` ends it with the block.
+ * misbehaves by script. `await using server = await startTestServer()` ends it with the block. Rejects with
+ * `InvalidParameterError` for an option that makes no sense, `NetworkError` for a port that is taken.
  */
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
+  checkFields('The options of a test server', options, RULES)
   const faults = faultScript()
   for (const fault of options.faults ?? []) faults.add(fault)
   const dir = options.dir ?? join(tmpdir(), `cairn-test-server-${randomUUID()}`)
+  if (options.dir === undefined) removeAtExit(dir)
   await makeDirs(dir, 0o700)
   const artifacts = fileArtifacts(join(dir, 'artifacts'))
   const transport = fileTransport({
@@ -119,7 +168,9 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   async function close(): Promise<void> {
     await listening.close()
     await transport.close()
-    if (options.dir === undefined) await removeAll(dir)
+    if (options.dir !== undefined) return
+    await removeAll(dir)
+    isRemoved(dir)
   }
   return { url: `http://127.0.0.1:${port}`, faults, requests, close, [Symbol.asyncDispose]: close }
 }

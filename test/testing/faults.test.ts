@@ -1,13 +1,16 @@
+import { readdirSync } from 'node:fs'
 import { connect } from 'node:net'
 import { describe, expect, it, vi } from 'vitest'
 import { proxied } from '../../src/artifacts/proxied.js'
 import { InvalidParameterError, NetworkError, RateLimitError, UnauthenticatedError } from '../../src/errors.js'
 import { sender } from '../../src/http/send.js'
-import { type Fault, startTestServer } from '../../src/testing/index.js'
+import { type Fault, startTestServer, type TestServerOptions } from '../../src/testing/index.js'
 import { httpTransport } from '../../src/transport/http.js'
 import { withRetry } from '../../src/transport/retry.js'
 import { rejection } from '../support/answering.js'
+import { child } from '../support/child.js'
 import { fakeClock } from '../support/fake-clock.js'
+import { tempDir } from '../support/temp-dir.js'
 
 const points = (...values: number[]) =>
   values.map((value, step) => ({ key: 'loss', value, step, timestamp: 1_700_000_000_000 }))
@@ -98,6 +101,92 @@ describe('the test server', () => {
     expect(() => server.faults.add(fault)).toThrow('a status of 200 to 599')
     expect(server.faults.left).toBe(0)
     expect(await rejection(startTestServer({ faults: [fault] }))).toBeInstanceOf(InvalidParameterError)
+  })
+
+  it.each<[string, unknown]>([
+    [
+      'on must be an operation (like logBatch), artifacts or all, not "logBatches", did you mean "logBatch"?',
+      { on: 'logBatches', status: 500 },
+    ],
+    ['did you mean "logBatch"?', { on: 'log-batch', status: 500 }],
+    ['did you mean "artifacts"?', { on: 'uploadArtifact', status: 500 }],
+    ['on must be a text', { on: 5, status: 500 }],
+    ['on must be an operation', { on: 'toString', status: 500 }],
+    ['A fault has no "stauts", did you mean "status"?', { stauts: 500 }],
+    ['A fault has no "constructor"', { constructor: 1, status: 500 }],
+    ['times must be a whole number from 0, or Infinity, not "2"', { status: 500, times: '2' }],
+    ['times must be', { status: 500, times: -1 }],
+    ['times must be', { status: 500, times: Number.NaN }],
+    ['skip must be', { status: 500, skip: 0.5 }],
+    ['delayMs must be milliseconds from 0', { delayMs: -1 }],
+    ['delayMs must be milliseconds from 0', { delayMs: 2 ** 31 }],
+    ['status must be a status of 200 to 599, not "500"', { status: '500' }],
+    ['break must be one of refuse, swallow, cut, double, not "drop"', { break: 'drop' }],
+    ['a status or a break, not both', { status: 500, break: 'cut' }],
+    ['body must be a text, not an object', { status: 500, body: {} }],
+    ['headers must be an object of texts', { status: 500, headers: { 'retry-after': 5 } }],
+    ['carriedOut must be true or false', { status: 500, carriedOut: 'yes' }],
+    ['body is for a fault that answers', { break: 'cut', body: 'x' }],
+    ['must say what goes wrong', {}],
+    ['must say what goes wrong', { status: undefined }],
+    ['A fault must be an object, not null', null],
+    ['A fault must be an object, not "logBatch"', 'logBatch'],
+  ])('refuses to arm what could never do what it says: %s', async (said, fault) => {
+    await using server = await startTestServer()
+    expect(() => server.faults.add(fault as Fault)).toThrow(InvalidParameterError)
+    expect(() => server.faults.add(fault as Fault)).toThrow(said)
+    expect(server.faults.left).toBe(0)
+  })
+
+  it.each<[string, unknown]>([
+    ['The options of a test server must be an object, not null', null],
+    ['The options of a test server must be an object, not 5000', 5000],
+    ['no "prot", did you mean "port"?', { prot: 5000 }],
+    ['port must be a whole number from 0 to 65535, not "5000"', { port: '5000' }],
+    ['port must be', { port: 65_536 }],
+    ['port must be', { port: -1 }],
+    ['dir must be a text that is not blank, not ""', { dir: '' }],
+    ['hosts must be a list', { hosts: 'ml.internal' }],
+    ['faults must be a list of faults', { faults: { status: 500 } }],
+    ['did you mean "createRun"?', { faults: [{ on: 'createRuns', status: 500 }] }],
+    ['credentials must be { username, password } or { token }, of texts', { credentials: { username: 'hidden' } }],
+  ])('does not start with options that make no sense: %s', async (said, options) => {
+    const error = await rejection(startTestServer(options as TestServerOptions))
+    expect(error).toBeInstanceOf(InvalidParameterError)
+    expect((error as Error).message).toContain(said)
+    expect((error as Error).message).not.toContain('hidden')
+  })
+
+  it.each([
+    [400, 'INVALID_PARAMETER_VALUE'],
+    [401, 'UNAUTHENTICATED'],
+    [403, 'PERMISSION_DENIED'],
+    [404, 'RESOURCE_DOES_NOT_EXIST'],
+    [409, 'RESOURCE_ALREADY_EXISTS'],
+    [429, 'REQUEST_LIMIT_EXCEEDED'],
+    [500, 'INTERNAL_ERROR'],
+    [502, 'INTERNAL_ERROR'],
+    [503, 'TEMPORARILY_UNAVAILABLE'],
+  ])("answers %i, when no body is said, with MLflow's code for it", async (status, code) => {
+    await using server = await startTestServer({ faults: [{ status }] })
+    const answer = await fetch(`${server.url}/health`)
+    expect([answer.status, await answer.json()]).toMatchObject([status, { error_code: code }])
+  })
+
+  it('leaves no folder behind when nobody closes it before the process ends', async () => {
+    const cwd = tempDir()
+    const script = `
+      import { startTestServer } from ${JSON.stringify(new URL('../../src/testing/index.ts', import.meta.url).href)}
+      import { readdirSync } from 'node:fs'
+      import { tmpdir } from 'node:os'
+      await startTestServer()
+      await (await startTestServer()).close()
+      await startTestServer()
+      console.log(readdirSync(tmpdir()).filter((name) => name.startsWith('cairn-test-server-')).length)
+      process.exit()`
+    const ended = await child(script, { cwd, env: { TMPDIR: cwd } })
+    expect(ended).toMatchObject({ code: 0, stdout: '2\n' })
+    expect(readdirSync(cwd).filter((name) => name.startsWith('cairn-test-server-'))).toEqual([])
   })
 
   it('remembers a request too whose body broke off', async () => {

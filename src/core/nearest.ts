@@ -1,0 +1,26 @@
+const bare = (text: string): string => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, '')
+
+/** How many letters have to be put in, taken out or changed to make one text of the other. */
+function distance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= to.length; j++)
+      next.push(
+        Math.min(
+          next[j - 1]! + 1,
+          row[j]! + 1,
+          row[j - 1]! + (from.charCodeAt(i - 1) === to.charCodeAt(j - 1) ? 0 : 1),
+        ),
+      )
+    row = next
+  }
+  return row[to.length]!
+}
+
+/** The one of `names` that was probably meant, whatever its case and marks; undefined when none is near. */
+export function nearest(text: string, names: readonly string[]): string | undefined {
+  const meant = bare(text.slice(0, 100))
+  const [best] = names.map((name) => ({ name, away: distance(meant, bare(name)) })).sort((a, b) => a.away - b.away)
+  return best && best.away <= Math.max(2, Math.floor(meant.length / 3)) ? best.name : undefined
+}
