@@ -208,11 +208,17 @@ async function single(store: ArtifactStore, path: string, signal?: AbortSignal):
   return found
 }
 
-/** Everything below a directory of a store, files and directories, in no order; hostile names are an `UnsafePathError`. */
+/** Told of an entry whose name is refused; it is then left out, with all below it. */
+export type OnUnfit = (path: string, error: UnsafePathError) => void
+
+/**
+ * Everything below a directory of a store, files and directories, in no order; hostile names are an `UnsafePathError`, or
+ * told to `onUnfit`.
+ */
 export async function listAll(
   store: ArtifactStore,
   path: string,
-  { concurrency = 8, signal }: CopyOptions = {},
+  { concurrency = 8, signal, onUnfit }: CopyOptions & { readonly onUnfit?: OnUnfit | undefined } = {},
 ): Promise<ArtifactFile[]> {
   const found: ArtifactFile[] = []
   let level = [checkArtifactPath(path)]
@@ -224,7 +230,7 @@ export async function listAll(
       level,
       concurrency,
       async (dir) => {
-        for (const entry of await listChecked(store, dir, signal)) {
+        for (const entry of await listChecked(store, dir, signal, onUnfit)) {
           if (found.push(entry) > MAX_ENTRIES) throw new IntegrityError(`Over ${MAX_ENTRIES} artifacts are listed`)
           if (entry.isDir) next.push(entry.path)
         }
@@ -241,8 +247,10 @@ export async function listChecked(
   store: ArtifactStore,
   dir: string,
   signal?: AbortSignal,
+  onUnfit?: OnUnfit,
 ): Promise<readonly ArtifactFile[]> {
-  const entries = await store.list(dir, { signal })
+  const listed = await store.list(dir, { signal })
+  const entries = onUnfit ? listed.filter(({ path }) => isFit(path, checkLocalPath, onUnfit)) : listed
   const names = new Set<string>()
   for (const { path } of entries) {
     const clean = checkLocalPath(path)
@@ -255,4 +263,16 @@ export async function listChecked(
     names.add(path)
   }
   return entries
+}
+
+/** Whether a path passes a check; `onUnfit` is told of one that does not. */
+export function isFit(path: string, check: (path: string) => unknown, onUnfit: OnUnfit): boolean {
+  try {
+    check(path)
+    return true
+  } catch (error) {
+    if (!(error instanceof UnsafePathError)) throw error
+    onUnfit(path, error)
+    return false
+  }
 }

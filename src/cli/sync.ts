@@ -161,6 +161,10 @@ async function copy({ client, options, terminal }: Work<Options>, source: string
   }
 }
 
+const AGAIN = 'All else was copied; run it again to go on.'
+/** Another try would fare no better. */
+const ONLY_NAMES = 'All else was copied.'
+
 function copiedText(result: SyncResult): string {
   const { from, to, failed, kept, points, files, bytes, dryRun } = result
   const lines = [
@@ -180,7 +184,7 @@ function copiedText(result: SyncResult): string {
     ...kept.map((sentence) => plain(sentence)),
     ...failed.map(({ what, id, error }) => `NOT COPIED  ${what} ${plain(id)}: ${plain(error.message)}`),
   ]
-  if (failed.length > 0) lines.push('All else was copied; run it again to go on.')
+  if (failed.length > 0) lines.push(failed.every(({ error }) => error.name === 'UnsafePathError') ? ONLY_NAMES : AGAIN)
   return lines.join('\n')
 }
 

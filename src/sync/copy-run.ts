@@ -1,5 +1,5 @@
 import { cutBatch } from '../core/batch.js'
-import { ParamConflictError } from '../errors.js'
+import { ParamConflictError, type UnsafePathError } from '../errors.js'
 import type { WireRun } from '../transport/protocol.js'
 import { copyFiles, type Listing, listing, shown } from './files.js'
 import type { Job } from './job.js'
@@ -32,7 +32,7 @@ export async function copyRun(job: Job, plans: Plans, { id, info, known }: Plann
     found.listing && shown(found.listing),
   ])
   const isOver = !['RUNNING', 'SCHEDULED'].includes(run.info.status)
-  if (known && isOver && stateOf(known) === state) {
+  if (known && isOver && found.unfit === 0 && stateOf(known) === state) {
     job.mapped('runIds', id, known.info.run_id)
     return job.count('runs', 'same')
   }
@@ -52,6 +52,7 @@ export async function copyRun(job: Job, plans: Plans, { id, info, known }: Plann
   })
   if (found.error !== undefined) throw found.error
   const { status, end_time } = run.info
+  let { unfit } = found
   if (found.listing)
     changes += await copyFiles(job, found.listing, {
       uri: await placeOf(job.to, target.info.artifact_uri, [target.info.experiment_id, run_id, 'artifacts']),
@@ -63,9 +64,15 @@ export async function copyRun(job: Job, plans: Plans, { id, info, known }: Plann
         state: [status, end_time, run.data.params, run.data.metrics],
         write: (value) => transport.call('setTag', { run_id, key: FILES, value }, call),
       },
+      onUnfit(path, error) {
+        unfit++
+        leaveFile(job, id, { path, error })
+      },
     })
   changes += await end(job, run, target)
-  if (isOver && stateOf(target) !== state) await transport.call('setTag', { run_id, key: STATE, value: state }, call)
+  // What lacks a file is told of by each copy.
+  if (isOver && unfit === 0 && stateOf(target) !== state)
+    await transport.call('setTag', { run_id, key: STATE, value: state }, call)
   if (isDeleted) await transport.call('deleteRun', { run_id }, call)
   job.count('runs', fresh ? 'added' : changes > 0 ? 'changed' : 'same')
 }
@@ -74,15 +81,25 @@ interface Found {
   readonly listing?: Listing
   /** Why the files could not be listed; all else of the run is copied first. */
   readonly error?: unknown
+  /** How many entries have names that no store takes; all others are copied. */
+  readonly unfit: number
 }
 
+const leaveFile = (job: Job, runId: string, { path, error }: { path: string; error: UnsafePathError }): void =>
+  job.fail('file', `${runId}/${path}`, error)
+
 async function list(job: Job, { info }: WireRun): Promise<Found> {
+  let unfit = 0
   try {
     const place = await placeOf(job.from, info.artifact_uri, [info.experiment_id, info.run_id, 'artifacts'])
-    return { listing: await listing(job, place) }
+    const found = await listing(job, place, (path, error) => {
+      unfit++
+      leaveFile(job, info.run_id, { path, error })
+    })
+    return { listing: found, unfit }
   } catch (error) {
     job.signal?.throwIfAborted()
-    return { error }
+    return { error, unfit }
   }
 }
 

@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fetchFile, listAll, upload } from '../artifacts/copy.js'
+import { fetchFile, isFit, listAll, type OnUnfit, upload } from '../artifacts/copy.js'
 import { eachLimited } from '../artifacts/limited.js'
 import { isLocal, localPath } from '../artifacts/location.js'
 import type { ArtifactFile, ArtifactStore } from '../artifacts/store.js'
@@ -27,10 +27,10 @@ export interface Listing {
   readonly files: readonly SourceFile[]
 }
 
-/** Lists all files below a place of the source. */
-export async function listing(job: Job, uri: string): Promise<Listing> {
+/** Lists all files below a place of the source; a name that no store takes is thrown, or told to `onUnfit` and left out. */
+export async function listing(job: Job, uri: string, onUnfit?: OnUnfit): Promise<Listing> {
   const store = await job.from.openArtifacts(uri)
-  const entries = await listAll(store, '', { signal: job.signal })
+  const entries = await listAll(store, '', { signal: job.signal, onUnfit })
   const files = entries.filter(({ isDir }) => !isDir).sort((a, b) => (a.path < b.path ? -1 : 1))
   return { uri, store, files: isLocal(uri) ? await Promise.all(files.map((file) => timed(uri, file))) : files }
 }
@@ -61,6 +61,8 @@ interface Target {
   readonly fresh: boolean
   readonly renames: Renames
   readonly mark: FilesMark
+  /** Told of a file whose name the target does not take, which is then left out; thrown without it. */
+  readonly onUnfit?: OnUnfit | undefined
 }
 
 /**
@@ -81,17 +83,19 @@ function compared({ uri, files }: Listing, { was, state }: FilesMark) {
  * so that a listing that shows one shows a whole model. Answers how many were sent.
  */
 export async function copyFiles(job: Job, listing: Listing, target: Target): Promise<number> {
-  const { uri, store, files } = listing
-  if (files.length === 0) return 0
+  const { uri, store } = listing
+  if (listing.files.length === 0) return 0
   const { signal } = job
-  const { mark } = target
+  const { mark, onUnfit } = target
   const { now, changed } = compared(listing, mark)
   // Before the first file goes: when this copy is cut, the next one knows what has changed since it began.
   if (mark.was === undefined) await mark.write(now)
   const to = await job.to.openArtifacts(target.uri)
-  const there = target.fresh ? [] : await listAll(to, target.path, { signal })
+  const there = target.fresh ? [] : await listAll(to, target.path, { signal, onUnfit: () => {} })
   const sizes = new Map(there.map(({ path, size }) => [path, size]))
   const at = (path: string) => (target.path === '' ? path : `${target.path}/${path}`)
+  const check = (path: string) => to.checkWritable?.(at(path))
+  const files = onUnfit ? listing.files.filter(({ path }) => isFit(path, check, onUnfit)) : listing.files
   let sent = 0
 
   const isThere = (file: SourceFile, size = file.size): boolean =>

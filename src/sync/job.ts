@@ -12,12 +12,12 @@ export interface SyncTally {
 }
 
 /** What kinds of things a copy is made of. */
-export type SyncKind = 'experiment' | 'run' | 'logged model' | 'registered model' | 'model version'
+export type SyncKind = 'experiment' | 'run' | 'file' | 'logged model' | 'registered model' | 'model version'
 
 /** Something that was not copied, or not whole. */
 export interface SyncFailure {
   readonly what: SyncKind
-  /** Its id or name in the source. */
+  /** Its id or name in the source; of a file, the id of its run and its path: `<run id>/<path>`. */
   readonly id: string
   readonly error: CairnError
 }
@@ -89,6 +89,7 @@ export interface Job {
   keep(sentence: string): void
   /** Does the work on one thing; when it fails the others go on, unless the target or source is out of reach. */
   guard(what: SyncKind, id: string, work: () => Promise<void>): Promise<void>
+  fail(what: SyncKind, id: string, error: CairnError): void
   hasFailed(what: SyncKind, id: string): boolean
   mapped(kind: 'runIds' | 'modelIds', from: string, to: string): void
   /** More things to do. */
@@ -149,6 +150,7 @@ export function job(from: Side, to: Side, options: CopyRules): Job {
         failed.push({ what, id, error })
       }
     },
+    fail: (what, id, error) => void failed.push({ what, id, error }),
     hasFailed: (what, id) => failed.some((failure) => failure.what === what && failure.id === id),
     mapped(kind, source, target) {
       // What is made up is nobody's id.

@@ -55,6 +55,9 @@ async function ofRun(job: Job, id: string, place: string, { runs }: Plans): Prom
   if (!runs.has(id))
     throw new NotFoundError(`Its run ${id} is not among those copied; a deleted one is with deleted: true`)
   if (job.hasFailed('run', id)) throw new NotFoundError(`Its run ${id} was not copied`)
+  const below = path === '' ? `${id}/` : `${id}/${path}/`
+  const lost = job.result.failed.find((failure) => failure.what === 'file' && failure.id.startsWith(below))
+  if (lost) throw lost.error
   const { run } = await runs.ensure(id)
   return { source: joined(run.info.artifact_uri ?? '', path), run_id: run.info.run_id }
 }

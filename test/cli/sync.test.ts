@@ -64,8 +64,20 @@ describe('cairn-ml sync', () => {
     server.faults.add({ on: 'createRun', status: 400, body: '{"error_code":"INVALID_PARAMETER_VALUE","message":"no"}' })
     const { code, out } = await cairn('sync', store, '--to', server.url)
     expect(code).toBe(1)
-    expect(out).toContain(`NOT COPIED  run ${runId}: no\n`)
+    expect(out).toMatch(new RegExp(`NOT COPIED {2}run ${runId}: no\n.*run it again to go on\\.$`))
     expect((await cairn('sync', store, '--to', server.url)).code).toBe(0)
+  })
+
+  it('does not say to run it again for a file that no server takes', async () => {
+    const path = join(tempDir(), 'mlruns')
+    await using client = createClient({ trackingUri: path })
+    const made = await client.startRun({})
+    await made.logText('x', 'acc 100%ab.txt')
+    await made.end()
+    await using server = await startTestServer()
+    const { code, out } = await cairn('sync', path, '--to', server.url)
+    expect(code).toBe(1)
+    expect(out).toMatch(/\nNOT COPIED {2}file [0-9a-f]{32}\/acc 100%ab\.txt: .*; rename it\nAll else was copied\.$/)
   })
 
   it('ends with 1 when there is nothing to copy from', async () => {

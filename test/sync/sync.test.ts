@@ -303,7 +303,10 @@ it('a run that fails stops no other, and is told', async () => {
   expect(runs.same + runs.changed).toBe(2)
 })
 
-it('a run with a file that no server takes is copied but for its files, and told', async () => {
+it.each([
+  ['not#fine.txt', 'it contains "#"'],
+  ['acc 100%ab.txt', 'it contains "%ab"'],
+])('a run with a file that no server takes (%s) is copied but for that file, and told', async (name, why) => {
   const dir = tempDir()
   const path = join(dir, 'mlruns')
   await using client = clientOf(path, dir)
@@ -311,17 +314,47 @@ it('a run with a file that no server takes is copied but for its files, and told
   run.logMetric('loss', 1)
   await run.logText('x', 'fine.txt')
   await run.end()
-  writeFileSync(join(path, '0', run.runId, 'artifacts', 'not#fine.txt'), 'x')
+  const file = join(path, '0', run.runId, 'artifacts', name)
+  writeFileSync(file, 'x')
   await using server = await startTestServer()
-  for (const points of [1, 0]) {
+  await using target = clientOf(server.url, tempDir())
+  for (const files of [1, 0]) {
     const result = await source.sync(path, { to: server.url })
-    expect(result).toMatchObject({ points, failed: [{ what: 'run', id: run.runId }] })
-    expect(result.failed[0]?.error.message).toContain('not#fine.txt')
-    await using target = clientOf(server.url, tempDir())
-    expect((await target.getRun(result.runIds[run.runId] ?? '')).data.params).toEqual({ a: '1' })
+    expect(result).toMatchObject({ points: files, files, failed: [{ what: 'file', id: `${run.runId}/${name}` }] })
+    expect(result.failed).toHaveLength(1)
+    expect(result.failed[0]?.error.message).toContain(why)
+    const id = result.runIds[run.runId] ?? ''
+    expect(await target.getRun(id)).toMatchObject({ info: { status: 'FINISHED' }, data: { params: { a: '1' } } })
+    expect(await target.listArtifacts(id)).toMatchObject([{ path: 'fine.txt' }])
   }
-  rmSync(join(path, '0', run.runId, 'artifacts', 'not#fine.txt'))
-  expect(await source.sync(path, { to: server.url })).toMatchObject({ files: 1, failed: [] })
+  rmSync(file)
+  expect(await source.sync(path, { to: server.url })).toMatchObject({ files: 0, failed: [] })
+  const seen = server.requests.length
+  expect(await source.sync(path, { to: server.url })).toMatchObject({ runs: { same: 1 }, failed: [] })
+  expect(writes(server.requests.slice(seen))).toEqual([])
+  // One that comes later is told, too.
+  writeFileSync(file, 'x')
+  expect((await source.sync(path, { to: server.url })).failed).toHaveLength(1)
+})
+
+it('a version whose files are not all copied is told, and not registered', async () => {
+  const dir = tempDir()
+  const path = join(dir, 'mlruns')
+  await using client = clientOf(path, dir)
+  const run = await client.startRun({})
+  for (const folder of ['whole', 'holed']) {
+    await run.logText('flavors: {}\n', `${folder}/MLmodel`)
+    await client.registerModel(`runs:/${run.runId}/${folder}`, folder)
+  }
+  await run.end()
+  writeFileSync(join(path, '0', run.runId, 'artifacts', 'holed', '100%ab.txt'), 'x')
+  await using server = await startTestServer()
+  const { failed, modelVersions } = await source.sync(path, { to: server.url })
+  expect(modelVersions.added).toBe(1)
+  expect(failed.map(({ what, id }) => [what, id])).toEqual([
+    ['file', `${run.runId}/holed/100%ab.txt`],
+    ['model version', 'holed/1'],
+  ])
 })
 
 it('a source that is not there, and a store into itself, are errors', async () => {
