@@ -13,8 +13,8 @@ export interface VersionSource {
 }
 
 /** Whether a version comes from what is copied. */
-export const comesFrom = ({ run_id, model_id }: WireModelVersion, { runs, models }: Plans): boolean =>
-  runs.has(run_id ?? '') || models.has(model_id ?? '')
+export const comesFrom = ({ run_id, model_id, source = '' }: WireModelVersion, plans: Plans): boolean =>
+  plans.runs.has(run_id || (runHolding(source, plans) ?? '')) || plans.models.has(model_id ?? '')
 
 /** Finds the copy of the files that a version is made of. */
 export async function sourceAt(job: Job, version: WireModelVersion, plans: Plans): Promise<VersionSource> {
@@ -24,13 +24,19 @@ export async function sourceAt(job: Job, version: WireModelVersion, plans: Plans
   const place = asked.artifact_uri || source
   const modelId = version.model_id || idIn(place) || idIn(source)
   if (modelId) return ofModel(job, modelId, plans)
-  const runId = version.run_id || (isRunsUri(place) ? parseRunsUri(place).runId : undefined)
+  const runId = version.run_id || runHolding(place, plans)
   const inRun = runId === undefined ? undefined : await ofRun(job, runId, place, plans)
   if (inRun) return inRun
   if (!isLocal(place) && !/^(?:models|runs|mlflow-artifacts):/i.test(place)) return { source: place }
   throw new InvalidParameterError(
     `The files of version ${number} of ${JSON.stringify(name)} lie at ${place}, in none of the runs and models copied; log the model in a run, or copy the run too`,
   )
+}
+
+/** The run that a place belongs to, where a version does not say it: named in it, or one of those copied. */
+function runHolding(place: string, { runs }: Plans): string | undefined {
+  if (isRunsUri(place)) return parseRunsUri(place).runId
+  return runs.runs.find(({ info }) => pathBelow(info.artifact_uri, place) !== undefined)?.id
 }
 
 function idIn(uri: string): string | undefined {
@@ -64,8 +70,12 @@ async function ofRun(job: Job, id: string, place: string, { runs }: Plans): Prom
 
 async function pathIn(job: Job, runId: string, place: string): Promise<string | undefined> {
   const { run } = await job.from.transport.call('getRun', { run_id: runId }, { signal: job.signal })
+  return pathBelow(run.info.artifact_uri, place)
+}
+
+function pathBelow(base: string | undefined, place: string): string | undefined {
   const plain = (uri: string): string => (isLocal(uri) ? localPath(uri) : uri).replace(/\/+$/, '')
-  const [root, at] = [plain(run.info.artifact_uri ?? ''), plain(place)]
+  const [root, at] = [plain(base ?? ''), plain(place)]
   if (root === '') return undefined
   if (at === root) return ''
   return at.startsWith(`${root}/`) ? at.slice(root.length + 1) : undefined

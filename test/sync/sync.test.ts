@@ -337,6 +337,33 @@ it.each([
   expect((await source.sync(path, { to: server.url })).failed).toHaveLength(1)
 })
 
+it('a version that does not name its run comes with the run in whose artifacts its files lie', async () => {
+  const dir = tempDir()
+  const path = join(dir, 'mlruns')
+  await using client = clientOf(path, dir)
+  const run = await client.startRun({})
+  for (const folder of ['old', 'other']) {
+    await run.logText('flavors: {}\n', `${folder}/MLmodel`)
+    await client.registerModel(`runs:/${run.runId}/${folder}`, 'named')
+  }
+  await run.end()
+  for (const number of [1, 2]) {
+    const file = join(path, 'models', 'named', `version-${number}`, 'meta.yaml')
+    const written = readFileSync(file, 'utf8').replace(/^run_id: .*$/m, "run_id: ''")
+    // Beside the artifacts of the run, and not in them.
+    writeFileSync(file, written.replaceAll('/artifacts/other', '/artifacts2/other'))
+  }
+  await using server = await startTestServer()
+  for (const runIds of [undefined, [run.runId]]) {
+    const result = await client.sync(path, { to: server.url, runIds })
+    const lost = result.failed.map(({ what, id }) => [what, id])
+    expect(lost).toEqual(runIds ? [] : [['model version', 'named/2']])
+    await using target = clientOf(server.url, tempDir())
+    const { runId, artifactUri } = (await target.getRun(result.runIds[run.runId] ?? '')).info
+    expect(await target.searchModelVersions()).toMatchObject([{ runId, source: `${artifactUri}/old` }])
+  }
+})
+
 it('a version whose files are not all copied is told, and not registered', async () => {
   const dir = tempDir()
   const path = join(dir, 'mlruns')
