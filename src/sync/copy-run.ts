@@ -5,7 +5,7 @@ import { copyFiles, type Listing, listing, shown } from './files.js'
 import type { Job } from './job.js'
 import { isUnknown } from './list.js'
 import type { Plans } from './logged-models.js'
-import { copied, differing, FILES, fingerprint, type Pair, STATE, textOf } from './marks.js'
+import { copied, differing, FILES, fingerprint, type Pair, STATE } from './marks.js'
 import { copyPoints, ownersOf } from './points.js'
 import { type PlannedRun, stateOf } from './runs.js'
 import { placeOf } from './side.js'
@@ -60,9 +60,11 @@ export async function copyRun(job: Job, plans: Plans, { id, info, known }: Plann
       fresh,
       renames: { ids: new Map([[id, run_id]]), place: [run.info.artifact_uri ?? '', target.info.artifact_uri ?? ''] },
       mark: {
-        was: textOf(target.data.tags, FILES),
+        key: FILES,
+        from: { id, tags: run.data.tags },
+        to: { id: run_id, tags: target.data.tags },
         state: [status, end_time, run.data.params, run.data.metrics],
-        write: (value) => transport.call('setTag', { run_id, key: FILES, value }, call),
+        write: (key, value) => transport.call('setTag', { run_id, key, value }, call),
       },
       onUnfit(path, error) {
         unfit++

@@ -8,8 +8,9 @@ import { factsBehind } from '../disk/files.js'
 import { inStage } from '../disk/stage.js'
 import { IntegrityError } from '../errors.js'
 import type { Job } from './job.js'
-import { fingerprint } from './marks.js'
+import { fingerprint, type Pair, textOf, WRITTEN } from './marks.js'
 import { isMlModel, type Renames, renamedMlModel } from './mlmodel.js'
+import { isWritten, readWritten, withSpan } from './written.js'
 
 const AT_ONCE = 4
 const MLMODEL_BYTES = 1 << 24
@@ -47,10 +48,19 @@ export const shown = ({ files }: Listing) => files.map(({ path, size, mtimeMs })
 
 /** What is remembered at the target of the files it was sent. */
 export interface FilesMark {
-  readonly was: string | undefined
+  /** The tag of the target that holds it. */
+  readonly key: string
   /** What changes when files of the original may have, for a source that tells no times. */
   readonly state: unknown
-  write(value: string): Promise<unknown>
+  /** The two runs or models, with what stores remember in their tags. */
+  readonly from: Tagged
+  readonly to: Tagged
+  write(key: string, value: string): Promise<unknown>
+}
+
+interface Tagged {
+  readonly id: string
+  readonly tags: readonly Pair[]
 }
 
 interface Target {
@@ -67,15 +77,38 @@ interface Target {
 
 /**
  * The mark of a listing, and whether a file may have changed since the mark that is there. The time of the last change
- * counts, not that of the last writing: MLflow's client keeps the latter when it logs a file.
+ * counts, not that of the last writing: MLflow's client keeps the latter when it logs a file. What was copied from the
+ * target itself, and did not change since, is as it is there.
  */
-function compared({ uri, files }: Listing, { was, state }: FilesMark) {
+function compared({ uri, files }: Listing, { key, state, from, to }: FilesMark) {
+  const was = textOf(to.tags, key)
   if (!isLocal(uri)) {
     const now = `state:${fingerprint(state)}`
-    return { now, changed: () => was !== undefined && was !== now }
+    return { was, now, changed: () => was !== undefined && was !== now }
   }
-  const now = String(files.reduce((last, { ctimeMs = 0 }) => Math.max(last, ctimeMs), 0))
-  return { now, changed: ({ ctimeMs = 0 }: SourceFile) => was !== undefined && !(ctimeMs <= Number(was)) }
+  const written = readWritten(textOf(from.tags, WRITTEN), to.id)
+  const times = files.map(({ ctimeMs = 0 }) => ctimeMs).filter((time) => !isWritten(written, time))
+  // Another source may go by what was written here before.
+  const now = times.length === 0 ? (was ?? '0') : String(times.reduce((last, time) => Math.max(last, time), 0))
+  const isOld = (time: number) => time <= Number(was) || isWritten(written, time)
+  return { was, now, changed: ({ ctimeMs = 0 }: SourceFile) => was !== undefined && !isOld(ctimeMs) }
+}
+
+/**
+ * Remembers when this copy wrote files of a local store, unless another hand wrote there meanwhile: then they count as
+ * changed when they are copied back.
+ */
+async function remember(job: Job, sent: ReadonlyMap<string, number>, { uri, path, mark }: Target): Promise<void> {
+  if (sent.size === 0 || job.options.dryRun) return
+  let [first, last] = [Number.POSITIVE_INFINITY, 0]
+  for (const time of sent.values()) [first, last] = [Math.min(first, time), Math.max(last, time)]
+  const to = await job.to.openArtifacts(uri)
+  for (const { path: at, isDir } of await listAll(to, path, { signal: job.signal, onUnfit: () => {} })) {
+    const time = isDir ? undefined : (await factsBehind(placed(uri, at)))?.ctimeMs
+    if (time !== undefined && time >= first && time <= last && sent.get(at) !== time) return
+    if (sent.has(at) && sent.get(at) !== time) return
+  }
+  await mark.write(WRITTEN, withSpan(readWritten(textOf(mark.to.tags, WRITTEN), mark.from.id), [first, last]))
 }
 
 /**
@@ -87,9 +120,9 @@ export async function copyFiles(job: Job, listing: Listing, target: Target): Pro
   if (listing.files.length === 0) return 0
   const { signal } = job
   const { mark, onUnfit } = target
-  const { now, changed } = compared(listing, mark)
+  const { was, now, changed } = compared(listing, mark)
   // Before the first file goes: when this copy is cut, the next one knows what has changed since it began.
-  if (mark.was === undefined) await mark.write(now)
+  if (was === undefined) await mark.write(mark.key, now)
   const to = await job.to.openArtifacts(target.uri)
   const there = target.fresh ? [] : await listAll(to, target.path, { signal, onUnfit: () => {} })
   const sizes = new Map(there.map(({ path, size }) => [path, size]))
@@ -97,6 +130,15 @@ export async function copyFiles(job: Job, listing: Listing, target: Target): Pro
   const check = (path: string) => to.checkWritable?.(at(path))
   const files = onUnfit ? listing.files.filter(({ path }) => isFit(path, check, onUnfit)) : listing.files
   let sent = 0
+  /** When each was written, where the target is a folder of this machine. */
+  const written = new Map<string, number>()
+  const wrote = async (path: string, size: number): Promise<void> => {
+    sent++
+    job.file(size)
+    const facts =
+      isLocal(target.uri) && !job.options.dryRun ? await factsBehind(placed(target.uri, at(path))) : undefined
+    if (facts) written.set(at(path), facts.ctimeMs)
+  }
 
   const isThere = (file: SourceFile, size = file.size): boolean =>
     sizes.has(at(file.path)) && sizes.get(at(file.path)) === size && !changed(file)
@@ -107,8 +149,7 @@ export async function copyFiles(job: Job, listing: Listing, target: Target): Pro
     if (isThere(file)) return
     if (isLocal(uri)) await upload(to, [{ path: at(path), file: placed(uri, path) }], '', { signal })
     else if (!job.options.dryRun) await throughDisk(path, size)
-    sent++
-    job.file(size ?? 0)
+    await wrote(path, size ?? 0)
   }
 
   const throughDisk = (path: string, size: number | undefined) =>
@@ -129,8 +170,7 @@ export async function copyFiles(job: Job, listing: Listing, target: Target): Pro
     const data = new Blob([renamedMlModel(text, target.renames)])
     if (isThere(file, data.size)) return
     await to.write(at(path), data, { signal })
-    sent++
-    job.file(data.size)
+    await wrote(path, data.size)
   }
 
   const isLast = ({ path }: ArtifactFile) => isMlModel(path)
@@ -141,6 +181,7 @@ export async function copyFiles(job: Job, listing: Listing, target: Target): Pro
     signal,
   )
   await eachLimited(files.filter(isLast), AT_ONCE, send, signal)
-  if (mark.was !== undefined && mark.was !== now) await mark.write(now)
+  if (was !== undefined && was !== now) await mark.write(mark.key, now)
+  await remember(job, written, target)
   return sent
 }

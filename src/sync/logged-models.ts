@@ -22,7 +22,7 @@ export interface ModelCopy {
   readonly runId: string | undefined
   readonly fresh: boolean
   /** The mark of its files, and where it is kept. */
-  readonly filesMark: Pick<FilesMark, 'was' | 'write'>
+  readonly filesMark: Pick<FilesMark, 'key' | 'to' | 'write'>
 }
 
 interface PlannedModel {
@@ -122,9 +122,10 @@ async function make(
     const artifactUri = await placeOf(job.to, model.info.artifact_uri, home)
     const { model_id, tags } = model.info
     const filesMark = {
-      was: textOf(tags, FILES),
-      write: (value: string) =>
-        job.to.transport.call('setLoggedModelTags', { model_id, tags: [{ key: FILES, value }] }, call),
+      key: FILES,
+      to: { id: model_id, tags },
+      write: (key: string, value: string) =>
+        job.to.transport.call('setLoggedModelTags', { model_id, tags: [{ key, value }] }, call),
     }
     return { model, artifactUri, path: '', runId, fresh, filesMark }
   }
@@ -149,10 +150,10 @@ async function make(
     const home = [run.info.experiment_id, run.info.run_id, 'artifacts']
     const artifactUri = await placeOf(job.to, run.info.artifact_uri, home)
     const { run_id } = run.info
-    const key = `${FILES}.${info.model_id}`
     const filesMark = {
-      was: textOf(run.data.tags, key),
-      write: (value: string) => job.to.transport.call('setTag', { run_id, key, value }, call),
+      key: `${FILES}.${info.model_id}`,
+      to: { id: run_id, tags: run.data.tags },
+      write: (key: string, value: string) => job.to.transport.call('setTag', { run_id, key, value }, call),
     }
     return { model: undefined, artifactUri, path: folder, runId, fresh, filesMark }
   }
@@ -191,7 +192,7 @@ async function copyModel(
     path,
     fresh: fresh && model !== undefined,
     renames,
-    mark: { ...copy.filesMark, state: written },
+    mark: { ...copy.filesMark, from: { id, tags: info.tags }, state: written },
   })
   if (model) changes += await finish(job, source, model, state)
   else if (runId !== undefined) changes += await tellRun(job, { listing: found, renames, runId, path })

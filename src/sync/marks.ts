@@ -7,6 +7,8 @@ export const SOURCE = 'cairn.sync.source'
 export const STATE = 'cairn.sync.state'
 /** The tag that says up to when, or in which state of the original, all files were sent or found of the same size. */
 export const FILES = 'cairn.sync.files'
+/** The tag that says which files a copy wrote in a local store, and when: copied back, they are no changes. */
+export const WRITTEN = 'cairn.sync.written'
 /** The tag with the original's creation time in epoch milliseconds, where a server sets its own. */
 export const CREATED = 'cairn.sync.created'
 

@@ -82,6 +82,36 @@ describe('a file that changed and has the size it had', () => {
     expect(await read(target, runIds[run.runId])).toBe('their')
   })
 
+  it('is not sent back as the copy wrote it, and is when it or another was changed there', async () => {
+    await using at = await stand()
+    const { path, source, run, target: client, to: server } = at
+    await run.logModel({ weights: { age: 2 } }, { name: 'model', params: { own: 1 } })
+    await run.end()
+    const { runIds } = await source.sync(path, { to: server })
+    const there = runIds[run.runId] ?? ''
+    const back = join(tempDir(), 'back')
+    const second = await client.sync(server, { to: back })
+    expect(second).toMatchObject({ failed: [] })
+    const sendBack = () => client.sync(back, { to: server })
+    expect(await sendBack()).toMatchObject({ files: 0, failed: [] })
+    expect(await sendBack()).toMatchObject({ files: 0, failed: [] })
+    // Nor does the first store send what it sent before, or keep what changed in it meanwhile.
+    expect(await source.sync(path, { to: server })).toMatchObject({ files: 0, failed: [] })
+    const files = join(back, '0', second.runIds[there] ?? '', 'artifacts')
+    logOlder(join(files, 'w.bin'), 'again')
+    expect(await sendBack()).toMatchObject({ files: 1, failed: [] })
+    expect(await read(client, there)).toBe('again')
+    expect(await sendBack()).toMatchObject({ files: 0 })
+    // What was changed by hand before a copy wrote beside it is no work of the copy.
+    logOlder(join(files, 'w.bin'), 'third')
+    const place = `${server}/api/2.0/mlflow-artifacts/artifacts/0/${there}/artifacts/more.txt`
+    expect((await fetch(place, { method: 'PUT', body: 'more' })).status).toBe(200)
+    expect(await client.sync(server, { to: back })).toMatchObject({ files: 1, failed: [] })
+    const sent = await sendBack()
+    expect(sent.failed).toEqual([])
+    expect([sent.files, await read(client, there)]).toEqual([1, 'third'])
+  })
+
   it('comes from a server when something else of its run changed, too; else nothing is read', async () => {
     await using at = await stand()
     const { target: source, server, to: from } = at
