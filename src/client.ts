@@ -130,9 +130,10 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
     rules,
   })
   const { impatient } = parts
-  const starting = mayBeOffline ? experiments(impatient.transport) : experimentVerbs
+  const startTransport = mayBeOffline ? impatient.transport : tracking
+  const starting = mayBeOffline ? experiments(startTransport) : experimentVerbs
   const startVerbs = mayBeOffline
-    ? runs({ transport: impatient.transport, experiments: starting, defaultExperimentIds: () => [], rules })
+    ? runs({ transport: startTransport, experiments: starting, defaultExperimentIds: () => [], rules })
     : runVerbs
   const user = () => settings.user ?? systemUser()
   const ownRegistry = registry({ transport: backends.registry.transport, tracking, user })
@@ -213,6 +214,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
         {
           experiments: starting,
           runs: startVerbs,
+          server: backends.tracking.local ? undefined : startTransport,
           rules,
           chosen: inUse.chosen,
           current: inUse.current,

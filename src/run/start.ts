@@ -8,6 +8,7 @@ import { type Experiments, ensureExperiment, requireActive } from '../tracking/e
 import type { Runs } from '../tracking/runs.js'
 import { present, type TextRules, tagText } from '../tracking/values.js'
 import { OPERATION_TAG } from '../transport/aftermath.js'
+import type { CallOptions, Transport } from '../transport/transport.js'
 
 /** How a run starts. */
 export interface StartRunOptions {
@@ -40,6 +41,8 @@ export interface StartDeps {
   readonly current: () => Promise<Experiment | undefined>
   /** Whether a run is one that goes on in this process. */
   readonly isOpen: (runId: string) => boolean
+  /** The way to the server; undefined for a store of this machine. */
+  readonly server: (() => Promise<Transport>) | undefined
   readonly user: string | undefined
   /** More tags of the environment's; undefined when what it says cannot be read. */
   readonly runContext: Readonly<Record<string, unknown>> | undefined
@@ -118,13 +121,25 @@ async function resume(deps: StartDeps, options: StartRunOptions, runId: string):
     throw new InvalidParameterError(
       `The run ${runId} belongs to experiment ${before.info.experimentId}, but ${JSON.stringify(set.name)} (${set.experimentId}) is set`,
     )
-  // Also of one that runs: who may not write to it learns of it here, and not when the first flush is over.
-  await runs.updateRun(runId, { status: 'RUNNING', endTime: before.info.endTime, runName, signal })
+  // Several processes may log to a run that goes on: the one that made it ends it, perhaps just now.
+  const owned = before.info.status !== 'RUNNING'
+  const again = owned ? ({ status: 'RUNNING', endTime: before.info.endTime } as const) : {}
+  if (owned || runName !== undefined) await runs.updateRun(runId, { ...again, runName, signal })
+  else await checkWritable(deps, runId, { signal })
   const tags = { ...options.tags, ...note(options) }
   if (Object.keys(tags).length > 0) await runs.logBatch(runId, { tags }, { signal })
-  // Several processes may log to a run that goes on: the one that made it ends it.
-  const owned = before.info.status !== 'RUNNING'
   return { data: await runs.getRun(runId, { signal }), owned }
+}
+
+/** Who may not write to a run learns of it at its start, and not when the first flush is over: an empty batch is refused as any. */
+async function checkWritable({ server }: StartDeps, runId: string, options: CallOptions): Promise<void> {
+  const transport = await server?.()
+  await transport
+    ?.call('logBatch', { run_id: runId, metrics: [], params: [], tags: [] }, options)
+    .catch((error: unknown) => {
+      // Who is told that it is empty has been let in.
+      if (!(error instanceof InvalidParameterError)) throw error
+    })
 }
 
 /** Who runs what, and what the environment says, as Python's client tags runs and logged models (`mlflow/tracking/context`). */

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { proxied } from '../../src/artifacts/proxied.js'
 import { PermissionDeniedError, ProtocolError, UnauthenticatedError } from '../../src/errors.js'
 import { type SenderOptions, sender } from '../../src/http/send.js'
+import { createClient } from '../../src/index.js'
 import { httpTransport } from '../../src/transport/http.js'
 import { withRetry } from '../../src/transport/retry.js'
 import { bytesOf } from '../contract/artifact-store.js'
@@ -79,6 +80,19 @@ describe.skipIf(!available('latest'))('a server with basic authentication', () =
     const forbidden = await rejection(reader.call('deleteExperiment', { experiment_id }))
     expect(forbidden).toBeInstanceOf(PermissionDeniedError)
     expect(forbidden.message).toContain('a text: "Permission denied": the user who asks lacks the permission')
+
+    const owner = createClient({ trackingUri: server.url, auth: { username: 'admin', password: 'a-test-passphrase' } })
+    const run = await owner.startRun({ experimentId: experiment_id })
+    const other = createClient({ trackingUri: server.url, auth: { username: 'reader', password: 'a long password' } })
+    for (const runName of [undefined, 'taken'])
+      await expect(other.startRun({ runId: run.runId, runName })).rejects.toThrow(PermissionDeniedError)
+    const again = await owner.startRun({ runId: run.runId })
+    again.logParam('p', 1)
+    await again.end()
+    await run.end()
+    await expect(other.startRun({ runId: run.runId })).rejects.toThrow(PermissionDeniedError)
+    expect(await other.getRun(run.runId)).toMatchObject({ info: { status: 'FINISHED' }, data: { params: { p: '1' } } })
+    await Promise.all([owner.close(), other.close()])
   })
 })
 
