@@ -117,7 +117,6 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
   })
   /** Where in the log the steps stand that nobody logged: the run's making, links to models and its end. */
   const chores: number[] = []
-  let choresStraight = 0
   let takenUpAs: string | undefined
   const leaving = new AbortController()
 
@@ -144,21 +143,26 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     return undefined
   }
 
-  const settled = deliverer.finished.then(() => loss.settle(inLog()))
+  const settled = deliverer.finished.then(() => loss.settle(standing().spooled))
 
-  /** How many entries of those that were logged wait in the log. */
-  function inLog(): number {
-    const { inFlight, delivered, refused } = deliverer.progress
+  /** Of what was logged and the log has taken, each entry counted once, while the deliverer counts chores as well. */
+  function standing() {
+    const { progress } = deliverer
+    const done = choresDone()
     const { points, steps } = log.written
-    return Math.max(0, points + steps - delivered - refused - inFlight - (chores.length - choresDone()))
+    const left = Math.max(0, points + steps - progress.delivered - progress.refused - (chores.length - done))
+    // What is answered is in flight still, for a moment.
+    const inFlight = Math.min(progress.inFlight, left)
+    return {
+      ...{ left, inFlight, spooled: left - inFlight },
+      delivered: progress.delivered - (done - progress.refusedChores),
+      refused: progress.refused - progress.refusedChores,
+    }
   }
 
   /** Notes in its turn what nobody logged. */
   function chore(step: CallStep, within = (act: () => void) => act()): void | Promise<void> {
-    if (write('steps', () => within(() => log.steps([step]))))
-      return straight.call(step).then(() => {
-        choresStraight++
-      })
+    if (write('steps', () => within(() => log.steps([step])))) return straight.call(step)
     chores.push(log.written.steps - 1)
   }
 
@@ -243,15 +247,16 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
       if (loss.count === undefined) deliverer.untilNow(log.written, loss.isGone ? Math.min(CLEAR_MS, leftMs) : leftMs)
     },
     stats(buffer) {
-      const { inFlight, delivered, refused, refusedChores, retried, lastDeliveredAt } = deliverer.progress
+      const { inFlight, delivered, refused, spooled } = standing()
+      const { retried, lastDeliveredAt } = deliverer.progress
       const times = [lastDeliveredAt, straight.lastAt].filter((time) => time !== undefined)
       return {
         queued: buffer.queued,
         inFlight: buffer.inFlight + inFlight,
-        delivered: delivered + straight.arrived - (choresDone() - refusedChores) - choresStraight,
+        delivered: delivered + straight.arrived,
         retried: buffer.retried + retried,
-        spooled: loss.count === undefined ? inLog() : 0,
-        refused: buffer.refused + refused - refusedChores + (loss.count ?? 0),
+        spooled: loss.count === undefined ? spooled : 0,
+        refused: buffer.refused + refused + (loss.count ?? 0),
         lastDeliveredAt: times.length === 0 ? undefined : Math.max(...times),
       }
     },
@@ -265,7 +270,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
       return deliverer.progress.refusedChores > 0
     },
     get kept() {
-      return loss.isGone ? 0 : inLog() + deliverer.progress.inFlight
+      return loss.isGone ? 0 : standing().left
     },
     get remedy() {
       return loss.isGone ? undefined : 'kept on disk for the next process of Cairn here, or for npx cairn-ml sync'
@@ -303,7 +308,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
       // Barred before, say: it gets a last chance.
       if (log.waiting > 0) write('points', log.pour)
       shut()
-      loss.settle(inLog())
+      loss.settle(standing().spooled)
       if (log.waiting === 0 && deliverer.isDone(log.written)) folder.drop()
     },
     async stop() {

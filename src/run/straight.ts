@@ -2,7 +2,7 @@ import type { Batch } from '../core/batch.js'
 import { IntegrityError, UnavailableError } from '../errors.js'
 import type { CarryOptions, Courier } from '../spool/courier.js'
 import { asError } from '../spool/failures.js'
-import type { Step } from '../spool/steps.js'
+import { isChore, type Step } from '../spool/steps.js'
 
 /** A step that goes as a call of its own. */
 export type CallStep = Extract<Step, { readonly call: string }>
@@ -22,7 +22,7 @@ export interface StraightWay {
   /** Both reject with the reason when it has not arrived. */
   batch(batch: Batch): Promise<void>
   call(step: CallStep): Promise<void>
-  /** So many entries have arrived this way, the last of them at that time. */
+  /** So much of what was logged has arrived this way, the last of it at that time. */
   readonly arrived: number
   readonly lastAt: number | undefined
 }
@@ -44,8 +44,7 @@ export function straightWay({ courier, runId, isBehind, lostWith }: StraightOpti
   }
 
   async function send(
-    steps: number,
-    points: number,
+    { steps, logged }: { readonly steps: number; readonly logged: number },
     act: (way: Courier, id: string, options: CarryOptions) => Promise<void>,
   ): Promise<void> {
     const options = { again: false, signal: AbortSignal.timeout(LIMIT_MS) }
@@ -56,16 +55,19 @@ export function straightWay({ courier, runId, isBehind, lostWith }: StraightOpti
     } catch (error) {
       throw asError(error)
     }
-    arrived += points + steps
+    arrived += logged
     lastAt = Date.now()
   }
 
   return {
     batch(batch) {
       const steps = batch.params.length + batch.tags.length
-      return send(steps, batch.metrics.length, (way, id, options) => way.batch(id, batch, options))
+      return send({ steps, logged: steps + batch.metrics.length }, (way, id, options) => way.batch(id, batch, options))
     },
-    call: ({ call, input }) => send(1, 0, (way, id, options) => way.call(id, call, input, options)),
+    call(step) {
+      const { call, input } = step
+      return send({ steps: 1, logged: isChore(step) ? 0 : 1 }, (way, id, options) => way.call(id, call, input, options))
+    },
     get arrived() {
       return arrived
     },

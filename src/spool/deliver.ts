@@ -222,7 +222,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
 
   function concludeIfDone(): void {
     // As it was before the log was last read: what came between that and its end is not read yet.
-    if (!isClosed || !work.isEmpty || out.entries > 0) return
+    if (!isClosed || !work.isEmpty || out.points + out.steps > 0) return
     if (tail.damaged > 0) watch.onDamaged?.(tail.damaged)
     over = true
     leave()

@@ -5,6 +5,7 @@ import type { Written } from './log.js'
 export interface Progress {
   /** Taken by the log. */
   readonly logged: number
+  /** Without what nobody logged. */
   readonly inFlight: number
   readonly delivered: number
   readonly refused: number

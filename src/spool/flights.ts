@@ -1,10 +1,11 @@
 import type { Parcel } from './backlog.js'
 import { keptFor } from './kept.js'
+import { isChore } from './steps.js'
 
 /** The requests of one run that are on their way, counted. */
 export interface Flights {
-  /** Requests with points, requests with steps, and the entries and files in all of them. */
-  readonly out: { readonly points: number; readonly steps: number; readonly entries: number; readonly files: number }
+  /** Requests with points, requests with steps, and in all of them what was logged, what nobody logged, and files. */
+  readonly out: Readonly<Record<'points' | 'steps' | 'entries' | 'chores' | 'files', number>>
   /** Counts one in, and answers what counts it out again. */
   begin(parcel: Parcel): Flight
 }
@@ -16,14 +17,16 @@ export interface Flight {
 
 /** None yet, of the folder's run. */
 export function flights(dir: string): Flights {
-  const out = { points: 0, steps: 0, entries: 0, files: 0 }
+  const out = { points: 0, steps: 0, entries: 0, chores: 0, files: 0 }
   return {
     out,
     begin({ stretch, steps }) {
       const files = keptFor(dir, steps).length
+      const chores = steps.filter(isChore).length
       const count = (sign: 1 | -1) => {
         out[stretch.lane] += sign
-        out.entries += sign * stretch.count
+        out.entries += sign * (stretch.count - chores)
+        out.chores += sign * chores
         out.files += sign * files
       }
       count(1)

@@ -56,7 +56,8 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
   )
 
   const inHand = () => waiting.reduce((sum, delivery) => sum + countOf(delivery), current ? countOf(current) : 0)
-  const open = () => ring.size + (way?.waiting ?? 0) + entries.length + inHand()
+  const logged = () => entries.reduce((sum, { kind }) => sum + (kind === 'linkModel' ? 0 : 1), 0)
+  const open = () => ring.size + (way?.waiting ?? 0) + logged() + inHand()
   const inFlight = () => (current ? countOf(current) : 0)
   /** Whether something waits that was not begun. */
   const hasMore = () => ring.size > 0 || entries.length > 0 || (way !== undefined && way.waiting > 0)

@@ -136,3 +136,44 @@ it('a server without logged models is not asked to link one, and takes the point
   expect(linkings(server)).toEqual([])
   expect((await client.getRun(run.runId)).data.metrics).toEqual({ acc: 1 })
 })
+
+it('stats counts what was logged once at every moment, and never what makes, links and ends the run', async () => {
+  const place = await served()
+  const { faults } = place.server
+  const model = await newModel(place)
+  faults.add({ status: 503, times: 3 })
+  const client = clientAt(place)
+  const run = await client.startRun()
+  let logged = 0
+  const wrong: object[] = []
+  const seen = new Set<string>()
+  function look(): void {
+    const { queued, inFlight, delivered, spooled, refused } = run.stats()
+    const counts = { queued, inFlight, delivered, spooled, refused }
+    for (const [name, count] of Object.entries(counts)) if (count > 0) seen.add(name)
+    const isWhole = Object.values(counts).every((count) => count >= 0)
+    if (!isWhole || queued + inFlight + delivered + spooled + refused !== logged) wrong.push({ logged, ...counts })
+  }
+  for (const event of ['retry', 'refused', 'spooled', 'recovered'] as const) client.on(event, look)
+  let isOver = false
+  const watching = (async () => {
+    for (; !isOver; await new Promise(setImmediate)) look()
+  })()
+  const body = '{"error_code":"INVALID_PARAMETER_VALUE","message":"no"}'
+  faults.add({ on: 'logBatch', status: 400, body, times: 3 })
+  for (const on of ['createRun', 'logInputs', 'updateRun'] as const) faults.add({ on, delayMs: 30 })
+  run.logParams({ a: 1, b: 2 })
+  logged += 2
+  for (let step = 0; step < 5; step++) {
+    run.logMetric('acc', step, { step, modelId: model })
+    logged++
+  }
+  await run.flush().catch(() => {})
+  await run.end()
+  isOver = true
+  await watching
+  look()
+  expect(wrong).toEqual([])
+  expect([...seen]).toEqual(expect.arrayContaining(['delivered', 'inFlight', 'refused', 'spooled']))
+  expect((await client.searchRuns())[0]).toMatchObject({ info: { status: 'FINISHED' }, inputs: { modelInputs: [{}] } })
+})
