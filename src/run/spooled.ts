@@ -162,7 +162,8 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
 
   /** Notes in its turn what nobody logged. */
   function chore(step: CallStep, within = (act: () => void) => act()): void | Promise<void> {
-    if (write('steps', () => within(() => log.steps([step])))) return straight.call(step)
+    const failure = write('steps', () => within(() => log.steps([step])))
+    if (failure) return straight.call(step, failure)
     chores.push(log.written.steps - 1)
   }
 
@@ -170,14 +171,15 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     if ('linkModel' in delivery) return chore({ call: LINK_MODEL, input: { model_id: delivery.linkModel } })
     if ('deleteTag' in delivery) {
       const step = { call: 'deleteTag', input: { key: delivery.deleteTag } }
-      return write('steps', () => log.steps([step])) && straight.call(step)
+      const failure = write('steps', () => log.steps([step]))
+      return failure && straight.call(step, failure)
     }
     const { metrics, params, tags } = delivery.batch
     const steps: Step[] = [...params.map((param) => ({ param })), ...tags.map((tag) => ({ tag }))]
     const noSteps = steps.length === 0 ? undefined : write('steps', () => log.steps(steps))
     const noPoints = noSteps ?? (metrics.length === 0 ? undefined : write('points', () => log.points(metrics)))
     if (noPoints === undefined) return undefined
-    return straight.batch(noSteps ? delivery.batch : { metrics, params: [], tags: [] })
+    return straight.batch(noSteps ? delivery.batch : { metrics, params: [], tags: [] }, noPoints)
   }
 
   /** Waits until the log is done with up to where it stands. */

@@ -1,5 +1,5 @@
 import type { Batch } from '../core/batch.js'
-import { IntegrityError, UnavailableError } from '../errors.js'
+import { type CairnError, IntegrityError, UnavailableError } from '../errors.js'
 import type { CarryOptions, Courier } from '../spool/courier.js'
 import { asError } from '../spool/failures.js'
 import { isChore, type Step } from '../spool/steps.js'
@@ -19,9 +19,9 @@ export interface StraightOptions {
 
 /** The way of what the disk does not take: to the server in one try, behind what waits on disk where the order counts. */
 export interface StraightWay {
-  /** Both reject with the reason when it has not arrived. */
-  batch(batch: Batch): Promise<void>
-  call(step: CallStep): Promise<void>
+  /** Both reject with the reason when it has not arrived; `failure` is why the disk does not take it. */
+  batch(batch: Batch, failure: CairnError): Promise<void>
+  call(step: CallStep, failure: CairnError): Promise<void>
   /** So much of what was logged has arrived this way, the last of it at that time. */
   readonly arrived: number
   readonly lastAt: number | undefined
@@ -34,22 +34,25 @@ export function straightWay({ courier, runId, isBehind, lostWith }: StraightOpti
   let arrived = 0
   let lastAt: number | undefined
 
-  function idOnServer(): string {
+  const notNow = (why: string, { message }: CairnError) =>
+    new UnavailableError(`${why}, and it cannot be kept on disk meanwhile: ${message}`)
+
+  function idOnServer(failure: CairnError): string {
     const id = runId()
     if (id !== undefined) return id
     const place = lostWith()
     if (place !== undefined)
       throw new IntegrityError(`The run is not made on its server: what was to make it was lost with ${place}`)
-    throw new UnavailableError('The run is not made on its server yet')
+    throw notNow('The run is not made on its server yet', failure)
   }
 
   async function send(
-    { steps, logged }: { readonly steps: number; readonly logged: number },
+    { steps, logged, failure }: { readonly steps: number; readonly logged: number; readonly failure: CairnError },
     act: (way: Courier, id: string, options: CarryOptions) => Promise<void>,
   ): Promise<void> {
     const options = { again: false, signal: AbortSignal.timeout(LIMIT_MS) }
-    if (steps > 0 && isBehind()) throw new UnavailableError('What was logged before is still on its way')
-    const id = idOnServer()
+    if (steps > 0 && isBehind()) throw notNow('What was logged before is still on its way', failure)
+    const id = idOnServer(failure)
     try {
       await act(await courier(), id, options)
     } catch (error) {
@@ -60,13 +63,17 @@ export function straightWay({ courier, runId, isBehind, lostWith }: StraightOpti
   }
 
   return {
-    batch(batch) {
+    batch(batch, failure) {
       const steps = batch.params.length + batch.tags.length
-      return send({ steps, logged: steps + batch.metrics.length }, (way, id, options) => way.batch(id, batch, options))
+      return send({ steps, logged: steps + batch.metrics.length, failure }, (way, id, options) =>
+        way.batch(id, batch, options),
+      )
     },
-    call(step) {
+    call(step, failure) {
       const { call, input } = step
-      return send({ steps: 1, logged: isChore(step) ? 0 : 1 }, (way, id, options) => way.call(id, call, input, options))
+      return send({ steps: 1, logged: isChore(step) ? 0 : 1, failure }, (way, id, options) =>
+        way.call(id, call, input, options),
+      )
     },
     get arrived() {
       return arrived

@@ -2,14 +2,14 @@ import type { BatchLimits } from '../core/batch.js'
 import { heed } from '../core/heed.js'
 import { sharedSignal } from '../core/shared-signal.js'
 import { exists } from '../disk/write.js'
-import { type CairnError, UnavailableError } from '../errors.js'
+import { type CairnError, diskError, UnavailableError } from '../errors.js'
 import type { Courier } from './courier.js'
 import { deliverer } from './deliver.js'
 import type { Deliverer, DeliveryEvents } from './deliverer.js'
 import { eldersAmong, goesFirst } from './elders.js'
 import { type Claim, claim, isOwned } from './owner.js'
-import { dropRunDir, runDirs, runOf, type ServerPlace } from './place.js'
-import { outOfReserve } from './reserve.js'
+import { dropRunDir, runDirs, runOf, type ServerPlace, type SpooledRun } from './place.js'
+import { isFull, outOfReserve } from './reserve.js'
 import { type ServerState, serverState } from './server.js'
 
 /** What was left by one run of a process that is gone, and what became of it. */
@@ -80,6 +80,7 @@ export async function replay(place: ServerPlace, options: ReplayOptions): Promis
   const all: Replayed[] = []
   /** What one run left in several folders goes one after the other: its last end is the one that counts. */
   const turns = new Map<string, Promise<unknown>>()
+  let underWay = 0
   const worker = async () => {
     for (let dir = left.shift(); dir !== undefined && !options.signal?.aborted; dir = left.shift()) {
       // To look at thousands that are another's takes a while.
@@ -93,8 +94,22 @@ export async function replay(place: ServerPlace, options: ReplayOptions): Promis
         at,
         turn.catch(() => {}),
       )
-      const one = await turn
-      if (one) all.push(one)
+      underWay++
+      try {
+        const one = await turn
+        if (one) all.push(one)
+      } catch (error) {
+        if (!isFull(error)) throw error
+        // Those under way make room, and then take it up.
+        if (underWay > 1) {
+          left.push(at)
+          return
+        }
+        const run = runOf(at)
+        if (run) all.push({ ...untouched(run), busy: false, reason: diskError(error, `take over ${at}`) })
+      } finally {
+        underWay--
+      }
     }
   }
   await Promise.all(Array.from({ length: SIDE_BY_SIDE }, worker))
@@ -103,17 +118,21 @@ export async function replay(place: ServerPlace, options: ReplayOptions): Promis
 
 type One = ReplayOptions & { readonly server: ServerState; readonly elders: readonly string[] }
 
+const untouched = ({ runId }: SpooledRun) => ({
+  runId,
+  ...{ serverRunId: undefined, complete: false, delivered: 0, refused: 0, refusals: [] },
+})
+
 async function replayRun(place: ServerPlace, dir: string, options: One): Promise<Replayed | undefined> {
   const run = runOf(dir)
-  const nothing = { serverRunId: undefined, complete: false, delivered: 0, refused: 0, refusals: [] }
   const elder = options.elders.find(goesFirst)
   if (elder !== undefined) {
     const reason = new UnavailableError(`What the run left before has to arrive first; it lies in ${elder}`)
-    return run && { runId: run.runId, ...nothing, busy: isOwned(elder), reason }
+    return run && { ...untouched(run), busy: isOwned(elder), reason }
   }
   const owned = outOfReserve(place, () => claim(dir))
   // Gone by now: another one has delivered it since the folders were listed.
-  if (!owned) return run && exists(dir) ? { runId: run.runId, ...nothing, busy: true } : undefined
+  if (!owned) return run && exists(dir) ? { ...untouched(run), busy: true } : undefined
   if (!run) {
     // Killed before it said whose it is: nothing was logged yet.
     dropRunDir(dir)

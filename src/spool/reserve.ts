@@ -11,6 +11,9 @@ const FOR_DELIVERY_BYTES = 24 * BLOCK
 const LEAST_BYTES = 64 * RESERVE_BYTES
 const FULL = new Set(['ENOSPC', 'EDQUOT'])
 
+/** Whether a failure says that there is no room on the disk. */
+export const isFull = (error: unknown): boolean => FULL.has(errno(error) ?? '')
+
 const reserveOf = ({ dir }: ServerPlace): string => join(dir, 'reserve')
 
 /** Fills up what is set aside for the day the disk is full, if it has that much. */
@@ -38,7 +41,7 @@ function drawing<T>(place: ServerPlace, leave: number, write: () => T): T {
     try {
       return write()
     } catch (error) {
-      if (!FULL.has(errno(error) ?? '') || !cutOff(reserveOf(place), BLOCK, leave)) throw error
+      if (!isFull(error) || !cutOff(reserveOf(place), BLOCK, leave)) throw error
     }
   }
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createClient } from '../../src/index.js'
@@ -61,6 +61,16 @@ function stopAtStart(): Partial<ChildOptions> {
   }
 }
 
+/** Logs until not even the end of the run finds room. */
+const LOG_TO_THE_END = `import { appendFileSync, readdirSync, rmSync } from 'node:fs'
+  const spool = process.env.CAIRN_SPOOL_DIR
+  const run = await createClient().startRun()
+  for (const server of readdirSync(spool + '/v1')) rmSync(spool + '/v1/' + server + '/reserve')
+  for (const size of [1 << 16, 4096])
+    try { for (;;) appendFileSync(spool + '/filler', Buffer.alloc(size)) } catch {}
+  for (let i = 0; i < 200; i++) run.setTag('tag' + i, 1)
+  await run.end()`
+
 const NEXT = `import { readdirSync } from 'node:fs'
   const runs = process.env.CAIRN_SPOOL_DIR + '/v1/' + readdirSync(process.env.CAIRN_SPOOL_DIR + '/v1')[0] + '/runs'
   const waits = readdirSync(runs)
@@ -68,6 +78,20 @@ const NEXT = `import { readdirSync } from 'node:fs'
   for (let n = 0; n < 500 && readdirSync(runs).some((name) => waits.includes(name)); n++)
     await new Promise((later) => setTimeout(later, 20))
   await endRun()`
+
+/** Leaves so many blocks of the disk free, and nothing set aside. */
+function fill(spoolDir: string, blocks: number): void {
+  const filler = join(spoolDir, 'filler')
+  for (const server of readdirSync(join(spoolDir, 'v1')))
+    rmSync(join(spoolDir, 'v1', server, 'reserve'), { force: true })
+  for (const size of [1 << 16, 4096])
+    try {
+      for (;;) appendFileSync(filler, Buffer.alloc(size))
+    } catch {
+      // As was meant.
+    }
+  truncateSync(filler, Math.floor(statSync(filler).size / 4096 - blocks) * 4096)
+}
 
 /** What the server has of all runs but the next one. */
 async function arrived() {
@@ -111,5 +135,30 @@ describe.skipIf(!isMountable)('a disk that was filled while the server was away 
     expect({ points: steps.length, twice }).toEqual({ points: kept - chores, twice: 0 })
     expect(steps.length).toBeLessThan(COUNT)
     expect(at.left()).toEqual([])
+  })
+
+  it('sync takes over as many runs at a time as there is room for, and says of others that there is none', async () => {
+    await at.run(LOG_MANY, stopAtStart())
+    fill(at.spoolDir, 0)
+    await at.start()
+    const none = await at.replay()
+    expect(JSON.parse(none.stdout)).toHaveLength(RUNS)
+    for (const one of JSON.parse(none.stdout))
+      expect(one).toMatchObject({ complete: false, delivered: 0, reason: expect.stringMatching('ENOSPC') })
+    fill(at.spoolDir, 2)
+    const all = await at.replay()
+    expect(JSON.parse(all.stdout)).toHaveLength(RUNS)
+    for (const one of JSON.parse(all.stdout)) expect(one).toMatchObject({ complete: true, refused: 0 })
+    const { statuses, twice } = await arrived()
+    expect({ statuses, twice }).toEqual({ statuses: Array(RUNS).fill('FINISHED'), twice: 0 })
+    expect(at.left()).toEqual([])
+  })
+
+  it('a run whose end finds no room says why', async () => {
+    await at.stop()
+    const { stderr } = await at.run(LOG_TO_THE_END)
+    expect(stderr).toMatch(
+      /could not be set to FINISHED: What was logged before is still on its way, and it cannot be kept on disk meanwhile: .*ENOSPC/,
+    )
   })
 })

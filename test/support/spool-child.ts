@@ -85,7 +85,7 @@ const REPLAY = `
 import { createClient } from 'CAIRN'
 const client = createClient()
 const done = await client.deliverSpool()
-console.log(JSON.stringify(done.map(({ runId, complete, delivered, refused }) => ({ runId, complete, delivered, refused }))))
+console.log(JSON.stringify(done.map(({ reason, ...one }) => ({ runId: one.runId, complete: one.complete, delivered: one.delivered, refused: one.refused, reason: reason?.message }))))
 await client.close()
 `
 
