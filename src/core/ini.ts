@@ -1,4 +1,6 @@
-/** Sections of an INI text, each a map of keys in lower case; values keep their text: nothing is expanded. */
+import { InvalidParameterError } from '../errors.js'
+
+/** Sections of an INI text, each a map of keys in lower case; values keep their text: nothing is expanded or inherited. */
 export type Ini = ReadonlyMap<string, ReadonlyMap<string, string>>
 
 const SECTION = /^\[([^\]]*)\]$/
@@ -35,12 +37,40 @@ export function parseIni(text: string): Ini {
   return sections
 }
 
-/** User and password of MLflow's `~/.mlflow/credentials`, where `%%` stands for a `%`; what it lacks is absent. */
+const REFERENCE = /%(?:%|\(([^)]+)\)s)/g
+const MOST_NESTED = 10
+
+/** The value of a key as Python's `configparser` expands it; a `%` by itself, which that refuses, stays what it is. */
+function expanded(values: ReadonlyMap<string, string>, key: string): string | undefined {
+  // The name may be a part of a password.
+  const refused = (why: string) =>
+    new InvalidParameterError(
+      `In [mlflow] of the credentials file, ${key} has a %(…)s that ${why}; for a % as such write %%`,
+    )
+  function expand(text: string, depth: number): string {
+    if (depth > MOST_NESTED) throw refused('refers to itself, or is nested too deep')
+    return text.replace(REFERENCE, (_, name?: string) => {
+      if (name === undefined) return '%'
+      const value = values.get(name.toLowerCase())
+      if (value === undefined) throw refused('names nothing that is there or in [DEFAULT]')
+      return value.includes('%') ? expand(value, depth + 1) : value
+    })
+  }
+  const value = values.get(key)
+  return value === undefined ? undefined : expand(value, 1)
+}
+
+/**
+ * User and password of MLflow's `~/.mlflow/credentials`; what it lacks is absent. As for Python's `configparser`, what
+ * stands in `[DEFAULT]` holds for `[mlflow]` too, `%(name)s` is replaced by the value of that name and `%%` by a `%`;
+ * throws `InvalidParameterError` for a name that is not there.
+ */
 export function mlflowCredentials(text: string): { username?: string; password?: string } {
-  const section = parseIni(text).get('mlflow')
-  const [username, password] = ['username', 'password'].map((name) =>
-    section?.get(`mlflow_tracking_${name}`)?.replaceAll('%%', '%'),
-  )
+  const sections = parseIni(text)
+  const own = sections.get('mlflow')
+  if (!own) return {}
+  const values = new Map([...(sections.get('DEFAULT') ?? []), ...own])
+  const [username, password] = ['username', 'password'].map((name) => expanded(values, `mlflow_tracking_${name}`))
   return { ...(username ? { username } : {}), ...(password ? { password } : {}) }
 }
 

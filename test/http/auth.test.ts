@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { databricksProfile, mlflowCredentials } from '../../src/core/ini.js'
+import { InvalidParameterError } from '../../src/errors.js'
 import type { AuthRequest } from '../../src/http/auth.js'
 import { sender } from '../../src/http/send.js'
 import { answering, asJson, rejection } from '../support/answering.js'
@@ -101,7 +102,7 @@ describe('authentication', () => {
 })
 
 describe('credential files', () => {
-  it('MLflow’s gives user and password, expanding nothing', () => {
+  it('MLflow’s gives user and password, expanding no variable of the environment', () => {
     const text =
       '; c\n[other]\nmlflow_tracking_username = no\n[mlflow]\nMLFLOW_TRACKING_USERNAME = ann\nmlflow_tracking_password=a=b$HOME%x # y\n'
     expect(mlflowCredentials(text)).toEqual({ username: 'ann', password: 'a=b$HOME%x # y' })
@@ -117,6 +118,45 @@ describe('credential files', () => {
   ])('MLflow’s is read as Python’s configparser reads it: %s', (_, text, password) => {
     const named = text.replace('password', 'mlflow_tracking_password')
     expect(mlflowCredentials(`[mlflow]\n${named}\n[other]\nx = y`)).toEqual({ password })
+  })
+
+  const nested = (depth: number) =>
+    `${Array.from({ length: depth }, (_, n) => `n${n} = %(n${n + 1})s%%`).join('\n')}\nn${depth} = end\nP = %(n0)s`
+  const read = (text: string) =>
+    mlflowCredentials(text.replace(/\b[UP]\b/g, (key) => `mlflow_tracking_${key === 'U' ? 'username' : 'password'}`))
+
+  // As the configparser of Python 3.11 answers.
+  it.each([
+    ['[DEFAULT]\nU = ann\n[mlflow]\nP = pw', { username: 'ann', password: 'pw' }],
+    ['[mlflow]\nP = own\n[DEFAULT]\nU = ann\nP = other', { username: 'ann', password: 'own' }],
+    ['[DEFAULT]\nP = other\nU = ann\n[mlflow]\nP =', { username: 'ann' }],
+    ['[DEFAULT]\nU = ann\nP = pw', {}],
+    ['[default]\nU = ann\n[mlflow]\nP = pw', { password: 'pw' }],
+    [
+      '[DEFAULT]\nteam = blue\n[mlflow]\nU = ann-%(team)s\nP = %(Team)s%%%(MLFLOW_tracking_username)s!',
+      { username: 'ann-blue', password: 'blue%ann-blue!' },
+    ],
+    ['[DEFAULT]\nteam = blue\nP = %(team)s\n[mlflow]\nteam = red', { password: 'red' }],
+    ['[mlflow]\nP = %%(team)s', { password: '%(team)s' }],
+    ['[mlflow]\na = %%(b)s\nP = %(a)s', { password: '%(b)s' }],
+    ['[mlflow]\na = x\n  y\nP = %(a)s', { password: 'x\ny' }],
+    ['[mlflow]\nq = %(nope)s\nP = fine', { password: 'fine' }],
+    [`[mlflow]\n${nested(9)}`, { password: 'end%%%%%%%%%' }],
+  ])('MLflow’s takes from [DEFAULT] and replaces %%(name)s as Python’s configparser does: %j', (text, credentials) => {
+    expect(read(text)).toEqual(credentials)
+  })
+
+  it.each([
+    ['that is nested too deep', `[mlflow]\n${nested(10)}`],
+    ['that refers to itself', '[mlflow]\nP = secret%(mlflow_tracking_password)s'],
+    ['for what is not there', '[mlflow]\nP = a%(secret)s'],
+    ['for what stands elsewhere', '[other]\nsecret = 1\n[mlflow]\nP = %(secret)s'],
+  ])('MLflow’s is refused, as by Python, with a %%(name)s %s, and no value is shown', (_, text) => {
+    const reading = () => read(text)
+    expect(reading).toThrow(InvalidParameterError)
+    expect(reading).toThrow(
+      /^In \[mlflow\] of the credentials file, mlflow_tracking_password has a %\(…\)s that (?!.*secret)/,
+    )
   })
 
   it('Databricks’ is read with keys at any depth, and with % as it stands', () => {
