@@ -1,4 +1,5 @@
 import { InvalidParameterError } from '../errors.js'
+import { nearest } from './nearest.js'
 
 /** Throws `InvalidParameterError` for a value that an option or argument cannot have; `name` is its name, like `retry.maxRetries`. */
 export type Rule = (value: unknown, name: string) => void
@@ -47,6 +48,7 @@ export const numberThat = (must: string, holds: (value: number) => boolean): Rul
   rule(must, (value) => typeof value === 'number' && holds(value))
 
 export const isText = rule('a text', (value) => typeof value === 'string')
+export const isSomeText = rule('a text that is not blank', (value) => typeof value === 'string' && value.trim() !== '')
 export const isSwitch = rule('true or false', (value) => typeof value === 'boolean')
 export const isFunction = rule('a function', (value) => typeof value === 'function')
 /** No timer holds longer than that. */
@@ -89,7 +91,7 @@ export const listOf =
 
 /** The rule for what stands under names of the user's own; what is undefined is left out. */
 export const each =
-  (what: string, own: Rule, checkName: (key: string, name: string) => unknown): Rule =>
+  (what: string, own: Rule, checkName: (key: string, name: string) => unknown = () => {}): Rule =>
   (value, name) => {
     if (!isRecord(value)) refuse(`${name} must be an object of ${what}, not ${kindOf(value)}`)
     for (const [key, one] of Object.entries(value as object)) {
@@ -132,33 +134,11 @@ export const oneOf =
   (words: readonly string[]): Rule =>
   (value, name) => {
     if (words.includes(value as string)) return
-    refuse(
-      `${name} must be one of ${words.join(', ')}, not ${shown(value)}${near(value, words) ? `: ${meant(String(value), words)}` : ''}`,
-    )
+    const one = typeof value === 'string' ? nearest(value, words) : undefined
+    refuse(`${name} must be one of ${words.join(', ')}, not ${shown(value)}${one ? `: did you mean ${one}?` : ''}`)
   }
 
 function meant(given: string, known: readonly string[], prefix = ''): string {
-  const one = near(given, known)
+  const one = nearest(given, known)
   return one === undefined ? `there are ${known.join(', ')}` : `did you mean ${prefix}${one}?`
-}
-
-/** The known word that looks most like one that is not, if any does. */
-function near(given: unknown, known: readonly string[]): string | undefined {
-  if (typeof given !== 'string') return undefined
-  const asked = given.toLowerCase()
-  const far = (word: string) => distance(asked, word.toLowerCase())
-  const [best] = known.filter((word) => far(word) <= Math.max(1, word.length / 4)).sort((a, b) => far(a) - far(b))
-  return best
-}
-
-/** How many letters have to be put in, taken out or changed. */
-function distance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= Math.min(from.length, 80); i++) {
-    const next = [i]
-    for (let j = 1; j <= to.length; j++)
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1)))
-    row = next
-  }
-  return row[to.length]!
 }

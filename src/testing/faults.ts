@@ -1,8 +1,9 @@
+import { nearest } from '../core/nearest.js'
+import { checkOptions, each, isSwitch, isText, numberThat, oneOf, type Rule } from '../core/options.js'
 import { InvalidParameterError } from '../errors.js'
 import { streamed } from '../server/reply.js'
 import { protocol } from '../transport/protocol.js'
 import type { Operation } from '../transport/transport.js'
-import { checkFields, isRecord, meant, type Rule, refuse, shown, text, whole } from './check.js'
 
 /** What goes wrong with a request. */
 export type Fault = {
@@ -85,34 +86,41 @@ export function faultScript(): Faults & { next(subject: string | undefined): Fau
 }
 
 const LONGEST_MS = 2 ** 31 - 1
-const BREAKS = ['refuse', 'swallow', 'cut', 'double']
-const count = whole(0, Number.MAX_SAFE_INTEGER, true)
+const SUBJECTS: readonly string[] = ['artifacts', 'all', ...Object.keys(protocol)]
+const count = numberThat(
+  'a whole number from 0, or Infinity',
+  (value) => value >= 0 && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY),
+)
 
-const RULES: Readonly<Record<string, Rule>> = {
-  on: text,
+const subject: Rule = (value, name) => {
+  isText(value, name)
+  if (SUBJECTS.includes(value as string)) return
+  const near = /artifact/i.test(value as string) ? 'artifacts' : nearest(value as string, SUBJECTS)
+  throw new InvalidParameterError(
+    `${name} must be an operation (like logBatch), artifacts or all, not ${JSON.stringify(value)}${near ? `: did you mean ${near}?` : ''}`,
+  )
+}
+
+const FAULT: Readonly<Record<string, Rule>> = {
+  on: subject,
   times: count,
   skip: count,
-  delayMs: {
-    must: `milliseconds from 0 to ${LONGEST_MS}`,
-    is: (value) => typeof value === 'number' && value >= 0 && value <= LONGEST_MS,
-  },
-  status: { ...whole(200, 599), must: 'a status of 200 to 599' },
-  headers: { must: 'an object of texts', is: (value) => isRecord(value) && Object.values(value).every(text.is) },
-  body: text,
-  carriedOut: { must: 'true or false', is: (value) => typeof value === 'boolean' },
-  break: { must: `one of ${BREAKS.join(', ')}`, is: (value) => BREAKS.includes(value as string) },
+  delayMs: numberThat(`milliseconds from 0 to ${LONGEST_MS}`, (value) => value >= 0 && value <= LONGEST_MS),
+  status: numberThat('a status of 200 to 599', (value) => Number.isInteger(value) && value >= 200 && value <= 599),
+  headers: each('texts', isText),
+  body: isText,
+  carriedOut: isSwitch,
+  break: oneOf(['refuse', 'swallow', 'cut', 'double']),
+}
+
+const refuse = (why: string): never => {
+  throw new InvalidParameterError(why)
 }
 
 /** A fault that can do what it says; a test is told of its mistake where it makes it. */
 function checkFault(given: Fault): Fault {
-  checkFields('A fault', given, RULES)
+  checkOptions("A fault is an object, like { on: 'logBatch', status: 503 }", given, FAULT)
   const fault = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-  const { on = 'all' } = fault as { on?: string }
-  const subjects = ['artifacts', 'all', ...Object.keys(protocol)]
-  if (!subjects.includes(on))
-    refuse(
-      `on must be an operation (like logBatch), artifacts or all, not ${shown(on)}${/artifact/i.test(on) ? ', did you mean "artifacts"?' : meant(on, subjects)}`,
-    )
   if ('status' in fault && 'break' in fault)
     refuse('A fault has a status or a break, not both: a connection that breaks gives no answer')
   const stray = 'status' in fault ? undefined : ['headers', 'body', 'carriedOut'].find((name) => name in fault)

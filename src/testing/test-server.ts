@@ -2,15 +2,16 @@ import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileArtifacts } from '../artifacts/file.js'
+import { checkOptions, isRecord, isSomeText, listOf, numberThat, type Rule, type Rules } from '../core/options.js'
 import { makeDirs, removeAll } from '../disk/files.js'
 import { removeDir } from '../disk/write.js'
+import { InvalidParameterError } from '../errors.js'
 import { serverApp } from '../server/app.js'
 import { pathOf } from '../server/asked.js'
 import { listen } from '../server/listen.js'
 import { subjectOf } from '../server/table.js'
 import { fileTransport } from '../transport/file/file.js'
 import type { Operation } from '../transport/transport.js'
-import { checkFields, isRecord, listOf, type Rule, someText, text, whole } from './check.js'
 import { type Fault, type Faults, faultScript, suffer } from './faults.js'
 
 /** How a test server differs from the usual one. */
@@ -33,23 +34,24 @@ export interface TestServerOptions {
     | undefined
 }
 
-const isCredentials = (value: unknown): boolean => {
-  if (!isRecord(value)) return false
-  const names = Object.keys(value).sort().join()
-  return (names === 'token' || names === 'password,username') && Object.values(value).every(text.is)
+/** Nothing of it is shown. */
+const areCredentials: Rule = (value, name) => {
+  const names = isRecord(value) ? Object.keys(value).sort().join() : ''
+  const isWhole = (names === 'token' || names === 'password,username') && isRecord(value)
+  if (isWhole && Object.values(value).every((one) => typeof one === 'string')) return
+  throw new InvalidParameterError(`${name} must be { username, password } or { token }, of texts`)
 }
 
-const RULES: Readonly<Record<keyof TestServerOptions, Rule>> = {
-  port: whole(0, 65_535),
-  hosts: listOf(someText),
-  dir: someText,
+const OPTIONS: Rules<TestServerOptions> = {
+  port: numberThat(
+    'a whole number from 0 to 65535',
+    (value) => Number.isInteger(value) && value >= 0 && value <= 65_535,
+  ),
+  hosts: listOf('host names', isSomeText),
+  dir: isSomeText,
   // What is in it is checked where a fault is armed.
-  faults: { must: 'a list of faults', is: Array.isArray },
-  credentials: {
-    must: '{ username, password } or { token }, of texts',
-    is: isCredentials,
-    secret: true,
-  },
+  faults: listOf('faults', () => {}),
+  credentials: areCredentials,
 }
 
 const ownDirs = new Set<string>()
@@ -104,7 +106,7 @@ export interface TestServer {
  * `InvalidParameterError` for an option that makes no sense, `NetworkError` for a port that is taken.
  */
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
-  checkFields('The options of a test server', options, RULES)
+  checkOptions('A test server takes options, like { port: 5000 }', options, OPTIONS)
   const faults = faultScript()
   for (const fault of options.faults ?? []) faults.add(fault)
   const dir = options.dir ?? join(tmpdir(), `cairn-test-server-${randomUUID()}`)

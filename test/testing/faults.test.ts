@@ -105,15 +105,15 @@ describe('the test server', () => {
 
   it.each<[string, unknown]>([
     [
-      'on must be an operation (like logBatch), artifacts or all, not "logBatches", did you mean "logBatch"?',
+      'on must be an operation (like logBatch), artifacts or all, not "logBatches": did you mean logBatch?',
       { on: 'logBatches', status: 500 },
     ],
-    ['did you mean "logBatch"?', { on: 'log-batch', status: 500 }],
-    ['did you mean "artifacts"?', { on: 'uploadArtifact', status: 500 }],
+    ['did you mean logBatch?', { on: 'log-batch', status: 500 }],
+    ['did you mean artifacts?', { on: 'uploadArtifact', status: 500 }],
     ['on must be a text', { on: 5, status: 500 }],
     ['on must be an operation', { on: 'toString', status: 500 }],
-    ['A fault has no "stauts", did you mean "status"?', { stauts: 500 }],
-    ['A fault has no "constructor"', { constructor: 1, status: 500 }],
+    ['There is no option stauts: did you mean status?', { stauts: 500 }],
+    ['There is no option constructor', { constructor: 1, status: 500 }],
     ['times must be a whole number from 0, or Infinity, not "2"', { status: 500, times: '2' }],
     ['times must be', { status: 500, times: -1 }],
     ['times must be', { status: 500, times: Number.NaN }],
@@ -124,13 +124,13 @@ describe('the test server', () => {
     ['break must be one of refuse, swallow, cut, double, not "drop"', { break: 'drop' }],
     ['a status or a break, not both', { status: 500, break: 'cut' }],
     ['body must be a text, not an object', { status: 500, body: {} }],
-    ['headers must be an object of texts', { status: 500, headers: { 'retry-after': 5 } }],
+    ['headers.retry-after must be a text, not 5', { status: 500, headers: { 'retry-after': 5 } }],
     ['carriedOut must be true or false', { status: 500, carriedOut: 'yes' }],
     ['body is for a fault that answers', { break: 'cut', body: 'x' }],
     ['must say what goes wrong', {}],
     ['must say what goes wrong', { status: undefined }],
-    ['A fault must be an object, not null', null],
-    ['A fault must be an object, not "logBatch"', 'logBatch'],
+    ["A fault is an object, like { on: 'logBatch', status: 503 }, not null", null],
+    ["A fault is an object, like { on: 'logBatch', status: 503 }, not a text", 'logBatch'],
   ])('refuses to arm what could never do what it says: %s', async (said, fault) => {
     await using server = await startTestServer()
     expect(() => server.faults.add(fault as Fault)).toThrow(InvalidParameterError)
@@ -139,16 +139,16 @@ describe('the test server', () => {
   })
 
   it.each<[string, unknown]>([
-    ['The options of a test server must be an object, not null', null],
-    ['The options of a test server must be an object, not 5000', 5000],
-    ['no "prot", did you mean "port"?', { prot: 5000 }],
+    ['A test server takes options, like { port: 5000 }, not null', null],
+    ['A test server takes options, like { port: 5000 }, not a number', 5000],
+    ['There is no option prot: did you mean port?', { prot: 5000 }],
     ['port must be a whole number from 0 to 65535, not "5000"', { port: '5000' }],
     ['port must be', { port: 65_536 }],
     ['port must be', { port: -1 }],
     ['dir must be a text that is not blank, not ""', { dir: '' }],
     ['hosts must be a list', { hosts: 'ml.internal' }],
     ['faults must be a list of faults', { faults: { status: 500 } }],
-    ['did you mean "createRun"?', { faults: [{ on: 'createRuns', status: 500 }] }],
+    ['did you mean createRun?', { faults: [{ on: 'createRuns', status: 500 }] }],
     ['credentials must be { username, password } or { token }, of texts', { credentials: { username: 'hidden' } }],
   ])('does not start with options that make no sense: %s', async (said, options) => {
     const error = await rejection(startTestServer(options as TestServerOptions))
