@@ -118,7 +118,7 @@ describe('an option of a client', () => {
     [{ username: 'ann', password: 'hunter2', token: 'hunter2' }, /has username, password, token/],
     [{ token: '' }, /^auth\.token must be a text that is not empty, not an empty text$/],
     [{ token: 'hunter2\nx' }, /character that no header can carry/],
-    [{ Token: 'hunter2' }, /did you mean auth\.token\?$/],
+    [{ Token: 'hunter2' }, /has none of them/],
   ])('auth %j is refused at once, and no secret is shown', (auth, message) => {
     expect(make({ auth })).toThrow(InvalidParameterError)
     expect(make({ auth })).toThrow(message)
@@ -160,6 +160,15 @@ describe('an option of a client', () => {
     const artifactStores = { 'mlflow-artifacts': undefined }
     expect(make({ auth, retry, buffer, artifactStores })).not.toThrow()
     expect(make({ auth: { username: '', password: 'key' }, logger: console, timeoutMs: 1e300 })).not.toThrow()
+    const getter = Object.create({
+      get token() {
+        return 't'
+      },
+    })
+    // As another library gives it, with what it knows beside.
+    const tokens = [{ token: 't', expiresOnTimestamp: 5 }, { token: 't', username: null, password: null }, getter]
+    for (const auth of tokens) expect(make({ auth })).not.toThrow()
+    expect(make(Object.create({ timeoutMs: 5 }))).not.toThrow()
   })
 
   it('may come from an object of a class', () => {

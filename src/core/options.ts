@@ -12,7 +12,7 @@ export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (typeof value !== 'object') return `a ${typeof value}`
   if (Array.isArray(value)) return 'an array'
-  return isPlain(value) ? 'an object' : `an instance of ${value.constructor.name}`
+  return isPlain(value) ? 'an object' : `an instance of ${value.constructor?.name || 'a class'}`
 }
 
 /** What was given, as a message shows it. */
@@ -32,6 +32,10 @@ export const isRecord = (value: unknown): value is Readonly<Record<string, unkno
   value !== null &&
   !(Symbol.iterator in value) &&
   (isPlain(value) || Object.keys(value).length > 0)
+
+/** As `isRecord`, also of an object that has some of these names by getters, or from its class. */
+export const holdsAny = (value: unknown, names: readonly string[]): value is Readonly<Record<string, unknown>> =>
+  isRecord(value) || (typeof value === 'object' && value !== null && names.some((name) => name in value))
 
 const refuse = (message: string): never => {
   throw new InvalidParameterError(message)
@@ -104,14 +108,14 @@ export const each =
 export const record =
   <T>(rules: Rules<T>, isWhole = false): Rule =>
   (value, name) => {
-    const names = Object.keys(rules).join(', ')
-    if (isRecord(value)) checkEach(value, rules, { prefix: `${name}.`, isWhole })
-    else refuse(`${name} must be an object like { ${names} }, not ${kindOf(value)}`)
+    const names = Object.keys(rules)
+    if (holdsAny(value, names)) checkEach(value, rules, { prefix: `${name}.`, isWhole })
+    else refuse(`${name} must be an object like { ${names.join(', ')} }, not ${kindOf(value)}`)
   }
 
 /** Checks the options of a call, whose first words `takes` are: `'flush takes options, like { timeoutMs: 5000 }'`. */
 export function checkOptions<T>(takes: string, given: unknown, rules: Rules<T>): void {
-  if (isRecord(given)) checkEach(given, rules, { prefix: '', isWhole: false })
+  if (holdsAny(given, Object.keys(rules))) checkEach(given, rules, { prefix: '', isWhole: false })
   else refuse(`${takes}, not ${kindOf(given)}`)
 }
 

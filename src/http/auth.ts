@@ -1,4 +1,4 @@
-import { isRecord, isSecret, kindOf, record } from '../core/options.js'
+import { holdsAny, isSecret, kindOf } from '../core/options.js'
 import { InvalidParameterError, UnauthenticatedError } from '../errors.js'
 
 /** A request as a function of the user's sees it. */
@@ -30,7 +30,7 @@ export type Credentials = {
 }
 
 const FORMS = 'auth must be { username, password }, { token } or a function that gives headers'
-const checkFields = record({ username: isSecret(true), password: isSecret(true), token: isSecret() })
+const FIELDS = { username: isSecret(true), password: isSecret(true), token: isSecret() }
 
 /** Turns any form of authentication into headers; a value that no header can carry is refused without showing it. */
 export function credentials(auth: Auth | undefined): Credentials {
@@ -56,9 +56,14 @@ async function asked(auth: AuthFunction, request: AuthRequest): Promise<Headers>
 }
 
 function authorization(auth: Exclude<Auth, AuthFunction>): string {
-  if (!isRecord(auth)) throw new InvalidParameterError(`${FORMS}, not ${kindOf(auth)}`)
-  checkFields(auth, 'auth')
-  const { username, password, token } = auth as Readonly<Record<string, string>>
+  if (!holdsAny(auth, Object.keys(FIELDS))) throw new InvalidParameterError(`${FORMS}, not ${kindOf(auth)}`)
+  // What else is there is none of ours: the tokens of other libraries tell when they end, say.
+  const field = (name: keyof typeof FIELDS): string | undefined => {
+    const value = (auth as Partial<Record<string, string | null>>)[name] ?? undefined
+    if (value !== undefined) FIELDS[name](value, `auth.${name}`)
+    return value
+  }
+  const [username, password, token] = [field('username'), field('password'), field('token')]
   if (token !== undefined && username === undefined && password === undefined) return bearer(token)
   if (token === undefined && username !== undefined && password !== undefined) return basic(username, password)
   const given = Object.entries({ username, password, token }).filter(([, value]) => value !== undefined)

@@ -115,8 +115,8 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     isBehind: () => !own.isLost && !deliverer.isDone({ points: 0, steps: log.written.steps }),
     lostWith: () => (loss.count === undefined ? undefined : folder.dir),
   })
-  /** Where in the log the steps stand that nobody logged: the run's making, links to models and its end. */
-  const chores: number[] = []
+  /** Steps in the log that nobody logged: the run's making, links to models and its end. */
+  let chores = 0
   let takenUpAs: string | undefined
   const leaving = new AbortController()
 
@@ -148,14 +148,14 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
   /** Of what was logged and the log has taken, each entry counted once, while the deliverer counts chores as well. */
   function standing() {
     const { progress } = deliverer
-    const done = choresDone()
+    const done = progress.deliveredChores + progress.refusedChores
     const { points, steps } = log.written
-    const left = Math.max(0, points + steps - progress.delivered - progress.refused - (chores.length - done))
+    const left = Math.max(0, points + steps - progress.delivered - progress.refused - (chores - done))
     // What is answered is in flight still, for a moment.
     const inFlight = Math.min(progress.inFlight, left)
     return {
       ...{ left, inFlight, spooled: left - inFlight },
-      delivered: progress.delivered - (done - progress.refusedChores),
+      delivered: progress.delivered - progress.deliveredChores,
       refused: progress.refused - progress.refusedChores,
     }
   }
@@ -164,7 +164,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
   function chore(step: CallStep, within = (act: () => void) => act()): void | Promise<void> {
     const failure = write('steps', () => within(() => log.steps([step])))
     if (failure) return straight.call(step, failure)
-    chores.push(log.written.steps - 1)
+    chores++
   }
 
   function drain(delivery: Delivery): void | Promise<void> {
@@ -209,8 +209,6 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     call: 'updateRun',
     input: { status, end_time: endTime, ...(takenUpAs === undefined ? {} : { [TAKEN_UP]: takenUpAs }) },
   })
-
-  const choresDone = () => chores.filter((at) => deliverer.isDone({ points: 0, steps: at + 1 })).length
 
   function shut(): void {
     disk.forget(folder)
@@ -266,7 +264,8 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
       return folder.awayMs()
     },
     get isSettled() {
-      return choresDone() === chores.length
+      const { deliveredChores, refusedChores } = deliverer.progress
+      return deliveredChores + refusedChores >= chores
     },
     get isEndRefused() {
       return deliverer.progress.refusedChores > 0
@@ -282,10 +281,9 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     },
     steps(steps) {
       if (log.isClosed && !loss.isGone) throw new InvalidParameterError('The run has ended and takes nothing more')
-      const from = log.written.steps
       const failure = write('steps', () => log.steps(steps))
       if (failure) throw failure
-      for (const [index, step] of steps.entries()) if (isChore(step)) chores.push(from + index)
+      chores += steps.filter(isChore).length
       return log.written.steps
     },
     isDone: (steps) => deliverer.isDone({ points: 0, steps }),

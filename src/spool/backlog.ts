@@ -164,11 +164,11 @@ export function backlog({ next, done, tried, onLost }: BacklogSource): Backlog {
       if (!head) return undefined
       const { at: first, step, after } = head
       if ('call' in step && step.call === 'updateRun' && !isThrough(after)) return undefined
-      if (again.steps.length > 0 && !mayPass(step)) return undefined
       const { most, again: repeated } = reach('steps', first, limits.total)
       const next = steps.slice(0, follow(most)).map((waiting) => waiting.step)
-      const items = next.slice(0, together(next, limits, new Set(again.steps.flatMap(keysOf))))
-      if (items.length === 0) return undefined
+      const held = new Set(again.steps.flatMap((parcel) => parcel.steps.flatMap((one) => keyOf(one) ?? [])))
+      if (held.has(keyOf(step) ?? '')) return undefined
+      const items = next.slice(0, together(next, limits, held))
       steps.splice(0, items.length)
       return { stretch: { lane: 'steps', first, count: items.length }, again: repeated, points: [], steps: items }
     },
@@ -187,17 +187,12 @@ export function backlog({ next, done, tried, onLost }: BacklogSource): Backlog {
 const maybePassed = (parcel: Parcel): boolean =>
   parcel.stuck !== undefined && isAlone(parcel.stuck) && !FIRST.has(kindOf(parcel))
 
-/** Whether a step depends on none before it but those of its keys. */
-const mayPass = (step: Step): boolean =>
-  'param' in step || 'tag' in step || ('call' in step && step.call === 'updateRun')
-
-/** What of a run its steps are about, as far as others may be about the same. */
-const keysOf = ({ steps }: Parcel): string[] =>
-  steps.flatMap((step) => {
-    if ('param' in step) return [`param${step.param.key}`]
-    if ('tag' in step) return [`tag${step.tag.key}`]
-    return 'call' in step && step.call === 'deleteTag' ? [`tag${step.input.key}`] : []
-  })
+/** What of a run a step is about, where others may be about the same. */
+function keyOf(step: Step): string | undefined {
+  if ('param' in step) return `param${step.param.key}`
+  if ('tag' in step) return `tag${step.tag.key}`
+  return 'call' in step && step.call === 'deleteTag' ? `tag${step.input.key}` : undefined
+}
 
 /** How many of the first steps can go in one batch: parameters and tags, each key once; anything else goes alone. */
 function together(steps: readonly Step[], limits: BatchLimits, taken: ReadonlySet<string>): number {

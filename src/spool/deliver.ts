@@ -296,6 +296,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
         delivered,
         refused: acks.refused,
         refusedChores: acks.refusedChores,
+        deliveredChores: outcome.choresArrived,
         retried: outcome.retried,
         lastDeliveredAt: outcome.lastDeliveredAt,
         isCarrying: out.files > 0 && outcome.lastError === undefined,

@@ -11,6 +11,8 @@ export interface Progress {
   readonly refused: number
   /** How many of those refused nobody logged: the run's making and its end. */
   readonly refusedChores: number
+  /** Of those that were delivered, how many nobody logged. */
+  readonly deliveredChores: number
   readonly retried: number
   readonly lastDeliveredAt: number | undefined
   /** Whether a file or a model is on its way, which may take its time. */

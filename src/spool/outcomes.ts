@@ -42,6 +42,8 @@ export interface Outcomes {
   /** Why nothing goes on; undefined while it does. */
   readonly lastError: CairnError | undefined
   readonly retried: number
+  /** How many steps arrived that nobody logged. */
+  readonly choresArrived: number
   /** Epoch milliseconds. */
   readonly lastDeliveredAt: number | undefined
 }
@@ -54,6 +56,7 @@ const BEHIND_MS = 200
 export function outcomes(options: OutcomesOptions): Outcomes {
   const { dir, place, run, acks, server, pausing, watch, putBack } = options
   let retried = 0
+  let choresArrived = 0
   let lastDeliveredAt: number | undefined
   let refusals: CairnError[] = []
   let away = false
@@ -145,6 +148,7 @@ export function outcomes(options: OutcomesOptions): Outcomes {
     arrived(parcel) {
       const { stretch, of, steps, stuck } = parcel
       acks.arrived(stretch)
+      choresArrived += steps.filter(isChore).length
       const kept = keptFor(dir, steps)
       for (const path of kept) clearKept(path)
       if (of && ++of.taken === 2 && !of.refused) server.limits.tooMany(of.count)
@@ -194,6 +198,9 @@ export function outcomes(options: OutcomesOptions): Outcomes {
     },
     get retried() {
       return retried
+    },
+    get choresArrived() {
+      return choresArrived
     },
     get lastDeliveredAt() {
       return lastDeliveredAt

@@ -31,7 +31,7 @@ const DOUBT_MS = 10_000
 /** For so long before one entry is set aside while the server takes others of its kind. */
 const HOPELESS_MS = 30_000
 /** As long as it takes only things of other kinds, a part of the server may be away. */
-const HOPELESS_ALONE_MS = 3_600_000
+const HOPELESS_ALONE_MS = 300_000
 const FIRST_MS = 250
 const MOST_MS = 5_000
 

@@ -105,7 +105,7 @@ export interface SharedNumbers {
   waitForProgress(ms: number): void
 }
 
-const FIELDS = 8
+const FIELDS = 9
 const MOVED = 0
 const AWAY = 1
 
@@ -118,7 +118,11 @@ export function sharedNumbers(memory: SharedArrayBuffer): SharedNumbers {
   const numbers = new Float64Array(memory, 8, FIELDS)
   const at = (index: number) => numbers[index] ?? 0
   return {
-    setProgress({ inFlight, delivered, refused, refusedChores, retried, lastDeliveredAt }, done, away) {
+    setProgress(
+      { inFlight, delivered, refused, refusedChores, deliveredChores, retried, lastDeliveredAt },
+      done,
+      away,
+    ) {
       numbers[0] = done.points
       numbers[1] = done.steps
       numbers[2] = inFlight
@@ -127,6 +131,7 @@ export function sharedNumbers(memory: SharedArrayBuffer): SharedNumbers {
       numbers[5] = retried
       numbers[6] = lastDeliveredAt ?? 0
       numbers[7] = refusedChores
+      numbers[8] = deliveredChores
       Atomics.store(flags, AWAY, away ? 1 : 0)
       Atomics.add(flags, MOVED, 1)
       Atomics.notify(flags, MOVED)
@@ -136,6 +141,7 @@ export function sharedNumbers(memory: SharedArrayBuffer): SharedNumbers {
       delivered: at(3),
       refused: at(4),
       refusedChores: at(7),
+      deliveredChores: at(8),
       retried: at(5),
       lastDeliveredAt: at(6) === 0 ? undefined : at(6),
     }),

@@ -29,7 +29,9 @@ export function checkUri(given: string, isPluggedIn: (scheme: string) => boolean
   const host = /^([a-z\d][a-z\d.-]+:\d{1,5})(?:[/?#]|$)/i.exec(uri)?.[1]
   // An address of numbers looks like a path.
   if (host && (isLocal(uri) ? !/^file:/i.test(uri) : !isPluggedIn(scheme)))
-    return refuse(`The URI of a server begins with its scheme: write http://${host}`)
+    return refuse(
+      `The URI of a server begins with its scheme: write http://${host}, or ./${host} for a folder of the name`,
+    )
   const catalog = /^(databricks-uc(?=:|$)|uc(?=:))/i.exec(uri)?.[1]
   if (catalog && !isPluggedIn(catalog.toLowerCase()))
     return refuse(

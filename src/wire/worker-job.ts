@@ -146,7 +146,11 @@ export function workerJob(id: number, job: Job, { post, isLost, fallback, looks 
     calm,
     untilNow,
     get progress() {
-      if (inner) return inner.progress
+      if (inner) {
+        const { deliveredChores, ...progress } = inner.progress
+        // What the other thread had delivered is no more known to be one.
+        return { ...progress, deliveredChores: deliveredChores + shared.progress().deliveredChores }
+      }
       const { points, steps } = log.written
       return { ...shared.progress(), logged: points + steps }
     },

@@ -29,7 +29,9 @@ function delivering(batch: Courier['batch'], called: Courier['call'] = async () 
     await called(...of)
     calls.push(of[1])
   }
-  const courier: Courier = { create: async () => '', batch, call, artifact: async () => {} }
+  const files: string[] = []
+  const artifact: Courier['artifact'] = async (_, kept) => void files.push('file' in kept ? kept.path : '')
+  const courier: Courier = { create: async () => '', batch, call, artifact }
   const said: string[] = []
   const outage = { down: () => void said.push('down'), up: () => void said.push('up') }
   const hands = ownHands({ place, courier: async () => courier, warn: () => {}, outage })
@@ -47,7 +49,7 @@ function delivering(batch: Courier['batch'], called: Courier['call'] = async () 
       await vi.advanceTimersByTimeAsync(1000)
     }
   }
-  return { begin, pass, said, calls }
+  return { begin, pass, said, calls, files }
 }
 
 it('an entry that a server answers 500, while it takes points, is set aside alone, and is told of as one outage at most', async () => {
@@ -73,9 +75,9 @@ it('an entry that a server answers 500, while it takes points, is set aside alon
   expect(said.filter((one) => one === 'spooled').length).toBeLessThanOrEqual(1)
 })
 
-it('a call that a server answers 500, while it takes all else, holds up neither tags nor the end of its run', async () => {
+it('a call that a server answers 500, while it takes all else, holds up neither tags, files nor the end of its run', async () => {
   const tags: string[] = []
-  const { begin, pass, calls } = delivering(
+  const { begin, pass, calls, files } = delivering(
     async (_, batch) => void tags.push(...batch.tags.map(({ value }) => value)),
     async (_, operation) => {
       if (operation === 'logInputs') throw fails()
@@ -85,6 +87,7 @@ it('a call that a server answers 500, while it takes all else, holds up neither 
   const tag = (key: string, value: string): Step => ({ tag: { key, value } })
   log.steps([
     { call: 'logInputs', input: { datasets: [] } },
+    { artifact: { path: 'a.txt', file: 'file-0', type: '' } },
     tag('team', 'growth'),
     { call: 'updateRun', input: { status: 'FINISHED' } },
   ])
@@ -94,9 +97,9 @@ it('a call that a server answers 500, while it takes all else, holds up neither 
     delivery.wake()
   }
   await pass(60, log1)
-  expect([tags, calls]).toEqual([['growth'], ['updateRun']])
-  expect(delivery.progress.refused).toBe(0)
-  await pass(3700, log1)
+  expect([tags.filter(Boolean), files, calls]).toEqual([['growth'], ['a.txt'], ['updateRun']])
+  expect(delivery.progress).toMatchObject({ refused: 0, deliveredChores: 1 })
+  await pass(400, log1)
   expect(delivery.progress.refused).toBe(1)
   expect(delivery.refusals()).toMatchObject([{ status: 500 }])
 })
@@ -221,7 +224,7 @@ it('nothing is set aside by a server of which a part is away, while it takes poi
   for (const { log } of [ended, goesOn]) log.steps(['a', 'b'].map(param))
   ended.log.steps([{ call: 'updateRun', input: { status: 'FINISHED' } }])
   ended.delivery.wake()
-  await pass(600, () => {
+  await pass(240, () => {
     goesOn.log.points([point(1)])
     goesOn.delivery.wake()
   })
