@@ -588,9 +588,9 @@ describe('where things go', () => {
     ['undefined/mlruns', /"undefined"/],
     ['http://undefined:5000', /"undefined"/],
     ['https://null/mlflow', /"null"/],
-    ['localhost:5000', /write http:\/\/localhost:5000$/],
-    ['127.0.0.1:5000/', /write http:\/\/127\.0\.0\.1:5000$/],
-    ['mlflow.example.com:443/team?key=secret', /^(?!.*secret).*write http:\/\/mlflow\.example\.com:443$/],
+    ['localhost:5000', /write http:\/\/localhost:5000, or \.\/localhost:5000 for a folder/],
+    ['127.0.0.1:5000/', /write http:\/\/127\.0\.0\.1:5000, or/],
+    ['mlflow.example.com:443/team?key=secret', /^(?!.*secret).*write http:\/\/mlflow\.example\.com:443, or/],
   ])('is not %s, by an option or the environment', (uri, message) => {
     for (const name of ['trackingUri', 'registryUri']) {
       expect(() => createClient({ [name]: uri })).toThrow(InvalidParameterError)
