@@ -60,7 +60,7 @@ console.log(`All of it is in ${getTrackingUri()}, as MLflow keeps it. To look ar
 
 /** One run: trains a network, logs all there is to know about it, registers it as a new version of `iris`. */
 async function trainVersion(runName: string, params: { hidden: number; learning_rate: number; epochs: number }) {
-  return startRun({ runName, params }, async (run) => {
+  const trained = await startRun({ runName, params }, async (run) => {
     const x = standardise(train.features, scale)
     const losses: number[] = []
     let network = newNetwork(params)
@@ -88,14 +88,19 @@ async function trainVersion(runName: string, params: { hidden: number; learning_
       inputExample: train.rows.slice(0, 3),
       registeredModelName: 'iris',
     })
-    const version = String(model.registeredModelVersion)
     say(
       `Trained on ${train.rows.length} flowers in run "${runName}" (${run.runId}):`,
       `${params.epochs} epochs, loss ${losses.at(-1)!.toFixed(3)}, accuracy ${reached.toFixed(3)} on held-out rows.`,
-      `Logged parameters, metrics per epoch, three charts, and the model as version ${version} of "iris".`,
+      `Logged parameters, metrics per epoch, three charts, and the model${model.registeredModelVersion ? ` as version ${model.registeredModelVersion}` : ', a version'} of "iris".`,
     )
-    return { version, accuracy: reached }
+    return { version: model.registeredModelVersion, accuracy: reached }
   })
+  const { version } = trained
+  if (version === undefined) {
+    console.log('The server is away: run and model wait on this disk for it. Start it, and run this again.')
+    process.exit(1)
+  }
+  return { ...trained, version }
 }
 
 /** A confusion matrix and a loss curve as SVG, and one of them as PNG too, as a file that some other tool left behind. */

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Client, createClient } from './client.js'
 import type { Step } from './core/entities.js'
-import { kindOf } from './core/options.js'
+import { described } from './core/options.js'
 import { InvalidParameterError, NoActiveRunError } from './errors.js'
 import type { EndStatus, LiveRun, Run } from './run/run.js'
 import type { StartRunOptions } from './run/start.js'
@@ -30,7 +30,7 @@ export function defaultClient(): Client {
 function change(which: keyof typeof uris, uri: string): void {
   if (typeof uri !== 'string')
     throw new InvalidParameterError(
-      `The ${which} must be a text, like './mlruns' or 'http://localhost:5000', not ${kindOf(uri)}; if it comes from a variable, that one is not set`,
+      `The ${which} must be a text, like './mlruns' or 'http://localhost:5000', not ${described(uri)}; if it comes from a variable, that one is not set`,
     )
   const next = { ...uris, [which]: uri }
   // Made at once, so that a URI without a transport is an error here; open runs keep the client they have.

@@ -16,14 +16,24 @@ it('a line of the log reads as words on a terminal', () => {
   expect(inWords(line(50))).toBe('cairn: error: the param was cut\n')
 })
 
+const nothing = () => {}
+
 describe('a plug-in is refused when it', () => {
   it.each<[string, () => void, RegExp]>([
     ['has no scheme', () => registerTransport('', async () => ({}) as never), /not a URI scheme/],
     ['has a scheme with a colon', () => registerArtifactStore('a:', async () => ({}) as never), /not a URI scheme/],
-    ['is no function', () => registerTransport('mine', 5 as never), /is a function, not number/],
-    ['is null', () => registerArtifactStore('mine', null as never), /is a function, not null/],
-    ['is a flavor without a name', () => registerFlavor({} as never), /has a name/],
-    ['is a flavor that cannot load', () => registerFlavor({ name: 'mine' } as never), /accepts of the flavor "mine"/],
+    ['is no function', () => registerTransport('mine', 5 as never), /must be a function, not 5/],
+    ['is null', () => registerArtifactStore('mine', null as never), /must be a function, not null/],
+    [
+      'is a flavor without a name',
+      () => registerFlavor({ name: '', accepts: nothing, save: nothing, load: nothing } as never),
+      /registered\.name/,
+    ],
+    [
+      'is a flavor that cannot load',
+      () => registerFlavor({ name: 'mine' } as never),
+      /must be a flavor \(with accepts, save, load\)/,
+    ],
   ])('%s', (_, register, message) => {
     expect(register).toThrow(message)
   })
@@ -31,7 +41,6 @@ describe('a plug-in is refused when it', () => {
 
 describe('an option of a client', () => {
   const make = (options: unknown) => () => createClient(options as ClientOptions)
-  const nothing = () => {}
   const limits = { metrics: 1000, params: 100, tags: 100, total: 1000, bytes: 900_000 }
 
   it.each<[string, unknown, RegExp]>([

@@ -1,5 +1,6 @@
 import { InvalidParameterError } from '../errors.js'
 import type { RunStatus, ViewType } from './entities.js'
+import { oneOf } from './options.js'
 
 /** MLflow's limits (`mlflow/utils/validation.py`); lengths are in Unicode code points. */
 export const LIMITS = {
@@ -157,21 +158,20 @@ const RUN_STATUSES: readonly RunStatus[] = ['RUNNING', 'SCHEDULED', 'FINISHED', 
 const END_STATUSES: readonly RunStatus[] = ['FINISHED', 'FAILED', 'KILLED']
 const VIEW_TYPES: readonly ViewType[] = ['ACTIVE_ONLY', 'DELETED_ONLY', 'ALL']
 
-function oneOf<T extends string>(what: string, words: readonly T[], word: T): T {
-  return words.includes(word)
-    ? word
-    : refuse(`${what} is ${quote(String(word))}; it must be one of ${words.join(', ')}`)
+function among<T extends string>(what: string, words: readonly string[], word: T): T {
+  oneOf(words)(word, what)
+  return word
 }
 
 /** Checks the status of a run. */
-export const checkRunStatus = (status: RunStatus): RunStatus => oneOf('The status of a run', RUN_STATUSES, status)
+export const checkRunStatus = (status: RunStatus): RunStatus => among('The status of a run', RUN_STATUSES, status)
 
 /** Checks the status that a run ends with. */
 export const checkEndStatus = <T extends RunStatus>(status: T): T =>
-  oneOf('The status that a run ends with', END_STATUSES as readonly T[], status)
+  among('The status that a run ends with', END_STATUSES, status)
 
 /** Checks which of active and deleted things a search is to find. */
-export const checkViewType = (viewType: ViewType): ViewType => oneOf('viewType', VIEW_TYPES, viewType)
+export const checkViewType = (viewType: ViewType): ViewType => among('viewType', VIEW_TYPES, viewType)
 
 /** A tag's value as text, checked for length, and its key; `null` and `undefined` are refused. */
 export function checkTagText(key: string, value: unknown, limit: number): string {

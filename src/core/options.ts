@@ -7,7 +7,7 @@ export type Rule = (value: unknown, name: string) => void
 export type Rules<T> = { readonly [K in keyof T]-?: Rule }
 
 /** What kind of thing was given, without showing it. */
-export function kindOf(value: unknown): string {
+export function described(value: unknown): string {
   if (typeof value === 'string') return value === '' ? 'an empty text' : 'a text'
   if (value === null || value === undefined) return String(value)
   if (typeof value !== 'object') return `a ${typeof value}`
@@ -18,7 +18,7 @@ export function kindOf(value: unknown): string {
 /** What was given, as a message shows it. */
 function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}...` : value)
-  return /^(?:number|boolean|bigint)$/.test(typeof value) ? String(value) : kindOf(value)
+  return /^(?:number|boolean|bigint)$/.test(typeof value) ? String(value) : described(value)
 }
 
 function isPlain(value: object): boolean {
@@ -55,10 +55,11 @@ export const isText = rule('a text', (value) => typeof value === 'string')
 export const isSomeText = rule('a text that is not blank', (value) => typeof value === 'string' && value.trim() !== '')
 export const isSwitch = rule('true or false', (value) => typeof value === 'boolean')
 export const isFunction = rule('a function', (value) => typeof value === 'function')
-/** No timer holds longer than that. */
+/** No timer holds longer than that, in milliseconds: 24 days. */
+export const LONGEST_MS = 2 ** 31 - 1
 export const isTime = numberThat(
   'a number of milliseconds above 0, at most 2147483647 (24 days)',
-  (value) => value > 0 && value <= 2 ** 31 - 1,
+  (value) => value > 0 && value <= LONGEST_MS,
 )
 export const isSignal = rule('an AbortSignal', (value) => has(value, ['addEventListener', 'throwIfAborted']))
 
@@ -67,7 +68,7 @@ export const isSecret =
   (mayBeEmpty = false): Rule =>
   (value, name) => {
     if (typeof value !== 'string' || (value.trim() === '' && !mayBeEmpty))
-      refuse(`${name} must be a text${mayBeEmpty ? '' : ' that is not empty'}, not ${kindOf(value)}`)
+      refuse(`${name} must be a text${mayBeEmpty ? '' : ' that is not empty'}, not ${described(value)}`)
   }
 
 const has = (value: unknown, methods: readonly string[]): boolean =>
@@ -89,7 +90,7 @@ export const orNull =
 export const listOf =
   (what: string, own: Rule): Rule =>
   (value, name) => {
-    if (!Array.isArray(value)) refuse(`${name} must be a list of ${what}, like [ … ], not ${kindOf(value)}`)
+    if (!Array.isArray(value)) refuse(`${name} must be a list of ${what}, like [ … ], not ${described(value)}`)
     for (const [index, one] of (value as unknown[]).entries()) own(one, `${name}[${index}]`)
   }
 
@@ -97,7 +98,7 @@ export const listOf =
 export const each =
   (what: string, own: Rule, checkName: (key: string, name: string) => unknown = () => {}): Rule =>
   (value, name) => {
-    if (!isRecord(value)) refuse(`${name} must be an object of ${what}, not ${kindOf(value)}`)
+    if (!isRecord(value)) refuse(`${name} must be an object of ${what}, not ${described(value)}`)
     for (const [key, one] of Object.entries(value as object)) {
       checkName(key, name)
       if (one !== undefined) own(one, `${name}.${key}`)
@@ -110,13 +111,13 @@ export const record =
   (value, name) => {
     const names = Object.keys(rules)
     if (holdsAny(value, names)) checkEach(value, rules, { prefix: `${name}.`, isWhole })
-    else refuse(`${name} must be an object like { ${names.join(', ')} }, not ${kindOf(value)}`)
+    else refuse(`${name} must be an object like { ${names.join(', ')} }, not ${described(value)}`)
   }
 
 /** Checks the options of a call, whose first words `takes` are: `'flush takes options, like { timeoutMs: 5000 }'`. */
 export function checkOptions<T>(takes: string, given: unknown, rules: Rules<T>): void {
   if (holdsAny(given, Object.keys(rules))) checkEach(given, rules, { prefix: '', isWhole: false })
-  else refuse(`${takes}, not ${kindOf(given)}`)
+  else refuse(`${takes}, not ${described(given)}`)
 }
 
 function checkEach<T>(

@@ -1,4 +1,4 @@
-import { holdsAny, isSecret, kindOf } from '../core/options.js'
+import { described, holdsAny, isSecret } from '../core/options.js'
 import { InvalidParameterError, UnauthenticatedError } from '../errors.js'
 
 /** A request as a function of the user's sees it. */
@@ -56,7 +56,7 @@ async function asked(auth: AuthFunction, request: AuthRequest): Promise<Headers>
 }
 
 function authorization(auth: Exclude<Auth, AuthFunction>): string {
-  if (!holdsAny(auth, Object.keys(FIELDS))) throw new InvalidParameterError(`${FORMS}, not ${kindOf(auth)}`)
+  if (!holdsAny(auth, Object.keys(FIELDS))) throw new InvalidParameterError(`${FORMS}, not ${described(auth)}`)
   // What else is there is none of ours: the tokens of other libraries tell when they end, say.
   const field = (name: keyof typeof FIELDS): string | undefined => {
     const value = (auth as Partial<Record<string, string | null>>)[name] ?? undefined

@@ -125,14 +125,14 @@ async function resume(deps: StartDeps, options: StartRunOptions, runId: string):
   const owned = before.info.status !== 'RUNNING'
   const again = owned ? ({ status: 'RUNNING', endTime: before.info.endTime } as const) : {}
   if (owned || runName !== undefined) await runs.updateRun(runId, { ...again, runName, signal })
-  else await checkWritable(deps, runId, { signal })
+  else await askToWrite(deps, runId, { signal })
   const tags = { ...options.tags, ...note(options) }
   if (Object.keys(tags).length > 0) await runs.logBatch(runId, { tags }, { signal })
   return { data: await runs.getRun(runId, { signal }), owned }
 }
 
 /** Who may not write to a run learns of it at its start, and not when the first flush is over: an empty batch is refused as any. */
-async function checkWritable({ server }: StartDeps, runId: string, options: CallOptions): Promise<void> {
+async function askToWrite({ server }: StartDeps, runId: string, options: CallOptions): Promise<void> {
   const transport = await server?.()
   await transport
     ?.call('logBatch', { run_id: runId, metrics: [], params: [], tags: [] }, options)

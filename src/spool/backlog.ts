@@ -1,11 +1,11 @@
-import type { Batch, BatchEntry, BatchLimits, BatchMetric } from '../core/batch.js'
-import { entrySize } from '../core/batch.js'
+import type { Batch, BatchLimits, BatchMetric } from '../core/batch.js'
 import { metricRing } from '../core/ring.js'
 import type { Lane, Stretch } from './acks.js'
+import { keyOf, mayBePassed, together } from './order.js'
 import type { Ranges } from './ranges.js'
 import type { SpoolRecord } from './records.js'
-import { type Step, TAKE_UP } from './steps.js'
-import { isAlone, mayGo, ofPart, type Stuck } from './stuck.js'
+import type { Step } from './steps.js'
+import { mayGo, ofPart, type Stuck } from './stuck.js'
 
 /** What goes out as one request. */
 export interface Parcel {
@@ -56,8 +56,6 @@ export interface BacklogSource {
   readonly onLost: (stretch: Stretch) => void
 }
 
-/** What makes the run what others are for. */
-const FIRST: ReadonlySet<string> = new Set(['create', TAKE_UP])
 const POINTS_AT_HAND = 4000
 const STEPS_AT_HAND = 2000
 /** Most of ten thousand runs wait with few points. */
@@ -129,13 +127,14 @@ export function backlog({ next, done, tried, onLost }: BacklogSource): Backlog {
 
   /** Whether all points before are done with, but for those that the server does not take while it takes others. */
   function isThrough(after: number): boolean {
-    const stuckAlone = again.points.filter(maybePassed).reduce((sum, { stretch }) => sum + stretch.count, 0)
+    const stuckAlone = again.points.filter(mayBePassed).reduce((sum, { stretch }) => sum + stretch.count, 0)
     return done.points.watermark >= after || (stuckAlone > 0 && done.points.size + stuckAlone >= after)
   }
 
-  function follow(most: number): number {
+  /** How many steps from one on follow each other. */
+  function follow(from: number, most: number): number {
     let count = 1
-    while (count < most && steps[count]?.at === steps[0]!.at + count) count++
+    while (count < most && steps[from + count]?.at === steps[from]!.at + count) count++
     return count
   }
 
@@ -157,19 +156,19 @@ export function backlog({ next, done, tried, onLost }: BacklogSource): Backlog {
     },
     steps(limits) {
       const back = takeBack('steps')
-      // Steps keep their order; only the parts of one request, no key of which comes twice, and others of those that are
-      // stuck alone pass each other.
-      if (back || !again.steps.every(maybePassed)) return back
-      const [head] = steps
+      // Steps keep their order; only the parts of one request, no key of which comes twice, and those of other keys than
+      // what is stuck alone pass each other.
+      if (back || !again.steps.every(mayBePassed)) return back
+      const held = new Set(again.steps.flatMap((parcel) => parcel.steps.flatMap((step) => keyOf(step) ?? [])))
+      const at = steps.findIndex(({ step }) => !held.has(keyOf(step) ?? ''))
+      const head = steps[at]
       if (!head) return undefined
       const { at: first, step, after } = head
       if ('call' in step && step.call === 'updateRun' && !isThrough(after)) return undefined
       const { most, again: repeated } = reach('steps', first, limits.total)
-      const next = steps.slice(0, follow(most)).map((waiting) => waiting.step)
-      const held = new Set(again.steps.flatMap((parcel) => parcel.steps.flatMap((one) => keyOf(one) ?? [])))
-      if (held.has(keyOf(step) ?? '')) return undefined
+      const next = steps.slice(at, at + follow(at, most)).map((waiting) => waiting.step)
       const items = next.slice(0, together(next, limits, held))
-      steps.splice(0, items.length)
+      steps.splice(at, items.length)
       return { stretch: { lane: 'steps', first, count: items.length }, again: repeated, points: [], steps: items }
     },
     putBack: (parcel) => again[parcel.stretch.lane].unshift(parcel),
@@ -183,49 +182,12 @@ export function backlog({ next, done, tried, onLost }: BacklogSource): Backlog {
   }
 }
 
-/** Whether others may go before it: the server takes all else, and nothing else is made by it. */
-const maybePassed = (parcel: Parcel): boolean =>
-  parcel.stuck !== undefined && isAlone(parcel.stuck) && !FIRST.has(kindOf(parcel))
-
-/** What of a run a step is about, where others may be about the same. */
-function keyOf(step: Step): string | undefined {
-  if ('param' in step) return `param${step.param.key}`
-  if ('tag' in step) return `tag${step.tag.key}`
-  return 'call' in step && step.call === 'deleteTag' ? `tag${step.input.key}` : undefined
-}
-
-/** How many of the first steps can go in one batch: parameters and tags, each key once; anything else goes alone. */
-function together(steps: readonly Step[], limits: BatchLimits, taken: ReadonlySet<string>): number {
-  const seen = new Set(taken)
-  const counts = { param: 0, tag: 0 }
-  let bytes = 0
-  for (const [index, step] of steps.entries()) {
-    const kind = 'param' in step ? 'param' : 'tag' in step ? 'tag' : undefined
-    if (kind === undefined) return Math.max(1, index)
-    const entry = (step as Record<string, BatchEntry>)[kind]!
-    bytes += entrySize(entry)
-    const full = counts[kind] === limits[`${kind}s`] || index === limits.total || bytes > limits.bytes
-    if ((index > 0 && full) || seen.has(kind + entry.key)) return index
-    seen.add(kind + entry.key)
-    counts[kind]++
-  }
-  return steps.length
-}
-
 /** Parameters and tags as the batch they go in. */
 export const batchOf = ({ points, steps }: Parcel): Batch => ({
   metrics: points,
   params: steps.flatMap((step) => ('param' in step ? [step.param] : [])),
   tags: steps.flatMap((step) => ('tag' in step ? [step.tag] : [])),
 })
-
-/** What a server has to do for a request, in a word: `points`, `entries` for parameters and tags, `create`, a call's name. */
-export function kindOf({ stretch, steps: [step] }: Parcel): string {
-  if (stretch.lane === 'points' || !step) return 'points'
-  if ('call' in step) return step.call
-  if ('create' in step) return 'create'
-  return 'param' in step || 'tag' in step ? 'entries' : 'files'
-}
 
 /** A request in two, so that one entry that is refused takes no other with it. */
 export function halves({ stretch, again, points, steps, stuck }: Parcel, of: Halved | undefined): Parcel[] {

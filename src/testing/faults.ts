@@ -1,5 +1,5 @@
 import { nearest } from '../core/nearest.js'
-import { checkOptions, each, isSwitch, isText, numberThat, oneOf, type Rule } from '../core/options.js'
+import { checkOptions, each, isSwitch, isText, LONGEST_MS, numberThat, oneOf, type Rule } from '../core/options.js'
 import { InvalidParameterError } from '../errors.js'
 import { streamed } from '../server/reply.js'
 import { protocol } from '../transport/protocol.js'
@@ -85,7 +85,6 @@ export function faultScript(): Faults & { next(subject: string | undefined): Fau
   }
 }
 
-const LONGEST_MS = 2 ** 31 - 1
 const SUBJECTS: readonly string[] = ['artifacts', 'all', ...Object.keys(protocol)]
 const count = numberThat(
   'a whole number from 0, or Infinity',

@@ -1,5 +1,6 @@
 import {
   checkOptions,
+  described,
   each,
   having,
   isFunction,
@@ -7,20 +8,17 @@ import {
   isSwitch,
   isText,
   isTime,
-  kindOf,
   listOf,
   numberThat,
   orNull,
   type Rule,
   type Rules,
   record,
-  rule,
 } from '../core/options.js'
 import { InvalidParameterError } from '../errors.js'
 import { type Auth, checkedHeaders, credentials } from '../http/auth.js'
-import type { Flavor } from '../models/flavor.js'
 import type { ClientOptions } from '../wire.js'
-import { checkScheme } from './plugins.js'
+import { checkScheme, isFlavor } from './plugins.js'
 
 const count = numberThat('a whole number from 1', (value) => Number.isSafeInteger(value) && value >= 1)
 
@@ -33,16 +31,10 @@ const countOrAll = (least: number): Rule =>
 const headers: Rule = (value) => {
   if (!isRecord(value))
     throw new InvalidParameterError(
-      `headers must be an object of texts, like { 'x-key': '…' }, not ${kindOf(value)}; of Headers, a Map or pairs Object.fromEntries(…) makes one`,
+      `headers must be an object of texts, like { 'x-key': '…' }, not ${described(value)}; of Headers, a Map or pairs Object.fromEntries(…) makes one`,
     )
   checkedHeaders(value as Readonly<Record<string, string>>, 'the headers option')
 }
-
-const flavor: Rule = (value, name) => {
-  having('a flavor', 'accepts', 'save', 'load')(value, name)
-  named((value as Flavor).name, `${name}.name`)
-}
-const named = rule('a text that is not empty', (value) => typeof value === 'string' && value !== '')
 
 /** What each option of a client may be. */
 const CLIENT_OPTIONS: Rules<ClientOptions> = {
@@ -70,7 +62,7 @@ const CLIENT_OPTIONS: Rules<ClientOptions> = {
   spoolDir: orNull(isText),
   transports: orNull(each('functions', isFunction, checkScheme)),
   artifactStores: orNull(each('functions', isFunction, checkScheme)),
-  flavors: orNull(listOf('flavors', flavor)),
+  flavors: orNull(listOf('flavors', isFlavor)),
   allowLocalSources: orNull(isSwitch),
 }
 

@@ -1,5 +1,6 @@
 import { isLocal, schemeOf } from '../artifacts/location.js'
 import type { ArtifactStore, OpenArtifacts } from '../artifacts/store.js'
+import { having, isFunction, isSomeText, type Rule } from '../core/options.js'
 import { InvalidParameterError } from '../errors.js'
 import type { Flavor } from '../models/flavor.js'
 import type { Settings } from '../settings.js'
@@ -74,27 +75,27 @@ export function checkScheme(scheme: string, option?: string): string {
   )
 }
 
-function callable<T>(what: string, given: T): T {
-  if (typeof given === 'function') return given
-  throw new InvalidParameterError(`${what} is a function, not ${given === null ? 'null' : typeof given}`)
+/** The rule for a flavor. */
+export const isFlavor: Rule = (value, name) => {
+  having('a flavor', 'accepts', 'save', 'load')(value, name)
+  isSomeText((value as Flavor).name, `${name}.name`)
 }
 
 /** Makes tracking and registry URIs of a scheme known; one that is known already is replaced. */
 export function registerTransport(scheme: string, factory: TransportFactory): void {
-  transports.set(checkScheme(scheme), callable('The factory of a transport', factory))
+  isFunction(factory, 'The factory of a transport')
+  transports.set(checkScheme(scheme), factory)
 }
 
 /** Makes artifact URIs of a scheme known; one that is known already is replaced. */
 export function registerArtifactStore(scheme: string, factory: ArtifactStoreFactory): void {
-  artifactStores.set(checkScheme(scheme), callable('The factory of an artifact store', factory))
+  isFunction(factory, 'The factory of an artifact store')
+  artifactStores.set(checkScheme(scheme), factory)
 }
 
 /** Makes a flavor known; it goes before those known so far, also before one of the same name. */
 export function registerFlavor(flavor: Flavor): void {
-  if (typeof flavor?.name !== 'string' || flavor.name === '')
-    throw new InvalidParameterError('A flavor has a name, accepts, save and load')
-  for (const part of ['accepts', 'save', 'load'] as const)
-    callable(`${part} of the flavor ${JSON.stringify(flavor.name)}`, flavor[part])
+  isFlavor(flavor, 'What is registered')
   flavors.unshift(async () => flavor)
 }
 

@@ -114,7 +114,7 @@ it.each(['RUNNING', 'SCHEDULED', 'finished', null])('a run does not end as %s, a
   const run = await client.startRun()
   const ending = run.end(status as never)
   await expect(ending).rejects.toThrow(InvalidParameterError)
-  await expect(ending).rejects.toThrow(/it must be one of FINISHED, FAILED, KILLED$/)
+  await expect(ending).rejects.toThrow(/must be one of FINISHED, FAILED, KILLED, not /)
   run.logMetric('loss', 1)
   await run.end('KILLED')
   expect((await client.getRun(run.runId)).info.status).toBe('KILLED')

@@ -290,7 +290,7 @@ describe('a run that is resumed', () => {
     await expect(startRun({}, 'body' as never)).rejects.toThrow(/takes a function/)
     expect(activeRun()).toBeUndefined()
     const { runId } = await startRun()
-    await expect(endRun('DONE' as never)).rejects.toThrow(/must be one of FINISHED, FAILED, KILLED$/)
+    await expect(endRun('DONE' as never)).rejects.toThrow(/must be one of FINISHED, FAILED, KILLED, not "DONE"$/)
     expect(activeRun()?.runId).toBe(runId)
     await expect(client.updateRun(runId, { status: 'DONE' as never })).rejects.toThrow(InvalidParameterError)
     await expect(client.setTerminated(runId, '5' as never)).rejects.toThrow(InvalidParameterError)
@@ -322,7 +322,7 @@ describe('searches', () => {
   it('take a list of keys and a known view', async () => {
     await expect(client.searchRuns({ orderBy: 'metrics.loss' as never })).rejects.toThrow(/orderBy is a list/)
     await expect(client.searchLoggedModels({ experimentIds: '0' as never })).rejects.toThrow(/experimentIds is a list/)
-    await expect(client.searchRuns({ viewType: 'EVERY' as never })).rejects.toThrow(/viewType is "EVERY"/)
+    await expect(client.searchRuns({ viewType: 'EVERY' as never })).rejects.toThrow(/viewType must be one of .* not "EVERY"/)
     await expect(client.searchExperiments({ viewType: 'EVERY' as never })).rejects.toThrow(/viewType/)
   })
 })

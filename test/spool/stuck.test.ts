@@ -104,10 +104,10 @@ it('a call that a server answers 500, while it takes all else, holds up neither 
   expect(delivery.refusals()).toMatchObject([{ status: 500 }])
 })
 
-it('what a later call says of a tag stays behind one that is stuck', async () => {
+it('what a later call says of a tag stays behind one that is stuck, and holds up nothing else', async () => {
   const said: string[] = []
   let isIll = true
-  const { begin, pass } = delivering(async (_, { tags }) => {
+  const { begin, pass, calls } = delivering(async (_, { tags }) => {
     if (isIll && tags.some(({ value }) => value === 'old')) throw fails()
     said.push(...tags.map(({ key, value }) => `${key} ${value}`))
   })
@@ -117,14 +117,15 @@ it('what a later call says of a tag stays behind one that is stuck', async () =>
   await pass(1)
   log.steps([{ tag: { key: 'other', value: 'x' } }])
   log.steps([{ tag: { key: 'stage', value: 'new' } }])
+  log.steps([{ tag: { key: 'last', value: 'y' } }, { call: 'updateRun', input: { status: 'FINISHED' } }])
   await pass(20, () => {
     log.points([point(1)])
     delivery.wake()
   })
-  expect(said.filter((one) => one !== '')).toEqual(['other x'])
+  expect([said, calls]).toEqual([['other x', 'last y'], ['updateRun']])
   isIll = false
   await pass(20)
-  expect(said).toEqual(['other x', 'stage old', 'stage new'])
+  expect(said).toEqual(['other x', 'last y', 'stage old', 'stage new'])
 })
 
 it('points that a server answers 500, while it takes those of another run, are looked into as well', async () => {

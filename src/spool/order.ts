@@ -1,0 +1,46 @@
+import type { BatchEntry, BatchLimits } from '../core/batch.js'
+import { entrySize } from '../core/batch.js'
+import type { Parcel } from './backlog.js'
+import { type Step, TAKE_UP } from './steps.js'
+import { isAlone } from './stuck.js'
+
+/** What makes the run what others are for. */
+const FIRST: ReadonlySet<string> = new Set(['create', TAKE_UP])
+
+/** What a server has to do for a request, in a word: `points`, `entries` for parameters and tags, `create`, a call's name. */
+export function kindOf({ stretch, steps: [step] }: Parcel): string {
+  if (stretch.lane === 'points' || !step) return 'points'
+  if ('call' in step) return step.call
+  if ('create' in step) return 'create'
+  return 'param' in step || 'tag' in step ? 'entries' : 'files'
+}
+
+/** Whether others may go before a request: the server takes all else, and nothing else is made by it. */
+export const mayBePassed = (parcel: Parcel): boolean =>
+  parcel.stuck !== undefined && isAlone(parcel.stuck) && !FIRST.has(kindOf(parcel))
+
+/** What of a run a step is about, where another one may be about the same; those keep their order. */
+export function keyOf(step: Step): string | undefined {
+  if ('param' in step) return `param${step.param.key}`
+  if ('tag' in step) return `tag${step.tag.key}`
+  return 'call' in step && step.call === 'deleteTag' ? `tag${step.input.key}` : undefined
+}
+
+/** How many of the first steps can go in one batch: parameters and tags, each key once and none that is `held`; anything else goes alone. */
+export function together(steps: readonly Step[], limits: BatchLimits, held: ReadonlySet<string>): number {
+  const seen = new Set(held)
+  const counts = { param: 0, tag: 0 }
+  let bytes = 0
+  for (const [index, step] of steps.entries()) {
+    const kind = 'param' in step ? 'param' : 'tag' in step ? 'tag' : undefined
+    if (kind === undefined) return Math.max(1, index)
+    const entry = (step as Record<string, BatchEntry>)[kind]!
+    const key = keyOf(step)!
+    bytes += entrySize(entry)
+    const full = counts[kind] === limits[`${kind}s`] || index === limits.total || bytes > limits.bytes
+    if (index > 0 && (full || seen.has(key))) return index
+    seen.add(key)
+    counts[kind]++
+  }
+  return steps.length
+}
