@@ -322,7 +322,9 @@ describe('searches', () => {
   it('take a list of keys and a known view', async () => {
     await expect(client.searchRuns({ orderBy: 'metrics.loss' as never })).rejects.toThrow(/orderBy is a list/)
     await expect(client.searchLoggedModels({ experimentIds: '0' as never })).rejects.toThrow(/experimentIds is a list/)
-    await expect(client.searchRuns({ viewType: 'EVERY' as never })).rejects.toThrow(/viewType must be one of .* not "EVERY"/)
+    await expect(client.searchRuns({ viewType: 'EVERY' as never })).rejects.toThrow(
+      /viewType must be one of .* not "EVERY"/,
+    )
     await expect(client.searchExperiments({ viewType: 'EVERY' as never })).rejects.toThrow(/viewType/)
   })
 })
