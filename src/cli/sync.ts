@@ -119,12 +119,13 @@ function waitingText(all: readonly SpoolDelivery[]): string {
 function deliveredText(all: readonly SpoolDelivery[]): string {
   if (all.length === 0) return 'Nothing waits to be delivered.'
   return all
-    .map(({ runId, serverRunId, server, complete, busy, delivered, refused, refusals, reason }) => {
+    .map(({ runId, serverRunId, server, dir, complete, busy, delivered, refused, refusals, reason }) => {
       const run = `run ${plain(serverRunId ?? runId)} at ${plain(server)}`
       if (busy) return `left alone   ${run}: a process that lives delivers it`
-      const why = refusals.map((error) => `; ${plain(error.message)}`).join('')
-      const rest = refused > 0 ? `, ${refused} refused${why}` : ''
-      const left = complete || !reason ? '' : `; ${plain(reason.message)}`
+      const causes = refusals.map((error) => `; ${plain(error.message)}`).join('')
+      const rest = refused > 0 ? `, ${refused} refused${causes}` : ''
+      const why = reason ? `; ${plain(reason.message)}` : ''
+      const left = complete ? '' : `${why}; to give up what is left, remove ${plain(dir)}`
       return `${complete ? 'delivered   ' : 'NOT FINISHED'} ${run}: ${counted(delivered, 'entry', 'entries')}${rest}${left}`
     })
     .join('\n')

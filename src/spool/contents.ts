@@ -21,6 +21,7 @@ export interface WaitingRun {
   readonly runId: string
   /** The run's id on its server; undefined when it has to be made yet. */
   readonly serverRunId: string | undefined
+  readonly dir: string
   /** Whether a process that lives delivers it. */
   readonly busy: boolean
   readonly waiting: SpoolContents
@@ -32,7 +33,7 @@ export function whatWaits(place: ServerPlace): WaitingRun[] {
   const ids = writtenIds(place)
   const unmade = new Set(runs.flatMap(({ runId, local }) => (local && !ids.has(runId) ? [runId] : [])))
   return runs.map(({ dir, runId }) => ({
-    runId,
+    ...{ runId, dir },
     serverRunId: unmade.has(runId) ? undefined : (ids.get(runId) ?? runId),
     busy: isOwned(dir),
     waiting: contentsOf(dir),

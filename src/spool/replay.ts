@@ -18,6 +18,8 @@ export interface Replayed {
   readonly runId: string
   /** The run's id on its server; undefined when it was not made. */
   readonly serverRunId: string | undefined
+  /** The folder in which it waits; who removes it gives up what is left. */
+  readonly dir: string
   /** Whether everything is done with; false when it was stopped before, or belongs to a process that lives. */
   readonly complete: boolean
   /** Whether a process that lives delivers it; nothing was done here. */
@@ -106,7 +108,7 @@ export async function replay(place: ServerPlace, options: ReplayOptions): Promis
           return
         }
         const run = runOf(at)
-        if (run) all.push({ ...untouched(run), busy: false, reason: diskError(error, `take over ${at}`) })
+        if (run) all.push({ ...untouched(run, at), busy: false, reason: diskError(error, `take over ${at}`) })
       } finally {
         underWay--
       }
@@ -118,8 +120,8 @@ export async function replay(place: ServerPlace, options: ReplayOptions): Promis
 
 type One = ReplayOptions & { readonly server: ServerState; readonly elders: readonly string[] }
 
-const untouched = ({ runId }: SpooledRun) => ({
-  runId,
+const untouched = ({ runId }: SpooledRun, dir: string) => ({
+  ...{ runId, dir },
   ...{ serverRunId: undefined, complete: false, delivered: 0, refused: 0, refusals: [] },
 })
 
@@ -128,11 +130,11 @@ async function replayRun(place: ServerPlace, dir: string, options: One): Promise
   const elder = options.elders.find(goesFirst)
   if (elder !== undefined) {
     const reason = new UnavailableError(`What the run left before has to arrive first; it lies in ${elder}`)
-    return run && { ...untouched(run), busy: isOwned(elder), reason }
+    return run && { ...untouched(run, dir), busy: isOwned(elder), reason }
   }
   const owned = outOfReserve(place, () => claim(dir))
   // Gone by now: another one has delivered it since the folders were listed.
-  if (!owned) return run && exists(dir) ? { ...untouched(run), busy: true } : undefined
+  if (!owned) return run && exists(dir) ? { ...untouched(run, dir), busy: true } : undefined
   if (!run) {
     // Killed before it said whose it is: nothing was logged yet.
     dropRunDir(dir)
@@ -156,7 +158,7 @@ async function replayRun(place: ServerPlace, dir: string, options: One): Promise
   if (!complete) owned.release()
   const { delivered, refused } = delivery.progress
   const serverRunId = delivery.runId()
-  return { runId, serverRunId, complete, busy: false, delivered, refused, refusals: delivery.refusals(), reason }
+  return { runId, serverRunId, dir, complete, busy: false, delivered, refused, refusals: delivery.refusals(), reason }
 }
 
 /** Waits until a log is done with, or the signal says stop; answers which. */

@@ -1,4 +1,5 @@
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { run } from '../../src/cli/run.js'
 import type { Terminal } from '../../src/cli/terminal.js'
@@ -169,6 +170,32 @@ describe('cairn-ml sync', () => {
       expect(here.left()).toEqual([])
     } finally {
       process.chdir(cwd)
+      delete process.env.CAIRN_SPOOL_DIR
+      await here.stop()
+    }
+  })
+
+  it('says where what was not delivered lies, and that removing it gives it up', async () => {
+    const here = await stand()
+    await here.stop()
+    await here.run(`
+      await startRun()
+      logMetric('loss', 1)
+      process.exit()`)
+    process.env.CAIRN_SPOOL_DIR = here.spoolDir
+    try {
+      await here.start()
+      here.server?.faults.add({ on: 'all', status: 401, times: 1000 })
+      const { code, out } = await cairn('sync', '--tracking-uri', here.url)
+      expect(code).toBe(1)
+      const [, dir = ''] =
+        /^NOT FINISHED run \S+ at \S+: 0 entries;.*; to give up what is left, remove (.*)$/.exec(out) ?? []
+      expect(here.left()).toEqual([basename(dir)])
+      rmSync(dir, { recursive: true })
+      expect(await cairn('sync', '--tracking-uri', here.url)).toMatchObject({
+        ...{ code: 0, out: 'Nothing waits to be delivered.' },
+      })
+    } finally {
       delete process.env.CAIRN_SPOOL_DIR
       await here.stop()
     }
