@@ -238,6 +238,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
       const { data, owned, outlet, spooled, store, transport, isOnline } = begun
       const run: LiveRun = openRun(data, {
         ...{ transport, outlet, store, rules, owned, activeModelId: settings.activeModelId },
+        endTimeoutMs: parts.endTimeoutMs,
         buffer: { ...parts.buffer, ...bufferWatch(watch(data.info.runId)) },
         say: parts.say,
         url: isOnline ? runUrl(data, backends.tracking.uri) : undefined,

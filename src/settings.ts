@@ -26,6 +26,8 @@ export interface Settings {
   /** How much may wait there, in bytes, 0 for nothing; undefined for a share of the disk, 4 GiB at the most. */
   readonly spoolMaxBytes: number | undefined
   readonly offline: 'fallback' | 'never'
+  /** How long a run's end, and the end of a process, wait for a server. */
+  readonly endTimeoutMs: number
   /** Whether servers may name folders of this machine; undefined for those on it alone. */
   readonly allowLocalSources: boolean | undefined
   readonly logLevel: string
@@ -200,6 +202,7 @@ export function readSettings(env: Env = process.env): Settings {
     spoolDir: env.CAIRN_SPOOL_DIR || join(folder('XDG_STATE_HOME', '.local', 'state'), 'cairn', 'spool'),
     spoolMaxBytes: env.CAIRN_SPOOL_MAX_BYTES ? readNumber(env, 'CAIRN_SPOOL_MAX_BYTES', 0) : undefined,
     offline: readChoice(env, 'CAIRN_OFFLINE', ['fallback', 'never'], 'fallback'),
+    endTimeoutMs: 1000 * readNumber(env, 'CAIRN_END_TIMEOUT', 10, { least: 1, most: 86_400 }),
     allowLocalSources: env.CAIRN_ALLOW_LOCAL_SOURCES ? readBoolean(env, 'CAIRN_ALLOW_LOCAL_SOURCES', false) : undefined,
     logLevel: readChoice(env, 'CAIRN_LOG_LEVEL', LOG_LEVELS, 'warn'),
   }

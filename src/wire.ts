@@ -54,6 +54,11 @@ export interface ClientOptions extends RemoteOptions, Plugins {
   /** Sizes and times of the metric buffer. */
   readonly buffer?: Pick<BufferOptions, 'limits' | 'intervalMs' | 'maxQueued'> | undefined
   /**
+   * How long the end of a run, and that of a process with runs that are open, wait for a server, in milliseconds from 1,000
+   * to 86,400,000; `CAIRN_END_TIMEOUT` (in seconds), else 10,000, by default. What has not arrived then stays on disk.
+   */
+  readonly endTimeoutMs?: number | undefined
+  /**
    * Whether a server may name folders of this machine, for files to be read from and written to: `true` where both share a
    * disk. `CAIRN_ALLOW_LOCAL_SOURCES`, else only servers on a loopback address, by default; `false` refuses those too, as
    * for a tunnel to elsewhere. What a local store names is always taken.
@@ -87,6 +92,7 @@ export interface Parts {
   readonly logger: Logger
   readonly rules: TextRules
   readonly buffer: BufferOptions
+  readonly endTimeoutMs: number
   /** One line on standard error. */
   readonly say: (line: string) => void
   readonly close: () => Promise<void>
@@ -214,6 +220,7 @@ export function wire(options: ClientOptions): Parts {
     logger,
     rules: { truncate: settings.truncateLongValues, warn: warnOnce },
     buffer: options.buffer ?? {},
+    endTimeoutMs: options.endTimeoutMs ?? settings.endTimeoutMs,
     say: (line) => void process.stderr.write(`${line}\n`),
     close: async () => {
       await spool?.close()

@@ -95,6 +95,7 @@ describe('an option of a client', () => {
       { allowLocalSources: 'false' },
       /^allowLocalSources must be true or false, not "false"$/,
     ],
+    ['of an end that does not wait', { endTimeoutMs: 0 }, /^endTimeoutMs must be .* from 1000 to 86400000 .*, not 0$/],
     ['of a transport that is none', { transports: { http: 5 } }, /^transports\.http must be a function, not 5$/],
     ['of a scheme no address has', { transports: { Foo: nothing } }, /^"Foo" in transports is not a URI scheme/],
     [
@@ -162,7 +163,8 @@ describe('an option of a client', () => {
     const names = ['auth', 'headers', 'logger', 'dispatcher', 'retry', 'buffer', 'timeoutMs', 'transports']
     const folders = ['trackingUri', 'registryUri', 'cacheDir', 'spoolDir', 'artifactStores', 'flavors']
     for (const left of [null, undefined])
-      for (const name of [...names, ...folders, 'allowLocalSources']) expect(make({ [name]: left })).not.toThrow()
+      for (const name of [...names, ...folders, 'allowLocalSources', 'endTimeoutMs'])
+        expect(make({ [name]: left })).not.toThrow()
     const auth = { username: 'ann', password: 'b', token: undefined }
     const retry = { maxRetries: undefined, budgetMs: undefined }
     const buffer = { limits: undefined, intervalMs: undefined, maxQueued: Number.POSITIVE_INFINITY }

@@ -20,7 +20,7 @@ export interface Outlet {
   /** As `finish`, begun and not waited for: in the exit of the process. */
   finishNow(status: EndStatus, endTime: number): void
   /** Waits for what is on its way, and blocks the thread: in the exit of the process, where nothing else runs. */
-  flushNow(): void
+  flushNow(timeoutMs: number): void
   /** What became of all that was logged, given what the buffer knows. */
   stats(buffer: BufferStats): BufferStats
   /** How long the server is known to be away already, in milliseconds; 0 when it is not. */

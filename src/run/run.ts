@@ -39,6 +39,8 @@ export interface RunDeps {
   /** The logged model of points that name none. */
   readonly activeModelId: string | undefined
   readonly buffer: BufferOptions
+  /** How long its end waits for the server, in milliseconds. */
+  readonly endTimeoutMs: number
   /** One line on standard error. */
   readonly say: (line: string) => void
   /** What the line at the end says of where to look; nothing when it is silenced. */
@@ -53,10 +55,9 @@ export interface RunDeps {
   readonly onEnded: () => void
 }
 
-const END_MS = 10_000
-/** How much of that is for the disk, where what the server is too slow for can go there. */
+/** How much of the time for the end is for the disk, at the most, where what the server is too slow for can go there. */
 const TO_DISK_MS = 3_000
-/** One whose server has been away for longer than that already waits no longer than this. */
+/** One whose server has been away for longer than all that time already waits no longer than this. */
 const AWAY_MS = 1_000
 /** How long something waits in memory while the event loop turns, when the way to disk is open. */
 const PROMPT_MS = 5
@@ -70,7 +71,7 @@ const optionsOf = (step: Step | PointOptions | undefined): PointOptions =>
 
 /** Makes the handle of a run that stands in the store. */
 export function openRun(data: RunData, deps: RunDeps): LiveRun {
-  const { transport, rules, activeModelId, say } = deps
+  const { transport, rules, activeModelId, say, endTimeoutMs } = deps
   const { runId, experimentId } = data.info
   const knownParams = new Map(Object.entries(data.data.params))
   const knownTags = new Map(Object.entries(data.data.tags))
@@ -181,14 +182,15 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     endStatus = as
     if (as) status = as
     const begun = performance.now()
-    const isLongAway = outlet.awayMs > END_MS
+    const isLongAway = outlet.awayMs > endTimeoutMs
     /** Who was waited for long has something to tell its server yet, if only that it has ended. */
-    const rest = () => Math.max(AWAY_MS, END_MS - (performance.now() - begun))
+    const rest = () => Math.max(AWAY_MS, endTimeoutMs - (performance.now() - begun))
     const { toDisk } = deps
-    await calls.through(toDisk ? END_MS - TO_DISK_MS : END_MS)
+    const toDiskMs = toDisk ? Math.min(TO_DISK_MS, endTimeoutMs / 3) : 0
+    await calls.through(endTimeoutMs - toDiskMs)
     if (calls.left && toDisk) {
       toDisk()
-      await calls.through(TO_DISK_MS)
+      await calls.through(toDiskMs)
     }
     isSealed = true
     if (over) return
@@ -310,7 +312,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
         // Again, for what was logged since, or an end that was asked for.
         note()
         ending ??= Promise.resolve()
-        outlet.flushNow()
+        outlet.flushNow(endTimeoutMs)
         outlet.closeNow()
         sayWhatIsLeft()
         leave()

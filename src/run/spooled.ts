@@ -69,11 +69,9 @@ export interface SpooledOptions {
   readonly disk: DiskHealth
 }
 
-/** How long the exit of a process waits for a server that takes what it is sent. */
-const EXIT_MS = 10_000
 const CLEAR_MS = 1_000
-/** All runs of a process that exits share that time. */
-let exitBy: number | undefined
+/** Since when the process exits: all its runs share the time for that. */
+let exitSince: number | undefined
 
 /** Waits, and keeps the process alive for that, but no longer than it has to. */
 async function atMost(ms: number, promise: Promise<unknown>): Promise<void> {
@@ -240,9 +238,9 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
       if (folder.claim.isThere()) sayClosed(folder.dir)
     },
     finishNow: (status, endTime) => void chore(end(status, endTime), folder.endOutOfReserve)?.catch(() => {}),
-    flushNow() {
-      exitBy ??= performance.now() + EXIT_MS
-      const leftMs = Math.max(0, exitBy - performance.now())
+    flushNow(timeoutMs) {
+      exitSince ??= performance.now()
+      const leftMs = Math.max(0, exitSince + timeoutMs - performance.now())
       own.look()
       if (loss.count === undefined) deliverer.untilNow(log.written, loss.isGone ? Math.min(CLEAR_MS, leftMs) : leftMs)
     },

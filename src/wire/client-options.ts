@@ -63,6 +63,12 @@ const CLIENT_OPTIONS: Rules<ClientOptions> = {
   transports: orNull(each('functions', isFunction, checkScheme)),
   artifactStores: orNull(each('functions', isFunction, checkScheme)),
   flavors: orNull(listOf('flavors', isFlavor)),
+  endTimeoutMs: orNull(
+    numberThat(
+      'a number of milliseconds from 1000 to 86400000 (a day)',
+      (value) => value >= 1000 && value <= 86_400_000,
+    ),
+  ),
   allowLocalSources: orNull(isSwitch),
 }
 

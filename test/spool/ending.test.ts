@@ -162,6 +162,30 @@ describe('a process that logs to a server and ends with its run open', () => {
   })
 })
 
+describe.concurrent('the end of a run whose server takes its time', () => {
+  it.each([
+    ['endRun', 'await endRun()'],
+    ['process.exit', 'process.exit()'],
+  ])('by %s waits for it as long as CAIRN_END_TIMEOUT says, and no longer', async (_, end) => {
+    const short = await stand()
+    short.server?.faults.add({ on: 'logBatch', delayMs: 6000, times: 10 })
+    const long = await stand()
+    long.server?.faults.add({ on: 'logBatch', delayMs: 13_000 })
+    const [cut, waited] = await Promise.all([
+      short.run(`${LOG} ${end}`, { env: { CAIRN_END_TIMEOUT: '1' } }),
+      long.run(`${LOG} ${end}`, { env: { CAIRN_END_TIMEOUT: '50' } }),
+    ])
+    expect(cut.stderr).toMatch(/not delivered.*kept on disk/)
+    expect(waited.stderr).not.toContain('not delivered')
+    expect(await long.outcome(waited)).toMatchObject({ ...whole, status: 'FINISHED' })
+    expect(long.left()).toEqual([])
+    short.server?.faults.clear()
+    await short.replay()
+    expect(await short.outcome(cut)).toMatchObject({ ...whole, status: 'FINISHED' })
+    await Promise.all([short.stop(), long.stop()])
+  })
+})
+
 /** Version 3 as far as a listener of signals can tell: one for each load, counted, that acts when there are no others. */
 const SIGNAL_EXIT_3 = `
   const emitter = process.__signal_exit_emitter__ = { count: 1 }
