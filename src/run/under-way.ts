@@ -1,3 +1,5 @@
+import { waiters } from '../host/waiters.js'
+
 /** The calls to a run that are not through yet, whether somebody waits for them or not. */
 export interface UnderWay {
   /** Does something under a name; its outcome is the caller's alone to hear of. */
@@ -13,7 +15,7 @@ export interface UnderWay {
 /** Keeps account of what was begun; `begin` is asked before anything is, and may throw. */
 export function underWay(begin: () => void): UnderWay {
   const open = new Set<{ readonly name: string }>()
-  const waiting = new Set<() => void>()
+  const waiting = waiters<undefined>()
 
   // Nothing is hung on the promise that the caller gets: that would make a failure look as if it were heard of.
   async function during<T>(name: string, act: () => Promise<T>): Promise<T> {
@@ -24,7 +26,7 @@ export function underWay(begin: () => void): UnderWay {
       return await act()
     } finally {
       open.delete(call)
-      if (open.size === 0) for (const go of waiting) go()
+      if (open.size === 0) waiting.tell(() => true)
     }
   }
 
@@ -37,16 +39,7 @@ export function underWay(begin: () => void): UnderWay {
       ) as V
     },
     async through(timeoutMs) {
-      if (open.size === 0) return
-      let go = (): void => {}
-      const gone = new Promise<void>((resolve) => {
-        go = resolve
-      })
-      const limit = setTimeout(go, timeoutMs)
-      waiting.add(go)
-      await gone
-      clearTimeout(limit)
-      waiting.delete(go)
+      if (open.size > 0) await waiting.add(undefined, timeoutMs)
     },
     get left() {
       if (open.size === 0) return undefined

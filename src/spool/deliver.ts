@@ -1,4 +1,5 @@
 import { diskError, TimeoutError } from '../errors.js'
+import { waiters } from '../host/waiters.js'
 import { openAcks } from './acks.js'
 import { backlog, type Parcel } from './backlog.js'
 import { carry } from './carry.js'
@@ -14,7 +15,6 @@ import { pauses } from './pauses.js'
 import { dropRunDir, rememberId, type ServerPlace, type SpooledRun } from './place.js'
 import type { ServerState } from './server.js'
 import { openTail } from './tail.js'
-import { waiters } from './waiters.js'
 
 export interface DeliverOptions {
   readonly dir: string
@@ -51,7 +51,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
     putBack: (parcel) => work.putBack(parcel),
   })
   const work = backlog({ next: tail.next, done: acks.done, tried: acks.tried, onLost: outcome.lost })
-  const waiting = waiters()
+  const waiting = waiters<Written>()
   const pacing = pace(MOST_AT_ONCE)
   const { out, begin } = flights(dir)
   const waitsForElders = anyGoesFirst(options.elders ?? [])

@@ -1,4 +1,5 @@
 import { TimeoutError } from '../errors.js'
+import { waiters } from '../host/waiters.js'
 
 /** How much has left each line that is served from the front. */
 export interface Gone {
@@ -24,7 +25,7 @@ export interface Flushes {
 
 /** `gone` says how far the lines have got, `isTrying` whether something that left them is neither delivered nor refused. */
 export function flushes(gone: () => Gone, isTrying: () => boolean): Flushes {
-  const waiters = new Set<{ readonly target: Gone; readonly resolve: () => void }>()
+  const waiting = waiters<Gone>()
 
   // By lines, since what is logged later may overtake by another, and be delivered before what was logged first.
   function reached(target: Gone): boolean {
@@ -34,28 +35,15 @@ export function flushes(gone: () => Gone, isTrying: () => boolean): Flushes {
 
   return {
     get size() {
-      return waiters.size
+      return waiting.size
     },
     async until(target, timeoutMs, left) {
       if (!isTrying() && reached(target)) return
-      let limit: NodeJS.Timeout | undefined
-      let done: () => void = () => {}
-      const waited = new Promise<void>((resolve, reject) => {
-        const waiter = { target, resolve }
-        waiters.add(waiter)
-        done = () => void waiters.delete(waiter)
-        limit = setTimeout(() => {
-          reject(new TimeoutError(`${left()} have not arrived after ${timeoutMs} ms; they are still being tried`))
-        }, timeoutMs)
-      })
-      await waited.finally(() => {
-        clearTimeout(limit)
-        done()
-      })
+      if (await waiting.add(target, timeoutMs)) return
+      throw new TimeoutError(`${left()} have not arrived after ${timeoutMs} ms; they are still being tried`)
     },
     tell() {
-      if (waiters.size === 0 || isTrying()) return
-      for (const { target, resolve } of waiters) if (reached(target)) resolve()
+      if (!isTrying()) waiting.tell(reached)
     },
   }
 }
