@@ -4,20 +4,22 @@ import type { EndStatus, LiveRun } from './run.js'
 const live = new Set<LiveRun>()
 /** A signal came: if the process is ended now, by whoever handles it, it was killed. */
 let signalled = false
-/** A signal that nobody else handles came, and the runs are being ended for it. */
+/** A signal that nobody else handles came, and what the runs logged is being delivered before it has its way. */
 let leaving = false
+/** When that was, or the exit began. */
+let since: number | undefined
 /** What the last word at the exit still has to wait for. */
 let waits: readonly (() => void)[] = []
 
 /** Sees to it that a run is ended when the process goes. */
 export function endAtExit(run: LiveRun): void {
-  if (live.size === 0) listen('on')
+  if (live.size === 0 && !leaving) listen('on')
   live.add(run)
 }
 
 /** Forgets a run that has ended; with none left the process is as it was. */
 export function forgetAtExit(run: LiveRun): void {
-  if (live.delete(run) && live.size === 0) listen('off')
+  if (live.delete(run) && live.size === 0 && !leaving) listen('off')
 }
 
 const statusOf = (code: unknown): EndStatus =>
@@ -28,7 +30,14 @@ const statusOf = (code: unknown): EndStatus =>
  * line: a handler of the user's may throw, or cut the exit short with `process.exit()`, and the end has to stand by then.
  */
 function onExit(code: number): void {
-  waits = [...live].map((run) => run.endNow(signalled ? 'KILLED' : statusOf(code)))
+  waits = endAll(signalled ? 'KILLED' : statusOf(code))
+}
+
+/** Notes the end of all that are open; what it returns waits for them, for all together no longer than for one. */
+function endAll(status: EndStatus): (() => void)[] {
+  const from = since ?? performance.now()
+  since = from
+  return [...live].map((run) => run.endNow(status, from))
 }
 
 /** In line as early as the first run: what handlers before it log is still taken. */
@@ -59,21 +68,26 @@ const isHandled = (signal: NodeJS.Signals): boolean => {
   return process.listenerCount(signal) > counts.reduce((sum, count) => sum + count, 1)
 }
 
-/** Ours is the last word only where nobody else handles the signal; a second one does not wait. */
+/**
+ * Ours is the last word only where nobody else handles the signal; a second one does not wait. The script runs on until
+ * what was logged has arrived: it may log, and end and start runs, as if nothing had come.
+ */
 function onSignal(signal: NodeJS.Signals): void {
   signalled = true
   if (isHandled(signal)) return
-  const leave = () => {
+  const leave = (isHurried: boolean) => {
+    const all = endAll('KILLED')
+    if (!isHurried) for (const wait of all) wait()
     listen('off')
     process.kill(process.pid, signal)
   }
   if (leaving) {
-    for (const run of live) run.endNow('KILLED')
-    leave()
+    leave(true)
     return
   }
   leaving = true
-  void Promise.allSettled([...live].map((run) => run.finish('KILLED'))).then(leave)
+  since = performance.now()
+  void Promise.allSettled([...live].map((run) => run.beforeEnd('KILLED'))).then(() => leave(false))
 }
 
 function listen(turn: 'on' | 'off'): void {
@@ -85,4 +99,5 @@ function listen(turn: 'on' | 'off'): void {
   for (const signal of SIGNALS) process[first](signal, onSignal)
   // A process that goes on without a run has survived what came.
   signalled = leaving = false
+  since = undefined
 }

@@ -30,15 +30,18 @@ export interface Run extends RunVerbs, AsyncDisposable {
 
 /** A run that can also be ended on the spot, when the process goes. */
 export interface LiveRun extends Run {
-  /** Whether it takes what is logged: until its end is asked for. */
+  /** Whether it takes what is logged, or lets it go with the process: until its end is asked for. */
   readonly isOpen: boolean
   /** Hands on what waits in memory, so that it goes before what follows. */
   handOver(): void
   /** Ends the run if this process made it; else only delivers what waits. */
   finish(status: EndStatus): Promise<void>
+  /** Delivers, and notes the end, but goes on taking what is logged: for a process that is about to be killed. */
+  beforeEnd(status: EndStatus): Promise<void>
   /**
-   * Delivers and ends on the spot, as far as the backend can: for the exit of the process. Notes all that is to be noted;
-   * what it returns notes what was logged since, takes no more and waits: so many runs wait together.
+   * Delivers and ends on the spot, as far as the backend can: for the exit of the process, which began at `since` on the
+   * clock of `performance.now()`. Notes all that is to be noted; what it returns notes what was logged since, takes no more
+   * and waits: so many runs wait together.
    */
-  endNow(status: EndStatus): () => void
+  endNow(status: EndStatus, since: number): () => void
 }

@@ -91,13 +91,27 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     ...(outlet.way ? { way: outlet.way, intervalMs: PROMPT_MS } : {}),
   })
   const stats = () => outlet.stats(buffer.stats())
-  const calls = underWay(checkOpen)
+  const calls = underWay(() => {
+    if (ending !== undefined) throw hasEnded()
+  })
   /** From here on not even what was begun before the end is taken. */
   let isSealed = false
+  /** The process goes, and the run has gone before it. */
+  let isGone = false
+  let isLateTold = false
+  /** Why not all had arrived when the process was about to be killed. */
+  let late: unknown
 
-  function checkOpen(isBegun = false): void {
-    if (ending === undefined || (isBegun && !isSealed)) return
-    throw new InvalidParameterError(`The run ${runId} has ended; resume it with startRun({ runId: '${runId}' })`)
+  const hasEnded = () =>
+    new InvalidParameterError(`The run ${runId} has ended; resume it with startRun({ runId: '${runId}' })`)
+
+  /** Whether to take what is logged; throws when the run has ended. A process that goes does not fail for what it still logs. */
+  function isTaking(isBegun = false): boolean {
+    if (ending === undefined || (isBegun && !isSealed)) return true
+    if (!isGone) throw hasEnded()
+    if (!isLateTold) say(`cairn: run ${runId}: what is logged in the last moment of the process is lost`)
+    isLateTold = true
+    return false
   }
 
   function put(key: string, point: Point): void {
@@ -116,7 +130,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
   }
 
   function param(key: string, value: unknown, more = false): void {
-    checkOpen()
+    if (!isTaking()) return
     const text = paramText(key, value, rules)
     const before = knownParams.get(key)
     if (before === text) return
@@ -129,14 +143,12 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
   }
 
   function tag(key: string, value: unknown, more = false): void {
-    checkOpen()
-    setTag(key, value, more)
+    if (isTaking()) setTag(key, value, more)
   }
 
   /** The tag of a call that was begun while the run was open. */
   function tagOfCall(key: string, value: string): void {
-    checkOpen(true)
-    setTag(key, value)
+    if (isTaking(true)) setTag(key, value)
   }
 
   function setTag(key: string, value: unknown, more = false): void {
@@ -178,9 +190,8 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     return (await within(false)) ?? error
   }
 
-  async function end(as: EndStatus | undefined): Promise<void> {
-    endStatus = as
-    if (as) status = as
+  /** Has what was begun come through, notes the end and waits for all to arrive; answers why it has not. */
+  async function windUp(as: EndStatus | undefined, isEnd: boolean): Promise<unknown> {
     const begun = performance.now()
     const isLongAway = outlet.awayMs > endTimeoutMs
     /** Who was waited for long has something to tell its server yet, if only that it has ended. */
@@ -192,8 +203,8 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       toDisk()
       await calls.through(toDiskMs)
     }
-    isSealed = true
-    if (over) return
+    if (isEnd) isSealed = true
+    if (over) return undefined
     let reason: unknown
     try {
       await buffer.flush(rest())
@@ -201,14 +212,21 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       // Said below, with all else that is left.
       reason = error
     }
-    if (as && !over) {
-      noted = as
+    if (as && !over && (isEnd || ending === undefined)) {
+      status = noted = as
       await outlet.finish(as, Date.now()).catch((error: unknown) => {
         say(`cairn: run ${runId} could not be set to ${as}: ${(error as Error).message}`)
       })
     }
     reason = (await flushed(isLongAway ? AWAY_MS - (performance.now() - begun) : rest())) ?? reason
     if (isLongAway && outlet.awayMs === 0) reason = await flushed(rest())
+    return reason
+  }
+
+  async function end(as: EndStatus | undefined): Promise<void> {
+    endStatus = as
+    if (as) status = as
+    const reason = await windUp(as, true)
     if (over) return
     await outlet.close()
     if (!over) sayWhatIsLeft(reason)
@@ -232,7 +250,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       buffer.passOn()
     },
     logMetric(key, value, step) {
-      if (ending !== undefined) checkOpen()
+      if (ending !== undefined && !isTaking()) return
       if (typeof value !== 'number') refuseValue(key, value)
       if ((typeof step === 'object' && step !== null) || activeModelId !== undefined) {
         put(key, pointOf(key, value, optionsOf(step)))
@@ -242,7 +260,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       buffer.metric(key, value, step === undefined ? 0 : checkStep(key, step), now, undefined, now)
     },
     logMetrics(metrics, step) {
-      checkOpen()
+      if (!isTaking()) return
       checkRecord(metrics)
       const keys = Object.keys(metrics)
       const values: readonly unknown[] = Object.values(metrics)
@@ -270,7 +288,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       buffer.passOn()
     },
     deleteTag(key) {
-      checkOpen()
+      if (!isTaking()) return
       knownTags.delete(key)
       buffer.deleteTag(key)
     },
@@ -286,7 +304,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     stats,
     handOver: buffer.drainNow,
     get isOpen() {
-      return ending === undefined
+      return ending === undefined || isGone
     },
     async end(as) {
       if (as !== undefined) checkEndStatus(as)
@@ -297,7 +315,11 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       ending ??= end(deps.owned ? as : undefined)
       return ending
     },
-    endNow(as) {
+    async beforeEnd(as) {
+      if (ending === undefined) late = await windUp(deps.owned ? as : undefined, false)
+      await ending
+    },
+    endNow(as, since) {
       if (over) return () => {}
       const note = () => {
         // An end that was asked for and not waited for counts with its own status.
@@ -311,10 +333,11 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       return () => {
         // Again, for what was logged since, or an end that was asked for.
         note()
+        isGone = true
         ending ??= Promise.resolve()
-        outlet.flushNow(endTimeoutMs)
+        outlet.flushNow(Math.max(0, since + endTimeoutMs - performance.now()))
         outlet.closeNow()
-        sayWhatIsLeft()
+        sayWhatIsLeft(late)
         leave()
       }
     },

@@ -70,8 +70,6 @@ export interface SpooledOptions {
 }
 
 const CLEAR_MS = 1_000
-/** Since when the process exits: all its runs share the time for that. */
-let exitSince: number | undefined
 
 /** Waits, and keeps the process alive for that, but no longer than it has to. */
 async function atMost(ms: number, promise: Promise<unknown>): Promise<void> {
@@ -239,10 +237,9 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     },
     finishNow: (status, endTime) => void chore(end(status, endTime), folder.endOutOfReserve)?.catch(() => {}),
     flushNow(timeoutMs) {
-      exitSince ??= performance.now()
-      const leftMs = Math.max(0, exitSince + timeoutMs - performance.now())
       own.look()
-      if (loss.count === undefined) deliverer.untilNow(log.written, loss.isGone ? Math.min(CLEAR_MS, leftMs) : leftMs)
+      if (loss.count === undefined)
+        deliverer.untilNow(log.written, loss.isGone ? Math.min(CLEAR_MS, timeoutMs) : timeoutMs)
     },
     stats(buffer) {
       const { inFlight, delivered, refused, spooled } = standing()

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { createClient } from '../../src/index.js'
 import { killWhen, stand } from '../support/spool-child.js'
 
 const LOG =
@@ -6,6 +7,20 @@ const LOG =
 const WAIT = 'setInterval(() => {}, 1000)'
 const range = (count: number) => Array.from({ length: count }, (_, i) => i)
 const whole = { steps: range(2500), twice: 0, params: { p: '1' }, runs: 1 }
+
+/** Version 3 as far as a listener of signals can tell: one for each load, counted, that acts when there are no others. */
+const SIGNAL_EXIT_3 = `
+  const emitter = process.__signal_exit_emitter__ = { count: 1 }
+  const theirs = (signal) => {
+    if (process.listeners(signal).length !== emitter.count) return
+    process.off(signal, theirs)
+    console.log('cleaned up')
+    process.kill(process.pid, signal)
+  }
+  process.on('SIGTERM', theirs)`
+const SIGNAL_EXIT_4 = `
+  const { onExit } = await import(${JSON.stringify(import.meta.resolve('signal-exit'))})
+  onExit(() => console.log('cleaned up'))`
 
 describe('a process that logs to a server and ends with its run open', () => {
   it.each([
@@ -162,6 +177,69 @@ describe('a process that logs to a server and ends with its run open', () => {
   })
 })
 
+/** Says that it is ready when it has logged for a while, and goes on. */
+const busy = (log: string, start = 'const run = await startRun()') => `${start}
+  let step = 0
+  const log = () => { ${log}; if (++step === 100) console.log('ready') }
+`
+const BY_TIMER = 'setInterval(log, 1)'
+const BY_AWAIT = 'for (;;) { log(); await new Promise((go) => setTimeout(go, 1)) }'
+const OF_RUN = "run.logMetric('loss', step, step)"
+
+describe('a process that logs on while a signal ends it', () => {
+  it.each([
+    ['to its run, by a timer', busy(OF_RUN) + BY_TIMER, 'SIGTERM'],
+    ['to its run, in a loop', busy(OF_RUN) + BY_AWAIT, 'SIGTERM'],
+    ['to the active run', busy("logMetric('loss', step, step)") + BY_AWAIT, 'SIGINT'],
+    ['points by the record', busy('run.logMetrics({ loss: step, other: 1 }, step)') + BY_TIMER, 'SIGHUP'],
+    [
+      'in a scope',
+      `await startRun({}, async () => {${busy("logMetric('loss', step, step)", '') + BY_AWAIT}})`,
+      'SIGTERM',
+    ],
+    ['beside signal-exit', `${SIGNAL_EXIT_4}\n${busy(`${OF_RUN}; setTag('t', step)`)}${BY_AWAIT}`, 'SIGTERM'],
+  ] as const)('%s dies of the signal and of nothing else, and loses nothing', async (_, body, signal) => {
+    const at = await stand()
+    at.server?.faults.add({ on: 'logBatch', delayMs: 300, times: 20 })
+    const ended = await at.run(body, killWhen('ready', signal))
+    expect(ended.stderr).not.toMatch(/Error|at .*:\d+:\d+/)
+    await at.replay()
+    const { steps, ...more } = await at.outcome(ended)
+    expect(more).toMatchObject({ status: 'KILLED', signal, twice: 0 })
+    expect(steps.length).toBeGreaterThanOrEqual(100)
+    expect(steps).toEqual(range(steps.length))
+    expect(at.left()).toEqual([])
+    await at.stop()
+  })
+
+  it('leaves no run RUNNING that it starts meanwhile, and lets those that end do so', async () => {
+    const at = await stand()
+    at.server?.faults.add({ on: 'logBatch', delayMs: 5000 })
+    const body = `const run = await startRun({ runName: 'first' }); logMetric('loss', 1)
+      const slow = createClient()
+      const kept = await slow.startRun({ runName: 'open' })
+      kept.logMetric('loss', 1)
+      run.logMetric('loss', 2)
+      console.log('ready')
+      await endRun()
+      for (let fold = 0; ; fold++) {
+        await startRun({ runName: 'fold' }, async () => { logMetric('loss', fold); await new Promise((go) => setTimeout(go, 20)) })
+      }`
+    const ended = await at.run(body, killWhen('ready', 'SIGTERM'))
+    expect(ended).toMatchObject({ signal: 'SIGTERM', stderr: expect.not.stringMatching(/Error/) })
+    await at.replay()
+    const client = createClient({ trackingUri: at.url })
+    const runs = await client.searchRuns({ experimentNames: ['Default'] })
+    const of = (name: string) => runs.filter(({ info }) => info.runName === name).map(({ info }) => info.status)
+    expect([...of('first'), ...of('open')]).toEqual(['FINISHED', 'KILLED'])
+    expect(of('fold').length).toBeGreaterThan(0)
+    expect(of('fold').filter((status) => status === 'KILLED').length).toBeLessThanOrEqual(1)
+    expect(runs.filter(({ info }) => info.status === 'RUNNING')).toEqual([])
+    await client.close()
+    await at.stop()
+  })
+})
+
 describe.concurrent('the end of a run whose server takes its time', () => {
   it.each([
     ['endRun', 'await endRun()'],
@@ -178,27 +256,12 @@ describe.concurrent('the end of a run whose server takes its time', () => {
     expect(cut.stderr).toMatch(/not delivered.*kept on disk/)
     expect(waited.stderr).not.toContain('not delivered')
     expect(await long.outcome(waited)).toMatchObject({ ...whole, status: 'FINISHED' })
-    expect(long.left()).toEqual([])
     short.server?.faults.clear()
     await short.replay()
     expect(await short.outcome(cut)).toMatchObject({ ...whole, status: 'FINISHED' })
     await Promise.all([short.stop(), long.stop()])
   })
 })
-
-/** Version 3 as far as a listener of signals can tell: one for each load, counted, that acts when there are no others. */
-const SIGNAL_EXIT_3 = `
-  const emitter = process.__signal_exit_emitter__ = { count: 1 }
-  const theirs = (signal) => {
-    if (process.listeners(signal).length !== emitter.count) return
-    process.off(signal, theirs)
-    console.log('cleaned up')
-    process.kill(process.pid, signal)
-  }
-  process.on('SIGTERM', theirs)`
-const SIGNAL_EXIT_4 = `
-  const { onExit } = await import(${JSON.stringify(import.meta.resolve('signal-exit'))})
-  onExit(() => console.log('cleaned up'))`
 
 describe('a process with listeners that leave each signal to others', () => {
   it.each([
