@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -172,6 +172,21 @@ describe('doctor', () => {
       detail: expect.stringMatching(/^10 bytes wait in .*; what a server refused/),
       fix: expect.stringMatching(/cairn-ml sync.*read the reasons/),
     })
+  })
+
+  it('says that nothing waits once all has arrived, whatever else a server’s folder keeps', async () => {
+    await using server = await startTestServer()
+    const spoolDir = tempDir()
+    const client = patient(server.url, { spoolDir })
+    const run = await client.startRun()
+    run.logMetric('loss', 1)
+    await run.end()
+    await client.close()
+    const [ours = ''] = readdirSync(join(spoolDir, 'v1'))
+    expect(readdirSync(join(spoolDir, 'v1', ours))).toContain('reserve')
+    const again = patient(server.url, { spoolDir })
+    expect(named(await again.doctor(), 'spool')).toMatchObject({ status: 'ok', detail: 'nothing waits' })
+    await again.close()
   })
 
   it.each([

@@ -76,8 +76,8 @@ export async function spool({ spoolDir }: DoctorDeps): Promise<Found> {
     }
   const found = (await factsBehind(spoolDir)) ? await tree(spoolDir) : []
   const isRefused = (path: string) => /^v\d+\/[^/]+\/refused\//.test(path)
-  // Who copies a store right now is kept there as well, and which run has become which.
-  const waiting = found.filter(({ path }) => !/^sync\/|^v\d+\/[^/]+\/(refused\/|ids$|server\.json$)/.test(path))
+  // Beside these lies what is known of a server, and what is set aside for a full disk.
+  const waiting = found.filter(({ path }) => /^v\d+\/[^/]+\/runs\//.test(path))
   const refused = found.filter(({ path }) => isRefused(path))
   const bytes = waiting.reduce((sum, { size }) => sum + size, 0)
   const kept = refused[0] && `what a server refused lies in ${dirname(join(spoolDir, refused[0].path))}`
