@@ -64,13 +64,14 @@ export async function doctor(deps: DoctorDeps): Promise<Check[]> {
     { name: 'spool', look: () => spool(deps) },
   ]
   const checks: Check[] = []
+  /** The failure behind each look that is not well. */
+  const causes = new Map<string, string>()
   for (const { name, look, after = [] } of looks) {
-    const blocked = after.find((needed) =>
-      checks.some((other) => other.name === needed && (other.status === 'fail' || other.status === 'skip')),
-    )
-    const found: Found = blocked
-      ? { status: 'skip', detail: `not looked at before this is well: ${blocked}` }
+    const cause = after.map((needed) => causes.get(needed)).find((one) => one !== undefined)
+    const found: Found = cause
+      ? { status: 'skip', detail: `not looked at before this is well: ${cause}` }
       : await safely(look)
+    if (cause || found.status === 'fail') causes.set(name, cause ?? name)
     checks.push({ name, ...found })
   }
   return checks

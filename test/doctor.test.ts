@@ -389,6 +389,9 @@ describe('doctor, asked about a server that', () => {
       fix: expect.stringContaining('MLFLOW_TRACKING_SERVER_CERT_PATH'),
     })
     expect(named(lacking, 'proxy')?.status).toBe('skip')
+    const why = 'not looked at before this is well: credentials'
+    for (const name of ['reachable', 'clock', 'artifacts'])
+      expect(named(lacking, name)).toMatchObject({ status: 'skip', detail: why })
   })
 
   it('does not exist, is hidden, is spoken to wrongly: names what to correct', async () => {
