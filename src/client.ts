@@ -27,6 +27,7 @@ import type { SyncOptions, SyncResult } from './sync/sync.js'
 import { type CallOptions, type Experiments, experiments } from './tracking/experiments.js'
 import type { BufferOptions } from './tracking/metric-buffer.js'
 import { type Runs, runs } from './tracking/runs.js'
+import { givenUri } from './wire/uri.js'
 import { type ClientOptions, type Parts, type SpoolDelivery, type SpoolDeliveryOptions, wire } from './wire.js'
 
 /** What a client tells its listeners. */
@@ -202,8 +203,8 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
     ...experimentVerbs,
     ...runVerbs,
     ...registryVerbs,
-    getTrackingUri: () => backends.tracking.uri,
-    getRegistryUri: () => backends.registry.uri,
+    getTrackingUri: () => givenUri(backends.tracking.uri),
+    getRegistryUri: () => givenUri(backends.registry.uri),
     setExperiment: inUse.set,
     async startRun(options = {}, ...more: unknown[]) {
       if (typeof options === 'function' || more.some((one) => one !== undefined))
@@ -299,7 +300,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
     },
     async sync(source, options = {}) {
       checkSync(source, options)
-      const { to = backends.tracking.uri, ...rules } = options
+      const { to = givenUri(backends.tracking.uri), ...rules } = options
       const [{ sync }, { alone }] = await Promise.all([import('./sync/sync.js'), import('./sync/alone.js')])
       const stores = [partsAt(source), partsAt(to)] as const
       const side = async ({ backends: { tracking: store }, openArtifacts }: Parts) => ({

@@ -25,7 +25,7 @@ import {
 import { openRemote, type Remote, type RemoteOptions } from './wire/remote.js'
 import { serverSpool } from './wire/server-spool.js'
 import { deliverAll, type Spool, type SpoolDelivery, type SpoolDeliveryOptions } from './wire/spool.js'
-import { checkUri, isOfThisMachine } from './wire/uri.js'
+import { checkUri, givenUri, isOfThisMachine } from './wire/uri.js'
 
 export type { Logger } from './wire/logger.js'
 export {
@@ -105,10 +105,11 @@ export function wire(options: ClientOptions): Parts {
   checkClientOptions(options)
   const settings = readSettings()
   const isKnown = (scheme: string) => hasTransport(scheme, options)
-  const trackingUri = checkUri(options.trackingUri ?? settings.trackingUri ?? DEFAULT_TRACKING_URI, isKnown)
-  const registryUri = checkUri(options.registryUri ?? settings.registryUri ?? trackingUri, isKnown)
+  const given = options.trackingUri ?? settings.trackingUri
+  const trackingUri = checkUri(given ?? DEFAULT_TRACKING_URI, isKnown)
+  const registryUri = checkUri(options.registryUri ?? settings.registryUri ?? givenUri(trackingUri), isKnown)
   for (const uri of [trackingUri, registryUri]) transportOf(uri, options)
-  const chosen = (options.trackingUri ?? settings.trackingUri) !== undefined
+  const chosen = given !== undefined
   const logger = options.logger ?? defaultLogger(settings.logLevel)
   const opened = new Map<string, Promise<Transport>>()
   const warned = new Set<string>()

@@ -5,6 +5,12 @@ import { isLoopback, parseAddress, printable } from '../http/url.js'
 /** Databases are a server's business. */
 const DATABASES = new Set(['sqlite', 'postgresql', 'mysql', 'mssql'])
 
+/** How the client keeps `databricks`, which would be a folder otherwise. */
+const DEFAULT_PROFILE = 'databricks://'
+
+/** A kept URI as one that `checkUri` takes. */
+export const givenUri = (kept: string): string => (kept === DEFAULT_PROFILE ? 'databricks' : kept)
+
 /** A tracking or registry URI as the client keeps it; an `InvalidParameterError` that names the way out for what nobody speaks. */
 export function checkUri(given: string, isPluggedIn: (scheme: string) => boolean): string {
   const uri = typeof given === 'string' ? given.trim() : given
@@ -37,7 +43,12 @@ export function checkUri(given: string, isPluggedIn: (scheme: string) => boolean
     return refuse(
       "Unity Catalog's registry is another API, which Cairn does not speak; set MLFLOW_REGISTRY_URI=databricks for the registry of the workspace",
     )
-  if (/^databricks$/i.test(uri)) return 'databricks://'
+  if (/^databricks$/i.test(uri)) return DEFAULT_PROFILE
+  // Of a profile whose name got lost, the default one would take what is another's.
+  if (scheme === 'databricks' && !/^databricks:\/\/[^/:]/i.test(uri))
+    return refuse(
+      'The URI names no profile of Databricks: write databricks://<profile>, with two slashes, or databricks for what the environment says',
+    )
   if (/^https?$/.test(scheme) && !URL.canParse(uri))
     // Not shown: there may be a password in it.
     return refuse('The URI of the server is no address; write it like http://localhost:5000')

@@ -142,6 +142,35 @@ describe('Databricks, as far as it is documented', () => {
     expect(server.seen).not.toEqual([])
   })
 
+  it.each([
+    'databricks:/prod',
+    'databricks://',
+    'databricks:',
+    'databricks:prod',
+    'databricks:///prod',
+    ' databricks:// ',
+  ])('%s names no profile, and is not taken for the default one', (uri) => {
+    for (const option of ['trackingUri', 'registryUri']) {
+      const make = () => createClient({ [option]: uri })
+      expect(make).toThrow(InvalidParameterError)
+      expect(make).toThrow('databricks://<profile>, with two slashes')
+    }
+  })
+
+  it('its address is told as it may be given, and copies go there', async () => {
+    const workspace = await databricksLike('t')
+    closers.push(workspace.close)
+    vi.stubEnv('DATABRICKS_HOST', workspace.url)
+    vi.stubEnv('DATABRICKS_TOKEN', 't')
+    const client = connect({ trackingUri: 'Databricks' })
+    expect([client.getTrackingUri(), client.getRegistryUri()]).toEqual(['databricks', 'databricks'])
+    expect(connect({ trackingUri: 'databricks://eu' }).getTrackingUri()).toBe('databricks://eu')
+    const store = connect({ trackingUri: join(tempDir(), 'mlruns') })
+    const run = await store.startRun()
+    await run.end()
+    expect((await client.sync(store.getTrackingUri(), { dryRun: true })).runs).toMatchObject({ added: 1 })
+  })
+
   it('a name that is no path is refused with the words of the service, and 429 tells how long to wait', async () => {
     const workspace = await databricksLike('t')
     closers.push(workspace.close)
