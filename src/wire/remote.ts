@@ -29,21 +29,24 @@ const ONCE_MS = 30_000
 
 /** Opens the way to a server; undici and the rest of the remote half are loaded here, not before. */
 export async function openRemote(uri: string, settings: HttpSettings, options: SenderOrigins): Promise<Remote> {
-  const [{ sender }, { httpTransport }, { withRetry }, { withFilterPlace }, { proxied }] = await Promise.all([
-    import('../http/send.js'),
-    import('../transport/http.js'),
-    import('../transport/retry.js'),
-    import('../transport/filter-place.js'),
-    import('../artifacts/proxied.js'),
-  ])
+  const [{ sender }, { inWorkspace }, { httpTransport }, { withRetry }, { withFilterPlace }, { proxied }] =
+    await Promise.all([
+      import('../http/send.js'),
+      import('../http/workspace.js'),
+      import('../transport/http.js'),
+      import('../transport/retry.js'),
+      import('../transport/filter-place.js'),
+      import('../artifacts/proxied.js'),
+    ])
   const how = await senderOptions(uri, settings, options)
-  const send = sender(how)
+  const checked = inWorkspace(how.workspace)
+  const send = checked(sender(how))
   const soon = { connectTimeoutMs: START_MS, timeoutMs: Math.min(how.timeoutMs ?? ONCE_MS, ONCE_MS) }
-  const background = sender({ ...how, ...soon, background: true })
+  const background = checked(sender({ ...how, ...soon, background: true }))
   // What is sent as a file may take its time; it is the silence in between that is limited.
-  const carrying = sender({ ...how, background: true })
-  const starting = sender({ ...how, ...soon })
-  const filing = sender({ ...how, connectTimeoutMs: START_MS })
+  const carrying = checked(sender({ ...how, background: true }))
+  const starting = checked(sender({ ...how, ...soon }))
+  const filing = checked(sender({ ...how, connectTimeoutMs: START_MS }))
   const { retry } = options
   const rules = {
     attempts: 1 + (retry?.maxRetries ?? settings.maxRetries),

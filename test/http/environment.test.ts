@@ -49,10 +49,10 @@ describe('variables of MLflow mean what they mean to Python', () => {
   })
 
   it('a workspace goes along as a header', async () => {
-    const server = await answering((_, response) => asJson(response, {}))
+    const server = await answering((_, response) => asJson(response, { workspaces_enabled: true }))
     const client = connect({ MLFLOW_TRACKING_URI: server.url, MLFLOW_WORKSPACE: 'team-a' })
     await client.searchExperiments()
-    expect(server.seen[0]?.headers['x-mlflow-workspace']).toBe('team-a')
+    expect(server.seen.map(({ headers }) => headers['x-mlflow-workspace'])).toEqual(['team-a', 'team-a'])
   })
 
   it('a time limit is in seconds', async () => {
