@@ -214,11 +214,11 @@ describe('a process that logs on while a signal ends it', () => {
 
   it('leaves no run RUNNING that it starts meanwhile, and lets those that end do so', async () => {
     const at = await stand()
-    at.server?.faults.add({ on: 'logBatch', delayMs: 5000 })
+    at.server?.faults.add({ on: 'artifacts', delayMs: 5000 })
     const body = `const run = await startRun({ runName: 'first' }); logMetric('loss', 1)
       const slow = createClient()
       const kept = await slow.startRun({ runName: 'open' })
-      kept.logMetric('loss', 1)
+      void kept.logText('x', 'x.txt')
       run.logMetric('loss', 2)
       console.log('ready')
       await endRun()
