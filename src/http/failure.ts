@@ -99,8 +99,18 @@ export function failure(error: unknown, url: string, proxy?: string): CairnError
     return new NetworkError(`${url} cannot be reached (${code || message})`, unsent)
   if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' || BROKEN.has(code))
     return new NetworkError(`The connection to ${url} broke before its answer was whole (${code})`, options)
-  return new NetworkError(`The request to ${url} failed (${code || message || 'no reason given'})`, options)
+  if (FAULT.test(code))
+    return new NetworkError(
+      `The request to ${url} could not be made: ${String(error)}${message.startsWith('Dynamic require of') ? BUNDLED : ''}`,
+      { ...options, retryable: false },
+    )
+  return new NetworkError(`The request to ${url} failed (${code})`, options)
 }
+
+/** Codes of what is wrong with the program, whatever the network does; other failures have one of the system or undici. */
+const FAULT = /^$|^ERR_(?:INVALID_ARG|MODULE|REQUIRE)_|^MODULE_NOT_FOUND$/
+const BUNDLED =
+  '; the bundle has no require: leave cairn-ml or undici external, or begin it with a require made by createRequire (esbuild: --banner:js, as the README shows)'
 
 const UNTRUSTED = /^(CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED|INVALID_CA|UND_ERR_PRX_TLS)/
 const OTHER_NAME = /^(HOSTNAME_MISMATCH|ERR_TLS_CERT)/

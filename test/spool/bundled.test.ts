@@ -62,3 +62,24 @@ it.skipIf(!hasBundler)('in the one file that a bundler makes it says so, and wor
   expect(ended.stderr.match(/spool-worker\.js of cairn-ml is not beside/g)).toHaveLength(1)
   await at.stop()
 })
+
+it.skipIf(!hasBundler)(
+  'a bundle that cannot load what it needs fails as it starts, says the way out, and keeps nothing',
+  async () => {
+    const at = await stand()
+    const index = await withoutThread()
+    const out = join(dirname(index), 'bundle.mjs')
+    bundle(index, out, '--format=esm')
+    const ended = await at.run(
+      `await startRun().catch((error) => console.log(JSON.stringify({ ...error, message: error.message })))`,
+      {
+        built: out,
+      },
+    )
+    const error = JSON.parse(ended.stdout.split('\n')[0] ?? '') as { code: string; retryable: boolean; message: string }
+    expect(error).toMatchObject({ code: 'NETWORK_ERROR', retryable: false })
+    expect(error.message).toMatch(/Dynamic require of .* is not supported; .*leave cairn-ml or undici external/)
+    expect(at.left()).toEqual([])
+    await at.stop()
+  },
+)
