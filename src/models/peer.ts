@@ -5,6 +5,11 @@ const isAbsent = (error: unknown, name: string): boolean => {
   return (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') && message.includes(name)
 }
 
+/** On each import of an optional package: a bundler that does not find the package then warns, and makes its bundle. */
+export const thrown = (error: unknown): never => {
+  throw error
+}
+
 /** The optional package `name`, imported by `load`; `undefined` when it is not installed. */
 export async function peerIfThere<T>(name: string, load: () => Promise<T>): Promise<T | undefined> {
   try {

@@ -1,7 +1,9 @@
 import { cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { createClient } from '../../src/index.js'
+import { built } from '../support/built.js'
+import { bundleAll, hasBundler } from '../support/bundle.js'
 import { child } from '../support/child.js'
 import { linearLayers, linearOnnx } from '../support/linear-models.js'
 import { tempDir } from '../support/temp-dir.js'
@@ -29,8 +31,8 @@ interface Answer {
 
 describe('without the optional packages', () => {
   let answer: Answer
+  const dir = bareProject()
   beforeAll(async () => {
-    const dir = bareProject()
     const client = createClient({ trackingUri: join(dir, 'mlruns') })
     await client.saveModel(linearOnnx(), join(dir, 'onnx'))
     await client.saveModel(linearLayers(), join(dir, 'tfjs'))
@@ -77,4 +79,22 @@ describe('without the optional packages', () => {
     expect(answer).toMatchObject({ status: 'FINISHED', models: 0 })
     expect(answer.errors.image).toBeUndefined()
   })
+  it.skipIf(!hasBundler)(
+    'a bundler makes its bundle, in which a model names the one it needs',
+    async () => {
+      cpSync(dirname(await built()), join(dir, 'dist'), { recursive: true })
+      const bundle = join(dir, 'bundle.mjs')
+      bundleAll(join(dir, 'dist/index.js'), bundle, '--format=esm')
+      const { stdout, stderr } = await child(
+        `
+      import { loadModel } from 'CAIRN'
+      for (const name of ['onnx', 'tfjs']) await loadModel(name).catch((error) => console.log(error.code + ' ' + error.message))
+      `,
+        { cwd: dir, built: bundle },
+      )
+      const messages = ['load onnx', 'load tfjs'].map((name) => `MISSING_PEER ${answer.errors[name]?.message}`)
+      expect(stdout.trim().split('\n'), stderr).toEqual(messages)
+    },
+    60_000,
+  )
 })

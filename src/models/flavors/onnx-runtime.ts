@@ -2,7 +2,7 @@ import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node'
 import type { Tensor, TensorData, TensorType } from '../../core/tensor.js'
 import { IntegrityError, InvalidParameterError, MissingPeerError } from '../../errors.js'
 import type { FlavorConfig } from '../flavor.js'
-import { peer } from '../peer.js'
+import { peer, thrown } from '../peer.js'
 import type { GraphPort, Tensors } from '../tensors.js'
 
 type Runtime = typeof import('onnxruntime-node')
@@ -15,7 +15,7 @@ const WHY = 'without "skip" its install script fetches GPU libraries from the ne
 export async function runtime(lib: unknown): Promise<Runtime> {
   const ort = (lib ??
     (await peer('onnxruntime-node', `${COMMAND} (${WHY})`, async () => {
-      const module = await import('onnxruntime-node')
+      const module = await import('onnxruntime-node').catch(thrown)
       return module.InferenceSession ? module : (module as unknown as { default: Runtime }).default
     }))) as Runtime
   const version = ort.env?.versions?.node ?? ort.env?.versions?.common ?? '0'

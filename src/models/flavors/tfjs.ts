@@ -5,7 +5,7 @@ import { writeInside } from '../../disk/inside.js'
 import { IntegrityError, InvalidParameterError } from '../../errors.js'
 import type { Flavor, FlavorConfig, LoadOptions } from '../flavor.js'
 import { lifetime } from '../lifetime.js'
-import { peer, peerIfThere } from '../peer.js'
+import { peer, peerIfThere, thrown } from '../peer.js'
 import { ask, type GraphPort, schemaOfPorts, type Tensors } from '../tensors.js'
 import { readTfjsFiles } from './tfjs-files.js'
 
@@ -21,7 +21,8 @@ async function library(lib: unknown): Promise<Lib> {
   if (lib) return lib as Lib
   const native = await peerIfThere(NATIVE, () => import(NATIVE) as Promise<Lib>).catch(() => undefined)
   const found =
-    native ?? (await peer('@tensorflow/tfjs', 'npm install @tensorflow/tfjs', () => import('@tensorflow/tfjs')))
+    native ??
+    (await peer('@tensorflow/tfjs', 'npm install @tensorflow/tfjs', () => import('@tensorflow/tfjs').catch(thrown)))
   return 'loadLayersModel' in found ? found : (found as { default: Lib }).default
 }
 
