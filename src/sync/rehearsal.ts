@@ -1,3 +1,4 @@
+import { checkServedPath } from '../artifacts/paths.js'
 import type { ArtifactStore } from '../artifacts/store.js'
 import { NotFoundError } from '../errors.js'
 import { repeats } from '../transport/repeats.js'
@@ -91,6 +92,8 @@ export function rehearsal(side: Side, empty: boolean): Side {
     ...side,
     transport,
     openArtifacts: async (uri) =>
-      isMadeUp(uri) ? nowhere : { ...(await side.openArtifacts(uri)), write: nowhere.write, remove: nowhere.remove },
+      isMadeUp(uri)
+        ? { ...nowhere, ...(side.local ? {} : { checkWritable: checkServedPath }) }
+        : { ...(await side.openArtifacts(uri)), write: nowhere.write, remove: nowhere.remove },
   }
 }

@@ -76,9 +76,12 @@ describe('cairn-ml sync', () => {
     await made.logText('x', 'acc 100%ab.txt')
     await made.end()
     await using server = await startTestServer()
+    const rehearsed = await cairn('sync', path, '--to', server.url, '--dry-run')
     const { code, out } = await cairn('sync', path, '--to', server.url)
-    expect(code).toBe(1)
-    expect(out).toMatch(/\nNOT COPIED {2}file [0-9a-f]{32}\/acc 100%ab\.txt: .*; rename it\nAll else was copied\.$/)
+    expect([rehearsed.code, code]).toEqual([1, 1])
+    const told = 'NOT COPIED {2}file [0-9a-f]{32}/acc 100%ab\\.txt: .*; rename it'
+    expect(rehearsed.out).toMatch(new RegExp(`\n${told}\nAll else would be copied\\.$`))
+    expect(out).toMatch(new RegExp(`\n${told}\nAll else was copied\\.$`))
   })
 
   it('ends with 1 when there is nothing to copy from', async () => {
