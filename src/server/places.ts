@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url'
 import { fileArtifacts } from '../artifacts/file.js'
 import { isLocal } from '../artifacts/location.js'
 import type { ArtifactStore } from '../artifacts/store.js'
+import { isPromptSource } from '../core/prompt.js'
 import { isRealDir } from '../disk/walk.js'
 import { InvalidParameterError, NotFoundError, UnsafePathError } from '../errors.js'
 import type { Input, Operation, Output } from '../transport/protocol.js'
@@ -47,7 +48,7 @@ export function servedPlaces(inner: Transport, root: string): Transport {
       placeOf(path)
       return `${bases[0]}/${path}`
     }
-    if (isLocal(uri))
+    if (isLocal(uri) && !isPromptSource(uri))
       throw new InvalidParameterError(
         `${what} ${JSON.stringify(uri.slice(0, 200))} is a place on the server's machine; leave it out, or name a store that everyone reaches`,
       )

@@ -1,5 +1,6 @@
 import { byName } from '../core/filter/by-name.js'
-import { NotFoundError } from '../errors.js'
+import { PROMPT_TAG } from '../core/prompt.js'
+import { InvalidParameterError, NotFoundError } from '../errors.js'
 import { allPages } from '../transport/pages.js'
 import type {
   WireExperiment,
@@ -9,6 +10,7 @@ import type {
   WireRun,
 } from '../transport/protocol.js'
 import type { CallOptions } from '../transport/transport.js'
+import { textOf } from './marks.js'
 import type { Side } from './side.js'
 
 const PAGE = 1000
@@ -66,16 +68,39 @@ export async function loggedModelsOf(
   return found
 }
 
-/** Registered models, by name. */
-export const registeredModelsOf = ({ transport }: Side, options: CallOptions): AsyncGenerator<WireRegisteredModel> =>
-  allPages(async (page_token) => {
-    const page = await transport.call('searchRegisteredModels', { max_results: SMALL_PAGE, page_token }, options)
-    return { items: page.registered_models, nextPageToken: page.next_page_token }
-  })
+const IS_PROMPT = `tags.\`${PROMPT_TAG}\` = 'true'`
 
-/** Versions of a registered model, in the order of their numbers. */
-export async function versionsOf(side: Side, name: string, options: CallOptions): Promise<WireModelVersion[]> {
-  const filter = byName(name)
+/** Registered models, by name, and then prompts, which a search leaves out unless it asks for them. */
+export async function registeredModelsOf({ transport }: Side, options: CallOptions): Promise<WireRegisteredModel[]> {
+  const found = new Map<string, WireRegisteredModel>()
+  const search = async (filter?: string): Promise<void> => {
+    for await (const model of allPages(async (page_token) => {
+      const input = { max_results: SMALL_PAGE, page_token, ...(filter === undefined ? {} : { filter }) }
+      const page = await transport.call('searchRegisteredModels', input, options)
+      return { items: page.registered_models, nextPageToken: page.next_page_token }
+    }))
+      found.set(model.name, model)
+  }
+  await search()
+  await search(IS_PROMPT).catch((error: unknown) => {
+    // Of a server that cannot search by tags, and knows no prompts here.
+    if (!(error instanceof InvalidParameterError)) throw error
+  })
+  return [...found.values()]
+}
+
+/** Whether a registered model is a prompt. */
+export const isPrompt = ({ tags }: WireRegisteredModel): boolean => textOf(tags, PROMPT_TAG)?.toLowerCase() === 'true'
+
+/** Versions of a registered model, in the order of their numbers; those of a prompt are found only by saying so. */
+export async function versionsOf(
+  side: Side,
+  model: WireRegisteredModel,
+  options: CallOptions,
+): Promise<WireModelVersion[]> {
+  const { name } = model
+  const clauses = [byName(name), isPrompt(model) ? IS_PROMPT : undefined].filter((one) => one !== undefined)
+  const filter = clauses.length === 0 ? undefined : clauses.join(' AND ')
   const found: WireModelVersion[] = []
   // Some servers compare names without regard to case.
   for await (const version of allPages(async (page_token) => {

@@ -1,7 +1,8 @@
-import { absent } from '../errors.js'
+import { PROMPT_SOURCE } from '../core/prompt.js'
+import { AlreadyExistsError, absent } from '../errors.js'
 import type { WireModelVersion, WireRegisteredModel } from '../transport/protocol.js'
 import type { Job } from './job.js'
-import { versionsOf } from './list.js'
+import { isPrompt, versionsOf } from './list.js'
 import { createdTag, type Plans } from './logged-models.js'
 import { copied, differing, fingerprint, identityOf, type Pair, SOURCE, STATE, textOf } from './marks.js'
 import { comesFrom, sourceAt } from './version-source.js'
@@ -18,22 +19,27 @@ export async function copyRegisteredModel(job: Job, { name }: WireRegisteredMode
   const call = { signal: job.signal }
   const { registered_model: model } = await job.from.transport.call('getRegisteredModel', { name }, call)
   const limited = job.options.experimentNames !== undefined || job.options.runIds !== undefined
-  const all = await versionsOf(job.from, name, call)
+  const all = await versionsOf(job.from, model, call)
   const versions = all.filter((version) => isReady(version) && (!limited || comesFrom(version, plans)))
   if (limited && versions.length === 0) return
   const aliases = model.aliases.filter(({ version }) => versions.some((one) => one.version === version))
   const stateOfAll = fingerprint([model.description, copied(model.tags), aliases, versions.map(stateOf)])
 
-  const { model: target, fresh } = await targetOf(job, model)
+  const tags = placedTags(model, plans)
+  const { model: target, fresh } = await targetOf(job, { ...model, tags })
+  if (!fresh && isPrompt(model) !== isPrompt(target))
+    throw new AlreadyExistsError(
+      `${JSON.stringify(name)} is a ${isPrompt(model) ? 'prompt' : 'model'} here and a ${isPrompt(target) ? 'prompt' : 'model'} at the target; rename one of them`,
+    )
   if (textOf(target.tags, STATE) === stateOfAll) {
     for (const _ of versions) job.count('modelVersions', 'same')
     return job.count('registeredModels', 'same')
   }
-  const others = fresh ? [] : await versionsOf(job.to, name, call)
+  const others = fresh ? [] : await versionsOf(job.to, { ...target, tags }, call)
   const copies: Copy[] = []
   for (const version of versions)
     await job.guard('model version', `${name}/${version.version}`, async () => {
-      copies.push(await versionAt(job, version, others, plans))
+      copies.push(await versionAt(job, version, isPrompt(model) ? 'a prompt' : plans, others))
     })
   const numbers = new Map(copies.map(({ from, to }) => [from.version, to.version]))
   let whole = copies.length === versions.length
@@ -45,11 +51,22 @@ export async function copyRegisteredModel(job: Job, { name }: WireRegisteredMode
     })
     whole &&= done
   }
-  let changes = fresh ? 0 : await copyModelFields(job, model, target)
+  let changes = fresh ? 0 : await copyModelFields(job, { ...model, tags }, target)
   changes += await copyAliases(job, { name, aliases, numbers, target })
   if (whole) await job.to.transport.call('setRegisteredModelTag', { name, key: STATE, value: stateOfAll }, call)
   job.count('registeredModels', fresh ? 'added' : changes > 0 ? 'changed' : 'same')
 }
+
+/** The tag of a prompt that says in which experiments it is shown, as `,1,2,`. */
+const EXPERIMENTS = '_mlflow_experiment_ids'
+
+/** The tags of a registered model with the experiments' ids at the target; one that is not copied is left out. */
+const placedTags = ({ tags }: WireRegisteredModel, { experiments }: Plans): Pair[] =>
+  copied(tags).map(({ key, value }) => {
+    if (key !== EXPERIMENTS) return { key, value }
+    const ids = value.split(',').flatMap((id) => experiments.get(id) ?? [])
+    return { key, value: `,${ids.join(',')},` }
+  })
 
 /** A version that failed to be registered, or is still being, is nothing to copy. */
 const isReady = ({ status }: WireModelVersion): boolean => status === 'READY' || status === ''
@@ -75,8 +92,8 @@ async function targetOf(
 async function versionAt(
   job: Job,
   version: WireModelVersion,
+  plans: Plans | 'a prompt',
   others: readonly WireModelVersion[],
-  plans: Plans,
 ): Promise<Copy> {
   const identity = versionIdentity(version)
   const there = others.find((other) => versionIdentity(other) === identity)
@@ -84,10 +101,15 @@ async function versionAt(
   const { name, description, run_link } = version
   const input = {
     name,
-    ...(await sourceAt(job, version, plans)),
+    ...(plans === 'a prompt' ? { source: PROMPT_SOURCE } : await sourceAt(job, version, plans)),
     ...(description ? { description } : {}),
     ...(run_link ? { run_link } : {}),
-    tags: [{ key: SOURCE, value: identity }, ...createdTag(version.creation_timestamp, version.tags)],
+    tags: [
+      { key: SOURCE, value: identity },
+      ...createdTag(version.creation_timestamp, version.tags),
+      // By these a server knows what it is asked to make.
+      ...(plans === 'a prompt' ? copied(version.tags) : []),
+    ],
   }
   const { model_version: to } = await job.to.transport.call('createModelVersion', input, { signal: job.signal })
   return { from: version, to, fresh: true }

@@ -3,7 +3,6 @@ import { eachLimited } from '../artifacts/limited.js'
 import { factsBehind, namesIn } from '../disk/files.js'
 import { InvalidParameterError, NotFoundError } from '../errors.js'
 import { withoutSecrets } from '../spool/place.js'
-import type { WireRegisteredModel } from '../transport/protocol.js'
 import { copyRun } from './copy-run.js'
 import { copyExperiment } from './experiments.js'
 import { type CopyRules, type Job, job, type SyncResult } from './job.js'
@@ -43,12 +42,11 @@ export async function sync(from: Side, to: Side, options: CopyRules = {}): Promi
   const experiments = await copyExperiments(one)
   const runs = await planRuns(one, experiments)
   const models = await planModels(one, experiments, runs)
-  const registered: WireRegisteredModel[] = []
-  for await (const model of registeredModelsOf(from, options)) registered.push(model)
+  const registered = await registeredModelsOf(from, options)
   one.expect(runs.runs.length + models.ids.length + registered.length)
 
   await eachLimited(runs.runs, RUNS_AT_ONCE, async (run) => {
-    await one.guard('run', run.id, () => copyRun(one, { runs, models }, run))
+    await one.guard('run', run.id, () => copyRun(one, { experiments, runs, models }, run))
     one.done(run.info.run_name ?? run.id)
   })
   await eachLimited(models.ids, RUNS_AT_ONCE, async (id) => {
@@ -57,7 +55,9 @@ export async function sync(from: Side, to: Side, options: CopyRules = {}): Promi
   })
   // One after the other: a version may come from a model that was registered before.
   for (const model of registered) {
-    await one.guard('registered model', model.name, () => copyRegisteredModel(one, model, { runs, models }))
+    await one.guard('registered model', model.name, () =>
+      copyRegisteredModel(one, model, { experiments, runs, models }),
+    )
     one.done(model.name)
   }
   return one.result

@@ -130,6 +130,38 @@ describe.each(targets)('a local store copied to %s', (_, withTarget) => {
       expect(points.map(({ step }) => step)).toEqual([0, 10, 20, 30, 40, 50, 60, 99])
     }))
 
+  it('brings its prompts, shown in the experiments they were shown in, once', () =>
+    withTarget(async (to, server) => {
+      const dir = tempDir()
+      const from = join(dir, 'mlruns')
+      await using client = clientOf(from, dir)
+      const experimentId = await client.createExperiment('chat')
+      const isPrompt = { 'mlflow.prompt.is_prompt': 'true' }
+      const tags = { ...isPrompt, _mlflow_experiment_ids: `,${experimentId},77,` }
+      await client.createRegisteredModel('greeting', { tags, description: 'how we begin' })
+      for (const [index, source] of ['dummy-source', 'prompt-template'].entries()) {
+        const text = { ...isPrompt, 'mlflow.prompt.text': `hello {{ who }} ${index}` }
+        await client.createModelVersion('greeting', source, { tags: text })
+      }
+      await client.setRegisteredModelAlias('greeting', 'live', 2)
+      const counts = { registeredModels: { added: 1 }, modelVersions: { added: 2 }, failed: [], kept: [] }
+      expect(await client.sync(from, { to, dryRun: true })).toMatchObject(counts)
+      expect(await client.sync(from, { to })).toMatchObject(counts)
+
+      await using target = clientOf(to, tempDir())
+      const there = await target.getExperimentByName('chat')
+      const [prompt] = await target.searchRegisteredModels({ filter: "tags.`mlflow.prompt.is_prompt` = 'true'" })
+      expect(prompt).toMatchObject({ name: 'greeting', description: 'how we begin' })
+      expect(prompt?.tags._mlflow_experiment_ids).toBe(`,${there?.experimentId},`)
+      expect(await target.searchRegisteredModels()).toEqual([])
+      const live = await target.getModelVersionByAlias('greeting', 'live')
+      expect(live.tags).toMatchObject({ ...isPrompt, 'mlflow.prompt.text': 'hello {{ who }} 1' })
+
+      const sent = server?.requests.length ?? 0
+      expect(await client.sync(from, { to })).toMatchObject({ modelVersions: { added: 0, same: 2 }, failed: [] })
+      if (server) expect(writes(server.requests.slice(sent))).toEqual([])
+    }))
+
   it('is rehearsed without a trace', () =>
     withTarget(async (to, server) => {
       const result = await source.sync(store, { to, dryRun: true })
@@ -193,6 +225,20 @@ it('a model whose name no filter can say is copied with its versions, once', asy
     [2, []],
     [0, []],
   ])
+})
+
+it('a prompt never becomes of a model that has its name', async () => {
+  await using server = await startTestServer()
+  await using target = clientOf(server.url, tempDir())
+  await target.createRegisteredModel('greeting')
+  const dir = tempDir()
+  const from = join(dir, 'mlruns')
+  await using client = clientOf(from, dir)
+  await client.setExperiment('chat')
+  await client.createRegisteredModel('greeting', { tags: { 'mlflow.prompt.is_prompt': 'true' } })
+  const { failed } = await client.sync(from, { to: server.url })
+  expect(failed).toMatchObject([{ what: 'registered model', id: 'greeting', error: { code: 'RESOURCE_ALREADY_EXISTS' } }])
+  expect((await target.getRegisteredModel('greeting')).tags).toEqual({})
 })
 
 it('a copy that is copied back finds its originals', async () => {
@@ -318,6 +364,8 @@ it.each([
   writeFileSync(file, 'x')
   await using server = await startTestServer()
   await using target = clientOf(server.url, tempDir())
+  const rehearsed = await source.sync(path, { to: server.url, dryRun: true })
+  expect(rehearsed).toMatchObject({ files: 1, failed: [{ what: 'file', id: `${run.runId}/${name}` }] })
   for (const files of [1, 0]) {
     const result = await source.sync(path, { to: server.url })
     expect(result).toMatchObject({ points: files, files, failed: [{ what: 'file', id: `${run.runId}/${name}` }] })

@@ -1,3 +1,5 @@
+import { PROMPT_TAG } from '../prompt.js'
+
 /** What is searched: the five kinds of things MLflow has a search for. */
 export type FilterTarget = 'runs' | 'experiments' | 'registeredModels' | 'modelVersions' | 'loggedModels'
 /** Where a clause or a sort key looks. */
@@ -73,7 +75,7 @@ const ATTRIBUTE_WORDS = {
 const METRIC_WORDS = { metrics: 'metric', metric: 'metric' } as const
 const PARAM_WORDS = { params: 'param', param: 'param', parameters: 'param', parameter: 'param' } as const
 const TAG_WORDS = { tags: 'tag', tag: 'tag' } as const
-const PROMPT_TAG = { key: 'mlflow.prompt.is_prompt', equals: 'false', differs: 'true' }
+const IS_PROMPT = { key: PROMPT_TAG, equals: 'false', differs: 'true' }
 
 /** The fields that `datasets.…` knows. */
 export const datasetFields: Readonly<Record<string, Rule>> = { name: listed, digest: listed, context: listed }
@@ -133,7 +135,7 @@ export const rules: Readonly<Record<FilterTarget, Rules>> = {
     fields: { name: listed },
     aliases: { timestamp: 'last_updated_timestamp' },
     keyed: { tag: text },
-    absentTag: PROMPT_TAG,
+    absentTag: IS_PROMPT,
     orderEntities: ['attribute'],
     orderFields: ['name', 'creation_timestamp', 'last_updated_timestamp'],
     defaultOrder: [],
@@ -147,7 +149,7 @@ export const rules: Readonly<Record<FilterTarget, Rules>> = {
     fields: { name: listed, run_id: listed, source_path: text, version_number: { ...number, quotedNumber: true } },
     aliases: {},
     keyed: { tag: text },
-    absentTag: PROMPT_TAG,
+    absentTag: IS_PROMPT,
     orderEntities: ['attribute'],
     orderFields: ['name', 'version_number', 'creation_timestamp', 'last_updated_timestamp'],
     defaultOrder: [desc('last_updated_timestamp'), asc('name'), desc('version_number')],

@@ -1,3 +1,4 @@
+import { PROMPT_TAG } from '../prompt.js'
 import { type Cursor, cursor, quoted } from './cursor.js'
 import { datasetFields, type Entity, type FilterTarget, type Operator, type Rule, type Rules, rules } from './fields.js'
 import { failUnknown, type Name, readName, ruleOf } from './name.js'
@@ -145,7 +146,6 @@ export function parseFilter(text: string | undefined, target: FilterTarget): rea
 
 /** The clauses of a registry search with prompts left out, unless the filter itself speaks of prompts. */
 export function withoutPrompts(clauses: readonly Clause[]): readonly Clause[] {
-  const key = 'mlflow.prompt.is_prompt'
-  if (clauses.some((clause) => clause.entity === 'tag' && clause.key === key)) return clauses
-  return [...clauses, { entity: 'tag', key, op: '!=', value: 'true', matchesAbsent: true }]
+  if (clauses.some((clause) => clause.entity === 'tag' && clause.key === PROMPT_TAG)) return clauses
+  return [...clauses, { entity: 'tag', key: PROMPT_TAG, op: '!=', value: 'true', matchesAbsent: true }]
 }

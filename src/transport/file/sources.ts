@@ -1,5 +1,6 @@
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { isModelUri, isRunsUri, parseModelUri, parseRunsUri } from '../../core/model-uri.js'
+import { isPromptSource } from '../../core/prompt.js'
 import { realPathOf } from '../../disk/files.js'
 import { exists } from '../../disk/write.js'
 import { InvalidParameterError, NotFoundError } from '../../errors.js'
@@ -151,6 +152,8 @@ export async function lineageOf(
   const scheme = schemeOf(source)
   if (scheme === 'models' || scheme === 'runs') refuse(source, `must begin with "${scheme}:/" in lower case`)
   if (scheme === 'javascript' || scheme === 'data') refuse(source, 'is no place where files lie')
+  if (isPromptSource(source) && given.runId === undefined && given.modelId === undefined)
+    return { source, storage: source }
   const path = localPath(source)
   if (path !== undefined) await checkLocal(store, given, path)
   else if (scheme === 'mlflow-artifacts' && !(await homesOf(store, given)).some((home) => isBelow(home, source)))

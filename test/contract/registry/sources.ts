@@ -103,6 +103,14 @@ export function sourceFacts(make: Make, options: ContractOptions): void {
       expect(artifact_uri).toBe('s3://lake/models/churn')
     })
 
+    fact('of a prompt is no place', async (call) => {
+      const name = fresh('greeting')
+      const tags = [{ key: 'mlflow.prompt.is_prompt', value: 'true' }]
+      await call('createRegisteredModel', { name, tags })
+      const { model_version: made } = await call('createModelVersion', { name, source: 'dummy-source', tags })
+      expect(made).toMatchObject({ version: '1', source: 'dummy-source' })
+    })
+
     fact('a tag never opens the way for a source', async (call) => {
       const name = fresh('churn')
       const tags = [{ key: 'mlflow.prompt.is_prompt', value: 'true' }]
