@@ -41,6 +41,7 @@ export async function copyRegisteredModel(job: Job, { name }: WireRegisteredMode
     await job.guard('model version', `${name}/${version.version}`, async () => {
       copies.push(await versionAt(job, version, isPrompt(model) ? 'a prompt' : plans, others))
     })
+  tellNumbers(job, name, copies)
   const numbers = new Map(copies.map(({ from, to }) => [from.version, to.version]))
   let whole = copies.length === versions.length
   for (const copy of copies) {
@@ -67,6 +68,17 @@ const placedTags = ({ tags }: WireRegisteredModel, { experiments }: Plans): Pair
     const ids = value.split(',').flatMap((id) => experiments.get(id) ?? [])
     return { key, value: `,${ids.join(',')},` }
   })
+
+/** A target gives its own numbers, so that what was deleted leaves no gap there. */
+function tellNumbers(job: Job, name: string, copies: readonly Copy[]): void {
+  const others = copies.filter(({ from, to, fresh }) => fresh && from.version !== to.version)
+  // A rehearsal gives none.
+  if (others.length === 0 || job.options.dryRun) return
+  const all = others.map(
+    ({ from, to }) => `version ${from.version} of ${JSON.stringify(name)} is version ${to.version}`,
+  )
+  job.keep(`Versions are numbered anew: ${all.join(', ')} there`)
+}
 
 /** A version that failed to be registered, or is still being, is nothing to copy. */
 const isReady = ({ status }: WireModelVersion): boolean => status === 'READY' || status === ''
