@@ -186,7 +186,8 @@ function copiedText(result: SyncResult): string {
     ...failed.map(({ what, id, error }) => `NOT COPIED  ${what} ${plain(id)}: ${plain(error.message)}`),
   ]
   if (failed.length > 0 && dryRun) lines.push('All else would be copied.')
-  else if (failed.length > 0) lines.push(failed.every(({ error }) => error.name === 'UnsafePathError') ? ONLY_NAMES : AGAIN)
+  else if (failed.length > 0)
+    lines.push(failed.every(({ error }) => error.name === 'UnsafePathError') ? ONLY_NAMES : AGAIN)
   return lines.join('\n')
 }
 

@@ -40,7 +40,7 @@ export interface SyncResult {
   readonly bytes: number
   /** What failed; all else was copied. */
   readonly failed: readonly SyncFailure[]
-  /** Sentences on what the target has otherwise and was left as it is. */
+  /** Sentences on what the target has otherwise, or was left as it is. */
   readonly kept: readonly string[]
   /** Ids in the source → ids in the target. */
   readonly runIds: Readonly<Record<string, string>>
@@ -61,7 +61,7 @@ export interface CopyRules {
   readonly experimentNames?: readonly string[] | undefined
   /** Only these runs; then only the versions of models that come from them. */
   readonly runIds?: readonly string[] | undefined
-  /** Also deleted runs; they are deleted at the target, too. */
+  /** Also deleted runs; they are deleted at the target, too. Those of deleted experiments are left out, and `kept` says so. */
   readonly deleted?: boolean | undefined
   readonly signal?: AbortSignal | undefined
   /** Told how far the copy is. */

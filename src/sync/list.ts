@@ -17,10 +17,14 @@ const PAGE = 1000
 /** MLflow's servers give no more logged models, and no more registered ones, in a page. */
 const SMALL_PAGE = 100
 
-/** Experiments that are not deleted. */
-export const experimentsOf = ({ transport }: Side, options: CallOptions): AsyncGenerator<WireExperiment> =>
+/** Experiments that are not deleted, or only those that are. */
+export const experimentsOf = (
+  { transport }: Side,
+  { deleted = false, ...options }: CallOptions & { deleted?: boolean },
+): AsyncGenerator<WireExperiment> =>
   allPages(async (page_token) => {
-    const input = { max_results: PAGE, page_token, view_type: 'ACTIVE_ONLY' as const }
+    const view_type = deleted ? ('DELETED_ONLY' as const) : ('ACTIVE_ONLY' as const)
+    const input = { max_results: PAGE, page_token, view_type }
     const found = await transport.call('searchExperiments', input, options)
     return { items: found.experiments, nextPageToken: found.next_page_token }
   })

@@ -75,7 +75,7 @@ async function checkStore(path: string): Promise<void> {
 
 /** Source id → target id of the experiments that are copied. */
 async function copyExperiments(one: Job): Promise<Map<string, string>> {
-  const { experimentNames, runIds, signal } = one.options
+  const { experimentNames, runIds, deleted, signal } = one.options
   const wanted = experimentNames && new Set(experimentNames)
   const holding = runIds && (await experimentsHolding(one, runIds))
   const ids = new Map<string, string>()
@@ -87,6 +87,13 @@ async function copyExperiments(one: Job): Promise<Map<string, string>> {
     await one.guard('experiment', experiment.name, async () => {
       ids.set(experiment.experiment_id, await copyExperiment(one, experiment))
     })
+  }
+  if (deleted) {
+    const left: string[] = []
+    for await (const { name, experiment_id: id } of experimentsOf(one.from, { deleted, signal }))
+      if ((!wanted || wanted.has(name)) && (!holding || holding.has(id))) left.push(JSON.stringify(name))
+    if (left.length > 0)
+      one.keep(`Deleted experiments were left out with all their runs: ${left.join(', ')}; restore them to copy them`)
   }
   for (const name of wanted ?? [])
     if (!seen.has(name)) throw new NotFoundError(`There is no experiment ${JSON.stringify(name)} in ${one.from.uri}`)

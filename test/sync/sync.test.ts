@@ -241,7 +241,9 @@ it('a prompt never becomes of a model that has its name', async () => {
   await client.setExperiment('chat')
   await client.createRegisteredModel('greeting', { tags: { 'mlflow.prompt.is_prompt': 'true' } })
   const { failed } = await client.sync(from, { to: server.url })
-  expect(failed).toMatchObject([{ what: 'registered model', id: 'greeting', error: { code: 'RESOURCE_ALREADY_EXISTS' } }])
+  expect(failed).toMatchObject([
+    { what: 'registered model', id: 'greeting', error: { code: 'RESOURCE_ALREADY_EXISTS' } },
+  ])
   expect((await target.getRegisteredModel('greeting')).tags).toEqual({})
 })
 
@@ -317,6 +319,27 @@ it('deleted runs stay behind, or come as deleted', async () => {
     expect([result.runs, result.failed]).toEqual([{ added, changed: 0, same: 3 - added }, []])
     await using target = clientOf(server.url, tempDir())
     expect((await target.getRun(result.runIds[ids.parent] ?? '')).info.lifecycleStage).toBe('deleted')
+  }
+})
+
+it('deleted experiments stay behind, and the result of a copy with what is deleted says so', async () => {
+  const dir = tempDir()
+  const path = join(dir, 'mlruns')
+  await using client = clientOf(path, dir)
+  for (const name of ['gone', 'lost']) {
+    await client.setExperiment(name)
+    const run = await client.startRun({})
+    await run.end()
+    await client.deleteExperiment((await client.getExperimentByName(name))?.experimentId ?? '')
+  }
+  const to = join(dir, 'copy')
+  expect((await client.sync(path, { to })).kept).toEqual([])
+  for (let round = 0; round < 2; round++) {
+    const { kept, runs, failed } = await client.sync(path, { to, deleted: true })
+    expect([runs.added, failed]).toEqual([0, []])
+    expect(kept).toEqual([
+      expect.stringMatching(/^Deleted experiments were left out with all their runs: ("gone", "lost"|"lost", "gone");/),
+    ])
   }
 })
 
