@@ -116,6 +116,9 @@ export function createClient(options: ClientOptions = {}): Client {
   return clientOf(wire(options), (uri) => wire({ ...options, trackingUri: uri, registryUri: uri }))
 }
 
+/** Runs that go on in this process, whichever client has them. */
+const goingOn = new Set<LiveRun>()
+
 function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
   const { settings, backends, rules } = parts
   const tracking = backends.tracking.transport
@@ -219,7 +222,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
           rules,
           chosen: inUse.chosen,
           current: inUse.current,
-          isOpen: (runId) => [...open].some((run) => run.runId === runId),
+          isOpen: (runId) => [...goingOn].some((run) => run.runId === runId),
           knownExperiment: inUse.known,
           user: settings.user,
           runContext: settings.runContext,
@@ -248,10 +251,12 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
         toDisk: spooled?.leave,
         onEnded: () => {
           open.delete(run)
+          goingOn.delete(run)
           forgetAtExit(run)
         },
       })
       open.add(run)
+      goingOn.add(run)
       endAtExit(run)
       run.logParams(options.params ?? {})
       return run

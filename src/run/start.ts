@@ -26,7 +26,7 @@ export interface StartRunOptions {
   readonly params?: Readonly<Record<string, unknown>> | undefined
   /** Lets a run start while another is active, as its child. */
   readonly nested?: boolean | undefined
-  /** The run that this one is a part of; it has to be there, unless its server is away. */
+  /** The run that this one is a part of; it has to be there, unless it goes on in this process or its server is away. */
   readonly parentRunId?: string | undefined
   readonly signal?: AbortSignal | undefined
 }

@@ -1,6 +1,13 @@
 import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
-import { createClient, InvalidParameterError, NotFoundError } from '../../src/index.js'
+import {
+  createClient,
+  endRun,
+  InvalidParameterError,
+  NotFoundError,
+  setTrackingUri,
+  startRun,
+} from '../../src/index.js'
 import { startTestServer } from '../../src/testing/index.js'
 import { tempDir } from '../support/temp-dir.js'
 
@@ -44,6 +51,21 @@ it('a parent that goes on in this process is not asked for', async () => {
   const { runId } = await client.startRun()
   await client.startRun({ parentRunId: runId })
   expect(server.requests.map(({ operation }) => operation)).not.toContain('getRun')
+})
+
+it.each([
+  ['a server', async () => (await served()).url],
+  ['the local store', async () => join(tempDir(), 'mlruns')],
+])('the active run is the parent of a nested one wherever that goes, as in Python: %s', async (_, place) => {
+  const [{ url }, other] = [await served(), await place()]
+  setTrackingUri(url)
+  const parent = await startRun()
+  setTrackingUri(other)
+  const child = await startRun({ nested: true })
+  await endRun()
+  await parent.end()
+  const { info, data } = await clientAt(other).getRun(child.runId)
+  expect([info.status, data.tags['mlflow.parentRunId']]).toEqual(['FINISHED', parent.runId])
 })
 
 it('a parent is taken as it is while its server is away', async () => {
