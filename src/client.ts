@@ -243,7 +243,11 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
       const run: LiveRun = openRun(data, {
         ...{ transport, outlet, store, rules, owned, activeModelId: settings.activeModelId },
         endTimeoutMs: parts.endTimeoutMs,
-        buffer: { ...parts.buffer, ...bufferWatch(watch(data.info.runId)) },
+        buffer: {
+          ...parts.buffer,
+          ...bufferWatch(watch(data.info.runId)),
+          onFull: ({ message }) => warn(`Run ${data.info.runId}: ${message}`),
+        },
         say: parts.say,
         url: isOnline ? runUrl(data, backends.tracking.uri) : undefined,
         whereToLook: settings.suppressUrl || !isOnline ? undefined : whereToLook(data, backends.tracking.uri),

@@ -22,6 +22,8 @@ export interface Ring {
   take(count: number): BatchMetric[]
   /** Makes room for more points, keeping those that wait. */
   grow(capacity: number): void
+  /** Points that take more than their place in the columns: those that name a model or dataset, or have a step past 2^53. */
+  readonly wide: number
 }
 
 /** Makes an empty ring. */
@@ -108,6 +110,9 @@ export function metricRing(initialCapacity: number): Ring {
       move(extrasOf)
       head = 0
       capacity = larger
+    },
+    get wide() {
+      return extrasOf.size + bigSteps.size
     },
   }
 }

@@ -32,8 +32,14 @@ export interface BufferOptions {
   readonly limits?: BatchLimits
   /** Milliseconds that a point waits at the most while the event loop turns; 250 by default. */
   readonly intervalMs?: number
-  /** Points that may wait while the backend is slow; one more is refused and counted. 4,194,304 (120 MB) by default. */
+  /**
+   * Points that may wait in memory while the backend is slow, 2,097,152 (59 MB) by default; a point that names a model or
+   * dataset counts as five. Parameters and tags may take 64 MiB, or as much as so many points. What is more is refused and
+   * counted.
+   */
   readonly maxQueued?: number
+  /** Told the first time that something is refused because as much waits as may. */
+  readonly onFull?: (error: CairnError) => void
   /** Hears what the backend turned down for good, and how many points, parameters and tags that were. */
   readonly onRefused?: (error: CairnError, count: number) => void
   /** After an outage: batches are taken again. */

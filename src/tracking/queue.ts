@@ -1,4 +1,4 @@
-import { BATCH_LIMITS } from '../core/batch.js'
+import { BATCH_LIMITS, type BatchEntry, entrySize } from '../core/batch.js'
 import type { Step } from '../core/entities.js'
 import { metricRing, type PointExtras } from '../core/ring.js'
 import { type CairnError, isRetryable, UnavailableError } from '../errors.js'
@@ -29,13 +29,25 @@ const ENTRIES_IN_MEMORY = 1000
 const RETRY_FIRST_MS = 100
 const RETRY_MOST_MS = 30_000
 const FLUSH_MS = 60_000
+const MAX_QUEUED = 1 << 21
+const POINT_BYTES = 28
+/** So many points take the memory of what one that is wide takes beside its own place. */
+const WIDE_POINTS = 4
+const MAX_ENTRY_BYTES = 1 << 26
+/** What a parameter or tag takes beside its text, roughly. */
+const ENTRY_BYTES = 100
+
+const bytesOf = (entry: BatchEntry): number => entrySize(entry) + ENTRY_BYTES
 
 /** Makes an empty queue before a drain. */
 export function queue(drain: Drain, options: WayOptions = {}): Queue {
-  const { limits = BATCH_LIMITS, intervalMs = 250, maxQueued = 1 << 22, way } = options
+  const { limits = BATCH_LIMITS, intervalMs = 250, maxQueued = MAX_QUEUED, way } = options
   const perBatch = Math.min(limits.metrics, limits.total)
   const ring = metricRing(Math.min(way ? WAY_CAPACITY : INITIAL_CAPACITY, maxQueued))
   const entries: Entry[] = []
+  let entryBytes = 0
+  // Who lets few points wait means those of a loop, and not the parameters of a start.
+  const mostEntryBytes = Math.max(MAX_ENTRY_BYTES, maxQueued * POINT_BYTES)
   /** What was taken from the queue and goes first: to be sent again, or the halves of a batch that was refused. */
   const waiting: Delivery[] = []
   let current: Delivery | undefined
@@ -48,6 +60,9 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
   let refused = 0
   let lastDeliveredAt: number | undefined
   let refusals: CairnError[] = []
+  /** Refused for want of room, and not told of yet: a loop that logs meets that at each point. */
+  let turnedAway = 0
+  let isFullSaid = false
   /** What was taken out of the queue, and off the way, to be delivered. */
   const gone = { queued: 0, past: 0, entries: 0 }
   const flushing = flushes(
@@ -84,13 +99,14 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
     const single = entries[0] && alone(entries[0])
     if (single) {
       gone.entries++
-      entries.shift()
+      entryBytes -= bytesOf(entries.shift()!)
       return single
     }
     const { params, tags, room } = takeEntries(entries, limits)
     const isQueued = ring.size > 0 || !way
     const metrics = isQueued ? ring.take(room) : way.take(room)
     gone.entries += params.length + tags.length
+    for (const entry of [...params, ...tags]) entryBytes -= bytesOf(entry)
     gone[isQueued ? 'queued' : 'past'] += metrics.length
     const delivery = { batch: { metrics, params, tags } }
     return countOf(delivery) > 0 ? delivery : undefined
@@ -140,8 +156,33 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
 
   function refuse(error: CairnError, count: number): void {
     refused += count
+    tellRefused(error, count)
+  }
+
+  function tellRefused(error: CairnError, count: number): void {
     if (refusals.length < 100) refusals.push(error)
     options.onRefused?.(error, count)
+  }
+
+  const full = () =>
+    new UnavailableError(
+      `As much as may be waits in memory for a backend that does not take it (${maxQueued} points, buffer.maxQueued); what is logged meanwhile is refused`,
+    )
+
+  function turnAway(): void {
+    refused++
+    turnedAway++
+    arm()
+    if (isFullSaid) return
+    isFullSaid = true
+    options.onFull?.(full())
+  }
+
+  function tellTurnedAway(): void {
+    if (turnedAway === 0) return
+    const count = turnedAway
+    turnedAway = 0
+    tellRefused(full(), count)
   }
 
   function attempt(delivery: Delivery): void {
@@ -178,6 +219,7 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
       attempt(delivery)
     }
     if (idle()) {
+      tellTurnedAway()
       clearTimeout(timer)
       timer = undefined
     }
@@ -193,6 +235,7 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
     if (timer !== undefined) return
     timer = setTimeout(() => {
       timer = undefined
+      tellTurnedAway()
       pump()
       if (!idle()) arm()
     }, intervalMs)
@@ -203,7 +246,7 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
   function makeRoom(): boolean {
     pump(1)
     if (ring.size < ring.capacity) return true
-    if (ring.capacity >= maxQueued) return false
+    if (ring.capacity + WIDE_POINTS * ring.wide >= maxQueued) return false
     ring.grow(Math.min(maxQueued, ring.capacity * 2))
     return true
   }
@@ -220,7 +263,7 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
     addKey: ring.addKey,
     put(key: number, value: number, step: Step, timestamp: number, extras?: PointExtras) {
       if (ring.size === ring.capacity && !makeRoom()) {
-        refuse(new UnavailableError(`${maxQueued} points wait for a backend that does not take them`), 1)
+        turnAway()
         return
       }
       ring.put(key, value, step, timestamp, extras)
@@ -228,7 +271,14 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
       arm()
     },
     enter(kind, key, value, more = false) {
-      entries.push({ kind, key, value })
+      const entry = { kind, key, value }
+      const bytes = bytesOf(entry)
+      if (entryBytes + bytes > mostEntryBytes) {
+        turnAway()
+        return
+      }
+      entries.push(entry)
+      entryBytes += bytes
       if (way && !more) pump()
       if (idle()) return
       if (entries.length >= ENTRIES_IN_MEMORY) pump(1)
@@ -241,13 +291,17 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
       return idle()
     },
     arm,
-    drainNow: tryNow,
+    drainNow() {
+      tryNow()
+      tellTurnedAway()
+    },
     async flush(timeoutMs = FLUSH_MS) {
       const all = target()
       tryNow()
       // The process waits for it as long as somebody does.
       retryTimer?.ref()
       await flushing.until(all, timeoutMs, () => `${open()} entries`)
+      tellTurnedAway()
       if (refusals.length === 0) return
       const errors = refusals
       refusals = []

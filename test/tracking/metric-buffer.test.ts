@@ -219,6 +219,57 @@ describe('failures', () => {
     expect(refused).toBeGreaterThan(0)
     expect(queued).toBeLessThanOrEqual(10_000)
   })
+
+  /** A buffer whose backend never answers, and what it says of that. */
+  function stuck(options: BufferOptions = {}) {
+    const said = { refused: [] as number[], full: 0 }
+    const buffer = metricBuffer(() => new Promise(() => {}), {
+      ...options,
+      onRefused: (_, count) => said.refused.push(count),
+      onFull: () => said.full++,
+    })
+    return { buffer, said }
+  }
+
+  it('holds 59 MB of points by default, and tells of those beyond together', () => {
+    const { buffer, said } = stuck()
+    log(buffer, (1 << 21) + 5000)
+    expect(said).toEqual({ refused: [], full: 1 })
+    vi.advanceTimersByTime(250)
+    const { queued, inFlight, refused } = buffer.stats()
+    expect([queued + inFlight + refused, queued]).toEqual([(1 << 21) + 5000, 1 << 21])
+    expect(refused).toBeGreaterThan(0)
+    expect(said).toEqual({ refused: [refused], full: 1 })
+    log(buffer, 7)
+    buffer.drainNow()
+    expect(said).toEqual({ refused: [refused, 7], full: 1 })
+  })
+
+  it('holds less of points that name a model, which take more memory', () => {
+    const { buffer } = stuck({ maxQueued: 100_000 })
+    for (let i = 0; i < 100_000; i++) buffer.metric('loss', i, i, 1, { modelId: `m-${i}` })
+    const { queued, refused } = buffer.stats()
+    expect(queued).toBeLessThan(50_000)
+    expect(refused).toBeGreaterThan(50_000)
+  })
+
+  it('holds 64 MiB of parameters and tags, and takes them again when there is room', async () => {
+    let open: (() => void) | undefined
+    const refused: number[] = []
+    const drain: Drain = () => new Promise((resolve) => (open = resolve))
+    const buffer = metricBuffer(drain, { maxQueued: 10_000, onRefused: (_, count) => refused.push(count) })
+    for (let i = 0; i < 100; i++) buffer.param(`param${i}`, 'x'.repeat(6000))
+    expect(buffer.stats().refused).toBe(0)
+    for (let i = 0; i < 6000; i++) buffer.tag(`tag${i}`, 'x'.repeat(5000))
+    expect(buffer.stats().queued).toBeLessThan(5000)
+    expect(buffer.stats().refused).toBeGreaterThan(1000)
+    do {
+      await vi.advanceTimersByTimeAsync(250)
+      open?.()
+    } while (buffer.stats().inFlight > 0)
+    buffer.tag('late', 'y')
+    expect(buffer.stats()).toMatchObject({ queued: 1, refused: refused.reduce((sum, count) => sum + count, 0) })
+  })
 })
 
 /** A way of points beside a drain; neither takes anything as long as it is not told to. `other` pours as another thread does. */
