@@ -24,6 +24,8 @@ export interface Ring {
   grow(capacity: number): void
   /** Points that take more than their place in the columns: those that name a model or dataset, or have a step past 2^53. */
   readonly wide: number
+  /** Forgets all that waits, and gives its memory back. */
+  drop(): void
 }
 
 /** Makes an empty ring. */
@@ -113,6 +115,15 @@ export function metricRing(initialCapacity: number): Ring {
     },
     get wide() {
       return extrasOf.size + bigSteps.size
+    },
+    drop() {
+      head = size = capacity = 0
+      keyColumn = new Uint32Array(0)
+      values = new Float64Array(0)
+      steps = new Float64Array(0)
+      timestamps = new Float64Array(0)
+      bigSteps.clear()
+      extrasOf.clear()
     },
   }
 }

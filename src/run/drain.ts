@@ -22,8 +22,9 @@ export const localDrain =
 /** The drain of a run over any transport: on its way until the backend has answered. */
 export const transportDrain =
   (transport: Transport, runId: string): Drain =>
-  async (delivery) => {
-    if ('batch' in delivery) await transport.call('logBatch', { run_id: runId, ...delivery.batch } as Batch)
-    else if ('linkModel' in delivery) await linkModel(transport, { runId, modelId: delivery.linkModel })
-    else await transport.call('deleteTag', { run_id: runId, key: delivery.deleteTag }).catch(absent)
+  async (delivery, signal) => {
+    const options = { signal }
+    if ('batch' in delivery) await transport.call('logBatch', { run_id: runId, ...delivery.batch } as Batch, options)
+    else if ('linkModel' in delivery) await linkModel(transport, { runId, modelId: delivery.linkModel }, options)
+    else await transport.call('deleteTag', { run_id: runId, key: delivery.deleteTag }, options).catch(absent)
   }

@@ -4,6 +4,8 @@ import type { Outlet } from './outlet.js'
 /** What a run knows at its end. */
 export interface AtEnd {
   readonly stats: BufferStats
+  /** How much of what was refused nobody turned down: it was given up. */
+  readonly givenUp: number
   /** The calls that are not through, in words. */
   readonly calls: string | undefined
   readonly outlet: Pick<Outlet, 'isSettled' | 'isEndRefused' | 'kept' | 'remedy' | 'loss'>
@@ -12,22 +14,27 @@ export interface AtEnd {
 }
 
 /** What of all that was logged is not where it belongs, and what to do about it; undefined when everything is. */
-export function whatIsLeft({ stats, calls, outlet, error }: AtEnd): string | undefined {
-  const { queued, inFlight, spooled, refused } = stats
-  const open = queued + inFlight + spooled
-  const lost = outlet.remedy === undefined ? 0 : Math.max(0, open - outlet.kept)
+export function whatIsLeft({ stats, givenUp, calls, outlet, error }: AtEnd): string | undefined {
+  const { queued, inFlight, spooled } = stats
+  const refused = stats.refused - givenUp
+  const waiting = queued + inFlight + spooled
+  const open = waiting + givenUp
+  const lost = givenUp + (outlet.remedy === undefined ? 0 : Math.max(0, waiting - outlet.kept))
   const left = [
     calls,
     refused > 0 && `${refused} refused`,
     outlet.isEndRefused && 'its status refused',
     open > 0 && lost === 0 && `${open} not delivered`,
-    lost > 0 && open > lost && `${open - lost} ${outlet.remedy}`,
-    lost > 0 && `${lost} could not be written to disk and are lost`,
+    lost > 0 && open > lost && `${open - lost} ${outlet.remedy ?? 'not delivered'}`,
+    lost > 0 && `${lost} ${outlet.remedy ? 'could not be written to disk and are lost' : 'not delivered and lost'}`,
     open === 0 && !outlet.isSettled && 'its status not delivered',
   ].filter((part) => part)
   if (left.length === 0) return undefined
   const isKept = (open > 0 || !outlet.isSettled) && lost === 0 && outlet.remedy
-  // A wait that was too short says less than what kept it waiting.
-  const { message } = (outlet.loss ?? (error as Error | undefined)?.cause ?? error ?? { message: '' }) as Error
-  return [left.join(', '), isKept, message].filter((part) => part).join(': ')
+  return [left.join(', '), isKept, whyLeft({ outlet, error })].filter((part) => part).join(': ')
+}
+
+/** Why it is; a wait that was too short says less than what kept it waiting. */
+export function whyLeft({ outlet, error }: Pick<AtEnd, 'outlet' | 'error'>): string {
+  return ((outlet.loss ?? (error as Error | undefined)?.cause ?? error ?? { message: '' }) as Error).message
 }

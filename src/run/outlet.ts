@@ -15,8 +15,8 @@ export interface Outlet {
    * `untilDenied` it rejects as soon as the server says that one may not write; what waits is kept and tried again.
    */
   flush(timeoutMs: number, options?: { readonly untilDenied?: boolean }): Promise<void>
-  /** Notes status and end of the run; resolves when they have arrived. */
-  finish(status: EndStatus, endTime: number): Promise<void>
+  /** Notes status and end of the run; resolves when they have arrived, and rejects after so long on the way to a server. */
+  finish(status: EndStatus, endTime: number, timeoutMs: number): Promise<void>
   /** As `finish`, begun and not waited for: in the exit of the process. */
   finishNow(status: EndStatus, endTime: number): void
   /** Waits for what is on its way, and blocks the thread: in the exit of the process, where nothing else runs. */
@@ -45,14 +45,20 @@ export interface Outlet {
 export function directOutlet(transport: Transport, runId: string): Outlet {
   const isLocal = 'logBatchNow' in transport
   const drain = isLocal ? localDrain(transport as FileTransport, runId) : transportDrain(transport, runId)
-  const finish = async (status: EndStatus, endTime: number): Promise<void> => {
-    await transport.call('updateRun', { run_id: runId, status, end_time: endTime })
+  const finish = async (status: EndStatus, endTime: number, signal?: AbortSignal): Promise<void> => {
+    await transport.call('updateRun', { run_id: runId, status, end_time: endTime }, { signal })
   }
   return {
     drain,
     way: undefined,
     flush: async () => {},
-    finish,
+    async finish(status, endTime, timeoutMs) {
+      const limit = AbortSignal.timeout(Math.ceil(timeoutMs))
+      await finish(status, endTime, limit).catch((error: unknown) => {
+        if (!limit.aborted) throw error
+        throw new TimeoutError(`The server did not answer within ${Math.round(timeoutMs)} ms`, { cause: error })
+      })
+    },
     finishNow: (status, endTime) => void finish(status, endTime).catch(() => {}),
     flushNow: () => {},
     stats: (buffer) => buffer,

@@ -2,7 +2,13 @@ import type { ArtifactStore } from '../artifacts/store.js'
 import type { RunData, RunStatus, Step } from '../core/entities.js'
 import { checkEndStatus } from '../core/names.js'
 import type { PointExtras } from '../core/ring.js'
-import { InvalidParameterError, ParamConflictError, PermissionDeniedError } from '../errors.js'
+import {
+  IntegrityError,
+  InvalidParameterError,
+  ParamConflictError,
+  PermissionDeniedError,
+  TimeoutError,
+} from '../errors.js'
 import type { LogModelOptions, ModelInfo } from '../models/log.js'
 import { type BufferOptions, metricBuffer } from '../tracking/metric-buffer.js'
 import {
@@ -23,7 +29,7 @@ import { codeVerbs } from './code.js'
 import { flushMs } from './flush-options.js'
 import type { EndStatus, LiveRun } from './handle.js'
 import { inputVerbs } from './inputs.js'
-import { whatIsLeft } from './left.js'
+import { whatIsLeft, whyLeft } from './left.js'
 import type { Outlet } from './outlet.js'
 import { underWay } from './under-way.js'
 
@@ -65,6 +71,9 @@ const RUN_NAME = 'mlflow.runName'
 
 /** Whether it is the run that may not be written to, and not just a file. */
 const isApi = (url = ''): boolean => /\/api\/\d+\.\d+\/mlflow\//.test(url)
+
+/** Whether a wait was over before anything had failed: nothing is tried after the end, whatever a flush says. */
+const isBare = (error: unknown): boolean => error instanceof TimeoutError && error.cause === undefined
 
 const optionsOf = (step: Step | PointOptions | undefined): PointOptions =>
   typeof step === 'object' && step !== null ? step : { step }
@@ -163,9 +172,17 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     await outlet.flush(Math.max(0, timeoutMs - (performance.now() - begun)), { untilDenied: true })
   }
 
+  /** What neither the server nor a disk has is tried no more: else it would hold the process, and be lost all the same. */
+  function giveUp(error?: unknown): number {
+    return buffer.giveUp((count) => {
+      const why = [`${count} entries had not arrived when the run ended, and are lost`, whyLeft({ outlet, error })]
+      return new IntegrityError(why.filter((part) => part).join(': '))
+    })
+  }
+
   /** What is left is counted and said, not thrown: a training that has ended stays ended. */
-  function sayWhatIsLeft(error?: unknown): void {
-    const left = whatIsLeft({ stats: stats(), calls: calls.left, outlet, error })
+  function sayWhatIsLeft(givenUp: number, error?: unknown): void {
+    const left = whatIsLeft({ stats: stats(), givenUp, calls: calls.left, outlet, error })
     if (left !== undefined) say(`cairn: run ${runId}: ${left}`)
   }
 
@@ -206,15 +223,16 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     if (isEnd) isSealed = true
     if (over) return undefined
     let reason: unknown
+    const limitMs = rest()
     try {
-      await buffer.flush(rest())
+      await buffer.flush(limitMs)
     } catch (error) {
       // Said below, with all else that is left.
-      reason = error
+      reason = isBare(error) ? new TimeoutError(`no answer after ${Math.round(limitMs)} ms`) : error
     }
     if (as && !over && (isEnd || ending === undefined)) {
       status = noted = as
-      await outlet.finish(as, Date.now()).catch((error: unknown) => {
+      await outlet.finish(as, Date.now(), rest()).catch((error: unknown) => {
         say(`cairn: run ${runId} could not be set to ${as}: ${(error as Error).message}`)
       })
     }
@@ -228,8 +246,9 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     if (as) status = as
     const reason = await windUp(as, true)
     if (over) return
+    const givenUp = giveUp(reason)
     await outlet.close()
-    if (!over) sayWhatIsLeft(reason)
+    if (!over) sayWhatIsLeft(givenUp, reason)
     leave()
   }
 
@@ -336,8 +355,9 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
         isGone = true
         ending ??= Promise.resolve()
         outlet.flushNow(Math.max(0, since + endTimeoutMs - performance.now()))
+        const givenUp = giveUp(late)
         outlet.closeNow()
-        sayWhatIsLeft(late)
+        sayWhatIsLeft(givenUp, late)
         leave()
       }
     },

@@ -157,25 +157,28 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
   }
 
   /** Notes in its turn what nobody logged. */
-  function chore(step: CallStep, within = (act: () => void) => act()): void | Promise<void> {
+  function chore(
+    step: CallStep,
+    { within = (act: () => void) => act(), signal }: { within?: (act: () => void) => void; signal?: AbortSignal },
+  ): void | Promise<void> {
     const failure = write('steps', () => within(() => log.steps([step])))
-    if (failure) return straight.call(step, failure)
+    if (failure) return straight.call(step, failure, signal)
     chores++
   }
 
-  function drain(delivery: Delivery): void | Promise<void> {
-    if ('linkModel' in delivery) return chore({ call: LINK_MODEL, input: { model_id: delivery.linkModel } })
+  function drain(delivery: Delivery, signal: AbortSignal): void | Promise<void> {
+    if ('linkModel' in delivery) return chore({ call: LINK_MODEL, input: { model_id: delivery.linkModel } }, { signal })
     if ('deleteTag' in delivery) {
       const step = { call: 'deleteTag', input: { key: delivery.deleteTag } }
       const failure = write('steps', () => log.steps([step]))
-      return failure && straight.call(step, failure)
+      return failure && straight.call(step, failure, signal)
     }
     const { metrics, params, tags } = delivery.batch
     const steps: Step[] = [...params.map((param) => ({ param })), ...tags.map((tag) => ({ tag }))]
     const noSteps = steps.length === 0 ? undefined : write('steps', () => log.steps(steps))
     const noPoints = noSteps ?? (metrics.length === 0 ? undefined : write('points', () => log.points(metrics)))
     if (noPoints === undefined) return undefined
-    return straight.batch(noSteps ? delivery.batch : { metrics, params: [], tags: [] }, noPoints)
+    return straight.batch(noSteps ? delivery.batch : { metrics, params: [], tags: [] }, noPoints, signal)
   }
 
   /** Waits until the log is done with up to where it stands. */
@@ -232,10 +235,11 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     drain,
     flush,
     async finish(status, endTime) {
-      await chore(end(status, endTime), folder.endOutOfReserve)
+      await chore(end(status, endTime), { within: folder.endOutOfReserve })
       if (folder.claim.isThere()) sayClosed(folder.dir)
     },
-    finishNow: (status, endTime) => void chore(end(status, endTime), folder.endOutOfReserve)?.catch(() => {}),
+    finishNow: (status, endTime) =>
+      void chore(end(status, endTime), { within: folder.endOutOfReserve })?.catch(() => {}),
     flushNow(timeoutMs) {
       own.look()
       if (loss.count === undefined)

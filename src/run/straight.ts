@@ -20,11 +20,19 @@ export interface StraightOptions {
 /** The way of what the disk does not take: to the server in one try, behind what waits on disk where the order counts. */
 export interface StraightWay {
   /** Both reject with the reason when it has not arrived; `failure` is why the disk does not take it. */
-  batch(batch: Batch, failure: CairnError): Promise<void>
-  call(step: CallStep, failure: CairnError): Promise<void>
+  batch(batch: Batch, failure: CairnError, signal?: AbortSignal): Promise<void>
+  call(step: CallStep, failure: CairnError, signal?: AbortSignal): Promise<void>
   /** So much of what was logged has arrived this way, the last of it at that time. */
   readonly arrived: number
   readonly lastAt: number | undefined
+}
+
+/** What is sent: how many steps, how many entries that were logged, and why it does not go to disk. */
+interface Sending {
+  readonly steps: number
+  readonly logged: number
+  readonly failure: CairnError
+  readonly signal: AbortSignal | undefined
 }
 
 const LIMIT_MS = 10_000
@@ -47,10 +55,11 @@ export function straightWay({ courier, runId, isBehind, lostWith }: StraightOpti
   }
 
   async function send(
-    { steps, logged, failure }: { readonly steps: number; readonly logged: number; readonly failure: CairnError },
+    { steps, logged, failure, signal }: Sending,
     act: (way: Courier, id: string, options: CarryOptions) => Promise<void>,
   ): Promise<void> {
-    const options = { again: false, signal: AbortSignal.timeout(LIMIT_MS) }
+    const limit = AbortSignal.timeout(LIMIT_MS)
+    const options = { again: false, signal: signal ? AbortSignal.any([signal, limit]) : limit }
     if (steps > 0 && isBehind()) throw notNow('What was logged before is still on its way', failure)
     const id = idOnServer(failure)
     try {
@@ -58,20 +67,22 @@ export function straightWay({ courier, runId, isBehind, lostWith }: StraightOpti
     } catch (error) {
       throw asError(error)
     }
+    // What was given up meanwhile is counted by who gave it up.
+    if (signal?.aborted) return
     arrived += logged
     lastAt = Date.now()
   }
 
   return {
-    batch(batch, failure) {
+    batch(batch, failure, signal) {
       const steps = batch.params.length + batch.tags.length
-      return send({ steps, logged: steps + batch.metrics.length, failure }, (way, id, options) =>
+      return send({ steps, logged: steps + batch.metrics.length, failure, signal }, (way, id, options) =>
         way.batch(id, batch, options),
       )
     },
-    call(step, failure) {
+    call(step, failure, signal) {
       const { call, input } = step
-      return send({ steps: 1, logged: isChore(step) ? 0 : 1, failure }, (way, id, options) =>
+      return send({ steps: 1, logged: isChore(step) ? 0 : 1, failure, signal }, (way, id, options) =>
         way.call(id, call, input, options),
       )
     },

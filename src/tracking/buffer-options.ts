@@ -6,8 +6,9 @@ import type { PointsWay } from './points-way.js'
 /**
  * Takes one delivery to where it belongs, beginning at once. `undefined` says that it has arrived before the call
  * returned, as on the local store; a promise that it is on its way. Throws or rejects with the reason it was not taken.
+ * The signal aborts when the delivery is given up.
  */
-export type Drain = (delivery: Delivery) => void | Promise<void>
+export type Drain = (delivery: Delivery, signal: AbortSignal) => void | Promise<void>
 
 /** What became of all that was logged: points, parameters and tags, counted alike. */
 export interface BufferStats {

@@ -1,4 +1,4 @@
-import { TimeoutError } from '../errors.js'
+import { type CairnError, TimeoutError } from '../errors.js'
 import { waiters } from '../host/waiters.js'
 
 /** How much has left each line that is served from the front. */
@@ -16,9 +16,9 @@ export interface Flushes {
   readonly size: number
   /**
    * Resolves when all lines have got that far and nothing that left them is still being tried; rejects with `TimeoutError`,
-   * whose text begins with what `left` says.
+   * whose text begins with what `left` says, and whose cause is what `last` says.
    */
-  until(target: Gone, timeoutMs: number, left: () => string): Promise<void>
+  until(target: Gone, timeoutMs: number, left: () => string, last: () => CairnError | undefined): Promise<void>
   /** Lets those go on whose time has come. */
   tell(): void
 }
@@ -37,10 +37,11 @@ export function flushes(gone: () => Gone, isTrying: () => boolean): Flushes {
     get size() {
       return waiting.size
     },
-    async until(target, timeoutMs, left) {
+    async until(target, timeoutMs, left, last) {
       if (!isTrying() && reached(target)) return
       if (await waiting.add(target, timeoutMs)) return
-      throw new TimeoutError(`${left()} have not arrived after ${timeoutMs} ms; they are still being tried`)
+      const waited = `after ${Math.round(timeoutMs)} ms`
+      throw new TimeoutError(`${left()} have not arrived ${waited}; they are still being tried`, { cause: last() })
     },
     tell() {
       if (!isTrying()) waiting.tell(reached)

@@ -1,6 +1,7 @@
 import type { Step } from '../core/entities.js'
 import { checkKey } from '../core/names.js'
 import type { PointExtras } from '../core/ring.js'
+import type { CairnError } from '../errors.js'
 import type { BufferStats, Drain, WayOptions } from './buffer-options.js'
 import { pastQueue } from './points-way.js'
 import { queue } from './queue.js'
@@ -29,6 +30,11 @@ export interface MetricBuffer {
   drainNow(): void
   /** Resolves when all logged so far has arrived; rejects with what was refused, or with `TimeoutError`. */
   flush(timeoutMs?: number): Promise<void>
+  /**
+   * Gives up all that has not arrived, what is on its way included: it counts as refused, and `onRefused` hears of it once,
+   * with what `error` makes of the count. Answers how much that was.
+   */
+  giveUp(error: (count: number) => CairnError): number
   stats(): BufferStats
 }
 
@@ -74,6 +80,7 @@ export function metricBuffer(drain: Drain, options: WayOptions = {}): MetricBuff
     },
     drainNow: waiting.drainNow,
     flush: waiting.flush,
+    giveUp: waiting.giveUp,
     stats: waiting.stats,
   }
 }

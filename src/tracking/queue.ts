@@ -19,6 +19,8 @@ export interface Queue extends Beside {
   drainNow(): void
   /** Resolves when all logged so far has arrived; rejects with what was refused, or with `TimeoutError`. */
   flush(timeoutMs?: number): Promise<void>
+  /** Gives up all that has not arrived, as one refusal, and answers how much that was; nothing is tried after it. */
+  giveUp(error: (count: number) => CairnError): number
   stats(): BufferStats
 }
 
@@ -63,6 +65,8 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
   /** Refused for want of room, and not told of yet: a loop that logs meets that at each point. */
   let turnedAway = 0
   let isFullSaid = false
+  let lastError: CairnError | undefined
+  const over = new AbortController()
   /** What was taken out of the queue, and off the way, to be delivered. */
   const gone = { queued: 0, past: 0, entries: 0 }
   const flushing = flushes(
@@ -115,6 +119,7 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
   function arrived(delivery: Delivery): void {
     if (failures > 0) options.onRecovered?.()
     failures = 0
+    lastError = undefined
     delivered += countOf(delivery)
     lastDeliveredAt = Date.now()
     flushing.tell()
@@ -139,6 +144,7 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
   }
 
   function tryLater(error: CairnError): void {
+    lastError = error
     const delayMs = error.retryAfterMs ?? Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** failures++)
     options.onRetry?.(error, delayMs)
     retryTimer = setTimeout(() => {
@@ -187,13 +193,14 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
 
   function attempt(delivery: Delivery): void {
     try {
-      const outcome = drain(delivery)
+      const outcome = drain(delivery, over.signal)
       if (outcome === undefined) {
         arrived(delivery)
         return
       }
       current = delivery
       const settle = (then: () => void) => {
+        if (over.signal.aborted) return
         current = undefined
         then()
         pump()
@@ -212,6 +219,7 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
   /** Delivers one after the other until nothing waits, the backend takes its time, or it must be given time. */
   function pump(most = Number.POSITIVE_INFINITY): void {
     woken = false
+    if (over.signal.aborted) return
     for (let n = 0; n < most && current === undefined && retryTimer === undefined; n++) {
       if (way && way.waiting > 0) pour()
       const delivery = waiting.shift() ?? nextDelivery()
@@ -232,7 +240,7 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
   }
 
   function arm(): void {
-    if (timer !== undefined) return
+    if (timer !== undefined || over.signal.aborted) return
     timer = setTimeout(() => {
       timer = undefined
       tellTurnedAway()
@@ -246,7 +254,7 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
   function makeRoom(): boolean {
     pump(1)
     if (ring.size < ring.capacity) return true
-    if (ring.capacity + WIDE_POINTS * ring.wide >= maxQueued) return false
+    if (over.signal.aborted || ring.capacity + WIDE_POINTS * ring.wide >= maxQueued) return false
     ring.grow(Math.min(maxQueued, ring.capacity * 2))
     return true
   }
@@ -273,7 +281,7 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
     enter(kind, key, value, more = false) {
       const entry = { kind, key, value }
       const bytes = bytesOf(entry)
-      if (entryBytes + bytes > mostEntryBytes) {
+      if (over.signal.aborted || entryBytes + bytes > mostEntryBytes) {
         turnAway()
         return
       }
@@ -300,12 +308,42 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
       tryNow()
       // The process waits for it as long as somebody does.
       retryTimer?.ref()
-      await flushing.until(all, timeoutMs, () => `${open()} entries`)
+      await flushing.until(
+        all,
+        timeoutMs,
+        () => `${open()} entries`,
+        () => lastError,
+      )
       tellTurnedAway()
       if (refusals.length === 0) return
       const errors = refusals
       refusals = []
       throw errors.length === 1 ? errors[0] : together(errors)
+    },
+    giveUp(error) {
+      tellTurnedAway()
+      // Barred before, say: it gets a last chance.
+      if (way && way.waiting > 0) way.pour()
+      let count = inHand() + logged() + ring.size
+      const past = gone.past
+      while (way && way.waiting > 0) {
+        const taken = way.take(perBatch).length
+        // What may have gone to disk already stays.
+        if (taken === 0) break
+        gone.past += taken
+      }
+      count += gone.past - past
+      gone.queued += ring.size
+      gone.entries += entries.length
+      ring.drop()
+      entries.length = waiting.length = entryBytes = 0
+      current = undefined
+      over.abort()
+      clearTimeout(timer)
+      clearTimeout(retryTimer)
+      if (count > 0) refuse(error(count), count)
+      flushing.tell()
+      return count
     },
     stats: () => ({
       queued: open() - inFlight(),

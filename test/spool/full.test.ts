@@ -137,6 +137,28 @@ describe.skipIf(!isMountable)('a disk that was filled while the server was away 
     expect(at.left()).toEqual([])
   })
 
+  it('an end that is waited for counts and tells what found no room as refused', async () => {
+    await at.stop()
+    const ended = await at.run(
+      `const client = createClient()
+       const counts = []
+       client.on('refused', ({ error, count }) => { counts.push(count); console.log(error.code, error.message) })
+       const run = await client.startRun()
+       for (let i = 0; i < ${COUNT}; i++) run.logMetric('loss', i, i)
+       await run.end()
+       const { queued, inFlight, spooled, refused } = run.stats()
+       console.log('stats ' + JSON.stringify({ counts, queued, inFlight, spooled, refused }))`,
+      { env: { CAIRN_END_TIMEOUT: '1' } },
+    )
+    const [, kept, lost] = /: (\d+) kept on disk .*, (\d+) could not be written to disk and are lost/
+      .exec(ended.stderr)!
+      .map(Number)
+    expect(kept! + lost!).toBe(COUNT)
+    const told = { counts: [lost], queued: 0, inFlight: 0, spooled: kept, refused: lost }
+    expect(JSON.parse(/^stats (.*)$/m.exec(ended.stdout)![1]!)).toEqual(told)
+    expect(ended.stdout).toMatch(`DATA_LOSS ${lost} entries had not arrived when the run ended, and are lost: `)
+  })
+
   it('sync takes over as many runs at a time as there is room for, and says of others that there is none', async () => {
     await at.run(LOG_MANY, stopAtStart())
     fill(at.spoolDir, 0)

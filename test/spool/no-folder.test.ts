@@ -1,4 +1,5 @@
 import { existsSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makePrivateDir } from '../../src/disk/log-file.js'
@@ -94,6 +95,34 @@ describe('a folder for the spool that cannot be', () => {
   it.skipIf(!existsSync('/proc/self'))('a place that takes no folders: the same, and nothing hangs (needs /proc)', () =>
     logsAnyway('/proc/nope', /There is no spool.*No folder can be made in \/proc/),
   )
+
+  it.skipIf(process.platform === 'win32').each([
+    ['end()', 'await run.end(); console.log(JSON.stringify(run.stats()))', 0],
+    ['its natural end', '', 0],
+    ['SIGTERM', `process.kill(process.pid, 'SIGTERM'); setInterval(() => {}, 1000)`, 'SIGTERM'],
+  ])('and a server that hangs: %s waits as long as it may, and says what is lost', async (how, end, code) => {
+    await at.start()
+    const held = createServer((socket) => socket.on('error', () => {}))
+    const ended = await at.run(
+      `const run = await startRun(); logMetric('loss', 0, 0); await run.flush(); console.log('started')
+       await new Promise((go) => process.stdin.once('data', go)); process.stdin.destroy()
+       for (let i = 1; i <= 10; i++) logMetric('loss', i, i)
+       ${end}`,
+      {
+        env: { CAIRN_SPOOL_DIR: file, CAIRN_END_TIMEOUT: '1' },
+        under: ['timeout', '60'],
+        onStdout: (all, _, write) => {
+          if (!all.includes('started') || !at.server) return
+          return at.stop().then(() => void held.listen(at.port, '127.0.0.1', () => write('go\n')))
+        },
+      },
+    )
+    held.unref().close()
+    expect(ended.signal ?? ended.code).toBe(code)
+    expect(ended.stderr).toMatch(/: 10 not delivered and lost: no answer after \d+ ms$/m)
+    expect(ended.stderr).toMatch(/could not be set to \w+: The server did not answer within \d+ ms$/m)
+    if (how === 'end()') expect(JSON.parse(ended.stdout.split('\n')[1]!)).toMatchObject({ queued: 0, refused: 10 })
+  })
 
   it.skipIf(process.platform === 'win32')('is made private, level by level, and left as it is when it is there', () => {
     const root = join(tempDir(), 'a')

@@ -270,6 +270,22 @@ describe('failures', () => {
     buffer.tag('late', 'y')
     expect(buffer.stats()).toMatchObject({ queued: 1, refused: refused.reduce((sum, count) => sum + count, 0) })
   })
+
+  it('gives up all that waits as one refusal, what is on its way included, and tries nothing more', async () => {
+    const { buffer, failWith, deliveries } = backend({}, 'later')
+    failWith(() => new UnavailableError('down'))
+    log(buffer, 2500)
+    buffer.tag('a', 'b')
+    await vi.advanceTimersByTimeAsync(250)
+    const flushed = expect(buffer.flush(60_000)).rejects.toThrow('2501 lost')
+    failWith(() => undefined)
+    expect(buffer.giveUp((count) => new UnavailableError(`${count} lost`))).toBe(2501)
+    await flushed
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(deliveries).toEqual([])
+    expect(buffer.stats()).toMatchObject({ queued: 0, inFlight: 0, delivered: 0, refused: 2501 })
+    expect(buffer.giveUp(() => new UnavailableError('again'))).toBe(0)
+  })
 })
 
 /** A way of points beside a drain; neither takes anything as long as it is not told to. `other` pours as another thread does. */
