@@ -154,9 +154,11 @@ async function offline(
   const { experimentId, experimentName } = options
   const named = experimentName === undefined ? undefined : { name: experimentName }
   const experiment = experimentId === undefined ? (named ?? deps.knownExperiment()) : { experimentId }
-  const unknown = options.runId !== undefined && deps.serverRunId(options.runId) === undefined
-  const { data, steps, mark, isOurs } = await offlineRun(deps, options, experiment, {
-    ...{ isOurs: unknown, wasAsked, isLeft: isLeft(deps.elders) },
+  const theirs = options.runId === undefined ? undefined : deps.serverRunId(options.runId)
+  // To a server that has the run, our id for it is no run's.
+  const known = { ...options, runId: theirs ?? options.runId }
+  const { data, steps, mark, isOurs } = await offlineRun(deps, known, experiment, {
+    ...{ isOurs: options.runId !== undefined && theirs === undefined, wasAsked, isLeft: isLeft(deps.elders) },
   })
   const { runId } = data.info
   const { outlet, after } = begunOnDisk(() => {

@@ -278,6 +278,25 @@ describe('a run that is taken up again while its server is away', () => {
     const { found } = await taken('RUNNING')
     expect(found.info.status).toBe('RUNNING')
   })
+
+  it('goes on by the id that the script knows, when its server has made it and lacks only what came later', async () => {
+    const { connect, comeBack, pause, spoolDir } = await away({ endTimeoutMs: 1_000 })
+    const made = await connect().startRun()
+    const { runId } = made
+    await comeBack()
+    await made.flush()
+    await pause()
+    made.setTag('late', 'yes')
+    await made.end()
+    const client = connect()
+    const run = await client.startRun({ runId })
+    run.logMetric('loss', 1)
+    expect(leftIn(spoolDir)).toHaveLength(2)
+    await comeBack()
+    await run.flush()
+    expect(run.stats()).toMatchObject({ delivered: 1, refused: 0 })
+    expect((await client.getRun(runId)).data).toMatchObject({ metrics: { loss: 1 }, tags: { late: 'yes' } })
+  })
 })
 
 describe('files that a server does not take', () => {
