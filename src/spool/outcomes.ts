@@ -50,6 +50,8 @@ export interface Outcomes {
 }
 
 const MOST_REFUSALS = 100
+/** From so many points on their number may be why a server refuses them without saying so. */
+const MANY = 100
 /** Between the first request after an outage, which finds out, and one that was answered 500. */
 const BEHIND_MS = 200
 
@@ -85,9 +87,13 @@ export function outcomes(options: OutcomesOptions): Outcomes {
       giveUp(parcel, error)
       return
     }
-    if (error.status === 413) server.limits.tooMany(stretch.count)
     if (of) of.refused = true
-    divide(parcel, { count: stretch.count, taken: 0, refused: false })
+    const isOfPoints = stretch.lane === 'points'
+    if (isOfPoints && error.status === 413) server.limits.tooMany(stretch.count)
+    // Of texts the number says nothing, and a few points are too many for nobody.
+    const mayBeTooMany =
+      isOfPoints && (of !== undefined || stretch.count >= Math.min(MANY, server.limits.batch.metrics))
+    divide(parcel, mayBeTooMany ? { count: stretch.count, taken: 0, refused: false } : undefined)
   }
 
   function divide(parcel: Parcel, of: Halved | undefined): void {

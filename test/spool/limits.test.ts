@@ -121,3 +121,37 @@ it('the next client of the spool begins with the limits of the last', async () =
   writeFileSync(file, JSON.stringify({ most: 125, good: 125, bad: 250, atOnce: 1, patience: 1600, time: 0 }))
   expect(await log()).toBe(0)
 })
+
+it('what is refused for another reason than its number makes the batches of points no shorter', async () => {
+  const server = await startTestServer()
+  const lengths: number[] = []
+  const refusedOnce = ['"few"', '"tag"']
+  const front = await between(server.url, (seen, response) => {
+    if (!carriesBatch(seen)) return false
+    const { metrics = [] } = JSON.parse(seen.body) as { metrics?: unknown[] }
+    lengths.push(metrics.length)
+    const at = refusedOnce.findIndex((word) => seen.body.includes(word))
+    if (at >= 0) refusedOnce.splice(at, 1)
+    const isTooLong = seen.body.includes('"long') && seen.body.length > 100_000
+    if (at < 0 && !isTooLong) return false
+    response.writeHead(isTooLong ? 413 : 400, { 'content-type': 'application/json' })
+    response.end(JSON.stringify({ error_code: 'BAD_REQUEST', message: 'no' }))
+    return true
+  })
+  const client = createClient({ trackingUri: front.url, spoolDir: join(tempDir(), 'spool') })
+  closers.push(
+    () => server.close(),
+    front.close,
+    () => client.close(),
+  )
+  const run = await client.startRun()
+  run.logMetrics({ few: 1, fewer: 2 }, 1)
+  run.setTags({ tag: 1, other: 2 })
+  run.logParams(Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`long${i}`, 'x'.repeat(5000)])))
+  await run.flush()
+  for (let i = 0; i < 3000; i++) run.logMetric('loss', i, i)
+  await run.flush()
+  expect(refusedOnce).toEqual([])
+  expect(run.stats()).toMatchObject({ delivered: 3104, refused: 0 })
+  expect(Math.max(...lengths)).toBe(1000)
+})
