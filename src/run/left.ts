@@ -1,3 +1,4 @@
+import { TimeoutError } from '../errors.js'
 import type { BufferStats } from '../tracking/metric-buffer.js'
 import type { Outlet } from './outlet.js'
 
@@ -34,7 +35,13 @@ export function whatIsLeft({ stats, givenUp, calls, outlet, error }: AtEnd): str
   return [left.join(', '), isKept, whyLeft({ outlet, error })].filter((part) => part).join(': ')
 }
 
-/** Why it is; a wait that was too short says less than what kept it waiting. */
-export function whyLeft({ outlet, error }: Pick<AtEnd, 'outlet' | 'error'>): string {
-  return ((outlet.loss ?? (error as Error | undefined)?.cause ?? error ?? { message: '' }) as Error).message
+/** Why it is; the first of several reasons. A wait that was too short says less than what kept it waiting. */
+export function whyLeft({ outlet, error }: Pick<AtEnd, 'outlet' | 'error'>): string | undefined {
+  return outlet.loss?.message ?? reasonOf(error)
+}
+
+function reasonOf(error: unknown): string | undefined {
+  const { cause } = (error ?? {}) as Error
+  if (cause instanceof AggregateError) return reasonOf(cause.errors[0])
+  return (error instanceof TimeoutError && cause ? (cause as Error) : (error as Error | undefined))?.message
 }

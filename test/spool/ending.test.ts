@@ -35,6 +35,15 @@ describe('a process that logs to a server and ends with its run open', () => {
     await at.stop()
   })
 
+  it('says why what it logged was refused, and why its end was', async () => {
+    const at = await stand()
+    const body = `const client = createClient(); const run = await client.startRun(); await client.deleteRun(run.runId)
+      run.setTag('t', 'x'); run.logMetric('loss', 1); await run.end()`
+    const ended = await at.run(body)
+    expect(ended.stderr).toMatch(/: 2 refused, its status refused: .*[0-9a-f]{32}.*deleted/)
+    await at.stop()
+  })
+
   it('is held by no timer once its run has ended', async () => {
     const at = await stand()
     const ended = await at.run(`${LOG} await endRun(); console.log(process.getActiveResourcesInfo().join())`)
