@@ -199,8 +199,12 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
   async function flush(timeoutMs: number, { untilDenied = false } = {}): Promise<void> {
     const denied = new AbortController()
     if (untilDenied) flushing.add(denied)
-    await arrive(timeoutMs, denied.signal).finally(() => flushing.delete(denied))
-    const errors = [...deliverer.refusals(), ...loss.untold()]
+    const late = await arrive(timeoutMs, denied.signal).then(
+      () => [],
+      (error: CairnError) => [error],
+    )
+    flushing.delete(denied)
+    const errors = [...late, ...deliverer.refusals(), ...loss.untold()]
     if (errors.length > 0) throw errors.length === 1 ? errors[0] : together(errors)
   }
 

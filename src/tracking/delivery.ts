@@ -91,12 +91,16 @@ function halves(delivery: Delivery): Delivery[] {
   }))
 }
 
-/** Several refusals as one error of the first one's kind. */
+/** Several failures as one error of the first one's kind. */
 export function together(errors: readonly CairnError[]): CairnError {
   const first = errors[0]!
-  const Kind = first.constructor as new (message: string, options: { cause: unknown; code: string }) => CairnError
+  const Kind = first.constructor as new (
+    message: string,
+    options: { cause: unknown; code: string; url: string | undefined },
+  ) => CairnError
   return new Kind(`${first.message} (and ${errors.length - 1} more)`, {
     cause: new AggregateError(errors, 'what was refused'),
     code: first.code,
+    url: first.url,
   })
 }

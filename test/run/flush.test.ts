@@ -1,7 +1,15 @@
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
-import { type ClientEvents, createClient, InvalidParameterError, type SyncOptions } from '../../src/index.js'
+import {
+  type ClientEvents,
+  createClient,
+  InvalidParameterError,
+  PermissionDeniedError,
+  type SyncOptions,
+  TimeoutError,
+} from '../../src/index.js'
 import { startTestServer } from '../../src/testing/index.js'
+import { rejection } from '../support/answering.js'
 import { tempDir } from '../support/temp-dir.js'
 
 const line = () => {}
@@ -24,6 +32,30 @@ it.each([Number.POSITIVE_INFINITY, Number.MAX_SAFE_INTEGER, 2 ** 31])(
     run.logMetric('loss', 1)
     await run.flush({ timeoutMs })
     expect(run.stats()).toMatchObject({ delivered: 1, spooled: 0, inFlight: 0 })
+    await run.end()
+  },
+)
+
+it.each([
+  ['waits in vain', 503, 300, TimeoutError, undefined],
+  ['may not write', 403, 60_000, PermissionDeniedError, expect.stringMatching(/log-batch$/)],
+])(
+  'a flush that %s tells what was refused, too, and no later one tells it again',
+  async (_, status, timeoutMs, Kind, url) => {
+    const run = await client.startRun()
+    const refused = new Promise((resolve) => client.on('refused', resolve))
+    server.faults.add({ on: 'logBatch', status: 400, body: '{"error_code":"INVALID_PARAMETER_VALUE","message":"no"}' })
+    run.setTag('bad', 'x')
+    await refused
+    server.faults.add({ on: 'logBatch', status, times: Number.POSITIVE_INFINITY })
+    run.logMetric('loss', 1)
+    const error = await rejection(run.flush({ timeoutMs }))
+    expect(error).toBeInstanceOf(Kind)
+    expect(error.url).toEqual(url)
+    expect(error.cause).toMatchObject({ errors: [expect.any(Kind), expect.any(InvalidParameterError)] })
+    server.faults.clear()
+    await run.flush()
+    expect(run.stats()).toMatchObject({ delivered: 1, refused: 1 })
     await run.end()
   },
 )
