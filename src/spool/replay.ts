@@ -141,7 +141,7 @@ async function replayRun(place: ServerPlace, dir: string, options: One): Promise
     return undefined
   }
   const { runId } = run
-  const { courier, server, watch, signal } = options
+  const { courier, server, watch, signal, onProgress } = options
   const delivery = deliverer({
     dir,
     place,
@@ -152,24 +152,34 @@ async function replayRun(place: ServerPlace, dir: string, options: One): Promise
     written: () => undefined,
     watch: watch?.(runId),
   })
-  const complete = await settle(delivery, owned, { ...options, signal }, runId)
+  const since = progressFrom(delivery)
+  const tell = () => {
+    const { delivered, isCarrying } = since()
+    onProgress?.({ runId, delivered, isCarrying })
+  }
+  const complete = await settle(delivery, owned, { ...options, signal }, tell)
   const reason = complete ? undefined : delivery.lastError
   delivery.stop()
   if (!complete) owned.release()
-  const { delivered, refused } = delivery.progress
+  const { delivered, refused } = since()
   const serverRunId = delivery.runId()
   return { runId, serverRunId, dir, complete, busy: false, delivered, refused, refusals: delivery.refusals(), reason }
 }
 
+/** What became of a log from now on: what was done with before, whoever left it has counted. */
+function progressFrom(delivery: Deliverer) {
+  const before = delivery.progress
+  return () => {
+    const { delivered, refused, isCarrying = false } = delivery.progress
+    return { delivered: delivered - before.delivered, refused: refused - before.refused, isCarrying }
+  }
+}
+
 /** Waits until a log is done with, or the signal says stop; answers which. */
-async function settle(delivery: Deliverer, owned: Claim, options: One, runId: string): Promise<boolean> {
+async function settle(delivery: Deliverer, owned: Claim, options: One, tell: () => void): Promise<boolean> {
   const { signal, hurry, onProgress } = options
   const beat = setInterval(owned.beat, BEAT_MS)
   beat.unref()
-  const tell = () => {
-    const { delivered, isCarrying = false } = delivery.progress
-    onProgress?.({ runId, delivered, isCarrying })
-  }
   const look = onProgress && setInterval(tell, LOOK_MS)
   look?.unref()
   try {

@@ -178,6 +178,40 @@ describe('cairn-ml sync', () => {
     }
   })
 
+  it('counts what it has delivered itself, and not what was told before', async () => {
+    const here = await stand()
+    const body = '{"error_code":"INVALID_PARAMETER_VALUE","message":"no"}'
+    here.server?.faults.add({ on: 'logBatch', status: 400, body })
+    await here.run(
+      `const run = await startRun()
+      setTag('bad', 'x')
+      await run.flush().catch(() => console.log('refused'))
+      logMetric('loss', 1)
+      await run.flush()
+      console.log('ready')
+      await new Promise((resolve) => process.stdin.once('data', resolve))
+      setTag('late', 'yes')
+      process.kill(process.pid, 'SIGKILL')`,
+      {
+        onStdout: (all, _, write) => {
+          if (all.includes('refused') && all.includes('ready') && here.server)
+            return here.stop().then(() => write('go\n'))
+        },
+      },
+    )
+    process.env.CAIRN_SPOOL_DIR = here.spoolDir
+    try {
+      await here.start()
+      const { code, out, bar } = await cairn('sync', '--tracking-uri', here.url)
+      expect(out).toMatch(/^delivered {4}run [0-9a-f]{32} at \S+: 1 entry$/)
+      expect(code).toBe(0)
+      expect(bar.filter((text) => text).at(-1)).toContain(' 1 of 1 entries of run ')
+    } finally {
+      delete process.env.CAIRN_SPOOL_DIR
+      await here.stop()
+    }
+  })
+
   it('says where what was not delivered lies, and that removing it gives it up', async () => {
     const here = await stand()
     await here.stop()
