@@ -17,7 +17,8 @@ function packing(body: Readable, encoding: string | undefined, url: string): key
   throw new ProtocolError(`${url} answered in an encoding that was not asked for (${name.slice(0, 40)})`, { url })
 }
 
-const letGo = (body: Readable): void => void body.on('error', () => undefined).destroy()
+/** Gives up a body that nobody reads, and its connection with it. */
+export const letGo = (body: Readable): void => void body.on('error', () => undefined).destroy()
 
 /** The code of a body that was let go because it is too large. */
 export const TOO_LARGE = 'ANSWER_TOO_LARGE'

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { SecureContext, SecureContextOptions } from 'node:tls'
 import type { buildConnector, Dispatcher } from 'undici'
+import { ProxyFailure } from './failure.js'
 import { type ProxyOptions, proxyFor } from './proxy.js'
 
 /** How a server's certificate is judged and what we show of our own. Texts are PEM. */
@@ -74,11 +75,27 @@ export async function openConnections(options: ConnectionOptions): Promise<Conne
     })
   }
 
-  /** A pool of connections by way of a proxy, which never hold the process. */
-  const loose = (origin: string | URL, given: object): Dispatcher => {
+  /** A pool of connections to a proxy or by way of it. */
+  const pool = (origin: string | URL, given: object) => {
     const { connect } = given as { connect: Connector }
-    const loosely: Connector = (to, connected) => connect(to, (...how) => connected(...loosened(how)))
+    const loosely: Connector = (to, connected) =>
+      connect(to, (...how) => {
+        loosen(how[1])
+        connected(...how)
+      })
     return new Pool(origin, { ...given, connect: loosely })
+  }
+
+  /** The pool that asks a proxy for tunnels, of which undici knows neither a limit in time nor whose failure is whose. */
+  function tunnels(proxy: URL, given: object): Dispatcher {
+    const made = pool(proxy, { ...given, headersTimeout: connectTimeoutMs })
+    const connect = made.connect.bind(made) as (to: Dispatcher.ConnectOptions) => Promise<Dispatcher.ConnectData>
+    return Object.assign(made, {
+      connect: (to: Dispatcher.ConnectOptions) =>
+        connect(to).catch((error: unknown) => {
+          throw new ProxyFailure(error)
+        }),
+    })
   }
 
   const through = (uri: string): Dispatcher =>
@@ -89,7 +106,8 @@ export async function openConnections(options: ConnectionOptions): Promise<Conne
       proxyTls: { ...(tls?.ca ? { ca: tls.ca } : {}), timeout: connectTimeoutMs },
       // A plain proxy need not let CONNECT through to port 80: http goes as an absolute request, https as a tunnel.
       proxyTunnel: false,
-      ...(options.background ? { factory: loose, clientFactory: loose } : {}),
+      factory: pool,
+      clientFactory: tunnels,
     })
 
   return {
@@ -111,11 +129,6 @@ function letGo(given: unknown): void {
   if (typeof held?.unref !== 'function') return
   held.unref()
   held.ref = () => held
-}
-
-function loosened<T extends readonly unknown[]>(how: T): T {
-  letGo(how[1])
-  return how
 }
 
 /** Certificates are read once, not for each connection. */

@@ -21,7 +21,16 @@ const NOT_SENT = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ])
 
+const OTHER_WAY = 'check HTTPS_PROXY or HTTP_PROXY, or name the host of the server in NO_PROXY'
+
 const BROKEN = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'UND_ERR_SOCKET'])
+
+/** What went wrong between us and a proxy, before there was a way to the server. */
+export class ProxyFailure extends Error {
+  constructor(cause: unknown) {
+    super('no way through the proxy', { cause })
+  }
+}
 
 interface Underneath {
   readonly code: string
@@ -55,16 +64,22 @@ const isParserError = (error: unknown): boolean => (error as Error | undefined)?
  */
 export function failure(error: unknown, url: string, proxy?: string): CairnError {
   if (error instanceof CairnError) return error
-  const { code, message, bytesWritten } = underneath(error)
+  const atProxy = error instanceof ProxyFailure
+  const { code, message, bytesWritten } = underneath(atProxy ? error.cause : error)
   const options: CairnErrorOptions = { cause: error, url }
   const unsent: CairnErrorOptions = { ...options, notSent: true }
 
+  if (atProxy && code === 'UND_ERR_HEADERS_TIMEOUT')
+    return new TimeoutError(
+      `The proxy ${proxy} on the way to ${url} took CONNECT and did not answer within its time limit: ${OTHER_WAY}`,
+      unsent,
+    )
   if ((error as Error | undefined)?.name === 'NotReadableError')
     return new IntegrityError(`A file changed or went away while it was sent to ${url}`, options)
   // What cannot be reached is then the proxy: what is behind it, it tells of by itself.
-  if (proxy !== undefined && NOT_SENT.has(code) && code !== 'EPROTO')
+  if (atProxy || (proxy !== undefined && NOT_SENT.has(code) && code !== 'EPROTO'))
     return new NetworkError(
-      `The proxy ${proxy} on the way to ${url} cannot be reached (${code}): check HTTPS_PROXY or HTTP_PROXY, or name the host of the server in NO_PROXY`,
+      `The proxy ${proxy} on the way to ${url} cannot be reached (${code || message}): ${OTHER_WAY}`,
       unsent,
     )
   if (code === 'UND_ERR_CONNECT_TIMEOUT')

@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici'
 import { heed } from '../core/heed.js'
 import { type CairnError, NetworkError } from '../errors.js'
 import { type Auth, checkedHeaders, checkedValue } from './auth.js'
-import { type Body, drain, outgoing, readStream, readText } from './body.js'
+import { type Body, drain, letGo, outgoing, readStream, readText } from './body.js'
 import { type Connections, openConnections, type TlsOptions } from './dispatcher.js'
 import { failure, isBroken } from './failure.js'
 import { keyring } from './keyring.js'
@@ -163,9 +163,15 @@ export function sender(options: SenderOptions): Send {
     const carrier = await via(target.origin)
     signal?.throwIfAborted()
     const sending = { origin: target.origin, path, method: request.method, headers, body, signal: signal ?? null }
-    const got = (await carrier.request(sending)) as Answer
+    // undici heeds a signal only once it has a connection for the request.
+    const asking = carrier.request(sending) as Promise<Answer>
+    asking.then(
+      (late) => signal?.aborted && letGo(late.body),
+      () => undefined,
+    )
+    const got = await heed(signal, asking)
     if (got.statusCode < 300 && body instanceof Readable && !body.readableEnded) {
-      got.body.on('error', () => undefined).destroy()
+      letGo(got.body)
       throw new NetworkError(`${placeOf(request)} answered ${got.statusCode} before all was sent, and cannot have it`, {
         url: placeOf(request),
       })

@@ -1,6 +1,8 @@
+import { createServer } from 'node:http'
 import { createServer as createSecure } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { InvalidParameterError } from '../../src/errors.js'
 import { proxyFor } from '../../src/http/proxy.js'
@@ -20,6 +22,22 @@ const closers: (() => void)[] = []
 afterEach(() => {
   for (const close of closers.splice(0)) close()
 })
+
+/** A proxy that does with each tunnel as the test says. */
+async function tunnelEnd(react: (socket: Duplex) => void): Promise<string> {
+  const server = createServer()
+  const sockets = new Set<Duplex>()
+  server.on('connect', (_, socket) => {
+    sockets.add(socket.on('error', () => undefined))
+    react(socket)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  closers.push(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
 
 describe('a proxy', () => {
   it('carries plain http as an absolute request, with its own credentials', async () => {
@@ -72,6 +90,48 @@ describe('a proxy', () => {
   it('that does not answer is not the server’s fault: nothing was sent', async () => {
     const error = await rejection(sender({ url: 'http://127.0.0.1:9', proxy: { httpProxy: '127.0.0.1:9' } }).text(get))
     expect(error).toMatchObject({ name: 'NetworkError', notSent: true })
+  })
+
+  it.each([false, true])(
+    'that takes CONNECT and never answers is given up, in the background too: %s',
+    async (background) => {
+      const proxy = await tunnelEnd(() => undefined)
+      const url = 'https://mlflow.example.test'
+      const send = sender({ url, proxy: { httpsProxy: proxy }, connectTimeoutMs: 100, background })
+      const errors = await Promise.all([
+        rejection(send.text(get)),
+        rejection(send.stream({ ...get, timeoutMs: Infinity })),
+      ])
+      for (const error of errors) {
+        expect(error).toMatchObject({ name: 'TimeoutError', notSent: true, retryable: true })
+        expect(error.message).toContain(`The proxy ${new URL(proxy).host} on the way to ${url}`)
+        expect(error.message).toMatch(/CONNECT.*HTTPS_PROXY.*NO_PROXY/)
+      }
+      await send.close()
+    },
+  )
+
+  it('that never answers holds no call beyond its limit or its signal', async () => {
+    const proxy = await tunnelEnd(() => undefined)
+    const send = sender({ url: 'https://mlflow.example.test', proxy: { httpsProxy: proxy }, connectTimeoutMs: 60_000 })
+    expect(await rejection(send.text({ ...get, timeoutMs: 100 }))).toMatchObject({ name: 'TimeoutError' })
+    const giving = new AbortController()
+    const waiting = [send.text({ ...get, signal: giving.signal }), send.stream({ ...get, signal: giving.signal })]
+    const errors = waiting.map(rejection)
+    giving.abort(new Error('enough'))
+    for (const error of await Promise.all(errors)) expect(error.message).toBe('enough')
+  })
+
+  it('that breaks off a tunnel is named, and asked once for each try', async () => {
+    let asked = 0
+    const proxy = await tunnelEnd((socket) => {
+      asked++
+      socket.destroy()
+    })
+    const error = await rejection(sender({ url: 'https://a.example.test', proxy: { httpsProxy: proxy } }).text(get))
+    expect(error).toMatchObject({ name: 'NetworkError', notSent: true, retryable: true })
+    expect(error.message).toContain(`The proxy ${new URL(proxy).host}`)
+    expect(asked).toBe(1)
   })
 
   it.each(['socks5://u:hunter2@127.0.0.1:1080', 'socks5h://127.0.0.1:1080', 'socks4://127.0.0.1:1', 'ftp://x'])(
