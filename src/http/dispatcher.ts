@@ -52,6 +52,10 @@ export async function openConnections(options: ConnectionOptions): Promise<Conne
   const made = new Map<string, Dispatcher>()
 
   const loosen = options.background ? letGo : () => {}
+  const stand = (socket: Socket | null): void => {
+    loosen(socket)
+    if (socket) keepReason(socket)
+  }
 
   function direct(): Dispatcher {
     // undici's own timers are late by up to a second.
@@ -61,7 +65,7 @@ export async function openConnections(options: ConnectionOptions): Promise<Conne
       connect(to, connected) {
         const begun: unknown = connect(to, (...how) => {
           clearTimeout(timer)
-          loosen(how[1])
+          stand(how[1])
           connected(...how)
         })
         const timer = setTimeout(
@@ -80,7 +84,7 @@ export async function openConnections(options: ConnectionOptions): Promise<Conne
     const { connect } = given as { connect: Connector }
     const loosely: Connector = (to, connected) =>
       connect(to, (...how) => {
-        loosen(how[1])
+        stand(how[1])
         connected(...how)
       })
     return new Pool(origin, { ...given, connect: loosely })
@@ -121,6 +125,11 @@ export async function openConnections(options: ConnectionOptions): Promise<Conne
       await Promise.all([...made.values()].map((one) => one.close()))
     },
   }
+}
+
+/** A server says in TLS why it ends a connection, and then ends it: undici would tell of the end alone. */
+function keepReason(socket: Socket): void {
+  socket.on('error', (error) => socket.destroy(Object.assign(error, { bytesRead: socket.bytesRead })))
 }
 
 /** A socket or timer that never holds the process; undici would hold a socket again with each request. */

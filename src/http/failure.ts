@@ -36,13 +36,16 @@ interface Underneath {
   readonly code: string
   readonly message: string
   readonly bytesWritten?: number | undefined
+  /** What came on the connection, without what is TLS's own. */
+  readonly bytesRead?: number | undefined
 }
 
 function underneath(error: unknown): Underneath {
-  const { code, message, socket, errors } = (error ?? {}) as {
+  const { code, message, socket, bytesRead, errors } = (error ?? {}) as {
     code?: unknown
     message?: unknown
-    socket?: { bytesWritten?: number }
+    socket?: { bytesWritten?: number; bytesRead?: number }
+    bytesRead?: number
     errors?: unknown[]
   }
   if (typeof code !== 'string' && Array.isArray(errors) && errors.length > 0) return underneath(errors[0])
@@ -50,6 +53,7 @@ function underneath(error: unknown): Underneath {
     code: typeof code === 'string' ? code : '',
     message: typeof message === 'string' ? message : '',
     bytesWritten: socket?.bytesWritten,
+    bytesRead: socket?.bytesRead ?? bytesRead,
   }
 }
 
@@ -65,7 +69,7 @@ const isParserError = (error: unknown): boolean => (error as Error | undefined)?
 export function failure(error: unknown, url: string, proxy?: string): CairnError {
   if (error instanceof CairnError) return error
   const atProxy = error instanceof ProxyFailure
-  const { code, message, bytesWritten } = underneath(atProxy ? error.cause : error)
+  const { code, message, bytesWritten, bytesRead } = underneath(atProxy ? error.cause : error)
   const options: CairnErrorOptions = { cause: error, url }
   const unsent: CairnErrorOptions = { ...options, notSent: true }
 
@@ -112,6 +116,11 @@ export function failure(error: unknown, url: string, proxy?: string): CairnError
     )
   if (NOT_SENT.has(code) || bytesWritten === 0)
     return new NetworkError(`${url} cannot be reached (${code || message})`, unsent)
+  if (BROKEN.has(code) && bytesRead === 0 && url.startsWith('https:'))
+    return new NetworkError(
+      `${url} ended the connection without an answer (${code}): it may be down, or want a certificate of ours, or not take the one it was shown (MLFLOW_TRACKING_CLIENT_CERT_PATH)`,
+      options,
+    )
   if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' || BROKEN.has(code))
     return new NetworkError(`The connection to ${url} broke before its answer was whole (${code})`, options)
   if (FAULT.test(code))

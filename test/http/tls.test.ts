@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
+import type { RequestListener } from 'node:http'
 import { createServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -15,8 +16,12 @@ afterEach(() => {
   for (const close of closers.splice(0)) close()
 })
 
-async function secure({ cert, key, ca }: Certificates, options: ServerOptions = {}): Promise<string> {
-  const server = createServer({ cert, key, ca, ...options }, (_, response) => response.end('{}'))
+async function secure(
+  { cert, key, ca }: Certificates,
+  options: ServerOptions = {},
+  react: RequestListener = (_, response) => response.end('{}'),
+): Promise<string> {
+  const server = createServer({ cert, key, ca, ...options }, react)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   closers.push(() => {
     server.close()
@@ -91,34 +96,48 @@ describe.skipIf(!canMakeCertificates)('TLS (needs openssl to make certificates)'
     const ours = certificates()
     const url = await secure(ours, { requestCert: true, rejectUnauthorized: true })
     expect((await sender({ url, tls: { ca: ours.ca, clientCert: ours.client } }).text(get)).text).toBe('{}')
-    expect(await rejection(sender({ url, tls: { ca: ours.ca } }).text(get))).toMatchObject({ name: 'NetworkError' })
-  })
-
-  it('with a server that says in TLS that it wants another certificate names the variable', async () => {
-    const ours = certificates()
-    const dir = tempDir()
-    for (const name of ['ca', 'cert', 'key'] as const) writeFileSync(join(dir, name), ours[name])
-    // With TLS 1.3 the server's words may be lost to its own reset of the connection.
-    const verify = ['-tls1_2', '-CAfile', 'ca', '-Verify', '1', '-verify_return_error', '-www']
-    const args = ['s_server', '-accept', '127.0.0.1:0', '-cert', 'cert', '-key', 'key', ...verify]
-    const server = spawn('openssl', args, { cwd: dir, stdio: ['ignore', 'pipe', 'ignore'] })
-    closers.push(() => void server.kill())
-    const port = await new Promise<string>((resolve) => {
-      let said = ''
-      server.stdout.on('data', (text: Buffer) => {
-        said += text
-        const [, found] = /ACCEPT 127\.0\.0\.1:(\d+)/.exec(said) ?? []
-        if (found) resolve(found)
-      })
-    })
-    const url = `https://127.0.0.1:${port}`
-    expect((await sender({ url, tls: { ca: ours.ca, clientCert: ours.client } }).text(get)).status).toBe(200)
     for (const tls of [{ ca: ours.ca }, { ca: ours.ca, clientCert: certificates().client }]) {
       const error = await rejection(sender({ url, tls }).text(get))
-      expect(error).toMatchObject({ name: 'NetworkError', retryable: false, notSent: true })
+      expect(error).toMatchObject({ name: 'NetworkError' })
       expect(error.message).toContain('MLFLOW_TRACKING_CLIENT_CERT_PATH')
     }
   })
+
+  it('that may be what a server misses that ends a connection without a word', async () => {
+    const ours = certificates()
+    const url = await secure(ours, {}, (request) => request.socket.destroy())
+    const error = await rejection(sender({ url, tls: { ca: ours.ca } }).text(get))
+    expect(error).toMatchObject({ name: 'NetworkError', retryable: true })
+    expect(error.message).toContain('MLFLOW_TRACKING_CLIENT_CERT_PATH')
+  })
+
+  it.each(['-tls1_2', '-tls1_3'])(
+    'with a server that says in TLS (%s) that it wants another certificate names the variable',
+    async (version) => {
+      const ours = certificates()
+      const dir = tempDir()
+      for (const name of ['ca', 'cert', 'key'] as const) writeFileSync(join(dir, name), ours[name])
+      const verify = [version, '-CAfile', 'ca', '-Verify', '1', '-verify_return_error', '-www']
+      const args = ['s_server', '-accept', '127.0.0.1:0', '-cert', 'cert', '-key', 'key', ...verify]
+      const server = spawn('openssl', args, { cwd: dir, stdio: ['ignore', 'pipe', 'ignore'] })
+      closers.push(() => void server.kill())
+      const port = await new Promise<string>((resolve) => {
+        let said = ''
+        server.stdout.on('data', (text: Buffer) => {
+          said += text
+          const [, found] = /ACCEPT 127\.0\.0\.1:(\d+)/.exec(said) ?? []
+          if (found) resolve(found)
+        })
+      })
+      const url = `https://127.0.0.1:${port}`
+      expect((await sender({ url, tls: { ca: ours.ca, clientCert: ours.client } }).text(get)).status).toBe(200)
+      for (const tls of [{ ca: ours.ca }, { ca: ours.ca, clientCert: certificates().client }]) {
+        const error = await rejection(sender({ url, tls }).text(get))
+        expect(error).toMatchObject({ name: 'NetworkError', retryable: false, notSent: true })
+        expect(error.message).toContain('MLFLOW_TRACKING_CLIENT_CERT_PATH')
+      }
+    },
+  )
 
   it('that a web server misses, it says in a page: the variable is named', async () => {
     const page = '<html><head><title>400 No required SSL certificate was sent</title></head></html>'
