@@ -136,7 +136,12 @@ export function sender(options: SenderOptions): Send {
       ...{ tls, proxy, background, connectTimeoutMs, connections: most },
       silenceMs: timeoutMs,
     })
-    return (await connections).to(origin)
+    const opening = connections
+    // A failure is not remembered.
+    opening.catch(() => {
+      if (connections === opening) connections = undefined
+    })
+    return (await opening).to(origin)
   }
 
   async function once(request: HttpRequest, signal: AbortSignal | undefined, isBare = false): Promise<Answer> {
@@ -287,7 +292,8 @@ export function sender(options: SenderOptions): Send {
   async function close(): Promise<void> {
     const made = connections
     connections = undefined
-    await (await made)?.close()
+    // What could not be opened, a call has told of.
+    await (await made?.catch(() => undefined))?.close()
   }
 
   return { base, text, stream, close }

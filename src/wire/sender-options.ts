@@ -59,7 +59,7 @@ export async function senderOptions(
     workspace: settings.workspace,
     tls: {
       ca: (await authorities(settings.serverCertPath)) ?? (await bundles(settings)),
-      clientCert: await pem(settings.clientCertPath, 'MLFLOW_TRACKING_CLIENT_CERT_PATH'),
+      clientCert: await ownCertificate(settings.clientCertPath),
       insecure: settings.insecureTls,
     },
     proxy: { httpProxy: settings.httpProxy, httpsProxy: settings.httpsProxy, noProxy: settings.noProxy },
@@ -124,11 +124,38 @@ function databricksKeys({ token, username, password, place }: Workspace): Auth {
 const https = (host: string): string =>
   (/^https?:\/\//i.test(host) ? host : `https://${host}`).trim().replace(/[?#].*$/s, '')
 
-async function pem(file: string | undefined, variable: string): Promise<string | undefined> {
-  if (file === undefined) return undefined
+type Unusable = (why: string, cause?: unknown) => InvalidParameterError
+
+/** A file that has to hold a certificate, and how to say that it cannot be used. */
+async function pem(file: string, variable: string, holds: string): Promise<{ text: string; unusable: Unusable }> {
   if ((await factsBehind(file))?.kind !== 'file')
     throw new NotFoundError(`${variable} names ${file}, where there is no file`)
-  return readText(file, CREDENTIALS_LIMIT)
+  const text = await readText(file, CREDENTIALS_LIMIT)
+  const unusable: Unusable = (why, cause) =>
+    new InvalidParameterError(`${variable} names ${file}, ${why}`, { cause, notSent: true })
+  if (/-----BEGIN ([A-Z0-9]+ )?CERTIFICATE-----/.test(text)) return { text, unusable }
+  throw unusable(
+    `a file without a certificate in PEM; it has to hold ${holds}, and openssl x509 -inform DER -in ${file} prints one in DER as PEM`,
+  )
+}
+
+/** Our certificate and key; what no connection can be made with is refused here, where the name of its file is known. */
+async function ownCertificate(file: string | undefined): Promise<string | undefined> {
+  if (file === undefined) return undefined
+  const holds = 'a certificate and its key'
+  const { text, unusable } = await pem(file, 'MLFLOW_TRACKING_CLIENT_CERT_PATH', holds)
+  const { createSecureContext } = await import('node:tls')
+  try {
+    createSecureContext({ cert: text, key: text })
+    return text
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    // By the kind of the key and the version of OpenSSL.
+    if (/BAD_DECRYPT|BAD_PASSWORD|INTERRUPTED_OR_CANCELLED/.test(code))
+      throw unusable(`whose key has a passphrase; openssl pkey -in ${file} prints the key without it`, error)
+    if (/KEY_VALUES_MISMATCH/.test(code)) throw unusable('whose certificate and key do not belong together', error)
+    throw unusable(`which cannot be read (${code}); it has to hold ${holds}, in PEM`, error)
+  }
 }
 
 /** Certificates in a file, or in all files of a folder, which Python's requests takes as well. */
@@ -148,7 +175,7 @@ async function authorities(path: string | undefined): Promise<string | undefined
     if (found.length > 0) return found.join('\n')
     throw new NotFoundError(`MLFLOW_TRACKING_SERVER_CERT_PATH names ${path}, a folder without a certificate`)
   }
-  return pem(path, 'MLFLOW_TRACKING_SERVER_CERT_PATH')
+  return path && (await pem(path, 'MLFLOW_TRACKING_SERVER_CERT_PATH', 'the certificate of an authority')).text
 }
 
 /** Python's requests trusts the bundle that its variable names; here it adds to what Node.js trusts by itself. */

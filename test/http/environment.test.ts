@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -129,6 +130,56 @@ describe('variables of MLflow mean what they mean to Python', () => {
     expect((await rejection(lost.searchExperiments())).message).toMatch(
       /^MLFLOW_TRACKING_SERVER_CERT_PATH names \/nowhere\/ca\.pem/,
     )
+  })
+
+  it.skipIf(!canMakeCertificates)('files of certificates that cannot be used are named, and read again', async () => {
+    const ours = certificates()
+    const dir = tempDir()
+    const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' })
+    const [certificate = '', key = ''] = ours.client.split(/(?=-----BEGIN (?:EC )?PRIVATE KEY)/)
+    const [other = ''] = certificates().client.split(/(?=-----BEGIN (?:EC )?PRIVATE KEY)/)
+    writeFileSync(join(dir, 'key'), key)
+    writeFileSync(join(dir, 'ca'), ours.ca)
+    openssl('pkey', '-in', 'key', '-aes256', '-passout', 'pass:x', '-out', 'locked')
+    openssl('ec', '-in', 'key', '-aes256', '-passout', 'pass:x', '-out', 'locked-of-old')
+    openssl('x509', '-in', 'ca', '-outform', 'DER', '-out', 'der')
+    const read = (name: string) => readFileSync(join(dir, name))
+    const server = createServer(
+      { cert: ours.cert, key: ours.key, ca: ours.ca, requestCert: true, rejectUnauthorized: true },
+      (_, response) => response.end('{}'),
+    )
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    closers.push(() => server.close())
+    const uri = { MLFLOW_TRACKING_URI: `https://127.0.0.1:${(server.address() as AddressInfo).port}` }
+    const file = join(dir, 'file.pem')
+    const CLIENT = 'MLFLOW_TRACKING_CLIENT_CERT_PATH'
+    const SERVER = 'MLFLOW_TRACKING_SERVER_CERT_PATH'
+    const cases: [string, string | Buffer, RegExp][] = [
+      [CLIENT, '', /without a certificate in PEM.* a certificate and its key.*openssl x509 -inform DER/],
+      [CLIENT, read('der'), /without a certificate in PEM/],
+      [CLIENT, key, /without a certificate in PEM/],
+      [CLIENT, certificate, /cannot be read .*a certificate and its key/],
+      [CLIENT, certificate + read('locked'), /key has a passphrase; openssl pkey -in/],
+      [CLIENT, certificate + read('locked-of-old'), /key has a passphrase/],
+      [CLIENT, other + key, /certificate and key do not belong together/],
+      [SERVER, '', /without a certificate in PEM/],
+      [SERVER, read('der'), /without a certificate in PEM.*openssl x509 -inform DER/],
+    ]
+    for (const [variable, content, says] of cases) {
+      writeFileSync(file, content)
+      const client = connect({ ...uri, [CLIENT]: '', [SERVER]: join(dir, 'ca'), [variable]: file })
+      const error = await rejection(client.searchExperiments())
+      expect(error, String(says)).toMatchObject({ name: 'InvalidParameterError', retryable: false })
+      expect(error.message.startsWith(`${variable} names ${file}, `), error.message).toBe(true)
+      expect(error.message).toMatch(says)
+      await client.close()
+      vi.unstubAllEnvs()
+    }
+    writeFileSync(file, certificate)
+    const client = connect({ ...uri, [SERVER]: join(dir, 'ca'), [CLIENT]: file })
+    await rejection(client.searchExperiments())
+    writeFileSync(file, ours.client)
+    expect(await client.searchExperiments()).toEqual([])
   })
 
   it.each([

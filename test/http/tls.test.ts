@@ -83,6 +83,14 @@ describe.skipIf(!canMakeCertificates)('TLS (needs openssl to make certificates)'
     expect(error.message).toMatch(/MLFLOW_TRACKING_(SERVER|CLIENT)_CERT_PATH/)
   })
 
+  it('that cannot be read leaves nothing open that could not be closed', async () => {
+    const send = sender({ url: 'https://127.0.0.1:9', tls: { clientCert: 'no certificate' } })
+    const [error, closed] = [rejection(send.text(get)), send.close()]
+    await closed
+    expect(await error).toMatchObject({ name: 'NetworkError', retryable: false })
+    await send.close()
+  })
+
   it('takes any certificate only when asked to, and warns', async () => {
     const url = await secure(certificates())
     const warnings: string[] = []
