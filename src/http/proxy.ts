@@ -55,8 +55,8 @@ export function proxyKeys({ httpProxy, httpsProxy }: ProxyOptions): string[] {
     if (!uri || !URL.canParse(uri)) return []
     const { username, password } = new URL(uri)
     const [user, secret] = [percentDecoded(username), percentDecoded(password)]
-    if (!secret) return []
-    return [secret, `Basic ${Buffer.from(`${user}:${secret}`).toString('base64')}`]
+    if (!user && !secret) return []
+    return [secret || user || '', `Basic ${Buffer.from(`${user}:${secret}`).toString('base64')}`]
   })
 }
 

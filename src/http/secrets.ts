@@ -23,7 +23,7 @@ function percent(text: string): string {
   }
 }
 
-/** Starts with nothing to hide; remembers each value, as it may be written in an answer, and its parts (`Basic …` also by user name's password). */
+/** Starts with nothing to hide; remembers each value, as it may be written in an answer, and its parts (of `Basic …` the password, or the user name where there is none). */
 export function redactor(): Redactor {
   const known = new Set<string>()
   const seen = new Set<string>()
@@ -43,12 +43,10 @@ export function redactor(): Redactor {
       learn(secret)
       const [, scheme, value] = /^(\w+) +(\S.*)$/.exec(secret) ?? []
       if (value) learn(value)
-      if (value && /^basic$/i.test(scheme ?? ''))
-        learn(
-          Buffer.from(value, 'base64')
-            .toString('utf8')
-            .replace(/^[^:]*:/, ''),
-        )
+      if (!value || !/^basic$/i.test(scheme ?? '')) return
+      const [, username = '', password] = /^([^:]*):?(.*)$/s.exec(Buffer.from(value, 'base64').toString('utf8')) ?? []
+      // A token may stand where the user's name does.
+      learn(password || username)
     },
     hide(text) {
       let hidden = text

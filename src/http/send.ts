@@ -113,7 +113,7 @@ export function sender(options: SenderOptions): Send {
   const secrets = redactor()
   for (const [name, value] of Object.entries(own))
     if (name !== 'user-agent' && name !== 'x-mlflow-workspace') secrets.add(value)
-  if (address.credentials) secrets.add(address.credentials.password)
+  if (address.credentials) secrets.add(address.credentials.password || address.credentials.username)
   for (const secret of proxyKeys(options.proxy ?? {})) secrets.add(secret)
   let connections: Promise<Connections> | undefined
   let answered = false

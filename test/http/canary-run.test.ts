@@ -9,11 +9,24 @@ import { forwardProxy } from '../support/forward-proxy.js'
 import { tempDir } from '../support/temp-dir.js'
 
 const canary = (where: string) => `c4nary-${where}-5ecret`
-const WHERES = ['url', 'token', 'password', 'file', 'databricks', 'proxy', 'header', 'context', 'function', 'query']
+const WHERES = [
+  'url',
+  'name',
+  'token',
+  'password',
+  'file',
+  'databricks',
+  'proxy',
+  'header',
+  'context',
+  'function',
+  'query',
+]
 const basic = (user: string, where: string) => Buffer.from(`${user}:${canary(where)}`).toString('base64')
 const SECRETS = [
   ...WHERES.flatMap((where) => [canary(where), Buffer.from(canary(where)).toString('base64')]),
   ...['url', 'password', 'file', 'proxy'].map((where) => basic('ann', where)),
+  Buffer.from(`${canary('name')}:`).toString('base64'),
 ]
 
 /** A server that lets runs be made, and answers points, parameters and files with all that it was sent. */
@@ -21,7 +34,8 @@ async function echoing() {
   const behind = await startTestServer()
   closers.push(() => behind.close())
   return answering(async ({ method, url, headers, body }, response) => {
-    const echo = `${method} ${url} ${JSON.stringify(headers)} ${Object.values(headers).join(' ')}`
+    const who = Buffer.from(headers.authorization?.split(' ')[1] ?? '', 'base64').toString('utf8')
+    const echo = `${who} ${method} ${url} ${JSON.stringify(headers)} ${Object.values(headers).join(' ')}`
     if (/log-batch/.test(url)) return asJson(response, { error_code: 'BAD_REQUEST', message: echo }, 400)
     if (/mlflow-artifacts/.test(url)) return void response.writeHead(502, { 'x-request-id': 'r' }).end(echo)
     if (/runs\/search/.test(url)) return asJson(response, { error_code: 'INTERNAL_ERROR', message: echo }, 500)
@@ -85,6 +99,7 @@ const kept = (dir: string): string =>
 
 const CASES: [string, (url: string) => Record<string, string> | Promise<Record<string, string>>][] = [
   ['the address', (url) => ({ MLFLOW_TRACKING_URI: url.replace('//', `//ann:${canary('url')}@`) })],
+  ['the user name of the address', (url) => ({ MLFLOW_TRACKING_URI: url.replace('//', `//${canary('name')}@`) })],
   ['the address of a server that is away', () => ({ MLFLOW_TRACKING_URI: `http://ann:${canary('url')}@127.0.0.1:9` })],
   ['an address that is none', () => ({ MLFLOW_TRACKING_URI: `http://ann:${canary('url')}@host:port` })],
   ['an address with a query', (url) => ({ MLFLOW_TRACKING_URI: `${url}/?token=${canary('query')}` })],

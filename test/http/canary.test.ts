@@ -13,6 +13,7 @@ import { forwardProxy } from '../support/forward-proxy.js'
 const CANARY = 'canary-5ecret'
 const get = { method: 'GET', path: '/' } as const
 const BASIC = Buffer.from(`ann:${CANARY}`).toString('base64')
+const BASIC_NAME = Buffer.from(`${CANARY}:`).toString('base64')
 
 /** Everything about a thing that could be printed, logged or sent to a tracker of errors. */
 const everything = (thing: unknown): string =>
@@ -46,6 +47,8 @@ const HOLDERS: [string, (url: string) => Promise<SenderOptions> | SenderOptions]
   ['password', (url) => ({ url, auth: { username: 'ann', password: CANARY } })],
   ['token', (url) => ({ url, auth: { token: CANARY } })],
   ['address', (url) => ({ url: url.replace('//', `//ann:${CANARY}@`) })],
+  ['user name of the address', (url) => ({ url: url.replace('//', `//${CANARY}@`) })],
+  ['user name', (url) => ({ url, auth: { username: CANARY, password: '' } })],
   ['header', (url) => ({ url, headers: { 'x-api-key': CANARY, authorization: `Bearer ${CANARY}` } })],
   ['function', (url) => ({ url, auth: () => ({ authorization: `Custom ${CANARY}`, 'x-amz-security-token': CANARY }) })],
   [
@@ -60,6 +63,10 @@ const HOLDERS: [string, (url: string) => Promise<SenderOptions> | SenderOptions]
     (url) => ({ url, auth: { token: databricksProfile(`[DEFAULT]\ntoken=${CANARY}`)?.token ?? '' } }),
   ],
   ['proxy', async (url) => ({ url, proxy: { httpProxy: `http://ann:${CANARY}@${(await forwardProxy()).at}` } })],
+  [
+    'user name of a proxy',
+    async (url) => ({ url, proxy: { httpProxy: `http://${CANARY}@${(await forwardProxy()).at}` } }),
+  ],
   [
     'refusing proxy',
     async (url) => ({ url, proxy: { httpProxy: `http://ann:${CANARY}@${(await forwardProxy('other:one')).at}` } }),
@@ -77,6 +84,13 @@ const SERVERS: [string, Parameters<typeof answering>[0]][] = [
   [
     'echoes as a refusal',
     ({ headers }, response) => asJson(response, { error_code: 'BAD_REQUEST', message: JSON.stringify(headers) }, 400),
+  ],
+  [
+    'says who asked',
+    ({ headers }, response) => {
+      const who = Buffer.from(headers.authorization?.split(' ')[1] ?? '', 'base64').toString('utf8')
+      asJson(response, { error_code: 'PERMISSION_DENIED', message: `${who} may not do that` }, 403)
+    },
   ],
   ['echoes as text', ({ headers }, response) => void response.writeHead(401).end(Object.values(headers).join(' '))],
   [
@@ -133,8 +147,10 @@ describe.each(HOLDERS)('a secret in: %s', (_, hold) => {
       .concat(warned, printed, published, send.base)
       .join('\n')
     expect(out).not.toContain(CANARY)
-    expect(out).not.toContain(BASIC)
-    expect(out).not.toContain(encodeURIComponent(BASIC))
+    for (const basic of [BASIC, BASIC_NAME]) {
+      expect(out).not.toContain(basic)
+      expect(out).not.toContain(encodeURIComponent(basic))
+    }
   })
 })
 
