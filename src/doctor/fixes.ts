@@ -19,6 +19,10 @@ export const failed = (error: unknown): Found => ({
 
 const NAMES: readonly (readonly [RegExp, string])[] = [
   [/MLFLOW_TRACKING_CLIENT_CERT_PATH/, 'set MLFLOW_TRACKING_CLIENT_CERT_PATH to a file with your certificate and key'],
+  [
+    /certificate of the proxy/,
+    'set NODE_EXTRA_CA_CERTS to the certificate of its authority, correct HTTPS_PROXY or HTTP_PROXY, or name the server in NO_PROXY',
+  ],
   [/for another name/, 'write MLFLOW_TRACKING_URI with a name that the certificate holds'],
   [/has expired|is not valid yet/, 'renew the certificate of the server, or set the clock of this machine'],
   [/MLFLOW_TRACKING_SERVER_CERT_PATH/, 'set MLFLOW_TRACKING_SERVER_CERT_PATH to the certificate of its authority'],

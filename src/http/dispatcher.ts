@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import type { SecureContext, SecureContextOptions } from 'node:tls'
 import type { buildConnector, Dispatcher } from 'undici'
 import { ProxyFailure } from './failure.js'
@@ -82,8 +82,9 @@ export async function openConnections(options: ConnectionOptions): Promise<Conne
   /** A pool of connections to a proxy or by way of it. */
   const pool = (origin: string | URL, given: object) => {
     const { connect } = given as { connect: Connector }
+    // undici names a proxy to itself also by its address, which TLS does not allow.
     const loosely: Connector = (to, connected) =>
-      connect(to, (...how) => {
+      connect(isIP(to.servername?.replace(/^\[|\]$/g, '') ?? '') ? { ...to, servername: '' } : to, (...how) => {
         stand(how[1])
         connected(...how)
       })

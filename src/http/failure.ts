@@ -80,6 +80,8 @@ export function failure(error: unknown, url: string, proxy?: string): CairnError
     )
   if ((error as Error | undefined)?.name === 'NotReadableError')
     return new IntegrityError(`A file changed or went away while it was sent to ${url}`, options)
+  const untrusted = certificateFailure(code, message, url, atProxy ? proxy : undefined)
+  if (atProxy && untrusted) return new NetworkError(untrusted, { ...unsent, retryable: false })
   // What cannot be reached is then the proxy: what is behind it, it tells of by itself.
   if (atProxy || (proxy !== undefined && NOT_SENT.has(code) && code !== 'EPROTO'))
     return new NetworkError(
@@ -97,7 +99,6 @@ export function failure(error: unknown, url: string, proxy?: string): CairnError
     return new NetworkError(`Nothing listens at ${url}: start the server, or check host and port`, unsent)
   if (code === 'ENOTFOUND')
     return new NetworkError(`The host name in ${url} does not resolve: check its spelling, DNS or VPN`, unsent)
-  const untrusted = certificateFailure(code, message, url)
   if (untrusted) return new NetworkError(untrusted, { ...unsent, retryable: false })
   // Of an answer in chunks, after which the connection would not have been kept anyway.
   if (isParserError(error) && /Invalid EOF state/i.test(message))
@@ -141,21 +142,25 @@ const OTHER_NAME = /^(HOSTNAME_MISMATCH|ERR_TLS_CERT)/
 const CLIENT_ALERT =
   /ALERT_(CERTIFICATE|BAD_CERTIFICATE|UNKNOWN_CA|UNSUPPORTED_CERTIFICATE|HANDSHAKE_FAILURE|DECRYPT_ERROR|ACCESS_DENIED)/
 const NO_PEM = /^ERR_OSSL_(PEM|ASN1|X509|EVP|OSSL_DECODER|UNSUPPORTED|BAD_DECRYPT|CRYPTO)/
-const ANYHOW = 'or take any with MLFLOW_TRACKING_INSECURE_TLS=true'
 
 /** What is wrong with a certificate, theirs or ours, and which setting to look at; `undefined` when it is none of that. */
-function certificateFailure(code: string, message: string, url: string): string | undefined {
+function certificateFailure(code: string, message: string, url: string, proxy: string | undefined): string | undefined {
+  const whose = proxy === undefined ? url : `the proxy ${proxy} on the way to ${url}`
+  const anyhow =
+    proxy === undefined
+      ? 'or take any with MLFLOW_TRACKING_INSECURE_TLS=true'
+      : 'or name the host of the server in NO_PROXY'
   if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID')
-    return `The certificate of ${url} ${code === 'CERT_HAS_EXPIRED' ? 'has expired' : 'is not valid yet'} (${code}): have it renewed, check the clock of this machine, ${ANYHOW}`
+    return `The certificate of ${whose} ${code === 'CERT_HAS_EXPIRED' ? 'has expired' : 'is not valid yet'} (${code}): have it renewed, check the clock of this machine, ${anyhow}`
   if (OTHER_NAME.test(code))
-    return `The certificate of ${url} is for another name (${message.slice(0, 200)}): write the address in MLFLOW_TRACKING_URI with a name that it holds, ${ANYHOW}`
+    return `The certificate of ${whose} is for another name (${message.slice(0, 200)}): write the address in ${proxy === undefined ? 'MLFLOW_TRACKING_URI' : 'HTTPS_PROXY or HTTP_PROXY'} with a name that it holds, ${anyhow}`
   if (UNTRUSTED.test(code))
-    return `The certificate of ${url} is not trusted (${code}): give its authority in MLFLOW_TRACKING_SERVER_CERT_PATH, ${ANYHOW}`
-  if (CLIENT_ALERT.test(code))
+    return `The certificate of ${whose} is not trusted (${code}): give its authority in ${proxy === undefined ? 'MLFLOW_TRACKING_SERVER_CERT_PATH' : 'NODE_EXTRA_CA_CERTS, or where it is set in the file of MLFLOW_TRACKING_SERVER_CERT_PATH'}, ${anyhow}`
+  if (proxy === undefined && CLIENT_ALERT.test(code))
     return `${url} wants a certificate of ours, or does not take the one it was shown (${code}): give certificate and key in MLFLOW_TRACKING_CLIENT_CERT_PATH`
   if (NO_PEM.test(code))
     return `A certificate for ${url} cannot be read (${code}): MLFLOW_TRACKING_SERVER_CERT_PATH and MLFLOW_TRACKING_CLIENT_CERT_PATH name files in PEM, the latter with certificate and key`
   if (code === 'EPROTO' || code.startsWith('ERR_SSL'))
-    return `No TLS with ${url} (${code}): it may speak plain HTTP; then the address begins with http://`
+    return `No TLS with ${whose} (${code}): it may speak plain HTTP; then ${proxy === undefined ? 'the' : 'its'} address begins with http://`
   return undefined
 }

@@ -122,6 +122,42 @@ describe('a proxy', () => {
     for (const error of await Promise.all(errors)) expect(error.message).toBe('enough')
   })
 
+  it.skipIf(!canMakeCertificates)(
+    'that speaks TLS is trusted as a server is, and blamed for its own certificate',
+    async () => {
+      const ours = certificates()
+      const server = await answering((_, response) => asJson(response, {}))
+      const { at, asked } = await forwardProxy(undefined, ours)
+      const through = (host: string) => ({ httpProxy: `https://${at.replace('127.0.0.1', host)}` })
+      const warned: Error[] = []
+      const hear = (warning: Error) => void warned.push(warning)
+      process.on('warning', hear)
+      closers.push(() => process.off('warning', hear))
+      for (const host of ['127.0.0.1', 'localhost'])
+        expect((await sender({ url: server.url, tls: { ca: ours.ca }, proxy: through(host) }).text(get)).status).toBe(
+          200,
+        )
+      expect(asked).toHaveLength(2)
+      for (const tls of [{}, { insecure: true }]) {
+        const error = await rejection(sender({ url: server.url, tls, proxy: through('127.0.0.1') }).text(get))
+        expect(error).toMatchObject({ name: 'NetworkError', notSent: true, retryable: false })
+        expect(error.message).toMatch(`The certificate of the proxy ${at} on the way to ${server.url}`)
+        expect(error.message).toMatch(/NODE_EXTRA_CA_CERTS.*NO_PROXY/)
+        expect(error.message).not.toContain('INSECURE')
+      }
+      const named = certificates('elsewhere.example')
+      const other = await forwardProxy(undefined, named)
+      const misnamed = { httpProxy: `https://${other.at.replace('127.0.0.1', 'localhost')}` }
+      const error = await rejection(sender({ url: server.url, tls: { ca: named.ca }, proxy: misnamed }).text(get))
+      expect(error.message).toMatch(/certificate of the proxy localhost.*another name.*HTTPS_PROXY/)
+      const plain = { httpProxy: `https://${(await forwardProxy()).at}` }
+      expect((await rejection(sender({ url: server.url, proxy: plain }).text(get))).message).toMatch(
+        /No TLS with the proxy/,
+      )
+      expect(warned).toEqual([])
+    },
+  )
+
   it('that breaks off a tunnel is named, and asked once for each try', async () => {
     let asked = 0
     const proxy = await tunnelEnd((socket) => {

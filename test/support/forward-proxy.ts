@@ -1,4 +1,5 @@
-import { request as ask, createServer } from 'node:http'
+import { request as ask, createServer, type RequestListener } from 'node:http'
+import { createServer as createSecure } from 'node:https'
 import { type AddressInfo, connect } from 'node:net'
 import { afterAll } from 'vitest'
 
@@ -7,11 +8,11 @@ afterAll(() => {
   for (const close of closers.splice(0)) close()
 })
 
-/** A forward proxy that wants `user:pass` when told to, and remembers what it was asked for. */
-export async function forwardProxy(credentials?: string) {
+/** A forward proxy that wants `user:pass` when told to, speaks TLS when it has a certificate, and remembers what it was asked for. */
+export async function forwardProxy(credentials?: string, tls?: { readonly cert: string; readonly key: string }) {
   const asked: string[] = []
   const wanted = credentials && `Basic ${Buffer.from(credentials).toString('base64')}`
-  const server = createServer((incoming, response) => {
+  const react: RequestListener = (incoming, response) => {
     asked.push(`${incoming.method} ${incoming.url}`)
     if (wanted && incoming.headers['proxy-authorization'] !== wanted) return void response.writeHead(407).end()
     const { 'proxy-authorization': _, ...headers } = incoming.headers
@@ -22,7 +23,8 @@ export async function forwardProxy(credentials?: string) {
         answer.pipe(response)
       }).on('error', () => response.destroy()),
     )
-  })
+  }
+  const server = tls ? createSecure(tls, react) : createServer(react)
   server.on('connect', (incoming, socket) => {
     asked.push(`CONNECT ${incoming.url}`)
     if (wanted && incoming.headers['proxy-authorization'] !== wanted)
