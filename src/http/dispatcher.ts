@@ -29,8 +29,8 @@ export interface ConnectionOptions {
 
 /** The connections of one sender, kept alive until they are closed. */
 export interface Connections {
-  /** What carries requests to an origin, directly or through its proxy; `InvalidParameterError` for a proxy of another kind. */
-  to(origin: string): Dispatcher
+  /** What carries requests to an origin, directly or through its proxy; our certificate is shown to a trusted one only. `InvalidParameterError` for a proxy of another kind. */
+  to(origin: string, isTrusted: boolean): Dispatcher
   /** Requests in flight finish. */
   close(): Promise<void>
 }
@@ -47,7 +47,8 @@ export async function openConnections(options: ConnectionOptions): Promise<Conne
     import('node:tls'),
   ])
   const { tls, proxy = {}, connectTimeoutMs, silenceMs, connections } = options
-  const settings = tlsSettings(tls, createSecureContext)
+  const shown = tlsSettings(tls, createSecureContext)
+  const unshown = tls?.clientCert ? tlsSettings({ ...tls, clientCert: undefined }, createSecureContext) : shown
   const common = { headersTimeout: silenceMs, bodyTimeout: silenceMs, connections }
   const made = new Map<string, Dispatcher>()
 
@@ -57,7 +58,7 @@ export async function openConnections(options: ConnectionOptions): Promise<Conne
     if (socket) keepReason(socket)
   }
 
-  function direct(): Dispatcher {
+  function direct(settings: TlsSettings): Dispatcher {
     // undici's own timers are late by up to a second.
     const connect = buildConnector({ ...settings, timeout: 0, allowH2: false })
     return new Agent({
@@ -103,7 +104,7 @@ export async function openConnections(options: ConnectionOptions): Promise<Conne
     })
   }
 
-  const through = (uri: string): Dispatcher =>
+  const through = (uri: string, settings: TlsSettings): Dispatcher =>
     new ProxyAgent({
       ...common,
       uri,
@@ -116,10 +117,12 @@ export async function openConnections(options: ConnectionOptions): Promise<Conne
     })
 
   return {
-    to(origin) {
+    to(origin, isTrusted) {
       const uri = proxyFor(origin, proxy) ?? ''
-      const known = made.get(uri) ?? (uri === '' ? direct() : through(uri))
-      made.set(uri, known)
+      const settings = isTrusted ? shown : unshown
+      const key = `${settings === shown} ${uri}`
+      const known = made.get(key) ?? (uri === '' ? direct(settings) : through(uri, settings))
+      made.set(key, known)
       return known
     },
     async close() {
@@ -141,11 +144,16 @@ function letGo(given: unknown): void {
   held.ref = () => held
 }
 
+interface TlsSettings {
+  readonly secureContext?: SecureContext
+  readonly rejectUnauthorized?: boolean
+}
+
 /** Certificates are read once, not for each connection. */
 function tlsSettings(
   { ca, clientCert, insecure }: TlsOptions = {},
   context: (options: SecureContextOptions) => SecureContext,
-): { secureContext?: SecureContext; rejectUnauthorized?: boolean } {
+): TlsSettings {
   const own = { ...(ca ? { ca } : {}), ...(clientCert ? { cert: clientCert, key: clientCert } : {}) }
   return {
     ...(ca || clientCert ? { secureContext: context(own) } : {}),

@@ -129,7 +129,7 @@ export function sender(options: SenderOptions): Send {
 
   const addressOf = ({ origin }: HttpRequest) => (origin === undefined ? address : parseAddress(origin))
 
-  async function via(origin: string): Promise<Dispatcher> {
+  async function via(origin: string, isTrusted: boolean): Promise<Dispatcher> {
     if (options.dispatcher) return options.dispatcher
     const { tls, proxy, background, connections: most = 10 } = options
     connections ??= openConnections({
@@ -141,7 +141,7 @@ export function sender(options: SenderOptions): Send {
     opening.catch(() => {
       if (connections === opening) connections = undefined
     })
-    return (await opening).to(origin)
+    return (await opening).to(origin, isTrusted)
   }
 
   async function once(request: HttpRequest, signal: AbortSignal | undefined, isBare = false): Promise<Answer> {
@@ -165,7 +165,7 @@ export function sender(options: SenderOptions): Send {
       for (const value of Object.values(proof)) secrets.add(value)
       Object.assign(headers, proof)
     }
-    const carrier = await via(target.origin)
+    const carrier = await via(target.origin, trusted)
     signal?.throwIfAborted()
     const sending = { origin: target.origin, path, method: request.method, headers, body, signal: signal ?? null }
     // undici heeds a signal only once it has a connection for the request.

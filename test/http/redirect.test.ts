@@ -1,6 +1,7 @@
 import type { RequestListener } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { afterEach, describe, expect, it } from 'vitest'
 import { proxied } from '../../src/artifacts/proxied.js'
 import { hopOf } from '../../src/http/redirect.js'
@@ -92,6 +93,35 @@ describe.skipIf(!canMakeCertificates)('a download that is handed on (needs opens
     expect(there.seen).toHaveLength(1)
     expect(there.seen[0]!.url).toBe('/bucket/a?X-Signature=s')
     expect(JSON.stringify(there.seen)).not.toMatch(/secret|authorization|ours/)
+  })
+
+  it('to another host is read without our certificate, which the server alone is shown', async () => {
+    const names: unknown[] = []
+    const asking = { cert: made.cert, key: made.key, ca: made.ca, requestCert: true, rejectUnauthorized: false }
+    const listening = async (who: string, answer: RequestListener) => {
+      const server = createServer(asking, (request, response) => {
+        names.push([who, (request.socket as TLSSocket).getPeerCertificate().subject?.CN])
+        answer(request, response)
+      })
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+      closers.push(() => {
+        server.close()
+        server.closeAllConnections()
+      })
+      return (server.address() as AddressInfo).port
+    }
+    const there = await listening('there', (_, response) => response.end('the bytes'))
+    const to = `https://localhost:${there}/a`
+    const here = await listening('here', (_, response) => response.writeHead(307, { location: to }).end())
+    const tls = { ca: made.ca, clientCert: made.client }
+    const send = sender({ url: `https://127.0.0.1:${here}`, tls })
+    const { body } = await send.stream({ method: 'GET', path: '/a', mayRedirect: true })
+    expect(await new Response(body).text()).toBe('the bytes')
+    expect(names).toEqual([
+      ['here', 'client'],
+      ['there', undefined],
+    ])
+    await send.close()
   })
 
   it('to a page that wants a login is told as the redirect it is', async () => {
