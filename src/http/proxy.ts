@@ -20,7 +20,7 @@ export function proxyFor(origin: string, { httpProxy, httpsProxy, noProxy }: Pro
 
 /** Whether a list like `NO_PROXY`'s names the host. */
 function isExempt({ hostname, port, protocol }: URL, list: string): boolean {
-  const host = hostname.replace(/^\[|\]$/g, '').toLowerCase()
+  const host = bareHost(hostname.toLowerCase())
   const at = port || (protocol === 'https:' ? '443' : '80')
   return list
     .toLowerCase()
@@ -28,13 +28,17 @@ function isExempt({ hostname, port, protocol }: URL, list: string): boolean {
     .filter(Boolean)
     .some((entry) => {
       if (entry === '*') return true
-      if (isIP(host) && entry.includes('/')) return isWithin(host, entry)
+      if (isIP(host) && entry.includes('/')) return isWithin(host, entry.replace(/[[\]]/g, ''))
       const [, name = '', wanted] = /^(\[[^\]]*\]|[^:]*|.*:.*:.*?)(?::(\d+))?$/.exec(entry) ?? []
       if (wanted !== undefined && wanted !== at) return false
-      const bare = name.replace(/^\[|\]$/g, '').replace(/^\*?\./, '')
-      return bare !== '' && (host === bare || (!isIP(host) && host.endsWith(`.${bare}`)))
+      const bare = bareHost(name).replace(/^\*?\./, '')
+      if (isIP(host)) return isIP(bare) !== 0 && isWithin(host, `${bare}/${isIP(bare) === 6 ? 128 : 32}`)
+      return bare !== '' && (host === bare || host.endsWith(`.${bare}`))
     })
 }
+
+/** Without the brackets of an address, or the dot at the end of a whole name. */
+const bareHost = (host: string): string => host.replace(/^\[|\]$|\.$/g, '')
 
 function isWithin(host: string, range: string): boolean {
   const [network = '', bits = ''] = range.split('/')

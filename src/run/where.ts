@@ -5,7 +5,7 @@ import type { RunData } from '../core/entities.js'
 export function runUrl({ info }: RunData, trackingUri: string): string | undefined {
   if (!/^https?:/i.test(trackingUri)) return undefined
   const { origin, pathname } = new URL(trackingUri)
-  return `${origin}${pathname.replace(/\/$/, '')}/#/experiments/${info.experimentId}/runs/${info.runId}`
+  return `${origin}${pathname.replace(/\/+$/, '')}/#/experiments/${info.experimentId}/runs/${info.runId}`
 }
 
 /** One line for the end of a run; a child's is its parent's, and a scheme of the user's own is theirs to open. */

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type ClientOptions, createClient, InvalidParameterError, TimeoutError } from '../../src/index.js'
 import { readSettings } from '../../src/settings.js'
+import { startTestServer } from '../../src/testing/index.js'
 import { answering, asJson, rejection } from '../support/answering.js'
 import { canMakeCertificates, certificates } from '../support/certificates.js'
 import { tempDir } from '../support/temp-dir.js'
@@ -47,6 +48,14 @@ describe('variables of MLflow mean what they mean to Python', () => {
     const client = connect({ ...env, MLFLOW_TRACKING_URI: server.url.replace('//', `//${prefix}`) })
     await client.searchExperiments()
     expect(server.seen[0]?.headers.authorization).toBe(expected)
+  })
+
+  it.each(['', '/', '///'])('an address may end in slashes (%j): the page of a run stands behind one', async (end) => {
+    const server = await startTestServer()
+    closers.push(() => server.close())
+    const run = await connect({ MLFLOW_TRACKING_URI: server.url + end }).startRun()
+    expect(run.url).toBe(`${server.url}/#/experiments/${run.experimentId}/runs/${run.runId}`)
+    await run.end()
   })
 
   it('a workspace goes along as a header', async () => {
