@@ -2,6 +2,10 @@ import { InvalidParameterError } from '../errors.js'
 import { checkAlias, checkModelName, checkRunId, checkStage, checkVersion, type Stage } from './names.js'
 import { checkRelativePath } from './relative-path.js'
 
+/** Whether the address in a URI is that of a client, which keeps `databricks` alone with its slashes. */
+export const isAddressOf = (address: string, kept: string): boolean =>
+  address === kept || (address === 'databricks' && kept === 'databricks://')
+
 /** What a `models:/` URI names; `registryUri` is set when the URI itself selects a registry (`models://profile@databricks/…`). */
 export type ModelRef = { readonly registryUri?: string } & (
   | { readonly by: 'version'; readonly name: string; readonly version: string }

@@ -171,4 +171,11 @@ describe('what a model reference means', () => {
     expect(await resolveModel(backends, '/some/model.tgz')).toMatchObject({ kind: 'bundle' })
     await expect(resolveModel(backends, 'models://p@databricks/m/1')).rejects.toThrow(/setRegistryUri/)
   })
+
+  it('a URI that names the registry of the default profile is one of a client that has that', async () => {
+    const { backends } = modelHouse()
+    const here = { ...backends, registry: { ...backends.registry, uri: 'databricks://' } }
+    await expect(resolveModel(here, 'models://databricks/m/1')).rejects.toThrow(/^(?!.*setRegistryUri)/)
+    await expect(resolveModel(backends, 'models://databricks/m/1')).rejects.toThrow(/setRegistryUri/)
+  })
 })
