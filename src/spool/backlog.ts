@@ -1,11 +1,11 @@
 import type { Batch, BatchLimits, BatchMetric } from '../core/batch.js'
 import { metricRing } from '../core/ring.js'
 import type { Lane, Stretch } from './acks.js'
-import { keyOf, mayBePassed, together } from './order.js'
+import { endMayPass, isOfFiles, keyOf, kindOf, mayBePassed, together } from './order.js'
 import type { Ranges } from './ranges.js'
 import type { SpoolRecord } from './records.js'
 import type { Step } from './steps.js'
-import { mayGo, ofPart, type Stuck } from './stuck.js'
+import { isAlone, isLikeTaken, MOST_MS, mayGo, ofPart, type Stuck, type Tally } from './stuck.js'
 
 /** What goes out as one request. */
 export interface Parcel {
@@ -54,10 +54,17 @@ export interface BacklogSource {
   readonly tried: readonly Stretch[]
   /** Told of a part that the log lacks. */
   readonly onLost: (stretch: Stretch) => void
+  /** What the server has taken of a kind. */
+  readonly tally: (kind: string) => Tally
 }
 
-const POINTS_AT_HAND = 4000
-const STEPS_AT_HAND = 2000
+const AT_HAND = { points: 4000, steps: 2000 }
+/** While a lane stands still, so that what the other goes on with is read. */
+const MOST_AT_HAND = { points: 100_000, steps: 10_000 }
+/** Taken out and not taken by the server: these are objects, and it is asked about each. */
+const MOST_STUCK = 20_000
+/** A server that takes nothing of a kind is asked no oftener than this, by one run. */
+const APART_MS = 500
 /** Most of ten thousand runs wait with few points. */
 const FIRST_ROOM = 16
 
@@ -69,7 +76,7 @@ interface WaitingStep {
 }
 
 /** The backlog of one log. */
-export function backlog({ next, done, tried, onLost }: BacklogSource): Backlog {
+export function backlog({ next, done, tried, onLost, tally }: BacklogSource): Backlog {
   const read = { points: 0, steps: 0 }
   /** Points in the order of the log, and which they are: stretches that do not follow each other. */
   const points = metricRing(FIRST_ROOM)
@@ -80,6 +87,9 @@ export function backlog({ next, done, tried, onLost }: BacklogSource): Backlog {
     points: tried.filter(({ lane }) => lane === 'points'),
     steps: tried.filter(({ lane }) => lane === 'steps'),
   }
+  /** When one went out last of a kind that the server does not take; and one more of those that have not failed yet. */
+  const askedAt = { points: Number.NEGATIVE_INFINITY, steps: Number.NEGATIVE_INFINITY }
+  const moreAt = { points: Number.NEGATIVE_INFINITY, files: Number.NEGATIVE_INFINITY }
 
   function take(record: SpoolRecord): void {
     const lane = record.kind
@@ -104,7 +114,9 @@ export function backlog({ next, done, tried, onLost }: BacklogSource): Backlog {
   }
 
   function fill(): void {
-    while (points.size < POINTS_AT_HAND && steps.length < STEPS_AT_HAND) {
+    const most = (lane: Lane) => (again[lane].some(({ stuck }) => stuck) ? MOST_AT_HAND : AT_HAND)[lane]
+    const [mostPoints, mostSteps] = [most('points'), most('steps')]
+    while (points.size < mostPoints && steps.length < mostSteps) {
       const record = next()
       if (!record) return
       take(record)
@@ -121,8 +133,23 @@ export function backlog({ next, done, tried, onLost }: BacklogSource): Backlog {
   }
 
   function takeBack(lane: Lane): Parcel | undefined {
-    const index = again[lane].findIndex(mayGo)
-    return index < 0 ? undefined : again[lane].splice(index, 1)[0]
+    const isEarly = performance.now() < askedAt[lane] + APART_MS
+    const index = again[lane].findIndex((parcel) => mayGo(parcel) && !(isEarly && isOfNone(parcel)))
+    const [parcel] = index < 0 ? [] : again[lane].splice(index, 1)
+    if (parcel && isOfNone(parcel)) askedAt[lane] = performance.now()
+    return parcel
+  }
+
+  /** Whether the server takes nothing of its kind, as far as is known. */
+  const isOfNone = (parcel: Parcel): boolean =>
+    parcel.stuck !== undefined &&
+    (isAlone(parcel.stuck) || isOfFiles(parcel)) &&
+    !isLikeTaken(parcel.stuck, tally(kindOf(parcel)))
+
+  /** Whether more of what the server takes nothing of has to wait: the longer the more there is of it. */
+  function isTooSoon(kind: 'points' | 'files', among: readonly Parcel[]): boolean {
+    const count = among.filter((parcel) => kindOf(parcel) === kind && isOfNone(parcel)).length
+    return performance.now() < moreAt[kind] + Math.min(MOST_MS, count * APART_MS)
   }
 
   /** Whether all points before are done with, but for those that the server does not take while it takes others. */
@@ -146,6 +173,9 @@ export function backlog({ next, done, tried, onLost }: BacklogSource): Backlog {
       if (back) return back
       const [stretch] = stretches
       if (!stretch) return undefined
+      const stuck = again.points.reduce((sum, parcel) => sum + parcel.stretch.count, 0)
+      if (stuck >= MOST_STUCK || isTooSoon('points', again.points)) return undefined
+      moreAt.points = performance.now()
       const { first } = stretch
       const { most, again: repeated } = reach('points', first, Math.min(limits.metrics, limits.total))
       const count = Math.min(most, stretch.count)
@@ -160,11 +190,16 @@ export function backlog({ next, done, tried, onLost }: BacklogSource): Backlog {
       // what is stuck alone pass each other.
       if (back || !again.steps.every(mayBePassed)) return back
       const held = new Set(again.steps.flatMap((parcel) => parcel.steps.flatMap((step) => keyOf(step) ?? [])))
-      const at = steps.findIndex(({ step }) => !held.has(keyOf(step) ?? ''))
+      const isFilesTurn = !isTooSoon('files', again.steps)
+      const isFile = ({ step }: WaitingStep) => 'artifact' in step || 'model' in step
+      const at = steps.findIndex((one) => !held.has(keyOf(one.step) ?? '') && (isFilesTurn || !isFile(one)))
       const head = steps[at]
       if (!head) return undefined
       const { at: first, step, after } = head
-      if ('call' in step && step.call === 'updateRun' && !isThrough(after)) return undefined
+      if (isFile(head)) moreAt.files = performance.now()
+      // Files before it that only wait for their turn were not tried yet.
+      const isEndsTurn = () => isFilesTurn && isThrough(after) && again.steps.every(endMayPass)
+      if ('call' in step && step.call === 'updateRun' && !isEndsTurn()) return undefined
       const { most, again: repeated } = reach('steps', first, limits.total)
       const next = steps.slice(at, at + follow(at, most)).map((waiting) => waiting.step)
       const items = next.slice(0, together(next, limits, held))

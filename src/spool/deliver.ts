@@ -50,7 +50,13 @@ export function deliverer(options: DeliverOptions): Deliverer {
     runId: () => runId,
     putBack: (parcel) => work.putBack(parcel),
   })
-  const work = backlog({ next: tail.next, done: acks.done, tried: acks.tried, onLost: outcome.lost })
+  const work = backlog({
+    next: tail.next,
+    done: acks.done,
+    tried: acks.tried,
+    onLost: outcome.lost,
+    tally: server.tally,
+  })
   const waiting = waiters<Written>()
   const pacing = pace(MOST_AT_ONCE)
   const { out, begin } = flights(dir)
@@ -193,7 +199,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
 
   function nextParcel(): Parcel | undefined {
     const { batch } = server.limits
-    if (out.steps === 0 && pausing.stepsMay() && !waitsForElders()) {
+    if (out.steps === 0 && !waitsForElders()) {
       const parcel = work.steps(batch)
       if (parcel) return parcel
     }

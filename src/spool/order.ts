@@ -2,7 +2,7 @@ import type { BatchEntry, BatchLimits } from '../core/batch.js'
 import { entrySize } from '../core/batch.js'
 import type { Parcel } from './backlog.js'
 import { type Step, TAKE_UP } from './steps.js'
-import { isAlone } from './stuck.js'
+import { isAlone, isOften } from './stuck.js'
 
 /** What makes the run what others are for. */
 const FIRST: ReadonlySet<string> = new Set(['create', TAKE_UP])
@@ -15,14 +15,23 @@ export function kindOf({ stretch, steps: [step] }: Parcel): string {
   return 'param' in step || 'tag' in step ? 'entries' : 'files'
 }
 
+/** Whether it carries files, which may lie elsewhere than the server, and which nothing waits for but the run's end. */
+export const isOfFiles = (parcel: Parcel): boolean => kindOf(parcel) === 'files'
+
 /** Whether others may go before a request: the server takes all else, and nothing else is made by it. */
 export const mayBePassed = (parcel: Parcel): boolean =>
-  parcel.stuck !== undefined && isAlone(parcel.stuck) && !FIRST.has(kindOf(parcel))
+  parcel.stuck !== undefined && (isAlone(parcel.stuck) || isOfFiles(parcel)) && !FIRST.has(kindOf(parcel))
+
+/** Whether the run's end may, too: where it is all that is left, nothing else can show that the server takes others. */
+export const endMayPass = (parcel: Parcel): boolean =>
+  mayBePassed(parcel) && (isAlone(parcel.stuck!) || isOften(parcel.stuck!))
 
 /** What of a run a step is about, where another one may be about the same; those keep their order. */
 export function keyOf(step: Step): string | undefined {
   if ('param' in step) return `param${step.param.key}`
   if ('tag' in step) return `tag${step.tag.key}`
+  if ('artifact' in step) return `file${step.artifact.path}`
+  if ('model' in step) return `model${step.model.request.name}`
   return 'call' in step && step.call === 'deleteTag' ? `tag${step.input.key}` : undefined
 }
 

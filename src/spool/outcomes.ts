@@ -5,13 +5,24 @@ import { type Halved, halves, type Parcel } from './backlog.js'
 import type { DeliveryEvents } from './deliverer.js'
 import { asError, isAboutRun, isDivisible, isParking } from './failures.js'
 import { clearKept, keptFor } from './kept.js'
-import { kindOf } from './order.js'
+import { isOfFiles, kindOf } from './order.js'
 import type { Pauses } from './pauses.js'
 import type { ServerPlace, SpooledRun } from './place.js'
 import { keepAside, setAside } from './refused.js'
 import type { ServerState } from './server.js'
 import { isChore } from './steps.js'
-import { isAlone, isDoubtful, isHopeless, putOff, type Stuck, stuckAgain } from './stuck.js'
+import {
+  isAlone,
+  isDoubtful,
+  isHopeless,
+  isLikeTaken,
+  MOST_FILE_MS,
+  MOST_MS,
+  putOff,
+  type Stuck,
+  setBack,
+  stuckAgain,
+} from './stuck.js'
 
 export interface OutcomesOptions {
   readonly dir: string
@@ -52,7 +63,7 @@ export interface Outcomes {
 const MOST_REFUSALS = 100
 /** From so many points on their number may be why a server refuses them without saying so. */
 const MANY = 100
-/** Between the first request after an outage, which finds out, and one that was answered 500. */
+/** Between the first request after an outage, which finds out, and one that was answered 500 or takes its time. */
 const BEHIND_MS = 200
 
 /** Nothing was sent yet. */
@@ -64,6 +75,8 @@ export function outcomes(options: OutcomesOptions): Outcomes {
   let refusals: CairnError[] = []
   let away = false
   let lastError: CairnError | undefined
+  /** Of each kind of which the server takes nothing, the one that is looked into by parts. */
+  const leads = new Map<string, Parcel>()
 
   function refuse(stretch: Stretch, error: CairnError, what: readonly unknown[], chores = 0): void {
     setAside(place.dir, run.runId, error, what)
@@ -76,6 +89,7 @@ export function outcomes(options: OutcomesOptions): Outcomes {
   function giveUp(parcel: Parcel, error: CairnError): void {
     const { stretch, points, steps } = parcel
     refuse(stretch, error, stretch.lane === 'points' ? points : steps, steps.filter(isChore).length)
+    noLead(parcel)
     for (const path of keptFor(dir, steps)) keepAside(place.dir, run.runId, path)
   }
 
@@ -96,34 +110,56 @@ export function outcomes(options: OutcomesOptions): Outcomes {
     divide(parcel, mayBeTooMany ? { count: stretch.count, taken: 0, refused: false } : undefined)
   }
 
-  function divide(parcel: Parcel, of: Halved | undefined): void {
+  /** Answers the first half. */
+  function divide(parcel: Parcel, of: Halved | undefined): Parcel {
+    noLead(parcel)
     acks.unsent(parcel.stretch)
-    for (const half of halves(parcel, of).reverse()) {
+    const parts = halves(parcel, of)
+    for (const half of parts.toReversed()) {
       // Whoever takes over has to know as well that it may have been carried out.
       if (half.again) acks.trying(half.stretch)
       putBack(half)
     }
+    return parts[0]!
+  }
+
+  /** What is no more leaves its place to another one of its kind. */
+  function noLead(parcel: Parcel): void {
+    const kind = kindOf(parcel)
+    if (leads.get(kind) === parcel) leads.delete(kind)
+  }
+
+  /** Whether its parts can tell anything: of a kind that the server takes nothing of, one is enough to find that out. */
+  function mayBeDivided(parcel: Parcel, stuck: Stuck): boolean {
+    const lead = leads.get(kindOf(parcel)) ?? parcel
+    return parcel.stretch.count > 1 && isDoubtful(stuck) && (isLikeTaken(stuck) || lead === parcel)
   }
 
   /** What is wrong with a request that the server answers 500, while it takes others, lies in the request. */
   function stuckIn(parcel: Parcel, error: CairnError, stuck: Stuck): void {
     parcel.stuck = stuck
-    const { count } = parcel.stretch
-    // Whatever its length was, that was not what the server said.
-    if (count > 1 && isDoubtful(stuck)) divide(parcel, undefined)
-    else if (count === 1 && isHopeless(stuck) && kindOf(parcel) !== 'create') {
+    const kind = kindOf(parcel)
+    if (isAlone(stuck)) server.alone(kind, stuck.first)
+    if (mayBeDivided(parcel, stuck)) {
+      // Whatever its length was, that was not what the server said.
+      const lead = divide(parcel, undefined)
+      if (!isLikeTaken(stuck)) leads.set(kind, lead)
+      server.givenUp()
+    } else if (parcel.stretch.count === 1 && isHopeless(stuck) && kind !== 'create') {
       isBack()
       giveUp(parcel, error)
     } else if (isAlone(stuck)) {
-      const delayMs = putOff(stuck, error.retryAfterMs)
+      const delayMs = putOff(stuck, error.retryAfterMs, mostMsOf(parcel))
       comeAgain(parcel)
       server.givenUp()
       watch.onRetry?.(error, Math.round(delayMs))
     } else {
       tryAgain(parcel, error, false)
-      putOff(stuck, pausing.wait() + BEHIND_MS)
+      if (!isOfFiles(parcel)) putOff(stuck, pausing.wait() + BEHIND_MS)
     }
   }
+
+  const mostMsOf = (parcel: Parcel): number => (isOfFiles(parcel) ? MOST_FILE_MS : MOST_MS)
 
   function comeAgain(parcel: Parcel): void {
     putBack(parcel)
@@ -135,12 +171,18 @@ export function outcomes(options: OutcomesOptions): Outcomes {
     if (kind === 'ambiguous') parcel.again = true
     else if (!parcel.again) acks.unsent(parcel.stretch)
     comeAgain(parcel)
-    const hasFiles = keptFor(dir, parcel.steps).length > 0
-    const delayMs = hasFiles ? pausing.afterFiles(error, kind) : pausing.after(error, kind, isUnmade)
+    const delayMs = isOfFiles(parcel) ? filesFailed(parcel, error) : pausing.after(error, kind, isUnmade)
     watch.onRetry?.(error, Math.round(delayMs))
     if (kind === 'throttled' || away) return
     away = true
     watch.onSpooled?.(error)
+  }
+
+  /** Others go before them, which find out sooner whether the server is back. */
+  function filesFailed(parcel: Parcel, error: CairnError): number {
+    const theirs = pausing.afterFiles(error, failureKind(error))
+    if (error.status !== 500) parcel.stuck = setBack(parcel.stuck, server.tally(kindOf(parcel)))
+    return putOff(parcel.stuck!, Math.max(theirs + BEHIND_MS, error.retryAfterMs ?? 0), MOST_FILE_MS)
   }
 
   function isBack(): void {
@@ -156,11 +198,11 @@ export function outcomes(options: OutcomesOptions): Outcomes {
       const { stretch, of, steps, stuck } = parcel
       acks.arrived(stretch)
       choresArrived += steps.filter(isChore).length
-      const kept = keptFor(dir, steps)
-      for (const path of kept) clearKept(path)
+      for (const path of keptFor(dir, steps)) clearKept(path)
       if (of && ++of.taken === 2 && !of.refused) server.limits.tooMany(of.count)
       lastDeliveredAt = Date.now()
-      pausing.arrived(kept.length > 0)
+      pausing.arrived()
+      leads.delete(kindOf(parcel))
       server.took(kindOf(parcel), stuck !== undefined && stuck.failures > 0)
       server.limits.taken(stretch.count)
       isBack()
@@ -174,12 +216,9 @@ export function outcomes(options: OutcomesOptions): Outcomes {
       // Without the run nothing of it would be anywhere: it waits for its experiment to be restored, say.
       const isUnmade = isRefused && parcel.steps.some((step) => 'create' in step)
       const is500 = !isRefused && error.status === 500
-      const hasFiles = keptFor(dir, parcel.steps).length > 0
+      const kind = kindOf(parcel)
       if (isRefused && !isUnmade) refused(parcel, error)
-      else if (is500 && hasFiles && pausing.isFileHopeless) {
-        isBack()
-        giveUp(parcel, error)
-      } else if (is500 && !hasFiles) stuckIn(parcel, error, stuckAgain(parcel.stuck, server.tally(kindOf(parcel))))
+      else if (is500) stuckIn(parcel, error, stuckAgain(parcel.stuck, server.tally(kind), server.aloneSince(kind)))
       else tryAgain(parcel, error, isUnmade)
     },
     givenUp(parcel) {

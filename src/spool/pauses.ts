@@ -7,15 +7,11 @@ import type { ServerState } from './server.js'
 export interface Pauses {
   /** Milliseconds until anything may go out; 0 now. */
   wait(): number
-  /** Whether steps may go out: files have waits of their own. */
-  stepsMay(): boolean
   /** After the failure of a request; answers for how long, in milliseconds. */
   after(error: CairnError, kind: FailureKind, isUnmade: boolean): number
-  /** After the failure of a request with files. */
+  /** After the failure of a request with files, which may lie elsewhere than the server; 0 when that is so. */
   afterFiles(error: CairnError, kind: FailureKind): number
-  /** Whether the server said so often in a row that it cannot keep a file that it will not. */
-  readonly isFileHopeless: boolean
-  arrived(withFiles: boolean): void
+  arrived(): void
   /** Nothing goes out for so many milliseconds. */
   rest(ms: number): void
   /** Somebody waits: all may go out. */
@@ -25,18 +21,11 @@ export interface Pauses {
 const PARENT_MS = 500
 const FORBIDDEN_MS = 500
 const FORBIDDEN_MOST_MS = 300_000
-const FILES_MS = 500
-const MOST_FILES_MS = 30_000
-const MOST_FILE_FAILURES = 8
-/** Between the first request after an outage, which finds out, and the files. */
-const BEHIND_MS = 200
 
 /** No pause yet. */
 export function pauses(server: ServerState, serverUri: string): Pauses {
   let until = Number.NEGATIVE_INFINITY
-  let stepsUntil = Number.NEGATIVE_INFINITY
   let forbidden = 0
-  let filesFailed = 0
 
   /** A run that may not be written to, or not be made, waits alone; any other failure is the server's. */
   function after(error: CairnError, kind: FailureKind, isUnmade: boolean): number {
@@ -52,31 +41,20 @@ export function pauses(server: ServerState, serverUri: string): Pauses {
 
   return {
     wait: () => Math.max(server.wait(), until - performance.now()),
-    stepsMay: () => performance.now() >= stepsUntil,
     after,
-    // Files may lie elsewhere than the server, or be what it cannot take: points do not wait for them.
     afterFiles(error, kind) {
-      const isServers = error.url?.startsWith(serverUri) && error.status !== 500 && error.status !== 403
-      const own = Math.min(MOST_FILES_MS, FILES_MS * 2 ** Math.min(10, filesFailed++))
-      const theirs = isServers ? after(error, kind, false) : 0
-      if (!isServers) server.givenUp()
-      const ms = Math.max(own, theirs + BEHIND_MS, error.retryAfterMs ?? 0)
-      stepsUntil = performance.now() + ms
-      return ms
+      if (error.url?.startsWith(serverUri) && error.status !== 403) return after(error, kind, false)
+      server.givenUp()
+      return 0
     },
-    get isFileHopeless() {
-      return filesFailed >= MOST_FILE_FAILURES
-    },
-    arrived(withFiles) {
+    arrived() {
       forbidden = 0
-      if (withFiles) filesFailed = 0
     },
     rest(ms) {
       until = Math.max(until, performance.now() + ms)
     },
     lift() {
       until = Number.NEGATIVE_INFINITY
-      stepsUntil = Number.NEGATIVE_INFINITY
     },
   }
 }

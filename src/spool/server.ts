@@ -28,6 +28,10 @@ export interface ServerState {
   took(kind: string, healed: boolean): void
   /** How many requests it took, those of a kind by themselves. */
   tally(kind: string): Tally
+  /** Something of a kind fails while it takes others; answers what it had taken when the first of them failed. */
+  alone(kind: string, first: Tally): void
+  /** What it had taken when the first of a kind failed that fails still, while it takes others. */
+  aloneSince(kind: string): Tally | undefined
   /** It did not reach the server, or the server could not; answers how long nothing goes out. */
   down(error: CairnError): number
   /** The server asks for time; answers how long. */
@@ -80,6 +84,7 @@ export function serverState(options: ServerOptions = {}): ServerState {
   const listeners = new Set<() => void>()
   let failures = 0
   const taken = { all: 0, healed: 0, of: new Map<string, number>() }
+  const alone = new Map<string, Tally>()
   let until = 0
   /** Until when the others wait for one that finds out whether the server is back. */
   let probingUntil = 0
@@ -139,7 +144,12 @@ export function serverState(options: ServerOptions = {}): ServerState {
       taken.all++
       if (healed) taken.healed++
       taken.of.set(kind, (taken.of.get(kind) ?? 0) + 1)
+      alone.delete(kind)
     },
+    alone(kind, first) {
+      if (!alone.has(kind)) alone.set(kind, first)
+    },
+    aloneSince: (kind) => alone.get(kind),
     tally: (kind) => ({ taken: taken.all, like: taken.of.get(kind) ?? 0, healed: taken.healed }),
     down(error) {
       probingUntil = 0

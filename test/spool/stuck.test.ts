@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { afterEach, expect, it, vi } from 'vitest'
-import { UnavailableError } from '../../src/errors.js'
+import { NetworkError, UnavailableError } from '../../src/errors.js'
 import type { Courier } from '../../src/spool/courier.js'
 import type { DeliveryEvents } from '../../src/spool/deliverer.js'
 import { openLog } from '../../src/spool/log.js'
@@ -18,10 +18,17 @@ afterEach(async () => {
 
 const point = (value: number) => ({ key: 'loss', value, timestamp: 1, step: 1 })
 const param = (key: string): Step => ({ param: { key, value: 'x' } })
+const tag = (key: string, value: string): Step => ({ tag: { key, value } })
+const file = (path: string): Step => ({ artifact: { path, file: `file-${path}`, type: '' } })
+const end: Step = { call: 'updateRun', input: { status: 'FINISHED' } }
 const fails = () => new UnavailableError('A string literal cannot contain NUL (0x00) characters.', { status: 500 })
 
 /** A run whose requests a function of the test's takes or fails, and what is said of it. */
-function delivering(batch: Courier['batch'], called: Courier['call'] = async () => {}) {
+function delivering(
+  batch: Courier['batch'],
+  called: Courier['call'] = async () => {},
+  carried: (path: string) => Promise<void> = async () => {},
+) {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] })
   const place = serverPlace(join(tempDir(), 'spool'), 'http://127.0.0.1:1')
   const calls: string[] = []
@@ -30,7 +37,11 @@ function delivering(batch: Courier['batch'], called: Courier['call'] = async () 
     calls.push(of[1])
   }
   const files: string[] = []
-  const artifact: Courier['artifact'] = async (_, kept) => void files.push('file' in kept ? kept.path : '')
+  const artifact: Courier['artifact'] = async (_, kept) => {
+    const path = 'file' in kept ? kept.path : ''
+    await carried(path)
+    files.push(path)
+  }
   const courier: Courier = { create: async () => '', batch, call, artifact }
   const said: string[] = []
   const outage = { down: () => void said.push('down'), up: () => void said.push('up') }
@@ -84,7 +95,6 @@ it('a call that a server answers 500, while it takes all else, holds up neither 
     },
   )
   const { log, delivery } = begin('run')
-  const tag = (key: string, value: string): Step => ({ tag: { key, value } })
   log.steps([
     { call: 'logInputs', input: { datasets: [] } },
     { artifact: { path: 'a.txt', file: 'file-0', type: '' } },
@@ -251,4 +261,182 @@ it('one entry that a server answers 500 holds up none of its request, also where
   await pass(25)
   expect(taken.size).toBe(2999)
   expect(delivery.progress).toMatchObject({ delivered: 2999, refused: 0 })
+})
+
+it('files that wait while a server answers 500 to all arrive, however long that lasts and however often somebody flushes', async () => {
+  let isBroken = true
+  const fail = async () => {
+    if (isBroken) throw fails()
+  }
+  const { begin, pass, files, said } = delivering(fail, fail, fail)
+  const { log, delivery } = begin('run')
+  const names = Array.from({ length: 9 }, (_, n) => `${n}.txt`)
+  log.steps([...names.map(file), param('a')])
+  delivery.wake()
+  await pass(400, () => {
+    log.points([point(1)])
+    delivery.hurry()
+    delivery.calm()
+  })
+  expect([files, said]).toEqual([[], ['down', 'spooled']])
+  isBroken = false
+  await pass(120)
+  expect(files.toSorted()).toEqual(names)
+  expect(delivery.progress).toMatchObject({ refused: 0, delivered: 410 })
+})
+
+it('a file that a server answers 500 holds up nothing of its run, also where no points are sent, and is set aside in the end', async () => {
+  const params: string[] = []
+  const { begin, pass, calls, files } = delivering(
+    async (_, batch) => void params.push(...batch.params.map(({ key }) => key)),
+    async () => {},
+    async (path) => {
+      if (path === 'bad.bin') throw fails()
+    },
+  )
+  const { log, delivery } = begin('run')
+  log.steps([file('bad.bin'), param('lr'), file('good.txt'), file('bad.bin'), end])
+  delivery.wake()
+  await pass(15)
+  expect([params, files, calls]).toEqual([['lr'], ['good.txt'], ['updateRun']])
+  expect(delivery.progress).toMatchObject({ refused: 0 })
+  await pass(700, () => {
+    log.points([point(1)])
+    delivery.wake()
+  })
+  expect(delivery.progress).toMatchObject({ refused: 2 })
+})
+
+it('a file that a server answers 500 does not hold up the end of its run where that is all there is', async () => {
+  const { begin, pass, calls } = delivering(
+    async () => {},
+    async () => {},
+    async () => {
+      throw fails()
+    },
+  )
+  const { log, delivery } = begin('run')
+  log.steps([file('bad.bin'), end])
+  log.close()
+  delivery.look()
+  await pass(25)
+  expect(calls).toEqual(['updateRun'])
+  expect(delivery.progress).toMatchObject({ refused: 0 })
+})
+
+it('the end of a run waits for a file whose store cannot be reached', async () => {
+  let isAway = true
+  const { begin, pass, calls, files } = delivering(
+    async () => {},
+    async () => {},
+    async () => {
+      if (isAway) throw new NetworkError('connect ECONNREFUSED', { notSent: true, url: 'http://127.0.0.1:2/x' })
+    },
+  )
+  const { log, delivery } = begin('run')
+  log.steps([file('a.txt'), param('lr'), end])
+  delivery.wake()
+  await pass(60, () => {
+    log.points([point(1)])
+    delivery.wake()
+  })
+  expect(calls).toEqual([])
+  expect(delivery.progress).toMatchObject({ refused: 0, delivered: 61 })
+  isAway = false
+  await pass(40)
+  expect([files, calls]).toEqual([['a.txt'], ['updateRun']])
+})
+
+it('a server that takes no points for a while, but tags, is asked now and then, and gets all of them afterwards', async () => {
+  let isAway = true
+  let asked = 0
+  const taken: number[] = []
+  const { begin, pass, said } = delivering(async (_, { metrics }) => {
+    if (metrics.length > 0) asked++
+    if (isAway && metrics.length > 0) throw fails()
+    taken.push(...metrics.map(({ value }) => value))
+  })
+  const { log, delivery } = begin('run')
+  for (let n = 0; n < 3000; n += 1000) log.points(Array.from({ length: 1000 }, (_, at) => point(n + at)))
+  let logged = 3000
+  const go = () => {
+    log.steps([tag('t', String(logged))])
+    log.points([point(logged++)])
+    delivery.wake()
+  }
+  await pass(120, go)
+  expect(asked).toBeLessThan(120 * 3)
+  expect(said.filter((one) => one === 'down').length).toBeLessThanOrEqual(1)
+  isAway = false
+  asked = 0
+  await pass(40, go)
+  expect(taken.toSorted((a, b) => a - b).slice(0, 3120)).toEqual(Array.from({ length: 3120 }, (_, n) => n))
+  expect(asked).toBeLessThan(150)
+  expect(delivery.progress.refused).toBe(0)
+})
+
+it('two entries that a server answers 500, one in each half of their request, are found alone', async () => {
+  const { begin, pass } = delivering(async (_, { metrics }) => {
+    if (metrics.some(({ value }) => value === 3 || value === 40)) throw fails()
+  })
+  const { log, delivery } = begin('run')
+  log.points(Array.from({ length: 50 }, (_, i) => point(i)))
+  delivery.wake()
+  await pass(60, () => {
+    log.steps([tag('t', 'x')])
+    delivery.wake()
+  })
+  expect(delivery.progress.delivered).toBeGreaterThanOrEqual(48 + 50)
+})
+
+it('however many steps of a stuck key there are, what was logged after them arrives', async () => {
+  const points: number[] = []
+  const params: string[] = []
+  const { begin, pass } = delivering(async (_, batch) => {
+    if (batch.tags.some(({ value }) => value === 'bad')) throw fails()
+    points.push(...batch.metrics.map(({ value }) => value))
+    params.push(...batch.params.map(({ key }) => key))
+  })
+  const { log, delivery } = begin('run')
+  log.steps([tag('state', 'bad'), ...Array.from({ length: 3000 }, (_, n) => tag('state', `step ${n}`))])
+  log.points([point(1)])
+  log.steps([param('lr')])
+  delivery.wake()
+  await pass(10)
+  expect([points, params]).toEqual([[1], ['lr']])
+})
+
+it('however many points a server does not take, tags that were logged after them arrive', async () => {
+  const tags: string[] = []
+  const { begin, pass } = delivering(async (_, batch) => {
+    if (batch.metrics.length > 0) throw fails()
+    tags.push(...batch.tags.map(({ value }) => value))
+  })
+  const { log, delivery } = begin('run')
+  for (let n = 0; n < 40_000; n += 1000) log.points(Array.from({ length: 1000 }, (_, at) => point(n + at)))
+  log.steps([tag('t', 'x')])
+  delivery.wake()
+  await pass(10)
+  expect(tags).toEqual(['x'])
+})
+
+it('parameters that a server does not take while it takes points are told of once, however many requests they are', async () => {
+  let isAway = true
+  let arrived = 0
+  const { begin, pass, said } = delivering(async (_, { params }) => {
+    if (isAway && params.length > 0) throw fails()
+    arrived += params.length
+  })
+  const { log, delivery } = begin('run')
+  log.steps(Array.from({ length: 1500 }, (_, n) => param(`p${n}`)))
+  const go = () => {
+    log.points([point(1)])
+    delivery.wake()
+  }
+  delivery.wake()
+  await pass(60, go)
+  expect(said.filter((one) => one === 'down')).toHaveLength(1)
+  isAway = false
+  await pass(60, go)
+  expect(arrived).toBe(1500)
 })
