@@ -51,7 +51,7 @@ const isStuck = (): boolean =>
 
 /** The natural end: who handled a signal before went on. There still is time to wait for a server, and each wait has its limit. */
 function onBeforeExit(code: number): void {
-  const status = isStuck() ? 'FAILED' : statusOf(code)
+  const status = leaving ? 'KILLED' : isStuck() ? 'FAILED' : statusOf(code)
   for (const run of [...live]) void run.finish(status)
 }
 
