@@ -14,7 +14,7 @@ import { type Registry, registry } from './registry/registry.js'
 import { sayingTheWayOut } from './registry/way-out.js'
 import type { ArtifactTarget, DownloadOptions } from './resolve/artifacts.js'
 import { beginRun } from './run/begin.js'
-import { endAtExit, forgetAtExit } from './run/exit.js'
+import { endAtExit, forgetAtExit, mayBegin } from './run/exit.js'
 import { experimentInUse } from './run/experiment.js'
 import { flushMs } from './run/flush-options.js'
 import { logModelOf } from './run/model.js'
@@ -214,6 +214,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
         throw new InvalidParameterError(
           "A client's startRun takes options alone and resolves to a run that you end(); to run a function in it, call startRun of the module: cairn.startRun(options, fn)",
         )
+      await mayBegin()
       const begun = await beginRun(
         {
           experiments: starting,
@@ -249,8 +250,11 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
           onFull: ({ message }) => warn(`Run ${data.info.runId}: ${message}`),
         },
         say: parts.say,
-        url: isOnline ? runUrl(data, backends.tracking.uri) : undefined,
-        whereToLook: settings.suppressUrl || !isOnline ? undefined : whereToLook(data, backends.tracking.uri),
+        url: isOnline ? runUrl(data, backends.tracking.uri, settings.http.workspace) : undefined,
+        whereToLook:
+          settings.suppressUrl || !isOnline
+            ? undefined
+            : whereToLook(data, backends.tracking.uri, settings.http.workspace),
         logModel: (model, how) => logModelOf(modelWays, { run, spooled }, model, how),
         toDisk: spooled?.leave,
         onEnded: () => {

@@ -3,7 +3,7 @@ import { artifactOpener } from './artifacts/open.js'
 import type { ArtifactStore, OpenArtifacts } from './artifacts/store.js'
 import type { Flavor } from './models/flavor.js'
 import type { Backends } from './resolve/backends.js'
-import { readSettings, type Settings } from './settings.js'
+import { type HttpSettings, readSettings, type Settings } from './settings.js'
 import { serverPlaces, withoutSecrets } from './spool/place.js'
 import type { BufferOptions } from './tracking/metric-buffer.js'
 import type { TextRules } from './tracking/values.js'
@@ -98,6 +98,9 @@ export interface Parts {
   readonly close: () => Promise<void>
 }
 
+/** The workspace of a server that is meant. */
+type Within = { readonly workspace?: string | undefined }
+
 const DEFAULT_TRACKING_URI = './mlruns'
 
 /** Joins the parts of a client: environment, options, transports, stores, flavors, logger. Nothing is opened yet. */
@@ -120,16 +123,17 @@ export function wire(options: ClientOptions): Parts {
 
   const renew = () => readSettings().http
   const remotes = new Map<string, Promise<Remote>>()
-  async function open(uri: string): Promise<Remote> {
+  async function open(uri: string, workspace: Within['workspace']): Promise<Remote> {
     // What carries the spool is loaded with it, while files can be opened: a module that could not be is never loaded later.
-    const opening = openRemote(uri, settings.http, { ...options, warn: warnOnce, renew })
+    const opening = openRemote(uri, { ...settings.http, workspace }, { ...options, warn: warnOnce, renew })
     const [remote] = await Promise.all([opening, import('./wire/carrier.js')])
     return remote
   }
-  const remoteAt = (uri: string): Promise<Remote> => {
-    const known = remotes.get(uri) ?? open(uri)
-    remotes.set(uri, known)
-    known.catch(() => remotes.delete(uri))
+  const remoteAt = (uri: string, { workspace }: Within = settings.http): Promise<Remote> => {
+    const key = JSON.stringify([uri, workspace])
+    const known = remotes.get(key) ?? open(uri, workspace)
+    remotes.set(key, known)
+    known.catch(() => remotes.delete(key))
     return known
   }
   const context: PluginContext = {
@@ -149,9 +153,13 @@ export function wire(options: ClientOptions): Parts {
   }
 
   /** The opener of artifacts behind a server. */
-  function artifactsAt(server: string, way: 'artifacts' | 'impatientArtifacts' | 'artifactsOnce'): OpenArtifacts {
+  function artifactsAt(
+    server: string,
+    way: 'artifacts' | 'impatientArtifacts' | 'artifactsOnce',
+    within?: Within,
+  ): OpenArtifacts {
     const openRemote = async (uri: string): Promise<Remote> => {
-      const found = await remoteAt(uri)
+      const found = await remoteAt(uri, within)
       return { ...found, artifacts: found[way] }
     }
     const at = { ...context, trackingUri: server, openRemote }
@@ -167,28 +175,33 @@ export function wire(options: ClientOptions): Parts {
   const allowLocalSources = options.allowLocalSources ?? settings.allowLocalSources
   const sharesDisk = (uri: string) => isLocal(uri) || (allowLocalSources ?? isOfThisMachine(uri)) === true
   /** As `artifactsAt`, for places that the server itself names, to read and to write alike. */
-  const namedAt = (server: string, way: Parameters<typeof artifactsAt>[1]): OpenArtifacts => {
-    const openPlace = artifactsAt(server, way)
+  const namedAt = (...[server, way, within]: Parameters<typeof artifactsAt>): OpenArtifacts => {
+    const openPlace = artifactsAt(server, way, within)
     return (uri) => openPlace(checkSource(uri, sharesDisk(server)))
   }
 
   const impatientAt = async (uri: string) =>
     isPluggedIn(uri, options) ? openTransport(uri) : (await remoteAt(uri)).impatient
   /** One try for each call; one that may have been made before is looked for, also where a user's own transport does not. */
-  const onceAt = async (uri: string): Promise<Transport> => {
-    if (!isPluggedIn(uri, options)) return (await remoteAt(uri)).once
+  const onceAt = async (uri: string, within?: Within): Promise<Transport> => {
+    if (!isPluggedIn(uri, options)) return (await remoteAt(uri, within)).once
     const { withRetry } = await import('./transport/retry.js')
     return withRetry(await openTransport(uri), { rules: { attempts: 1 } })
   }
   const spoolDir = options.spoolDir ?? settings.spoolDir
-  const spoolOf = (uri: string): Spool =>
-    serverSpool(uri, {
-      ...{ spoolDir, settings, logger, warnOnce, registryUri, renew, remote: options },
+  /** What was logged to a workspace goes to that one, whatever the environment names by now. */
+  const spoolOf = (uri: string, { workspace }: Within): Spool => {
+    const within = (http: HttpSettings): HttpSettings => ({ ...http, workspace })
+    return serverSpool(uri, {
+      ...{ spoolDir, logger, warnOnce, registryUri, remote: options },
+      settings: { ...settings, http: within(settings.http) },
+      renew: () => within(renew()),
       isPluggedIn: isPluggedIn(uri, options),
-      once: onceAt,
-      openArtifacts: namedAt(uri, 'artifactsOnce'),
+      once: (at) => onceAt(at, { workspace }),
+      openArtifacts: namedAt(uri, 'artifactsOnce', { workspace }),
     })
-  const spool = isLocal(trackingUri) ? undefined : spoolOf(trackingUri)
+  }
+  const spool = isLocal(trackingUri) ? undefined : spoolOf(trackingUri, settings.http)
 
   const backend = (uri: string) => ({
     uri,
@@ -209,7 +222,7 @@ export function wire(options: ClientOptions): Parts {
     spool,
     deliverSpool: (how) =>
       deliverAll(
-        serverPlaces(spoolDir).map(({ uri }) => (spool?.uri === uri ? spool : spoolOf(uri))),
+        serverPlaces(spoolDir).map((place) => (spool?.dir === place.dir ? spool : spoolOf(place.uri, place))),
         how,
       ),
     impatient: {

@@ -99,10 +99,13 @@ function bar(done: number, total: number): string {
 
 const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`
 
+const at = ({ server, workspace }: Pick<SpoolDelivery, 'server' | 'workspace'>): string =>
+  `${plain(server)}${workspace === undefined ? '' : ` (workspace ${plain(workspace)})`}`
+
 function waitingText(all: readonly SpoolDelivery[]): string {
   if (all.length === 0) return 'Nothing waits to be delivered.'
   return all
-    .map(({ runId, serverRunId, server, busy, waiting }) => {
+    .map(({ runId, serverRunId, busy, waiting, ...where }) => {
       const { entries = 0, files = 0, models = [] } = waiting ?? {}
       const named = models.map(
         ({ name, registeredModelName: as }) =>
@@ -110,7 +113,7 @@ function waitingText(all: readonly SpoolDelivery[]): string {
       )
       const parts = [counted(entries, 'entry', 'entries'), files > 0 && counted(files, 'file', 'files'), ...named]
       const what = parts.filter((part) => part).join(', ')
-      const place = `run ${plain(serverRunId ?? runId)} at ${plain(server)}${serverRunId === undefined ? ', to be made' : ''}`
+      const place = `run ${plain(serverRunId ?? runId)} at ${at(where)}${serverRunId === undefined ? ', to be made' : ''}`
       return `${busy ? 'left alone  ' : 'waits       '} ${place}: ${busy ? `a process that lives delivers it (${what})` : what}`
     })
     .join('\n')
@@ -119,8 +122,8 @@ function waitingText(all: readonly SpoolDelivery[]): string {
 function deliveredText(all: readonly SpoolDelivery[]): string {
   if (all.length === 0) return 'Nothing waits to be delivered.'
   return all
-    .map(({ runId, serverRunId, server, dir, complete, busy, delivered, refused, refusals, reason }) => {
-      const run = `run ${plain(serverRunId ?? runId)} at ${plain(server)}`
+    .map(({ runId, serverRunId, dir, complete, busy, delivered, refused, refusals, reason, ...where }) => {
+      const run = `run ${plain(serverRunId ?? runId)} at ${at(where)}`
       if (busy) return `left alone   ${run}: a process that lives delivers it`
       const causes = refusals.map((error) => `; ${plain(error.message)}`).join('')
       const rest = refused > 0 ? `, ${refused} refused${causes}` : ''
@@ -163,7 +166,8 @@ async function copy({ client, options, terminal }: Work<Options>, source: string
 }
 
 const AGAIN = 'All else was copied; run it again to go on.'
-/** Another try would fare no better. */
+/** Names that another try would fare no better with. */
+const LASTING = new Set(['UnsafePathError', 'AlreadyExistsError'])
 const ONLY_NAMES = 'All else was copied.'
 
 function copiedText(result: SyncResult): string {
@@ -186,8 +190,7 @@ function copiedText(result: SyncResult): string {
     ...failed.map(({ what, id, error }) => `NOT COPIED  ${what} ${plain(id)}: ${plain(error.message)}`),
   ]
   if (failed.length > 0 && dryRun) lines.push('All else would be copied.')
-  else if (failed.length > 0)
-    lines.push(failed.every(({ error }) => error.name === 'UnsafePathError') ? ONLY_NAMES : AGAIN)
+  else if (failed.length > 0) lines.push(failed.every(({ error }) => LASTING.has(error.name)) ? ONLY_NAMES : AGAIN)
   return lines.join('\n')
 }
 

@@ -76,8 +76,12 @@ const bearer = (token: string) => `Bearer ${checkedValue(token, 'The token')}`
 
 function basic(username: string, password: string): string {
   if (username.includes(':')) throw new InvalidParameterError('A user name cannot hold a colon (Basic authentication)')
-  return `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`
+  return basicOf(username, password)
 }
+
+/** User and password as they go over the wire. */
+export const basicOf = (username: string, password: string): string =>
+  `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`
 
 /** Headers with names in lower case and values that a header can carry; refuses the others by name, never by value. */
 export function checkedHeaders(headers: Headers, from: string): Headers {

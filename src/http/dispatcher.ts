@@ -89,7 +89,7 @@ export async function openConnections(options: ConnectionOptions): Promise<Conne
         stand(how[1])
         connected(...how)
       })
-    return new Pool(origin, { ...given, connect: loosely })
+    return new Pool(origin, { ...common, ...given, connect: loosely })
   }
 
   /** The pool that asks a proxy for tunnels, of which undici knows neither a limit in time nor whose failure is whose. */

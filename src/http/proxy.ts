@@ -1,6 +1,7 @@
 import { BlockList, isIP } from 'node:net'
 import { percentDecoded } from '../core/percent.js'
 import { InvalidParameterError } from '../errors.js'
+import { basicOf } from './auth.js'
 import { printable } from './url.js'
 
 /** Which proxy stands in front of which servers, by the meaning of the variables of the same names. */
@@ -58,9 +59,7 @@ export function proxyKeys({ httpProxy, httpsProxy }: ProxyOptions): string[] {
     const uri = text && uriOf(text)
     if (!uri || !URL.canParse(uri)) return []
     const { username, password } = new URL(uri)
-    const [user, secret] = [percentDecoded(username), percentDecoded(password)]
-    if (!user && !secret) return []
-    return [secret || user || '', `Basic ${Buffer.from(`${user}:${secret}`).toString('base64')}`]
+    return username || password ? [basicOf(percentDecoded(username) ?? '', percentDecoded(password) ?? '')] : []
   })
 }
 

@@ -7,6 +7,8 @@ export interface Redactor {
 
 /** Too short to be a secret that anyone could tell from ordinary words. */
 const SHORTEST = 4
+/** Where it may also be a name. */
+const SHORTEST_TOKEN = 12
 
 /** As Python writes it in JSON. */
 const ascii = (text: string): string =>
@@ -23,7 +25,7 @@ function percent(text: string): string {
   }
 }
 
-/** Starts with nothing to hide; remembers each value, as it may be written in an answer, and its parts (of `Basic …` the password, or the user name where there is none). */
+/** Starts with nothing to hide; remembers each value, as it may be written in an answer, and its parts (of `Basic …` the password, or a user name that may be a token where there is none). */
 export function redactor(): Redactor {
   const known = new Set<string>()
   const seen = new Set<string>()
@@ -45,8 +47,8 @@ export function redactor(): Redactor {
       if (value) learn(value)
       if (!value || !/^basic$/i.test(scheme ?? '')) return
       const [, username = '', password] = /^([^:]*):?(.*)$/s.exec(Buffer.from(value, 'base64').toString('utf8')) ?? []
-      // A token may stand where the user's name does.
-      learn(password || username)
+      // A token may stand where the user's name does; a name is a word, that messages are full of.
+      if (password || username.length >= SHORTEST_TOKEN) learn(password || username)
     },
     hide(text) {
       let hidden = text

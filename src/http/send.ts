@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { heed } from '../core/heed.js'
 import { type CairnError, NetworkError } from '../errors.js'
-import { type Auth, checkedHeaders, checkedValue } from './auth.js'
+import { type Auth, basicOf, checkedHeaders, checkedValue } from './auth.js'
 import { type Body, drain, letGo, outgoing, readStream, readText } from './body.js'
 import { type Connections, openConnections, type TlsOptions } from './dispatcher.js'
 import { failure, isBroken } from './failure.js'
@@ -113,7 +113,7 @@ export function sender(options: SenderOptions): Send {
   const secrets = redactor()
   for (const [name, value] of Object.entries(own))
     if (name !== 'user-agent' && name !== 'x-mlflow-workspace') secrets.add(value)
-  if (address.credentials) secrets.add(address.credentials.password || address.credentials.username)
+  if (address.credentials) secrets.add(basicOf(address.credentials.username, address.credentials.password))
   for (const secret of proxyKeys(options.proxy ?? {})) secrets.add(secret)
   let connections: Promise<Connections> | undefined
   let answered = false

@@ -8,6 +8,8 @@ let signalled = false
 let leaving = false
 /** When that was, or the exit began. */
 let since: number | undefined
+/** The script has had its time: no more runs begin. */
+let closing = false
 /** What the last word at the exit still has to wait for. */
 let waits: readonly (() => void)[] = []
 
@@ -20,6 +22,11 @@ export function endAtExit(run: LiveRun): void {
 /** Forgets a run that has ended; with none left the process is as it was. */
 export function forgetAtExit(run: LiveRun): void {
   if (live.delete(run) && live.size === 0 && !leaving) listen('off')
+}
+
+/** Resolves when a run may begin: never, once a signal has the process and it is a matter of moments. */
+export async function mayBegin(): Promise<void> {
+  if (closing) await new Promise(() => {})
 }
 
 const statusOf = (code: unknown): EndStatus =>
@@ -86,8 +93,17 @@ function onSignal(signal: NodeJS.Signals): void {
     return
   }
   leaving = true
-  since = performance.now()
-  void Promise.allSettled([...live].map((run) => run.beforeEnd('KILLED'))).then(() => leave(false))
+  void windUpAll().then(() => leave(false))
+}
+
+/** Delivers what is logged, and then what was logged, and which runs began, while that took its time. */
+async function windUpAll(): Promise<void> {
+  const from = performance.now()
+  since = from
+  const round = () => Promise.allSettled([...live].map((run) => run.beforeEnd('KILLED', from)))
+  await round()
+  closing = true
+  await round()
 }
 
 function listen(turn: 'on' | 'off'): void {
@@ -98,6 +114,6 @@ function listen(turn: 'on' | 'off'): void {
   // First in line: a handler of the user's may well end the process, and the run has to know by then that it was killed.
   for (const signal of SIGNALS) process[first](signal, onSignal)
   // A process that goes on without a run has survived what came.
-  signalled = leaving = false
+  signalled = leaving = closing = false
   since = undefined
 }

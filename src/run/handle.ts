@@ -36,8 +36,11 @@ export interface LiveRun extends Run {
   handOver(): void
   /** Ends the run if this process made it; else only delivers what waits. */
   finish(status: EndStatus): Promise<void>
-  /** Delivers, and notes the end, but goes on taking what is logged: for a process that is about to be killed. */
-  beforeEnd(status: EndStatus): Promise<void>
+  /**
+   * Delivers, and notes the end, but goes on taking what is logged: for a process that is about to be killed, since then.
+   * Waits no longer once it has waited in vain.
+   */
+  beforeEnd(status: EndStatus, since: number): Promise<void>
   /**
    * Delivers and ends on the spot, as far as the backend can: for the exit of the process, which began at `since` on the
    * clock of `performance.now()`. Notes all that is to be noted; what it returns notes what was logged since, takes no more

@@ -93,6 +93,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
   let endStatus: EndStatus | undefined
   /** The end that was written down last. */
   let noted: EndStatus | undefined
+  let noting: Promise<void> = Promise.resolve()
   let over = false
   const { outlet } = deps
   const buffer = metricBuffer(outlet.drain, {
@@ -207,15 +208,25 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     return (await within(false)) ?? error
   }
 
+  /** Notes the end, one after the other: of two that are on their way at once either might be the last. */
+  function noteEnd(as: EndStatus, rest: () => number): Promise<void> {
+    status = noted = as
+    noting = noting.then(() =>
+      outlet.finish(as, Date.now(), rest()).catch((error: unknown) => {
+        say(`cairn: run ${runId} could not be set to ${as}: ${(error as Error).message}`)
+      }),
+    )
+    return noting
+  }
+
   /** Has what was begun come through, notes the end and waits for all to arrive; answers why it has not. */
-  async function windUp(as: EndStatus | undefined, isEnd: boolean): Promise<unknown> {
-    const begun = performance.now()
+  async function windUp(as: EndStatus | undefined, isEnd: boolean, begun = performance.now()): Promise<unknown> {
     const isLongAway = outlet.awayMs > endTimeoutMs
     /** Who was waited for long has something to tell its server yet, if only that it has ended. */
     const rest = () => Math.max(AWAY_MS, endTimeoutMs - (performance.now() - begun))
     const { toDisk } = deps
     const toDiskMs = toDisk ? Math.min(TO_DISK_MS, endTimeoutMs / 3) : 0
-    await calls.through(endTimeoutMs - toDiskMs)
+    await calls.through(Math.max(0, endTimeoutMs - toDiskMs - (performance.now() - begun)))
     if (calls.left && toDisk) {
       toDisk()
       await calls.through(toDiskMs)
@@ -230,12 +241,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       // Said below, with all else that is left.
       reason = isBare(error) ? new TimeoutError(`no answer after ${Math.round(limitMs)} ms`) : error
     }
-    if (as && !over && (isEnd || ending === undefined)) {
-      status = noted = as
-      await outlet.finish(as, Date.now(), rest()).catch((error: unknown) => {
-        say(`cairn: run ${runId} could not be set to ${as}: ${(error as Error).message}`)
-      })
-    }
+    if (as && !over && as !== noted && (isEnd || ending === undefined)) await noteEnd(as, rest)
     reason = (await flushed(isLongAway ? AWAY_MS - (performance.now() - begun) : rest())) ?? reason
     if (isLongAway && outlet.awayMs === 0) reason = await flushed(rest())
     return reason
@@ -334,8 +340,8 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       ending ??= end(deps.owned ? as : undefined)
       return ending
     },
-    async beforeEnd(as) {
-      if (ending === undefined) late = await windUp(deps.owned ? as : undefined, false)
+    async beforeEnd(as, since) {
+      if (ending === undefined && late === undefined) late = await windUp(deps.owned ? as : undefined, false, since)
       await ending
     },
     endNow(as, since) {

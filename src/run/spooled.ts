@@ -238,8 +238,9 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     },
     drain,
     flush,
-    async finish(status, endTime) {
-      await chore(end(status, endTime), { within: folder.endOutOfReserve })
+    async finish(status, endTime, timeoutMs) {
+      const signal = AbortSignal.timeout(Math.ceil(timeoutMs))
+      await chore(end(status, endTime), { within: folder.endOutOfReserve, signal })
       if (folder.claim.isThere()) sayClosed(folder.dir)
     },
     finishNow: (status, endTime) =>

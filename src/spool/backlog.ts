@@ -39,6 +39,8 @@ export interface Backlog {
   steps(limits: BatchLimits): Parcel | undefined
   /** Puts a request back at the front of its lane, as it is. */
   putBack(parcel: Parcel): void
+  /** Somebody waits: what was put off may go. */
+  lift(): void
   /** Whether nothing that was read is left. */
   readonly isEmpty: boolean
   /** Whether steps are left. */
@@ -190,7 +192,9 @@ export function backlog({ next, done, tried, onLost, tally }: BacklogSource): Ba
       // what is stuck alone pass each other.
       if (back || !again.steps.every(mayBePassed)) return back
       const held = new Set(again.steps.flatMap((parcel) => parcel.steps.flatMap((step) => keyOf(step) ?? [])))
-      const isFilesTurn = !isTooSoon('files', again.steps)
+      const isRested = !isTooSoon('files', again.steps)
+      // While one waits for the server, another would only find out that it is still away.
+      const isFilesTurn = isRested && again.steps.every((one) => !isOfFiles(one) || isAlone(one.stuck!) || mayGo(one))
       const isFile = ({ step }: WaitingStep) => 'artifact' in step || 'model' in step
       const at = steps.findIndex((one) => !held.has(keyOf(one.step) ?? '') && (isFilesTurn || !isFile(one)))
       const head = steps[at]
@@ -198,13 +202,17 @@ export function backlog({ next, done, tried, onLost, tally }: BacklogSource): Ba
       const { at: first, step, after } = head
       if (isFile(head)) moreAt.files = performance.now()
       // Files before it that only wait for their turn were not tried yet.
-      const isEndsTurn = () => isFilesTurn && isThrough(after) && again.steps.every(endMayPass)
+      const isEndsTurn = () => isRested && isThrough(after) && again.steps.every(endMayPass)
       if ('call' in step && step.call === 'updateRun' && !isEndsTurn()) return undefined
       const { most, again: repeated } = reach('steps', first, limits.total)
       const next = steps.slice(at, at + follow(at, most)).map((waiting) => waiting.step)
       const items = next.slice(0, together(next, limits, held))
       steps.splice(at, items.length)
       return { stretch: { lane: 'steps', first, count: items.length }, again: repeated, points: [], steps: items }
+    },
+    lift() {
+      for (const { stuck } of again.steps) if (stuck) stuck.until = 0
+      moreAt.files = Number.NEGATIVE_INFINITY
     },
     putBack: (parcel) => again[parcel.stretch.lane].unshift(parcel),
     get isEmpty() {

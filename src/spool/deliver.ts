@@ -254,6 +254,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
   function hurry(): void {
     hurried++
     pausing.lift()
+    work.lift()
     server.nudge()
     pump()
   }

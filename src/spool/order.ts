@@ -31,7 +31,8 @@ export function keyOf(step: Step): string | undefined {
   if ('param' in step) return `param${step.param.key}`
   if ('tag' in step) return `tag${step.tag.key}`
   if ('artifact' in step) return `file${step.artifact.path}`
-  if ('model' in step) return `model${step.model.request.name}`
+  // The newest version of a registered model has the highest number, and its alias.
+  if ('model' in step) return 'model'
   return 'call' in step && step.call === 'deleteTag' ? `tag${step.input.key}` : undefined
 }
 

@@ -43,7 +43,8 @@ export function pauses(server: ServerState, serverUri: string): Pauses {
     wait: () => Math.max(server.wait(), until - performance.now()),
     after,
     afterFiles(error, kind) {
-      if (error.url?.startsWith(serverUri) && error.status !== 403) return after(error, kind, false)
+      if (error.url?.startsWith(serverUri) && error.status !== 403 && error.status !== 500)
+        return after(error, kind, false)
       server.givenUp()
       return 0
     },

@@ -10,6 +10,8 @@ import { keepReserve, outOfReserve } from './reserve.js'
 export interface ServerPlace {
   /** The server's address, without credentials. */
   readonly uri: string
+  /** MLflow's workspace there, when one is named. */
+  readonly workspace?: string | undefined
   readonly dir: string
   /** The folder of the whole spool. */
   readonly spoolDir: string
@@ -34,15 +36,16 @@ export function withoutSecrets(uri: string): string {
   return `${protocol}//${host}${pathname.replace(/\/+$/, '')}`
 }
 
-/** The place of a server; nothing is made. */
-export function serverPlace(spoolDir: string, trackingUri: string, maxBytes?: number): ServerPlace {
+/** The place of a server, one for each of its workspaces; nothing is made. */
+export function serverPlace(
+  spoolDir: string,
+  trackingUri: string,
+  { workspace, maxBytes }: Pick<ServerPlace, 'workspace' | 'maxBytes'> = {},
+): ServerPlace {
   const uri = withoutSecrets(trackingUri)
-  return {
-    uri,
-    spoolDir,
-    maxBytes,
-    dir: join(spoolDir, VERSION, createHash('sha256').update(uri).digest('hex').slice(0, 16)),
-  }
+  const name = workspace === undefined ? uri : `${uri}\n${workspace}`
+  const dir = join(spoolDir, VERSION, createHash('sha256').update(name).digest('hex').slice(0, 16))
+  return { uri, workspace, spoolDir, maxBytes, dir }
 }
 
 /** The places in a spool where anything was ever kept. */
@@ -50,8 +53,9 @@ export function serverPlaces(spoolDir: string): ServerPlace[] {
   return namesIn(join(spoolDir, VERSION)).flatMap((name) => {
     const dir = join(spoolDir, VERSION, name)
     try {
-      const { uri } = JSON.parse(readText(join(dir, 'server.json')) ?? '') as { uri?: unknown }
-      return typeof uri === 'string' ? { uri, dir, spoolDir } : []
+      const { uri, workspace } = JSON.parse(readText(join(dir, 'server.json')) ?? '') as Record<string, unknown>
+      const isWhole = typeof uri === 'string' && (workspace === undefined || typeof workspace === 'string')
+      return isWhole ? { uri, workspace, dir, spoolDir } : []
     } catch {
       return []
     }
@@ -62,9 +66,9 @@ let madeAt = 0
 
 /** Makes the folder of one run of this process, and owns it from the first moment in which others see it. */
 export function newRunDir(place: ServerPlace, run: SpooledRun): string {
-  const { uri, dir } = place
+  const { uri, workspace, dir } = place
   const known = join(dir, 'server.json')
-  if (!exists(known)) createPrivate(known, JSON.stringify({ uri }))
+  if (!exists(known)) createPrivate(known, JSON.stringify({ uri, workspace }))
   // Folders of one run are told apart by their age.
   madeAt = Math.max(Date.now(), madeAt + 1)
   const name = `${madeAt}-${run.runId}-${randomBytes(4).toString('hex')}`

@@ -53,7 +53,10 @@ function tellOfThread(logger: Logger, isOwn: boolean): void {
 export function serverSpool(uri: string, options: ServerSpoolOptions): Spool {
   const { settings, logger, warnOnce, isPluggedIn, registryUri, once, openArtifacts, renew } = options
   const { auth, headers, timeoutMs, dispatcher } = options.remote
-  const place = serverPlace(options.spoolDir, uri, settings.spoolMaxBytes)
+  const place = serverPlace(options.spoolDir, uri, {
+    workspace: settings.http.workspace,
+    maxBytes: settings.spoolMaxBytes,
+  })
   const closing = new AbortController()
   let carrying: Promise<Courier> | undefined
 

@@ -26,6 +26,10 @@ export interface Spool {
   elders(runId: string, signal?: AbortSignal): Promise<readonly string[]>
   /** The server's address, without credentials. */
   readonly uri: string
+  /** MLflow's workspace there, when one is named. */
+  readonly workspace: string | undefined
+  /** Its folder. */
+  readonly dir: string
   /** What the client's logger is told of the server. */
   readonly outage: Outage
   /** Delivers what processes that are gone have left for this server. */
@@ -146,7 +150,7 @@ export function openSpool({ place, hands, courier, warn, outage, onClose }: Spoo
         return []
       }
     },
-    uri: place.uri,
+    ...{ uri: place.uri, workspace: place.workspace, dir: place.dir },
     outage,
     replay: (options = {}) => hands.replay(options),
     waiting: () => whatWaits(place),
@@ -162,8 +166,9 @@ export function openSpool({ place, hands, courier, warn, outage, onClose }: Spoo
 
 /** What became of one run that waited in the spool. */
 export interface SpoolDelivery extends Replayed {
-  /** The address of its server. */
+  /** The address of its server, and the workspace there that it was logged to. */
   readonly server: string
+  readonly workspace?: string | undefined
   /** What waits, with `dryRun`. */
   readonly waiting?: SpoolContents
 }
@@ -207,7 +212,7 @@ export async function deliverAll(
       try {
         const both = signal ? AbortSignal.any([signal, given.signal]) : given.signal
         const done = await spool.replay({ signal: both, hurry: true, onProgress: watched })
-        return done.map((one) => ({ ...one, server: spool.uri }))
+        return done.map((one) => ({ ...one, server: spool.uri, workspace: spool.workspace }))
       } finally {
         clearTimeout(timer)
       }
@@ -220,5 +225,5 @@ export async function deliverAll(
 const rehearsed = (spool: Spool): SpoolDelivery[] =>
   spool.waiting().map((run) => ({
     ...run,
-    ...{ server: spool.uri, complete: false, delivered: 0, refused: 0, refusals: [] },
+    ...{ server: spool.uri, workspace: spool.workspace, complete: false, delivered: 0, refused: 0, refusals: [] },
   }))

@@ -38,9 +38,9 @@ async function server(first: Says | undefined) {
   return { url: front.url, seen: front.seen, asked, change }
 }
 
-function connect(trackingUri: string, workspace = 'team'): Client {
+function connect(trackingUri: string, workspace = 'team', spoolDir = join(tempDir(), 'spool')): Client {
   vi.stubEnv('MLFLOW_WORKSPACE', workspace)
-  const client = createClient({ trackingUri, spoolDir: join(tempDir(), 'spool'), retry: { maxRetries: 2 } })
+  const client = createClient({ trackingUri, spoolDir, retry: { maxRetries: 2 } })
   closers.push(() => client.close())
   return client
 }
@@ -114,4 +114,19 @@ it('what was logged while the server was away waits for one that has workspaces'
   await flushing
   await run.end()
   expect(run.stats()).toMatchObject({ queued: 0, refused: 0 })
+})
+
+it('what was logged to a workspace goes to that one, whatever is set when it is delivered', async () => {
+  const { url, seen, change } = await server(undefined)
+  const spoolDir = join(tempDir(), 'spool')
+  const logged = connect(url, 'team', spoolDir)
+  const run = await logged.startRun({ experimentId: '0' })
+  run.logMetric('loss', 1)
+  await logged.close()
+  change({ [INFO]: { workspaces_enabled: true } })
+  const before = seen.length
+  const later = connect(url, '', spoolDir)
+  expect(await later.deliverSpool({ dryRun: true })).toMatchObject([{ workspace: 'team' }])
+  expect(await later.deliverSpool()).toMatchObject([{ complete: true, workspace: 'team' }])
+  expect(seen.slice(before).every(({ headers }) => headers['x-mlflow-workspace'] === 'team')).toBe(true)
 })

@@ -1,5 +1,6 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, expect, it } from 'vitest'
 import { built } from '../support/built.js'
 import { bundle, hasBundler } from '../support/bundle.js'
@@ -52,9 +53,9 @@ it.skipIf(!hasBundler)('in the one file that a bundler makes it says so, and wor
   const at = await stand()
   const index = await withoutThread()
   const out = join(dirname(index), 'bundle.mjs')
-  const banner =
-    "import { createRequire as makesRequire } from 'node:module'; const require = makesRequire(import.meta.url);"
-  bundle(index, out, '--format=esm', `--banner:js=${banner}`)
+  const readme = readFileSync(fileURLToPath(new URL('../../README.md', import.meta.url)), 'utf8')
+  const [, banner] = /^`(import \{ createRequire .*)`\.$/m.exec(readme) ?? []
+  bundle(index, out, '--format=esm', `--banner:js=${banner};`)
   const ended = await at.run(LOG.replaceAll('OPTIONS', ''), { built: out })
   expect(ended.stderr).not.toMatch(/Error/)
   expect(ended.code).toBe(0)

@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createClient } from '../../src/index.js'
 import { killWhen, stand } from '../support/spool-child.js'
@@ -244,6 +246,35 @@ describe('a process that logs on while a signal ends it', () => {
     expect(of('fold').length).toBeGreaterThan(0)
     expect(of('fold').filter((status) => status === 'KILLED').length).toBeLessThanOrEqual(1)
     expect(runs.filter(({ info }) => info.status === 'RUNNING')).toEqual([])
+    await client.close()
+    await at.stop()
+  })
+
+  it('nor where there is no spool, and what was logged meanwhile has arrived', async () => {
+    const at = await stand()
+    at.server?.faults.add({ on: 'artifacts', delayMs: 5000 })
+    const notAFolder = join(at.cwd, 'file')
+    writeFileSync(notAFolder, '')
+    const body = `const client = createClient()
+      const start = (runName) => client.startRun({ runName })
+      const [first, open] = [await start('first'), await start('open')]
+      void open.logText('x', 'x.txt')
+      console.log('ready')
+      await new Promise((go) => setTimeout(go, 1000))
+      const late = await start('late')
+      late.logMetric('loss', 1)
+      await first.end()
+      setInterval(() => {}, 1000)`
+    const ended = await at.run(body, { ...killWhen('ready', 'SIGTERM'), env: { CAIRN_SPOOL_DIR: notAFolder } })
+    expect(ended.signal).toBe('SIGTERM')
+    const client = createClient({ trackingUri: at.url })
+    const runs = await client.searchRuns({ experimentNames: ['Default'] })
+    const found = runs.map(({ info, data }) => [info.runName, info.status, data.metrics.loss])
+    expect(found.sort()).toEqual([
+      ['first', 'FINISHED', undefined],
+      ['late', 'KILLED', 1],
+      ['open', 'KILLED', undefined],
+    ])
     await client.close()
     await at.stop()
   })

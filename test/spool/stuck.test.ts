@@ -20,6 +20,9 @@ const point = (value: number) => ({ key: 'loss', value, timestamp: 1, step: 1 })
 const param = (key: string): Step => ({ param: { key, value: 'x' } })
 const tag = (key: string, value: string): Step => ({ tag: { key, value } })
 const file = (path: string): Step => ({ artifact: { path, file: `file-${path}`, type: '' } })
+const model = (name: string): Step => ({
+  model: { folder: name, request: { name, type: 'node', params: [], tags: [], step: 0, version: { name: 'net' } } },
+})
 const end: Step = { call: 'updateRun', input: { status: 'FINISHED' } }
 const fails = () => new UnavailableError('A string literal cannot contain NUL (0x00) characters.', { status: 500 })
 
@@ -28,6 +31,7 @@ function delivering(
   batch: Courier['batch'],
   called: Courier['call'] = async () => {},
   carried: (path: string) => Promise<void> = async () => {},
+  packed: (name: string) => Promise<void> = async () => {},
 ) {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] })
   const place = serverPlace(join(tempDir(), 'spool'), 'http://127.0.0.1:1')
@@ -38,7 +42,8 @@ function delivering(
   }
   const files: string[] = []
   const artifact: Courier['artifact'] = async (_, kept) => {
-    const path = 'file' in kept ? kept.path : ''
+    if (!('file' in kept)) return packed(kept.request.name)
+    const { path } = kept
     await carried(path)
     files.push(path)
   }
@@ -439,4 +444,72 @@ it('parameters that a server does not take while it takes points are told of onc
   isAway = false
   await pass(60, go)
   expect(arrived).toBe(1500)
+})
+
+const away = () =>
+  new UnavailableError('The store is away', {
+    status: 503,
+    url: 'http://127.0.0.1:1/api/2.0/mlflow-artifacts/artifacts/a',
+  })
+
+it.each([
+  ['500', fails],
+  ['503', away],
+])('points go on while thirty files get a %s', async (_, failure) => {
+  let points = 0
+  const { begin, pass } = delivering(
+    async (_run, batch) => {
+      points += batch.metrics.length
+    },
+    async () => {},
+    async () => Promise.reject(failure()),
+  )
+  const { log, delivery } = begin('run')
+  log.steps(Array.from({ length: 30 }, (_file, at) => file(`${at}.txt`)))
+  await pass(60, () => {
+    log.points([point(1)])
+    delivery.wake()
+  })
+  expect(points).toBeGreaterThan(30)
+})
+
+it('a file that was put off goes at once when somebody waits', async () => {
+  let isIll = true
+  const { begin, pass, files, calls } = delivering(
+    async () => {},
+    async () => {},
+    async () => {
+      if (isIll) throw away()
+    },
+  )
+  const { log, delivery } = begin('run')
+  log.steps([file('a.txt')])
+  delivery.wake()
+  await pass(60)
+  isIll = false
+  log.steps([end])
+  const waited = delivery.until(log.written, 2000)
+  await pass(2)
+  expect([await waited, files, calls]).toEqual([true, ['a.txt'], ['updateRun']])
+})
+
+it('models keep their order: the newest version is the last that was logged', async () => {
+  let failures = 0
+  const carried: string[] = []
+  const { begin, pass } = delivering(
+    async () => {},
+    async () => {},
+    async () => {},
+    async (name) => {
+      if (name === 'first' && failures++ < 8) throw fails()
+      carried.push(name)
+    },
+  )
+  const { log, delivery } = begin('run')
+  log.steps(['first', 'second', 'third'].map(model))
+  await pass(90, () => {
+    log.points([point(1)])
+    delivery.wake()
+  })
+  expect(carried).toEqual(['first', 'second', 'third'])
 })
