@@ -1,4 +1,3 @@
-import { defaultMaxListeners, getMaxListeners, setMaxListeners } from 'node:events'
 import { InvalidParameterError, TimeoutError } from '../errors.js'
 
 /** A limit in time over one call. */
@@ -19,8 +18,6 @@ export function timed(outer: AbortSignal | undefined, ms: number, url: string): 
     () => own.abort(new TimeoutError(`${url} did not answer within ${ms} ms`, { url })),
     Math.min(ms, 0x7fffffff),
   )
-  // Many calls may share a signal, as undici lets them; whoever set a limit of his own keeps it.
-  if (outer && getMaxListeners(outer) === defaultMaxListeners) setMaxListeners(1500, outer)
   const follow = () => own.abort(outer?.reason)
   if (outer?.aborted) follow()
   else outer?.addEventListener('abort', follow, { once: true })
