@@ -1,6 +1,7 @@
 import { checkSource, isLocal } from './artifacts/location.js'
 import { artifactOpener } from './artifacts/open.js'
 import type { ArtifactStore, OpenArtifacts } from './artifacts/store.js'
+import { givenUri } from './core/model-uri.js'
 import type { Flavor } from './models/flavor.js'
 import type { Backends } from './resolve/backends.js'
 import { type HttpSettings, readSettings, type Settings } from './settings.js'
@@ -25,7 +26,7 @@ import {
 import { openRemote, type Remote, type RemoteOptions } from './wire/remote.js'
 import { serverSpool } from './wire/server-spool.js'
 import { deliverAll, type Spool, type SpoolDelivery, type SpoolDeliveryOptions } from './wire/spool.js'
-import { checkUri, givenUri, isOfThisMachine } from './wire/uri.js'
+import { checkUri, isOfThisMachine } from './wire/uri.js'
 
 export type { Logger } from './wire/logger.js'
 export {

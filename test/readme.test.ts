@@ -66,3 +66,8 @@ it('names every word of package.json that it shows', () => {
   for (const [, word = ''] of readme.matchAll(/npm (?:run )?(quickstart|test|bench)\b/g))
     expect(scripts).toHaveProperty(word)
 })
+
+it('has a line for who wants to see it, and one for who wants to change it', () => {
+  for (const line of ['npm install && npm run quickstart', 'npm install && npm test'])
+    expect(readme.split('\n')).toContain(line)
+})

@@ -2,9 +2,11 @@ import { InvalidParameterError } from '../errors.js'
 import { checkAlias, checkModelName, checkRunId, checkStage, checkVersion, type Stage } from './names.js'
 import { checkRelativePath } from './relative-path.js'
 
-/** Whether the address in a URI is that of a client, which keeps `databricks` alone with its slashes. */
-export const isAddressOf = (address: string, kept: string): boolean =>
-  address === kept || (address === 'databricks' && kept === 'databricks://')
+/** How a client keeps the address `databricks`, which would be a folder otherwise. */
+export const DEFAULT_PROFILE = 'databricks://'
+
+/** A kept address as it is given. */
+export const givenUri = (kept: string): string => (kept === DEFAULT_PROFILE ? 'databricks' : kept)
 
 /** What a `models:/` URI names; `registryUri` is set when the URI itself selects a registry (`models://profile@databricks/…`). */
 export type ModelRef = { readonly registryUri?: string } & (

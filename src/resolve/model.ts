@@ -1,5 +1,5 @@
 import { checkSource, isLocal, localPath, schemeOf } from '../artifacts/location.js'
-import { isAddressOf, isModelUri, isRunsUri, parseModelUri, parseRunsUri } from '../core/model-uri.js'
+import { givenUri, isModelUri, isRunsUri, parseModelUri, parseRunsUri } from '../core/model-uri.js'
 import { InvalidParameterError } from '../errors.js'
 import type { ModelPlace, ResolvedModel } from '../models/resolved.js'
 import type { WireModelVersion } from '../transport/protocol.js'
@@ -31,9 +31,10 @@ export async function resolveModel(
 
 async function ofRegistry(backends: Backends, uri: string, options: ResolveOptions): Promise<ResolvedModel> {
   const ref = parseModelUri(uri)
-  if (ref.registryUri !== undefined && !isAddressOf(ref.registryUri, backends.registry.uri))
+  const ours = givenUri(backends.registry.uri)
+  if (ref.registryUri !== undefined && ref.registryUri !== ours)
     throw new InvalidParameterError(
-      `${JSON.stringify(uri)} names the registry ${ref.registryUri}, but this client has ${backends.registry.uri}; set it with setRegistryUri`,
+      `${JSON.stringify(uri)} names the registry ${ref.registryUri}, but this client has ${ours}; set it with setRegistryUri`,
     )
   if (ref.by === 'id') return loggedModel(backends, ref.modelId, uri, options)
   return ofVersion(backends, await findVersion(backends.registry, ref, options), options)

@@ -1,5 +1,5 @@
 import { checkSource } from '../artifacts/location.js'
-import { isAddressOf, type RunsRef } from '../core/model-uri.js'
+import { givenUri, type RunsRef } from '../core/model-uri.js'
 import { absent, IntegrityError, InvalidParameterError } from '../errors.js'
 import type { ModelPlace } from '../models/resolved.js'
 import type { WireLoggedModel, WireRun } from '../transport/protocol.js'
@@ -62,9 +62,10 @@ export function artifactUriOf(backends: Backends, run: WireRun): string {
 
 /** Where `runs:/<id>/<path>` leads: into a logged model of the run that has the name of the first segment, else the run's own artifacts. */
 export async function placeInRun(backends: Backends, ref: RunsRef, options: ResolveOptions = {}): Promise<RunPlace> {
-  if (ref.trackingUri !== undefined && !isAddressOf(ref.trackingUri, backends.tracking.uri))
+  const ours = givenUri(backends.tracking.uri)
+  if (ref.trackingUri !== undefined && ref.trackingUri !== ours)
     throw new InvalidParameterError(
-      `runs:/${ref.runId} is said to be at ${ref.trackingUri}, but this client has ${backends.tracking.uri}; set it with setTrackingUri`,
+      `runs:/${ref.runId} is said to be at ${ref.trackingUri}, but this client has ${ours}; set it with setTrackingUri`,
     )
   const run = await runOf(backends, ref.runId, options)
   const [first = '', ...rest] = ref.path.split('/')

@@ -1,15 +1,10 @@
 import { isLocal, localPath, schemeOf } from '../artifacts/location.js'
+import { DEFAULT_PROFILE } from '../core/model-uri.js'
 import { InvalidParameterError } from '../errors.js'
 import { isLoopback, parseAddress, printable } from '../http/url.js'
 
 /** Databases are a server's business. */
 const DATABASES = new Set(['sqlite', 'postgresql', 'mysql', 'mssql'])
-
-/** How the client keeps `databricks`, which would be a folder otherwise. */
-const DEFAULT_PROFILE = 'databricks://'
-
-/** A kept URI as one that `checkUri` takes. */
-export const givenUri = (kept: string): string => (kept === DEFAULT_PROFILE ? 'databricks' : kept)
 
 /** A tracking or registry URI as the client keeps it; an `InvalidParameterError` that names the way out for what nobody speaks. */
 export function checkUri(given: string, isPluggedIn: (scheme: string) => boolean): string {
