@@ -86,7 +86,8 @@ export function readNumber(
     least = 0,
     most = Number.MAX_SAFE_INTEGER,
     whole = false,
-  }: { readonly least?: number; readonly most?: number; readonly whole?: boolean } = {},
+    unit = '',
+  }: { readonly least?: number; readonly most?: number; readonly whole?: boolean; readonly unit?: string } = {},
 ): number {
   const text = env[name]?.trim()
   if (text === undefined || text === '') return fallback
@@ -94,7 +95,7 @@ export function readNumber(
   if (number >= least && number <= most) return number
   const bounds = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`
   throw new InvalidParameterError(
-    `${name} is ${JSON.stringify(text)}; it must be a ${whole ? 'whole' : 'plain'} number ${bounds}`,
+    `${name} is ${JSON.stringify(text)}; it must be a ${whole ? 'whole' : 'plain'} number ${unit && `of ${unit}, `}${bounds}`,
   )
 }
 
@@ -164,11 +165,11 @@ function readHttpSettings(env: Env): HttpSettings {
     serverCertPath,
     caBundles: caBundles(env),
     clientCertPath: env.MLFLOW_TRACKING_CLIENT_CERT_PATH || undefined,
-    timeoutMs: 1000 * readNumber(env, 'MLFLOW_HTTP_REQUEST_TIMEOUT', 120, { least: 0.001 }),
+    timeoutMs: 1000 * readNumber(env, 'MLFLOW_HTTP_REQUEST_TIMEOUT', 120, { least: 0.001, unit: 'seconds' }),
     connections: Math.floor(readNumber(env, 'MLFLOW_HTTP_POOL_MAXSIZE', 10, { least: 1, most: 1000 })),
     maxRetries: readNumber(env, 'MLFLOW_HTTP_REQUEST_MAX_RETRIES', 7, { most: 10, whole: true }),
-    backoffFactorMs: 1000 * readNumber(env, 'MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR', 2, { most: 120 }),
-    backoffJitterMs: 1000 * readNumber(env, 'MLFLOW_HTTP_REQUEST_BACKOFF_JITTER', 1),
+    backoffFactorMs: 1000 * readNumber(env, 'MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR', 2, { most: 120, unit: 'seconds' }),
+    backoffJitterMs: 1000 * readNumber(env, 'MLFLOW_HTTP_REQUEST_BACKOFF_JITTER', 1, { unit: 'seconds' }),
     respectRetryAfter: readBoolean(env, 'MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER', true),
     workspace: env.MLFLOW_WORKSPACE || undefined,
     ...readProxies(env),
@@ -202,7 +203,7 @@ export function readSettings(env: Env = process.env): Settings {
     spoolDir: env.CAIRN_SPOOL_DIR || join(folder('XDG_STATE_HOME', '.local', 'state'), 'cairn', 'spool'),
     spoolMaxBytes: env.CAIRN_SPOOL_MAX_BYTES ? readNumber(env, 'CAIRN_SPOOL_MAX_BYTES', 0) : undefined,
     offline: readChoice(env, 'CAIRN_OFFLINE', ['fallback', 'never'], 'fallback'),
-    endTimeoutMs: 1000 * readNumber(env, 'CAIRN_END_TIMEOUT', 10, { least: 1, most: 86_400 }),
+    endTimeoutMs: 1000 * readNumber(env, 'CAIRN_END_TIMEOUT', 10, { least: 1, most: 86_400, unit: 'seconds' }),
     allowLocalSources: env.CAIRN_ALLOW_LOCAL_SOURCES ? readBoolean(env, 'CAIRN_ALLOW_LOCAL_SOURCES', false) : undefined,
     logLevel: readChoice(env, 'CAIRN_LOG_LEVEL', LOG_LEVELS, 'warn'),
   }

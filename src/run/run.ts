@@ -1,14 +1,7 @@
 import type { ArtifactStore } from '../artifacts/store.js'
-import type { RunData, RunStatus, Step } from '../core/entities.js'
-import { checkEndStatus } from '../core/names.js'
+import type { RunData, Step } from '../core/entities.js'
 import type { PointExtras } from '../core/ring.js'
-import {
-  IntegrityError,
-  InvalidParameterError,
-  ParamConflictError,
-  PermissionDeniedError,
-  TimeoutError,
-} from '../errors.js'
+import { ParamConflictError } from '../errors.js'
 import type { LogModelOptions, ModelInfo } from '../models/log.js'
 import { type BufferOptions, metricBuffer } from '../tracking/metric-buffer.js'
 import {
@@ -26,61 +19,35 @@ import {
 import type { Transport } from '../transport/transport.js'
 import { artifactVerbs } from './artifacts.js'
 import { codeVerbs } from './code.js'
+import { type EndingDeps, endingOf } from './ending.js'
 import { flushMs } from './flush-options.js'
-import type { EndStatus, LiveRun } from './handle.js'
+import type { LiveRun } from './handle.js'
 import { inputVerbs } from './inputs.js'
-import { whatIsLeft, whyLeft } from './left.js'
-import type { Outlet } from './outlet.js'
-import { underWay } from './under-way.js'
 
 export type { EndStatus, LiveRun, Run } from './handle.js'
 
 /** What a run needs of the world. */
-export interface RunDeps {
+export interface RunDeps extends EndingDeps {
   readonly transport: Transport
-  /** Where what is logged goes. */
-  readonly outlet: Outlet
   readonly store: () => Promise<ArtifactStore>
   readonly rules: TextRules
   /** The logged model of points that name none. */
   readonly activeModelId: string | undefined
   readonly buffer: BufferOptions
-  /** How long its end waits for the server, in milliseconds. */
-  readonly endTimeoutMs: number
-  /** One line on standard error. */
-  readonly say: (line: string) => void
-  /** What the line at the end says of where to look; nothing when it is silenced. */
-  readonly whereToLook: string | undefined
   readonly url: string | undefined
   readonly logModel: (model: unknown, options: LogModelOptions) => Promise<ModelInfo>
-  /** Has what is on its way to the server kept on disk instead, where there is such a way. */
-  readonly toDisk: (() => void) | undefined
-  /** Whether this process made the run, or took it up again after its end: only then does it end it. */
-  readonly owned: boolean
-  /** Called once, when nothing is left to do. */
-  readonly onEnded: () => void
 }
 
-/** How much of the time for the end is for the disk, at the most, where what the server is too slow for can go there. */
-const TO_DISK_MS = 3_000
-/** One whose server has been away for longer than all that time already waits no longer than this. */
-const AWAY_MS = 1_000
 /** How long something waits in memory while the event loop turns, when the way to disk is open. */
 const PROMPT_MS = 5
 const RUN_NAME = 'mlflow.runName'
-
-/** Whether it is the run that may not be written to, and not just a file. */
-const isApi = (url = ''): boolean => /\/api\/\d+\.\d+\/mlflow\//.test(url)
-
-/** Whether a wait was over before anything had failed: nothing is tried after the end, whatever a flush says. */
-const isBare = (error: unknown): boolean => error instanceof TimeoutError && error.cause === undefined
 
 const optionsOf = (step: Step | PointOptions | undefined): PointOptions =>
   typeof step === 'object' && step !== null ? step : { step }
 
 /** Makes the handle of a run that stands in the store. */
 export function openRun(data: RunData, deps: RunDeps): LiveRun {
-  const { transport, rules, activeModelId, say, endTimeoutMs } = deps
+  const { transport, rules, activeModelId } = deps
   const { runId, experimentId } = data.info
   const knownParams = new Map(Object.entries(data.data.params))
   const knownTags = new Map(Object.entries(data.data.tags))
@@ -88,41 +55,13 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
   const linked = new Set<string>()
   for (const { modelId } of [...(data.inputs?.modelInputs ?? []), ...(data.outputs?.modelOutputs ?? [])])
     linked.add(modelId)
-  let status: RunStatus = data.info.status
-  let ending: Promise<void> | undefined
-  let endStatus: EndStatus | undefined
-  /** The end that was written down last. */
-  let noted: EndStatus | undefined
-  let noting: Promise<void> = Promise.resolve()
-  let over = false
   const { outlet } = deps
   const buffer = metricBuffer(outlet.drain, {
     ...deps.buffer,
     ...(outlet.way ? { way: outlet.way, intervalMs: PROMPT_MS } : {}),
   })
-  const stats = () => outlet.stats(buffer.stats())
-  const calls = underWay(() => {
-    if (ending !== undefined) throw hasEnded()
-  })
-  /** From here on not even what was begun before the end is taken. */
-  let isSealed = false
-  /** The process goes, and the run has gone before it. */
-  let isGone = false
-  let isLateTold = false
-  /** Why not all had arrived when the process was about to be killed. */
-  let late: unknown
-
-  const hasEnded = () =>
-    new InvalidParameterError(`The run ${runId} has ended; resume it with startRun({ runId: '${runId}' })`)
-
-  /** Whether to take what is logged; throws when the run has ended. A process that goes does not fail for what it still logs. */
-  function isTaking(isBegun = false): boolean {
-    if (ending === undefined || (isBegun && !isSealed)) return true
-    if (!isGone) throw hasEnded()
-    if (!isLateTold) say(`cairn: run ${runId}: what is logged in the last moment of the process is lost`)
-    isLateTold = true
-    return false
-  }
+  const ending = endingOf(data.info, buffer, deps)
+  const { isTaking } = ending
 
   function put(key: string, point: Point): void {
     buffer.checked(key)
@@ -173,91 +112,6 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     await outlet.flush(Math.max(0, timeoutMs - (performance.now() - begun)), { untilDenied: true })
   }
 
-  /** What neither the server nor a disk has is tried no more: else it would hold the process, and be lost all the same. */
-  function giveUp(error?: unknown): number {
-    return buffer.giveUp((count) => {
-      const why = [`${count} entries had not arrived when the run ended, and are lost`, whyLeft({ outlet, error })]
-      return new IntegrityError(why.filter((part) => part).join(': '))
-    })
-  }
-
-  /** What is left is counted and said, not thrown: a training that has ended stays ended. */
-  function sayWhatIsLeft(givenUp: number, error?: unknown): void {
-    const left = whatIsLeft({ stats: stats(), givenUp, calls: calls.left, outlet, error })
-    if (left !== undefined) say(`cairn: run ${runId}: ${left}`)
-  }
-
-  const leave = () => {
-    if (over) return
-    over = true
-    if (deps.whereToLook) say(deps.whereToLook)
-    deps.onEnded()
-  }
-
-  /** Waits for what was logged to arrive, and answers why it did not. */
-  async function flushed(timeoutMs: number): Promise<unknown> {
-    const by = performance.now() + timeoutMs
-    const within = (untilDenied: boolean) =>
-      outlet.flush(Math.max(0, by - performance.now()), { untilDenied }).then(
-        () => undefined,
-        (error: unknown) => error,
-      )
-    const error = await within(true)
-    // Files may be denied alone: all else still goes.
-    if (!(error instanceof PermissionDeniedError) || isApi(error.url)) return error
-    return (await within(false)) ?? error
-  }
-
-  /** Notes the end, one after the other: of two that are on their way at once either might be the last. */
-  function noteEnd(as: EndStatus, rest: () => number): Promise<void> {
-    status = noted = as
-    noting = noting.then(() =>
-      outlet.finish(as, Date.now(), rest()).catch((error: unknown) => {
-        say(`cairn: run ${runId} could not be set to ${as}: ${(error as Error).message}`)
-      }),
-    )
-    return noting
-  }
-
-  /** Has what was begun come through, notes the end and waits for all to arrive; answers why it has not. */
-  async function windUp(as: EndStatus | undefined, isEnd: boolean, begun = performance.now()): Promise<unknown> {
-    const isLongAway = outlet.awayMs > endTimeoutMs
-    /** Who was waited for long has something to tell its server yet, if only that it has ended. */
-    const rest = () => Math.max(AWAY_MS, endTimeoutMs - (performance.now() - begun))
-    const { toDisk } = deps
-    const toDiskMs = toDisk ? Math.min(TO_DISK_MS, endTimeoutMs / 3) : 0
-    await calls.through(Math.max(0, endTimeoutMs - toDiskMs - (performance.now() - begun)))
-    if (calls.left && toDisk) {
-      toDisk()
-      await calls.through(toDiskMs)
-    }
-    if (isEnd) isSealed = true
-    if (over) return undefined
-    let reason: unknown
-    const limitMs = rest()
-    try {
-      await buffer.flush(limitMs)
-    } catch (error) {
-      // Said below, with all else that is left.
-      reason = isBare(error) ? new TimeoutError(`no answer after ${Math.round(limitMs)} ms`) : error
-    }
-    if (as && !over && as !== noted && (isEnd || ending === undefined)) await noteEnd(as, rest)
-    reason = (await flushed(isLongAway ? AWAY_MS - (performance.now() - begun) : rest())) ?? reason
-    if (isLongAway && outlet.awayMs === 0) reason = await flushed(rest())
-    return reason
-  }
-
-  async function end(as: EndStatus | undefined): Promise<void> {
-    endStatus = as
-    if (as) status = as
-    const reason = await windUp(as, true)
-    if (over) return
-    const givenUp = giveUp(reason)
-    await outlet.close()
-    if (!over) sayWhatIsLeft(givenUp, reason)
-    leave()
-  }
-
   const run: LiveRun = {
     runId,
     experimentId,
@@ -267,7 +121,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       return knownTags.get(RUN_NAME) ?? data.info.runName ?? ''
     },
     get status() {
-      return status
+      return ending.status
     },
     logParam: (key, value) => param(key, value),
     logParams(params) {
@@ -275,7 +129,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       buffer.passOn()
     },
     logMetric(key, value, step) {
-      if (ending !== undefined && !isTaking()) return
+      if (ending.isAsked && !isTaking()) return
       if (typeof value !== 'number') refuseValue(key, value)
       if ((typeof step === 'object' && step !== null) || activeModelId !== undefined) {
         put(key, pointOf(key, value, optionsOf(step)))
@@ -317,7 +171,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       knownTags.delete(key)
       buffer.deleteTag(key)
     },
-    ...calls.each({
+    ...ending.calls.each({
       ...artifactVerbs({ store: deps.store, setTag: tagOfCall, tagOf: (key) => knownTags.get(key) }),
       ...inputVerbs(runId, transport),
       ...codeVerbs({ store: deps.store, setTag: tagOfCall }),
@@ -326,47 +180,15 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     async flush(options = {}) {
       await flush(flushMs(options))
     },
-    stats,
+    stats: ending.stats,
     handOver: buffer.drainNow,
     get isOpen() {
-      return ending === undefined || isGone
+      return ending.isOpen
     },
-    async end(as) {
-      if (as !== undefined) checkEndStatus(as)
-      ending ??= end(as ?? (deps.owned ? 'FINISHED' : undefined))
-      return ending
-    },
-    finish(as) {
-      ending ??= end(deps.owned ? as : undefined)
-      return ending
-    },
-    async beforeEnd(as, since) {
-      if (ending === undefined && late === undefined) late = await windUp(deps.owned ? as : undefined, false, since)
-      await ending
-    },
-    endNow(as, since) {
-      if (over) return () => {}
-      const note = () => {
-        // An end that was asked for and not waited for counts with its own status.
-        const known = ending === undefined ? (deps.owned ? as : undefined) : endStatus
-        buffer.drainNow()
-        if (known === undefined || known === noted) return
-        status = noted = known
-        outlet.finishNow(known, Date.now())
-      }
-      note()
-      return () => {
-        // Again, for what was logged since, or an end that was asked for.
-        note()
-        isGone = true
-        ending ??= Promise.resolve()
-        outlet.flushNow(Math.max(0, since + endTimeoutMs - performance.now()))
-        const givenUp = giveUp(late)
-        outlet.closeNow()
-        sayWhatIsLeft(givenUp, late)
-        leave()
-      }
-    },
+    end: ending.end,
+    finish: ending.finish,
+    beforeEnd: ending.beforeEnd,
+    endNow: ending.endNow,
     [Symbol.asyncDispose]: () => run.end(),
   }
   return run

@@ -201,8 +201,13 @@ describe('variables of MLflow mean what they mean to Python', () => {
     ['MLFLOW_HTTP_POOL_MAXSIZE', '0'],
     ['MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER', 'yes'],
     ['MLFLOW_TRACKING_INSECURE_TLS', 'on'],
+    ['CAIRN_END_TIMEOUT', '0'],
   ])('%s=%s makes no sense and is named', (name, value) => {
     expect(() => readSettings({ [name]: value })).toThrow(new RegExp(`^${name} is ${JSON.stringify(value)}`))
+  })
+
+  it.each(['MLFLOW_HTTP_REQUEST_TIMEOUT', 'CAIRN_END_TIMEOUT'])('%s is refused with its unit', (name) => {
+    expect(() => readSettings({ [name]: '10s' })).toThrow(/it must be a plain number of seconds, /)
   })
 
   it('a certificate to trust and the wish to trust any contradict each other', () => {

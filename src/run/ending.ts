@@ -1,0 +1,219 @@
+import type { RunInfo, RunStatus } from '../core/entities.js'
+import { checkEndStatus } from '../core/names.js'
+import { IntegrityError, InvalidParameterError, PermissionDeniedError, TimeoutError } from '../errors.js'
+import type { BufferStats, MetricBuffer } from '../tracking/metric-buffer.js'
+import type { EndStatus, LiveRun } from './handle.js'
+import { whatIsLeft, whyLeft } from './left.js'
+import type { Outlet } from './outlet.js'
+import { type UnderWay, underWay } from './under-way.js'
+
+/** What the end of a run needs of the world. */
+export interface EndingDeps {
+  /** Where what is logged goes. */
+  readonly outlet: Outlet
+  /** How long it waits for the server, in milliseconds. */
+  readonly endTimeoutMs: number
+  /** Has what is on its way to the server kept on disk instead, where there is such a way. */
+  readonly toDisk: (() => void) | undefined
+  /** Whether this process made the run, or took it up again after its end: only then does it end it. */
+  readonly owned: boolean
+  /** One line on standard error. */
+  readonly say: (line: string) => void
+  /** What the line at the end says of where to look; nothing when it is silenced. */
+  readonly whereToLook: string | undefined
+  /** Called once, when nothing is left to do. */
+  readonly onEnded: () => void
+}
+
+/** The end of one run: until when it takes what is logged, and what is waited for before it has ended. */
+export interface Ending
+  extends Pick<LiveRun, 'isOpen' | 'status' | 'stats' | 'end' | 'finish' | 'beforeEnd' | 'endNow'> {
+  /** Whether the end was asked for: only then `isTaking` has to be. */
+  readonly isAsked: boolean
+  /**
+   * Whether to take what is logged, or was begun while the run was open; throws when the run has ended. A process that goes
+   * does not fail for what it still logs.
+   */
+  isTaking(isBegun?: boolean): boolean
+  /** What takes its time, which the end waits for. */
+  readonly calls: Pick<UnderWay, 'each'>
+}
+
+/** How much of the time for the end is for the disk, at the most, where what the server is too slow for can go there. */
+const TO_DISK_MS = 3_000
+/** One whose server has been away for longer than all that time already waits no longer than this. */
+const AWAY_MS = 1_000
+
+/** Whether it is the run that may not be written to, and not just a file. */
+const isApi = (url = ''): boolean => /\/api\/\d+\.\d+\/mlflow\//.test(url)
+
+/** Whether a wait was over before anything had failed: nothing is tried after the end, whatever a flush says. */
+const isBare = (error: unknown): boolean => error instanceof TimeoutError && error.cause === undefined
+
+/** The run goes on. */
+export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps): Ending {
+  const { runId } = info
+  const { outlet, endTimeoutMs, toDisk, owned, say } = deps
+  let status: RunStatus = info.status
+  let asked: Promise<void> | undefined
+  let askedAs: EndStatus | undefined
+  /** The end that was written down last. */
+  let noted: EndStatus | undefined
+  let noting: Promise<void> = Promise.resolve()
+  /** From here on not even what was begun before the end is taken. */
+  let isSealed = false
+  /** The process goes, and the run has gone before it. */
+  let isGone = false
+  let isLateTold = false
+  /** Why not all had arrived when the process was about to be killed. */
+  let late: unknown
+  let over = false
+
+  const hasEnded = () =>
+    new InvalidParameterError(`The run ${runId} has ended; resume it with startRun({ runId: '${runId}' })`)
+  const calls = underWay(() => {
+    if (asked !== undefined) throw hasEnded()
+  })
+  const stats = (): BufferStats => outlet.stats(buffer.stats())
+
+  /** What neither the server nor a disk has is tried no more: else it would hold the process, and be lost all the same. */
+  function giveUp(error: unknown): number {
+    return buffer.giveUp((count) => {
+      const why = [`${count} entries had not arrived when the run ended, and are lost`, whyLeft({ outlet, error })]
+      return new IntegrityError(why.filter((part) => part).join(': '))
+    })
+  }
+
+  /** What is left is counted and said, not thrown: a training that has ended stays ended. */
+  function leave(givenUp: number, error: unknown): void {
+    if (over) return
+    over = true
+    const left = whatIsLeft({ stats: stats(), givenUp, calls: calls.left, outlet, error })
+    if (left !== undefined) say(`cairn: run ${runId}: ${left}`)
+    if (deps.whereToLook) say(deps.whereToLook)
+    deps.onEnded()
+  }
+
+  /** Waits for what was logged to arrive, and answers why it did not. */
+  async function flushed(timeoutMs: number): Promise<unknown> {
+    const by = performance.now() + timeoutMs
+    const within = (untilDenied: boolean) =>
+      outlet.flush(Math.max(0, by - performance.now()), { untilDenied }).then(
+        () => undefined,
+        (error: unknown) => error,
+      )
+    const error = await within(true)
+    // Files may be denied alone: all else still goes.
+    if (!(error instanceof PermissionDeniedError) || isApi(error.url)) return error
+    return (await within(false)) ?? error
+  }
+
+  /** Notes the end, one after the other: of two that are on their way at once either might be the last. */
+  function note(as: EndStatus, rest: () => number): Promise<void> {
+    status = noted = as
+    noting = noting.then(() =>
+      outlet.finish(as, Date.now(), rest()).catch((error: unknown) => {
+        say(`cairn: run ${runId} could not be set to ${as}: ${(error as Error).message}`)
+      }),
+    )
+    return noting
+  }
+
+  /** As `note`, begun and not waited for. */
+  function noteNow(as: EndStatus): void {
+    // An end that was asked for and not waited for counts with its own status.
+    const known = asked === undefined ? (owned ? as : undefined) : askedAs
+    buffer.drainNow()
+    if (known === undefined || known === noted) return
+    status = noted = known
+    outlet.finishNow(known, Date.now())
+  }
+
+  /** Has what was begun come through, notes the end and waits for all to arrive; answers why it has not. */
+  async function windUp(as: EndStatus | undefined, isEnd: boolean, begun = performance.now()): Promise<unknown> {
+    const isLongAway = outlet.awayMs > endTimeoutMs
+    /** Who was waited for long has something to tell its server yet, if only that it has ended. */
+    const rest = () => Math.max(AWAY_MS, endTimeoutMs - (performance.now() - begun))
+    const toDiskMs = toDisk ? Math.min(TO_DISK_MS, endTimeoutMs / 3) : 0
+    await calls.through(Math.max(0, endTimeoutMs - toDiskMs - (performance.now() - begun)))
+    if (calls.left && toDisk) {
+      toDisk()
+      await calls.through(toDiskMs)
+    }
+    if (isEnd) isSealed = true
+    if (over) return undefined
+    let reason: unknown
+    const limitMs = rest()
+    try {
+      await buffer.flush(limitMs)
+    } catch (error) {
+      // Said below, with all else that is left.
+      reason = isBare(error) ? new TimeoutError(`no answer after ${Math.round(limitMs)} ms`) : error
+    }
+    if (as && !over && as !== noted && (isEnd || asked === undefined)) await note(as, rest)
+    reason = (await flushed(isLongAway ? AWAY_MS - (performance.now() - begun) : rest())) ?? reason
+    if (isLongAway && outlet.awayMs === 0) reason = await flushed(rest())
+    return reason
+  }
+
+  async function endAs(as: EndStatus | undefined): Promise<void> {
+    askedAs = as
+    if (as) status = as
+    const reason = await windUp(as, true)
+    if (over) return
+    const givenUp = giveUp(reason)
+    await outlet.close()
+    leave(givenUp, reason)
+  }
+
+  function ask(as: EndStatus | undefined): Promise<void> {
+    if (asked === undefined) {
+      ending.isAsked = true
+      asked = endAs(as)
+    }
+    return asked
+  }
+
+  const ending: Ending & { isAsked: boolean } = {
+    isAsked: false,
+    isTaking(isBegun = false) {
+      if (asked === undefined || (isBegun && !isSealed)) return true
+      if (!isGone) throw hasEnded()
+      if (!isLateTold) say(`cairn: run ${runId}: what is logged in the last moment of the process is lost`)
+      isLateTold = true
+      return false
+    },
+    calls,
+    get isOpen() {
+      return asked === undefined || isGone
+    },
+    get status() {
+      return status
+    },
+    stats,
+    async end(as) {
+      if (as !== undefined) checkEndStatus(as)
+      await ask(as ?? (owned ? 'FINISHED' : undefined))
+    },
+    finish: (as) => ask(owned ? as : undefined),
+    async beforeEnd(as, since) {
+      if (asked === undefined && late === undefined) late = await windUp(owned ? as : undefined, false, since)
+      await asked
+    },
+    endNow(as, since) {
+      if (over) return () => {}
+      noteNow(as)
+      return () => {
+        // Again, for what was logged since, or an end that was asked for.
+        noteNow(as)
+        isGone = ending.isAsked = true
+        asked ??= Promise.resolve()
+        outlet.flushNow(Math.max(0, since + endTimeoutMs - performance.now()))
+        const givenUp = giveUp(late)
+        outlet.closeNow()
+        leave(givenUp, late)
+      }
+    },
+  }
+  return ending
+}
