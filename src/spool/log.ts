@@ -60,7 +60,7 @@ export interface SpoolLog
 }
 
 /** A file of a log is left for the next one when it has this many bytes: what was delivered goes file by file. */
-const SEGMENT_BYTES = 1 << 20
+const SEGMENT_BYTES = 1 << 22
 
 /** The path of the n-th file of a log. */
 export const segmentFile = (dir: string, n: number): string => join(dir, `log-${String(n).padStart(8, '0')}`)

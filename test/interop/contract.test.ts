@@ -5,7 +5,7 @@ import { httpTransport } from '../../src/transport/http.js'
 import { artifactStoreContract, type Exceptions } from '../contract/artifact-store.js'
 import { OVER_HTTP, trackingContract } from '../contract/transport.js'
 import { loggedModelContract, registryContract } from '../contract/transport-registry.js'
-import { available, postgresBin, type Running, startCairn, startMlflow, startPostgres, startS3 } from './servers.js'
+import { available, postgresBin, type Running, startCairn, startMlflow, startMlflowOnPostgres } from './servers.js'
 
 type Differs = Readonly<Record<string, string>>
 
@@ -123,12 +123,7 @@ describe.skipIf(!available('latest'))('the newest MLflow on SQLite', () => {
 })
 
 describe.skipIf(!available('latest') || !postgresBin)('the newest MLflow on PostgreSQL, artifacts in S3', () => {
-  const start = async () => {
-    const database = await kept(startPostgres())
-    const s3 = await kept(startS3())
-    return kept(startMlflow('latest', { store: database.url, artifacts: 's3://mlflow/artifacts', env: s3.env }))
-  }
-  suites(start, DATABASE, { loggedModels: true })
+  suites(() => kept(startMlflowOnPostgres()), DATABASE, { loggedModels: true })
 })
 
 describe.skipIf(!available('latest-2'))('the newest MLflow 2 on its file store', () => {

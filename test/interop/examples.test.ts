@@ -5,7 +5,7 @@ import { sender } from '../../src/http/send.js'
 import { type HttpTransport, httpTransport } from '../../src/transport/http.js'
 import { numbersIn, runExample, startService } from '../support/example.js'
 import { tempDir } from '../support/temp-dir.js'
-import { available, postgresBin, type Running, startCairn, startMlflow, startPostgres, startS3 } from './servers.js'
+import { available, postgresBin, type Running, startCairn, startMlflow, startMlflowOnPostgres } from './servers.js'
 
 const servers: Running[] = []
 afterAll(async () => {
@@ -87,11 +87,7 @@ describe.skipIf(!available('latest'))('examples on the newest MLflow and SQLite'
 })
 
 describe.skipIf(!available('latest') || !postgresBin)('examples on the newest MLflow, PostgreSQL and S3', () => {
-  examples(async () => {
-    const database = await kept(startPostgres())
-    const s3 = await kept(startS3())
-    return (await kept(startMlflow('latest', { store: database.url, artifacts: 's3://mlflow/a', env: s3.env }))).url
-  })
+  examples(async () => (await kept(startMlflowOnPostgres())).url)
 })
 
 describe.skipIf(!available('latest-2'))('examples on the newest MLflow 2 and its file store', () => {

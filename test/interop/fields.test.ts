@@ -7,7 +7,7 @@ import { bytesOf, textOf } from '../contract/artifact-store.js'
 import { byKey, fresh } from '../contract/registry/facts.js'
 import { tempDir } from '../support/temp-dir.js'
 import { python } from './python.js'
-import { available, type Running, startMlflow } from './servers.js'
+import { available, postgresBin, type Running, startMlflow, startMlflowOnPostgres } from './servers.js'
 import type { Environment } from './venv.js'
 
 const T = 1_700_000_000_000
@@ -25,6 +25,7 @@ const repr = (value: number) =>
 
 const SERVERS = [
   ['latest', 'sqlite'],
+  ['latest', 'PostgreSQL and S3'],
   ['latest-2', 'files'],
   ['2.9', 'files'],
   ['3.1', 'sqlite'],
@@ -33,22 +34,32 @@ const SERVERS = [
   ['latest', 'cairn'],
   ['latest-2', 'cairn'],
   ['2.9', 'cairn'],
-] as const satisfies readonly (readonly [Environment, 'sqlite' | 'files' | 'cairn'])[]
+] as const satisfies readonly (readonly [Environment, 'sqlite' | 'PostgreSQL and S3' | 'files' | 'cairn'])[]
+
+type Served = Pick<Running, 'url' | 'stop'>
 
 /** `cairn-ml server` in this process, over a folder of its own. */
-async function startCairn(): Promise<Pick<Running, 'url' | 'stop'>> {
+async function startCairn(): Promise<Served> {
   const server = await startServer({ trackingUri: `${tempDir()}/mlruns` })
   return { url: server.trackingUri, stop: () => server.close() }
 }
 
+async function startServed(environment: Environment, store: (typeof SERVERS)[number][1]): Promise<Served> {
+  if (store === 'cairn') return startCairn()
+  return store === 'PostgreSQL and S3' ? startMlflowOnPostgres() : startMlflow(environment, { store })
+}
+
 describe.each(SERVERS)('MLflow %s on %s', (environment, store) => {
-  describe.skipIf(!available(environment))('field by field', () => {
-    let server: Pick<Running, 'url' | 'stop'>
+  const isThere = available(environment) && (store !== 'PostgreSQL and S3' || postgresBin !== undefined)
+  // What a database has in the place of an infinite number.
+  const infinite = store === 'files' || store === 'cairn' ? 'inf' : '1.7976931348623157e+308'
+  describe.skipIf(!isThere)('field by field', () => {
+    let server: Served
     let send: Send
     let transport: HttpTransport
     const loggedModels = !environment.startsWith('2') && environment !== 'latest-2'
     beforeAll(async () => {
-      server = await (store === 'cairn' ? startCairn() : startMlflow(environment, { store }))
+      server = await startServed(environment, store)
       send = sender({ url: server.url })
       transport = httpTransport({ send })
     })
@@ -173,7 +184,7 @@ describe.each(SERVERS)('MLflow %s on %s', (environment, store) => {
       )
       expect(odds).toEqual([['nan', T, '1']])
       expect(big).toEqual([['1.0', T, '9007199254740993']])
-      expect(ab).toEqual([[store === 'sqlite' ? '1.7976931348623157e+308' : 'inf', T, '-3']])
+      expect(ab).toEqual([[infinite, T, '-3']])
       if (loggedModels)
         expect(read.models).toEqual([
           {
@@ -222,7 +233,7 @@ describe.each(SERVERS)('MLflow %s on %s', (environment, store) => {
         [3.5, T + 4, -7],
       ])
       expect(await history('big')).toEqual([[1, T + 5, 9007199254740993n]])
-      expect(await history('a/b c')).toEqual([[store === 'sqlite' ? '1.7976931348623157e+308' : 'inf', T + 6, 0]])
+      expect(await history('a/b c')).toEqual([[infinite, T + 6, 0]])
       const artifacts = await proxied(send)(run.info.artifact_uri as string)
       const bytes = await bytesOf(artifacts, ids.artifact)
       expect(bytes.equals(Buffer.concat(Array(5000).fill(Buffer.from(Array.from({ length: 256 }, (_, i) => i)))))).toBe(

@@ -131,7 +131,7 @@ export const startServed = (name: Served, options: MlflowOptions): Promise<Runni
   name === 'cairn' ? startCairn(options) : startMlflow(name, options)
 
 /** A PostgreSQL of its own with an empty database; `url` is for SQLAlchemy. */
-export async function startPostgres(): Promise<Running> {
+async function startPostgres(): Promise<Running> {
   const bin = postgresBin as string
   const dir = tempDir()
   const port = await freePort()
@@ -172,7 +172,7 @@ export async function startPostgres(): Promise<Running> {
 }
 
 /** An S3 emulator (moto) with a bucket `mlflow`. */
-export async function startS3(): Promise<Running & { env: Record<string, string> }> {
+async function startS3(): Promise<Running & { env: Record<string, string> }> {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const moto = join(pythonOf('latest'), '..', 'moto_server')
@@ -193,4 +193,25 @@ export async function startS3(): Promise<Running & { env: Record<string, string>
     AWS_DEFAULT_REGION: 'us-east-1',
   }
   return { ...running, env }
+}
+
+/** The newest MLflow on PostgreSQL, artifacts in S3; all three stop together. */
+export async function startMlflowOnPostgres(): Promise<Running> {
+  const all: Running[] = []
+  const stop = async () => {
+    for (const one of all.splice(0).reverse()) await one.stop()
+  }
+  try {
+    const database = await startPostgres()
+    all.push(database)
+    const s3 = await startS3()
+    all.push(s3)
+    const store = { store: database.url, artifacts: 's3://mlflow/artifacts', env: s3.env }
+    const server = await startMlflow('latest', store)
+    all.push(server)
+    return { ...server, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
 }
