@@ -120,7 +120,7 @@ describe('a folder that takes nothing', () => {
          const log = readdirSync(spool, { recursive: true }).find((name) => /log-0{8}$/.test(name))
          const dir = spool + '/' + log.slice(0, -'/log-00000000'.length)
          chmodSync(dir, 0o500)
-         for (let i = 1; i < ${20 * COUNT}; i++) {
+         for (let i = 1; i < ${50 * COUNT}; i++) {
            logMetric('loss', i, i)
            if (i % 1000 === 0) await new Promise((later) => setTimeout(later, 2))
          }
@@ -129,7 +129,7 @@ describe('a folder that takes nothing', () => {
          await endRun()`,
         noRights,
       )
-      table.whole(20 * COUNT, await at.outcome(ended), begun)
+      table.whole(50 * COUNT, await at.outcome(ended), begun)
       expect(ended.stderr.match(/does not take what is logged/g)).toHaveLength(1)
       rmSync(at.spoolDir, { recursive: true, force: true })
     },
