@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  close,
   closeSync,
   constants,
   fstatSync,
@@ -136,11 +137,15 @@ export function cutOff(file: string, bytes: number, leave: number): boolean {
   }
 }
 
-/** Lets go of a file that was appended to. */
-export function closeLog(file: string): void {
+/** Lets go of a file that was appended to; `later` does not wait for it: one that was removed meanwhile takes its time. */
+export function closeLog(file: string, later = false): void {
   const fd = open.get(file)
   if (fd === undefined) return
   open.delete(file)
+  if (later) {
+    close(fd, () => {})
+    return
+  }
   try {
     closeSync(fd)
   } catch {

@@ -28,6 +28,8 @@ export interface DeliverOptions {
   readonly held: () => boolean
   /** How much the log has taken, while it is written to; undefined once nothing more comes. */
   readonly written: () => Written | undefined
+  /** Has the log go on in its next file, once all of it is done with, if that is worth it; answers whether it did. */
+  readonly turn?: (() => boolean) | undefined
   readonly watch?: DeliveryEvents | undefined
   /** Told whenever the progress may have changed. */
   readonly onMoved?: (() => void) | undefined
@@ -174,7 +176,19 @@ export function deliverer(options: DeliverOptions): Deliverer {
       if (hurried > 0 || work.hasSteps) later(COMPANY_MS)
       else gather()
     }
+    makeRoom()
     concludeIfDone()
+  }
+
+  /** What was delivered goes file by file, and the one in hand could lie there for as long as the run is open. */
+  function makeRoom(): void {
+    const written = options.written()
+    if (!written || !work.isEmpty || out.points + out.steps > 0 || !isDone(written)) return
+    try {
+      if (options.turn?.()) fill()
+    } catch {
+      // A disk that takes nothing: as in `forget`.
+    }
   }
 
   /** Reads on, where there is more to read. */

@@ -48,6 +48,8 @@ export interface SpoolLog
   /** As `points`. */
   steps(steps: readonly Step[]): void
   readonly written: Written
+  /** Goes on in the next file when this one, all of which is done with, is worth removing; answers whether it did. */
+  turn(): boolean
   /** How often something was written. */
   readonly version: number
   /** From now on another thread looks at this log too, and is told of what it needs. */
@@ -61,6 +63,8 @@ export interface SpoolLog
 
 /** A file of a log is left for the next one when it has this many bytes: what was delivered goes file by file. */
 const SEGMENT_BYTES = 1 << 22
+/** So much of what was delivered may lie in a file that nothing is added to: there may be ten thousand. */
+const IDLE_BYTES = 1 << 16
 
 /** The path of the n-th file of a log. */
 export const segmentFile = (dir: string, n: number): string => join(dir, `log-${String(n).padStart(8, '0')}`)
@@ -69,6 +73,8 @@ export const segmentNumber = (name: string): number | undefined => {
   const digits = /^log-(\d{8})$/.exec(name)?.[1]
   return digits === undefined ? undefined : Number(digits)
 }
+
+const NOTHING = new Uint8Array(0)
 
 interface LogOptions {
   /** That of the same log in another thread. */
@@ -98,7 +104,7 @@ export function openLog(
   let sizeAt = 0
 
   function turnTo(segment: number): void {
-    closeLog(file)
+    closeLog(file, true)
     current = segment
     file = segmentFile(dir, segment)
     size = undefined
@@ -110,23 +116,23 @@ export function openLog(
       room?.take(bytes, little)
     } catch (error) {
       if (Atomics.load(flags, BYTES) > 0) {
-        const segment = Atomics.add(flags, SEGMENT, 1) + 1
-        Atomics.store(flags, BYTES, 0)
+        turnTo(nextSegment())
         Atomics.add(flags, VERSION, 1)
-        turnTo(segment)
-        appendBytes(file, new Uint8Array(0))
+        appendBytes(file, NOTHING)
       }
       throw error
     }
   }
 
+  function nextSegment(): number {
+    Atomics.store(flags, BYTES, 0)
+    return Atomics.add(flags, SEGMENT, 1) + 1
+  }
+
   function append(record: Uint8Array, little = false): void {
     claimRoom(record.length, little)
-    let segment = Atomics.load(flags, SEGMENT)
-    if (Atomics.load(flags, BYTES) >= segmentBytes) {
-      segment = Atomics.add(flags, SEGMENT, 1) + 1
-      Atomics.store(flags, BYTES, 0)
-    }
+    const isFull = Atomics.load(flags, BYTES) >= segmentBytes
+    const segment = isFull ? nextSegment() : Atomics.load(flags, SEGMENT)
     if (segment !== current) turnTo(segment)
     const bytes = Atomics.load(flags, BYTES)
     // Unless the other thread has written meanwhile.
@@ -231,6 +237,18 @@ export function openLog(
     },
     get written() {
       return { points: counted(POINTS), steps: counted(STEPS), segment: Atomics.load(flags, SEGMENT) }
+    },
+    turn() {
+      let isTurned = false
+      locked(memory, () => {
+        isTurned = Atomics.load(flags, BYTES) >= IDLE_BYTES
+        if (isTurned) turnTo(nextSegment())
+      })
+      if (!isTurned) return false
+      // Not under the lock: the thread that logs is not to wait for it.
+      appendBytes(file, NOTHING)
+      closeLog(file)
+      return true
     },
     get version() {
       return Atomics.load(flags, VERSION)

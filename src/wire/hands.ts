@@ -94,7 +94,8 @@ export function ownHands({ place, courier, warn, outage, connections }: HandsOpt
   return {
     deliver({ claim, log, ...job }) {
       const written = () => (log.isClosed ? undefined : log.written)
-      const delivery = deliverer({ ...job, written, held: claim.held, place, courier: later, server })
+      const { turn } = log
+      const delivery = deliverer({ ...job, written, turn, held: claim.held, place, courier: later, server })
       claims.set(job.dir, claim)
       beating ??= setInterval(beat, BEAT_MS / BEATS).unref()
       void delivery.finished.then(() => claims.delete(job.dir))

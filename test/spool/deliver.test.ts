@@ -1,4 +1,4 @@
-import { mkdirSync, rmdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { NetworkError, PermissionDeniedError, TimeoutError } from '../../src/errors.js'
@@ -231,3 +231,29 @@ it.each([
   },
   60_000,
 )
+
+it('what was delivered leaves the disk while its run goes on, and what comes after it arrives', async () => {
+  const sent: number[] = []
+  const { begin } = delivering({
+    async batch(_run, { metrics }) {
+      sent.push(...metrics.map(({ value }) => value))
+    },
+  })
+  const { dir, log, delivery } = begin('kept')
+  const onDisk = () =>
+    readdirSync(dir)
+      .filter((name) => name.startsWith('log-'))
+      .reduce((sum, name) => sum + statSync(join(dir, name)).size, 0)
+  const values = Array.from({ length: 10_000 }, (_, value) => value)
+  for (let from = 0; from < values.length; from += 500) {
+    log.points(values.slice(from, from + 500).map(point))
+    // The rest in a file that has begun anew.
+    if (from % 5000 === 0) expect(await delivery.until(log.written, 60_000)).toBe(true)
+  }
+  expect(onDisk()).toBeGreaterThan(1 << 16)
+  expect(await delivery.until(log.written, 60_000)).toBe(true)
+  expect(onDisk()).toBe(0)
+  log.points([point(-1)])
+  expect(await delivery.until(log.written, 60_000)).toBe(true)
+  expect(sent.toSorted((a, b) => a - b)).toEqual([-1, ...values])
+})
