@@ -3,7 +3,7 @@ import type { Experiment, RunData } from '../core/entities.js'
 import { checkNewExperimentName, checkRunId } from '../core/names.js'
 import { toPairs } from '../core/pairs.js'
 import { CairnError } from '../errors.js'
-import { IS_LEFT, type Step, TAKE_UP, TAKEN_UP } from '../spool/steps.js'
+import { IS_LEFT, type Step, TAKE_UP, TAKEN_UP, TAKEN_UP_AT } from '../spool/steps.js'
 import { note, runTags, type StartDeps, type StartRunOptions, tagTexts } from './start.js'
 
 /** Whether a failure says that the server is away or cannot now: what it was asked can be kept until it can. */
@@ -61,7 +61,7 @@ async function newRun(
   return { data, steps: [{ create }], mark: undefined, isOurs: true }
 }
 
-/** Whether it goes on, so that another process ends it, or has ended, so that we do, is found out when its server is there. */
+/** Whether it goes on now, so that another process ends it, or has ended, so that we do, is found out when its server is there. */
 function takenUp(
   { rules }: StartDeps,
   options: StartRunOptions,
@@ -71,8 +71,9 @@ function takenUp(
   const mark = randomUUID()
   const tags = tagTexts({ ...options.tags, ...note(options) }, rules)
   const named = runName === undefined ? {} : { run_name: runName }
-  const input = { [TAKEN_UP]: mark, ...(isLeft ? { [IS_LEFT]: true } : {}), ...named }
-  const made: Step[] = isOurs ? [{ create: { begunAs: id, startTime: Date.now(), tags: [] } }] : []
+  const now = Date.now()
+  const input = { [TAKEN_UP]: mark, [TAKEN_UP_AT]: now, ...(isLeft ? { [IS_LEFT]: true } : {}), ...named }
+  const made: Step[] = isOurs ? [{ create: { begunAs: id, startTime: now, tags: [] } }] : []
   const steps: Step[] = [...made, { call: TAKE_UP, input }, ...(toPairs(tags) ?? []).map((tag) => ({ tag }))]
   const info = infoOf(id, { runName })
   return { data: { info, data: { params: {}, metrics: {}, tags } }, steps, mark, isOurs }

@@ -15,6 +15,8 @@ export type Step =
 export const TAKE_UP = 'takeUpRun'
 /** In the input of that call, and of a run's end: the mark by which it is known who took the run up. */
 export const TAKEN_UP = 'taken_up_as'
+/** In the input of that call: when it was taken up, in epoch milliseconds; steps of older versions lack it. */
+export const TAKEN_UP_AT = 'taken_up_at'
 
 /** Whether nobody logged it: it makes or takes up the run, links it to a model, or ends it. */
 export const isChore = (step: Step): boolean =>

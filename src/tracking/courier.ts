@@ -3,7 +3,7 @@ import { blobOf } from '../disk/files.js'
 import { absent, InvalidParameterError, UnavailableError } from '../errors.js'
 import type { CarryOptions, Courier } from '../spool/courier.js'
 import { PARENT_FIRST } from '../spool/failures.js'
-import { IS_LEFT, type KeptModel, LINK_MODEL, type NewRun, TAKE_UP, TAKEN_UP } from '../spool/steps.js'
+import { IS_LEFT, type KeptModel, LINK_MODEL, type NewRun, TAKE_UP, TAKEN_UP, TAKEN_UP_AT } from '../spool/steps.js'
 import type { CallOptions, Input, Operation, Transport } from '../transport/transport.js'
 import { ensureExperiment, experiments } from './experiments.js'
 import { addKeptRows } from './kept-rows.js'
@@ -24,7 +24,12 @@ const CALLS: ReadonlySet<string> = new Set(['deleteTag', 'updateRun', 'logInputs
 /** Those that perhaps reached the server before they were kept on disk: they are looked for first. */
 const DOUBTFUL: ReadonlySet<string> = new Set(['logInputs', 'logOutputs'])
 const DEFAULT_EXPERIMENT = '0'
-type TakeUp = { readonly [TAKEN_UP]: string; readonly [IS_LEFT]?: boolean; readonly run_name?: string }
+interface TakeUp {
+  readonly [TAKEN_UP]: string
+  readonly [TAKEN_UP_AT]?: number
+  readonly [IS_LEFT]?: boolean
+  readonly run_name?: string
+}
 const PARENT = 'mlflow.parentRunId'
 /** The tag by which a run knows who took it up again. */
 const TAKER = 'cairn.taken_up_by'
@@ -63,14 +68,16 @@ export function courier({ transport, openArtifacts, serverRunId = (runId) => run
 
   async function takerOf(runId: string, options: CallOptions) {
     const { run } = await transport.call('getRun', { run_id: runId }, options)
-    return { taker: run.data.tags.find(({ key }) => key === TAKER)?.value, status: run.info.status }
+    return { taker: run.data.tags.find(({ key }) => key === TAKER)?.value, info: run.info }
   }
 
-  /** A run that goes on is another process's to end; one that has ended is ours from now on. */
+  /** A run that went on when it was taken up is another process's to end; one that had ended is ours from then on. */
   async function takeUp(runId: string, input: Readonly<Record<string, unknown>>, options: CallOptions): Promise<void> {
-    const { [TAKEN_UP]: mark, [IS_LEFT]: isLeft, ...changes } = input as TakeUp
-    const { taker, status } = await takerOf(runId, options)
-    const isAnothers = status === 'RUNNING' && taker !== mark && !isLeft
+    const { [TAKEN_UP]: mark, [TAKEN_UP_AT]: at = Infinity, [IS_LEFT]: isLeft, ...changes } = input as unknown as TakeUp
+    const { taker, info } = await takerOf(runId, options)
+    // A process that takes up what it has just ended may do so in the same millisecond: only a later end is another's.
+    const wentOn = info.status === 'RUNNING' || (info.end_time ?? 0) > at
+    const isAnothers = wentOn && taker !== mark && !isLeft
     if (!isAnothers) await transport.call('setTag', { run_id: runId, key: TAKER, value: mark }, options)
     const running = isAnothers ? {} : { status: 'RUNNING' as const }
     if (!isAnothers || changes.run_name !== undefined)

@@ -99,6 +99,41 @@ describe('a run that is taken up again goes on behind what was left of it', () =
     await at.stop()
   }, 60_000)
 
+  it.each([
+    ['is killed', KILL],
+    ['ends with entries left', `await run.end('FINISHED')`],
+  ])(
+    'and keeps the end that its creator gave it meanwhile, where the process that took it up %s',
+    async (_, leave) => {
+      const at = await stand()
+      const creator = createClient({ trackingUri: at.url, spoolDir: tempDir() })
+      const run = await creator.startRun()
+      run.logMetric('own', 1)
+      await run.flush()
+      await at.stop()
+      await at.run(`${again(run.runId)}for (let n = 0; n < 50; n++) run.logMetric('loss', n, n)\n${NEW}${leave}`, {
+        env: { CAIRN_END_TIMEOUT: '1' },
+      })
+      expect(at.left()).not.toEqual([])
+      await at.start()
+      await run.end('FAILED')
+      const { endTime } = (await creator.getRun(run.runId)).info
+      await creator.close()
+      const ended = await at.replay()
+      expect((await at.outcome(ended)).steps).toEqual(Array.from({ length: 50 }, (_, n) => n))
+      expect(await there(at)).toEqual(['FAILED', 'new', 'new', 0])
+      const reader = createClient({ trackingUri: at.url, spoolDir: tempDir() })
+      const { info, data } = await reader.getRun(run.runId)
+      expect(info.endTime).toBe(endTime)
+      expect(data.metrics).toEqual({ own: 1, loss: 49 })
+      expect(data.tags).not.toHaveProperty(['cairn.taken_up_by'])
+      await reader.close()
+      expect(at.left()).toEqual([])
+      await at.stop()
+    },
+    60_000,
+  )
+
   it('where three deliver it at the same time', async () => {
     const at = await stand()
     await at.stop()
