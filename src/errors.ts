@@ -133,9 +133,13 @@ export function errorFromCode(code: string | undefined, message: string, options
 /** Whether the very same call may succeed later. */
 export const isRetryable = (error: unknown): boolean => error instanceof CairnError && error.retryable
 
-/** For `catch`, where not being there is an answer: undefined for a `NotFoundError`; any other failure stays one. */
+/** Whether nobody was asked: an older server lacks the call, or something on the way does not lead to it. */
+export const isUnknown = (error: unknown): boolean =>
+  error instanceof NotFoundError && error.code === 'ENDPOINT_NOT_FOUND'
+
+/** For `catch`, where not being there is an answer: undefined for a `NotFoundError` of one who was asked; any other failure stays one. */
 export function absent(error: unknown): undefined {
-  if (!(error instanceof NotFoundError)) throw error
+  if (!(error instanceof NotFoundError) || isUnknown(error)) throw error
 }
 
 const DENIED = new Set(['EACCES', 'EPERM', 'EROFS'])

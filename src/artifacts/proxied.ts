@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { isTooDeep } from '../core/json-text.js'
 import { percentDecoded } from '../core/percent.js'
 import { type Clock, defaultRules, type RetryRules, retrying } from '../core/retry.js'
-import { CairnError, InvalidParameterError, NetworkError, NotFoundError } from '../errors.js'
+import { absent, CairnError, InvalidParameterError, isUnknown, NetworkError, NotFoundError } from '../errors.js'
 import { systemClock } from '../http/clock.js'
 import { isBroken } from '../http/failure.js'
 import { notMlflow } from '../http/refusal.js'
@@ -119,23 +119,24 @@ function proxiedStore(send: Send, { origin, endpoint, root }: Place, options: Pr
     },
 
     async remove(path, { signal } = {}) {
-      await tries(signal, () => send.text({ ...common, method: 'DELETE', path: at(path), signal })).catch(
-        (error: unknown) => {
-          if (!(error instanceof NotFoundError) || error.code === 'ENDPOINT_NOT_FOUND') throw error
-        },
-      )
+      await tries(signal, () => send.text({ ...common, method: 'DELETE', path: at(path), signal })).catch(absent)
     },
   }
 }
 
+const GONE = /Errno 2\]|Errno 21\]|No such file|Is a directory|\(404\)|NoSuchKey/
+/** A bucket that a redirect leads to does not speak as MLflow. */
+const GONE_FROM_BUCKET = /NoSuchKey|BlobNotFound/
+
 /** MLflow 2 answers 500 for a file that is not there, and every version for a directory; trying again would not help. */
 function absence(error: unknown, path: string): unknown {
-  if (!(error instanceof CairnError) || error.status !== 500) return error
-  if (!/Errno 2\]|Errno 21\]|No such file|Is a directory|\(404\)|NoSuchKey/.test(error.message)) return error
-  const { url, requestId } = error
+  if (!(error instanceof CairnError) || !(error.status === 500 || isUnknown(error))) return error
+  const { status, url, requestId } = error
+  const words = status === 500 ? GONE : GONE_FROM_BUCKET
+  if (status === undefined || !words.test(error.message)) return error
   return new NotFoundError(`There is no artifact ${JSON.stringify(path)}`, {
     cause: error,
-    status: 500,
+    status,
     ...(url ? { url } : {}),
     ...(requestId ? { requestId } : {}),
   })

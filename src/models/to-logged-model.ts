@@ -1,6 +1,6 @@
 import type { MlModel } from '../core/mlmodel.js'
 import { LIMITS } from '../core/names.js'
-import { IntegrityError, NotFoundError } from '../errors.js'
+import { IntegrityError, isUnknown } from '../errors.js'
 import type { ModelRequest } from '../spool/steps.js'
 import { OPERATION_TAG } from '../transport/aftermath.js'
 import type { Transport } from '../transport/transport.js'
@@ -41,7 +41,7 @@ export async function create(
     if (!artifactUri) throw new IntegrityError(`The server does not say where the files of the model ${modelId} go`)
     return { modelId, artifactUri, isReady: status === 'LOGGED_MODEL_READY' }
   } catch (error) {
-    if (error instanceof NotFoundError && error.code === 'ENDPOINT_NOT_FOUND') return undefined
+    if (isUnknown(error)) return undefined
     throw error
   }
 }

@@ -1,5 +1,6 @@
-import { CairnError, InvalidParameterError, NetworkError, NotFoundError, ProtocolError } from '../errors.js'
+import { CairnError, InvalidParameterError, isUnknown, NetworkError, NotFoundError, ProtocolError } from '../errors.js'
 import type { Parcel } from './backlog.js'
+import { type Step, TAKE_UP } from './steps.js'
 
 /** The code of a failure that says: another run of this spool has to be made before this one. */
 export const PARENT_FIRST = 'PARENT_FIRST'
@@ -19,12 +20,15 @@ export function asError(reason: unknown): CairnError {
 /** What a server says of the entries themselves. */
 const ENTRY_STATUS = new Set([400, 404, 409, 413, 422])
 
+/** Calls that every server has. */
+const OLD_CALLS: ReadonlySet<string> = new Set(['deleteTag', 'updateRun', TAKE_UP])
+
 /** Not the entry is wrong but the way there: other credentials, or the right server behind the address, may take it. */
 export function isParking(error: CairnError, { stretch, steps }: Parcel): boolean {
   if (error instanceof ProtocolError || error instanceof NetworkError || error.notSent) return true
-  // An older server lacks calls of later versions; it never lacks batches.
-  const isBatch = stretch.lane === 'points' || steps.some((step) => 'param' in step || 'tag' in step)
-  if (error.code === 'ENDPOINT_NOT_FOUND') return isBatch
+  // An older server lacks calls of later versions; it never lacks batches, nor what removes a tag or ends a run.
+  const isOld = (step: Step) => 'param' in step || 'tag' in step || ('call' in step && OLD_CALLS.has(step.call))
+  if (isUnknown(error)) return stretch.lane === 'points' || steps.some(isOld)
   return error.status !== undefined && !ENTRY_STATUS.has(error.status) && !(error instanceof InvalidParameterError)
 }
 

@@ -1,6 +1,6 @@
 import { byName } from '../core/filter/by-name.js'
 import { PROMPT_TAG } from '../core/prompt.js'
-import { InvalidParameterError, NotFoundError } from '../errors.js'
+import { InvalidParameterError, isUnknown } from '../errors.js'
 import { allPages } from '../transport/pages.js'
 import type {
   WireExperiment,
@@ -47,10 +47,6 @@ export const runsOf = (
     const found = await transport.call('searchRuns', input, options)
     return { items: found.runs, nextPageToken: found.next_page_token }
   })
-
-/** Whether a server does not know the operation at all: it is older than it. */
-export const isUnknown = (error: unknown): boolean =>
-  error instanceof NotFoundError && error.code === 'ENDPOINT_NOT_FOUND'
 
 /** Logged models of an experiment; a server of MLflow 2 has none. */
 export async function loggedModelsOf(

@@ -1,5 +1,5 @@
 import { byName } from '../core/filter/by-name.js'
-import { AlreadyExistsError, InvalidParameterError, NotFoundError } from '../errors.js'
+import { AlreadyExistsError, InvalidParameterError, isUnknown, NotFoundError } from '../errors.js'
 import type { CallOptions, Input, Operation, Output, Transport } from './transport.js'
 
 /** The tag by which a thing that was perhaps made is found again. */
@@ -144,7 +144,7 @@ export async function explained<O extends Operation>(
   { transport, options }: { transport: Transport; options: CallOptions },
 ): Promise<Output<O> | undefined> {
   // Something in front of the server that knows no such address says nothing of what was to be removed.
-  const isGone = refusal instanceof NotFoundError && refusal.code !== 'ENDPOINT_NOT_FOUND'
+  const isGone = refusal instanceof NotFoundError && !isUnknown(refusal)
   if (REMOVALS.has(operation)) return isGone ? ({} as Output<O>) : undefined
   const look: Look<O> | undefined = lookAfter[operation]
   const telling = [AlreadyExistsError, NotFoundError, InvalidParameterError].some((Kind) => refusal instanceof Kind)

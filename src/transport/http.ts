@@ -1,6 +1,6 @@
 import { heed } from '../core/heed.js'
 import { HISTORY_PAGE } from '../core/page.js'
-import { CairnError, NotFoundError } from '../errors.js'
+import { CairnError, isUnknown, NotFoundError } from '../errors.js'
 import { notMlflow, refusal } from '../http/refusal.js'
 import type { HttpAnswer, Send } from '../http/send.js'
 import { encodeSegment } from '../http/url.js'
@@ -132,10 +132,14 @@ function jsonOf(answer: HttpAnswer): Readonly<Record<string, unknown>> {
   return value as Record<string, unknown>
 }
 
+/** The first MLflow that has an operation. */
+const SINCE: Partial<Record<Operation, string>> = { deleteExperimentTag: '3.2' }
+
 /** Says which call an older server lacks. */
 function lacking(error: unknown, operation: Operation): unknown {
-  if (!(error instanceof NotFoundError) || error.code !== 'ENDPOINT_NOT_FOUND') return error
-  const since = operation.includes('LoggedModel') || operation === 'logOutputs' ? ' (MLflow 3.0 and later have it)' : ''
+  if (!(error instanceof NotFoundError) || !isUnknown(error)) return error
+  const first = operation.includes('LoggedModel') || operation === 'logOutputs' ? '3.0' : SINCE[operation]
+  const since = first === undefined ? '' : ` (MLflow ${first} and later have it)`
   const { status, url, requestId } = error
   return new NotFoundError(`The server has no ${operation}${since}: ${error.message}`, {
     code: error.code,

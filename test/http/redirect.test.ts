@@ -124,6 +124,15 @@ describe.skipIf(!canMakeCertificates)('a download that is handed on (needs opens
     await send.close()
   })
 
+  it.each(['NoSuchKey', 'BlobNotFound'])(
+    'to a bucket that has no such file (%s) is a file that is not there',
+    async (code) => {
+      const there = await store((_, response) => response.writeHead(404).end(`<Error><Code>${code}</Code></Error>`))
+      const error = await rejection((await artifacts(`${there.url}/bucket/a`)).read('a'))
+      expect(error).toMatchObject({ name: 'NotFoundError', code: 'RESOURCE_DOES_NOT_EXIST', status: 404 })
+    },
+  )
+
   it('to a page that wants a login is told as the redirect it is', async () => {
     const there = await store((_, response) => response.setHeader('content-type', 'text/html').end('<html>Log in'))
     const error = await rejection((await artifacts(`${there.url}/login?state=secret`)).read('model.onnx'))

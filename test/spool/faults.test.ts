@@ -70,6 +70,20 @@ describe('a batch that meets a fault', () => {
     expect(run.stats().retried).toBeGreaterThan(0)
   })
 
+  it('and so do the removal of a tag and the end of a run that meet such a page', async () => {
+    const { server, client, run } = await stage()
+    run.setTag('t', 'x')
+    await run.flush()
+    const page = { status: 404, headers: { 'content-type': 'text/html' }, body: '<html>' }
+    for (const on of ['deleteTag', 'updateRun'] as const) server.faults.add({ on, ...page })
+    run.deleteTag('t')
+    await run.flush().catch(async () => run.flush())
+    await run.end()
+    const { info, data } = await client.getRun(run.runId)
+    expect([info.status, data.tags.t]).toEqual(['FINISHED', undefined])
+    expect(run.stats()).toMatchObject({ queued: 0, spooled: 0, refused: 0 })
+  })
+
   it('is cut down to what the server takes, and the next ones begin so', async () => {
     const { server, run, steps } = await stage()
     server.faults.add({ on: 'logBatch', status: 413, times: 3, body: 'too large' })

@@ -99,6 +99,24 @@ describe('an operation over HTTP', () => {
     expect(error.message).toContain('MLflow 3.0')
   })
 
+  it('that the server has not, or a page on the way to it, is neither a success of what removes nor a "there is none"', async () => {
+    const { server } = await made('<title>404 Not Found</title>', 404)
+    const client = createClient({ trackingUri: server.url })
+    const tag = await rejection(client.deleteExperimentTag('1', 'team'))
+    expect(tag).toMatchObject({ code: 'ENDPOINT_NOT_FOUND', status: 404 })
+    expect(tag.message).toContain('The server has no deleteExperimentTag (MLflow 3.2 and later have it)')
+    expect(await rejection(client.getExperimentByName('churn'))).toMatchObject({ code: 'ENDPOINT_NOT_FOUND' })
+    await client.close()
+  })
+
+  it.each(['RESOURCE_DOES_NOT_EXIST', 'NOT_FOUND'])('what it says is not there (%s) is', async (error_code) => {
+    const { server } = await made({ error_code, message: 'no' }, 404)
+    const client = createClient({ trackingUri: server.url })
+    await client.deleteExperimentTag('1', 'team')
+    expect(await client.getExperimentByName('churn')).toBeUndefined()
+    await client.close()
+  })
+
   it('an unset value and a hostile name stay what they are', async () => {
     const { server, transport } = await made(
       JSON.stringify({ registered_model: { name: '__proto__', tags: [{ key: '__proto__' }] } }),
