@@ -71,13 +71,15 @@ describe('a status', () => {
       () => transport.call('searchRuns', { experiment_ids: ['1'] }),
       () => transport.call('searchRegisteredModels', {}),
       () => transport.call('listArtifacts', { run_id: 'a' }),
+      () => transport.call('logBatch', { run_id: 'a' }),
+      () => transport.call('setExperimentTag', input),
     ])
       expect(await rejection(call())).toMatchObject({ name: 'ProtocolError', status: 204 })
   })
 
-  it('204 is an empty answer where there is nothing to say, and what comes before an answer (103) is none', async () => {
+  it('204 is an empty answer to what removes, and what comes before an answer (103) is none', async () => {
     const { transport } = await met(204)
-    expect(await transport.call('setExperimentTag', input)).toEqual({})
+    expect(await transport.call('deleteExperimentTag', { experiment_id: '1', key: 'k' })).toEqual({})
     const server = createServer((_, response) => {
       response.writeEarlyHints({ link: '</a>; rel=preload' })
       response.end('{}')

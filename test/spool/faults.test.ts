@@ -53,6 +53,7 @@ describe('a batch that meets a fault', () => {
     ['a 429', [{ on: 'logBatch', status: 429, headers: { 'retry-after': '1' } }]],
     ['a 401 for a while', [{ on: 'logBatch', status: 401, times: 2 }]],
     ['a 403 for a while', [{ on: 'logBatch', status: 403, times: 1 }]],
+    ['a 204, which says nothing of what was stored', [{ on: 'logBatch', status: 204 }]],
     ['a login page', [{ on: 'logBatch', status: 200, headers: { 'content-type': 'text/html' }, body: '<html>Log in' }]],
     [
       'a proxy that knows no such page',
