@@ -68,12 +68,24 @@ export async function upload(
   let loaded = 0
   const send = async (file: TreeFile): Promise<void> => {
     let came = 0
+    let own: { readonly error: unknown } | undefined
     const onBytes = (bytes: number): void => {
       came += bytes
       loaded += bytes
-      onProgress?.({ loaded, total, file: file.path })
+      try {
+        onProgress?.({ loaded, total, file: file.path })
+      } catch (error) {
+        own ??= { error }
+        throw error
+      }
     }
-    await sendOne(store, file, joinPath(target, file.path), { signal, ...(onProgress ? { onBytes } : {}) })
+    try {
+      await sendOne(store, file, joinPath(target, file.path), { signal, ...(onProgress ? { onBytes } : {}) })
+    } catch (error) {
+      // A store takes what the listener throws, in the middle of the bytes, for a fault of its request.
+      throw own ? own.error : error
+    }
+    if (own) throw own.error
     // A small file is not read in parts.
     onBytes(file.size - came)
     onSent?.(file.path)

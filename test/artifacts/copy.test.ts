@@ -27,6 +27,7 @@ import {
   UnsafePathError,
 } from '../../src/errors.js'
 import { sender } from '../../src/http/send.js'
+import { answering, asJson, rejection } from '../support/answering.js'
 import { fakeClock } from '../support/fake-clock.js'
 import { tempDir } from '../support/temp-dir.js'
 
@@ -162,6 +163,20 @@ describe('upload', () => {
     const root = tempDir()
     await expect(upload(fileArtifacts(root), dir, '')).rejects.toThrow(/"#"/)
     expect(readdirSync(root)).toEqual([])
+  })
+
+  it.each([100, 3 << 20])('what its listener throws comes out as it is, of a file of %i bytes', async (size) => {
+    const dir = tempDir()
+    writeFileSync(join(dir, 'w.bin'), Buffer.alloc(size))
+    const server = await answering((_, response) => asJson(response, {}))
+    const send = sender({ url: server.url })
+    const store = await proxied(send, { clock: fakeClock() })('mlflow-artifacts:/r')
+    const own = new TypeError('a bar of mine')
+    const onProgress = () => {
+      throw own
+    }
+    expect(await rejection(upload(store, dir, '', { onProgress }))).toBe(own)
+    await send.close()
   })
 
   it('stops with the reason of the signal', async () => {
