@@ -1,4 +1,4 @@
-import { described, holdsAny, isSecret } from '../core/options.js'
+import { described, holdsAny, isRecord, isSecret } from '../core/options.js'
 import { InvalidParameterError, UnauthenticatedError } from '../errors.js'
 
 /** A request as a function of the user's sees it. */
@@ -20,11 +20,11 @@ export type AuthFunction = (
 /** How requests prove who asks: user and password, a bearer token, or a function of the user's. */
 export type Auth = { readonly username: string; readonly password: string } | { readonly token: string } | AuthFunction
 
-type Headers = Readonly<Record<string, string>>
+type HeaderRecord = Readonly<Record<string, string>>
 
 /** The headers for one request. `renewed` says that the last answer was a 401. */
 export type Credentials = {
-  readonly headers: (request: AuthRequest) => Headers | Promise<Headers>
+  readonly headers: (request: AuthRequest) => HeaderRecord | Promise<HeaderRecord>
   /** Whether asking again may give other headers. */
   readonly renewable: boolean
 }
@@ -40,8 +40,12 @@ export function credentials(auth: Auth | undefined): Credentials {
   return { headers: () => headers, renewable: false }
 }
 
-async function asked(auth: AuthFunction, request: AuthRequest): Promise<Headers> {
-  let given: Headers
+/** `Headers`, of whichever fetch, or a `Map`. */
+const isLookup = (given: unknown): given is Iterable<[string, string]> =>
+  typeof given === 'object' && given !== null && Symbol.iterator in given && 'get' in given
+
+async function asked(auth: AuthFunction, request: AuthRequest): Promise<HeaderRecord> {
+  let given: unknown
   try {
     given = await auth(request)
   } catch (error) {
@@ -50,9 +54,10 @@ async function asked(auth: AuthFunction, request: AuthRequest): Promise<Headers>
       notSent: true,
     })
   }
-  if (given === null || typeof given !== 'object')
-    throw new InvalidParameterError('The auth function has to return a record of headers')
-  return checkedHeaders(given, 'the auth function')
+  // These have no keys of their own.
+  const headers = isLookup(given) ? Object.fromEntries(given) : given
+  if (!isRecord(headers)) throw new InvalidParameterError('The auth function has to return a record of headers')
+  return checkedHeaders(headers as HeaderRecord, 'the auth function')
 }
 
 function authorization(auth: Exclude<Auth, AuthFunction>): string {
@@ -84,7 +89,7 @@ export const basicOf = (username: string, password: string): string =>
   `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`
 
 /** Headers with names in lower case and values that a header can carry; refuses the others by name, never by value. */
-export function checkedHeaders(headers: Headers, from: string): Headers {
+export function checkedHeaders(headers: HeaderRecord, from: string): HeaderRecord {
   const checked: Record<string, string> = {}
   for (const [name, value] of Object.entries(headers)) {
     if (!/^[!#$%&'*+.^_`|~\w-]+$/.test(name))

@@ -44,6 +44,26 @@ describe('authentication', () => {
     expect(server.seen[0]?.headers).toMatchObject({ authorization: 'Signed 1', 'x-date': 'now' })
   })
 
+  it.each([
+    ['Headers', new Headers({ Authorization: 'Signed 1' })],
+    ['a Map', new Map([['Authorization', 'Signed 1']])],
+  ])('by a function that gives %s', async (_, headers) => {
+    expect(await sent({ auth: () => headers as never })).toBe('Signed 1')
+  })
+
+  it.each([
+    ['an array', [['authorization', 'secret']]],
+    ['a set', new Set(['secret'])],
+    ['a date', new Date()],
+    ['a text', 'secret'],
+    ['nothing', undefined],
+  ])('by a function that gives %s is refused', async (_, given) => {
+    const send = sender({ url: 'http://localhost:1', auth: () => given as never })
+    const error = await rejection(send.text(get))
+    expect(error).toMatchObject({ name: 'InvalidParameterError' })
+    expect(error.message).toBe('The auth function has to return a record of headers')
+  })
+
   it('is asked for again once after a 401, and not twice', async () => {
     let token = 0
     const auth = () => ({ authorization: `Bearer t${++token}` })
