@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { dirname, join } from 'node:path'
-import { checkDelivery, checkListening, checkSync } from './client/arguments.js'
+import { checkDelivery, checkListening, checkStart, checkSync } from './client/arguments.js'
 import type { Experiment, FileInfo } from './core/entities.js'
 import { guarded } from './core/guarded.js'
 import { givenUri } from './core/model-uri.js'
@@ -214,6 +214,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
         throw new InvalidParameterError(
           "A client's startRun takes options alone and resolves to a run that you end(); to run a function in it, call startRun of the module: cairn.startRun(options, fn)",
         )
+      checkStart(options)
       await mayBegin()
       const begun = await beginRun(
         {

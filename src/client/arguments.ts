@@ -1,5 +1,6 @@
 import type { ClientEvents } from '../client.js'
 import {
+  checkedInUse,
   checkOptions,
   isFunction,
   isSignal,
@@ -11,6 +12,7 @@ import {
   orNull,
   type Rules,
 } from '../core/options.js'
+import type { StartRunOptions } from '../run/start.js'
 import type { SyncOptions } from '../sync/sync.js'
 import type { SpoolDeliveryOptions } from '../wire.js'
 
@@ -40,6 +42,26 @@ const DELIVERY_OPTIONS: Rules<SpoolDeliveryOptions> = {
 /** Checks what `deliverSpool` is given. */
 export const checkDelivery = (options: unknown): void =>
   checkOptions('deliverSpool takes options, like { dryRun: true }', options, DELIVERY_OPTIONS)
+
+const START_OPTIONS: Rules<StartRunOptions> = {
+  runName: checkedInUse,
+  runId: checkedInUse,
+  experimentName: checkedInUse,
+  experimentId: checkedInUse,
+  tags: checkedInUse,
+  description: checkedInUse,
+  params: checkedInUse,
+  nested: checkedInUse,
+  parentRunId: checkedInUse,
+  signal: orNull(isSignal),
+}
+
+/** Checks what `startRun` is given; a name that is passed over would be looked for in vain. */
+export const checkStart = (options: unknown): void =>
+  checkOptions("startRun takes options, like { runName: 'first' }", options, START_OPTIONS, {
+    name: 'runName',
+    experiment: 'experimentName',
+  })
 
 const EVENTS: Readonly<Record<keyof ClientEvents, true>> = {
   retry: true,

@@ -33,9 +33,10 @@ export const isRecord = (value: unknown): value is Readonly<Record<string, unkno
   !(Symbol.iterator in value) &&
   (isPlain(value) || Object.keys(value).length > 0)
 
-/** As `isRecord`, also of an object that has some of these names by getters, or from its class. */
+/** As `isRecord`, also of an object that has some of these names by getters, or from its class; a list has a `filter`, too. */
 export const holdsAny = (value: unknown, names: readonly string[]): value is Readonly<Record<string, unknown>> =>
-  isRecord(value) || (typeof value === 'object' && value !== null && names.some((name) => name in value))
+  isRecord(value) ||
+  (typeof value === 'object' && value !== null && !Array.isArray(value) && names.some((name) => name in value))
 
 const refuse = (message: string): never => {
   throw new InvalidParameterError(message)
@@ -51,6 +52,8 @@ export const rule =
 export const numberThat = (must: string, holds: (value: number) => boolean): Rule =>
   rule(must, (value) => typeof value === 'number' && holds(value))
 
+/** The rule for what is looked at where it is used. */
+export const checkedInUse: Rule = () => {}
 export const isText = rule('a text', (value) => typeof value === 'string')
 export const isSomeText = rule('a text that is not blank', (value) => typeof value === 'string' && value.trim() !== '')
 export const isSwitch = rule('true or false', (value) => typeof value === 'boolean')
@@ -114,20 +117,34 @@ export const record =
     else refuse(`${name} must be an object like { ${names.join(', ')} }, not ${described(value)}`)
   }
 
-/** Checks the options of a call, whose first words `takes` are: `'flush takes options, like { timeoutMs: 5000 }'`. */
-export function checkOptions<T>(takes: string, given: unknown, rules: Rules<T>): void {
-  if (holdsAny(given, Object.keys(rules))) checkEach(given, rules, { prefix: '', isWhole: false })
+/**
+ * Checks the options of a call, whose first words `takes` are: `'flush takes options, like { timeoutMs: 5000 }'`.
+ * `elsewhere` says which of them is meant by a name that Python's client has for it.
+ */
+export function checkOptions<T>(
+  takes: string,
+  given: unknown,
+  rules: Rules<T>,
+  elsewhere: Readonly<Record<string, keyof T & string>> = {},
+): void {
+  if (holdsAny(given, Object.keys(rules))) checkEach(given, rules, { prefix: '', isWhole: false, elsewhere })
   else refuse(`${takes}, not ${described(given)}`)
+}
+
+interface Checking {
+  readonly prefix: string
+  readonly isWhole: boolean
+  readonly elsewhere?: Readonly<Record<string, string>>
 }
 
 function checkEach<T>(
   given: Readonly<Record<string, unknown>>,
   rules: Rules<T>,
-  { prefix, isWhole }: { readonly prefix: string; readonly isWhole: boolean },
+  { prefix, isWhole, elsewhere = {} }: Checking,
 ): void {
   const known = Object.keys(rules)
   for (const name of Object.keys(given))
-    if (!known.includes(name)) refuse(`There is no option ${prefix}${name}: ${meant(name, known, prefix)}`)
+    if (!known.includes(name)) refuse(`There is no option ${prefix}${name}: ${meant(name, known, prefix, elsewhere)}`)
   for (const [name, own] of Object.entries<Rule>(rules)) {
     const value = given[name]
     if (value !== undefined || isWhole) own(value, prefix + name)
@@ -143,7 +160,12 @@ export const oneOf =
     refuse(`${name} must be one of ${words.join(', ')}, not ${shown(value)}${one ? `: did you mean ${one}?` : ''}`)
   }
 
-function meant(given: string, known: readonly string[], prefix = ''): string {
-  const one = nearest(given, known)
-  return one === undefined ? `there are ${known.join(', ')}` : `did you mean ${prefix}${one}?`
+function meant(
+  given: string,
+  known: readonly string[],
+  prefix: string,
+  elsewhere: Readonly<Record<string, string>>,
+): string {
+  const one = nearest(given, [...known, ...Object.keys(elsewhere)])
+  return one === undefined ? `there are ${known.join(', ')}` : `did you mean ${prefix}${elsewhere[one] ?? one}?`
 }

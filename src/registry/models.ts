@@ -12,6 +12,7 @@ import {
 import { checkMaxResults, pageLimits } from '../core/page.js'
 import { toPairs } from '../core/pairs.js'
 import { allPages, firstOf, listOf } from '../transport/pages.js'
+import { searchCheck } from '../transport/search-options.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
 import { toModelVersion, toRegisteredModel } from './entities.js'
 
@@ -74,6 +75,8 @@ export interface RegisteredModels {
 
 const { byDefault: PAGE, most: MOST } = pageLimits.registeredModels
 
+const checkSearch = searchCheck<SearchRegisteredModelsOptions>({})
+
 /** The verbs on registered models, over a transport that is made when the first of them is called. */
 export function registeredModels(transport: () => Promise<Transport>): RegisteredModels {
   const verbs: RegisteredModels = {
@@ -100,15 +103,21 @@ export function registeredModels(transport: () => Promise<Transport>): Registere
     async deleteRegisteredModel(name, options) {
       await (await transport()).call('deleteRegisteredModel', { name: checkModelName(name) }, options)
     },
-    searchRegisteredModels: (options = {}) =>
-      firstOf(verbs.iterateRegisteredModels, options, { byDefault: MOST, most: MOST }),
-    iterateRegisteredModels: ({ filter, orderBy, maxResults = PAGE, signal } = {}) =>
-      allPages(async (page_token) => {
+    searchRegisteredModels: async (options = {}) =>
+      firstOf(verbs.iterateRegisteredModels, checkSearch('searchRegisteredModels', options), {
+        byDefault: MOST,
+        most: MOST,
+      }),
+    async *iterateRegisteredModels(options = {}) {
+      checkSearch('iterateRegisteredModels', options)
+      const { filter, orderBy, maxResults = PAGE, signal } = options
+      yield* allPages(async (page_token) => {
         const max_results = checkMaxResults(maxResults, MOST)
         const input = { filter, order_by: listOf('orderBy', orderBy), max_results, page_token }
         const page = await (await transport()).call('searchRegisteredModels', input, { signal })
         return { items: page.registered_models.map(toRegisteredModel), nextPageToken: page.next_page_token }
-      }),
+      })
+    },
     async getLatestVersions(name, stages, options) {
       const input = { name: checkModelName(name), stages: listOf('stages', stages)?.map(checkStage) }
       const { model_versions } = await (await transport()).call('getLatestVersions', input, options)

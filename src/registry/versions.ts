@@ -12,6 +12,7 @@ import { checkMaxResults, pageLimits } from '../core/page.js'
 import { toPairs } from '../core/pairs.js'
 import { AlreadyExistsError, InvalidParameterError } from '../errors.js'
 import { allPages, firstOf, listOf } from '../transport/pages.js'
+import { searchCheck } from '../transport/search-options.js'
 import type { CallOptions } from '../transport/transport.js'
 import type { RegistryDeps } from './deps.js'
 import { toModelVersion } from './entities.js'
@@ -90,6 +91,8 @@ export interface ModelVersions {
 }
 
 const { byDefault: PAGE, most: MOST } = pageLimits.modelVersions
+
+const checkSearch = searchCheck<SearchModelVersionsOptions>({})
 const AWAIT_MS = 300_000
 
 const at = (name: string, version: string | number) => ({ name: checkModelName(name), version: checkVersion(version) })
@@ -146,14 +149,18 @@ export function modelVersions({ transport, tracking = transport, now = Date.now 
     async deleteModelVersion(name, version, options) {
       await (await transport()).call('deleteModelVersion', at(name, version), options)
     },
-    searchModelVersions: (options = {}) => firstOf(verbs.iterateModelVersions, options, pageLimits.modelVersions),
-    iterateModelVersions: ({ filter, orderBy, maxResults = PAGE, signal } = {}) =>
-      allPages(async (page_token) => {
+    searchModelVersions: async (options = {}) =>
+      firstOf(verbs.iterateModelVersions, checkSearch('searchModelVersions', options), pageLimits.modelVersions),
+    async *iterateModelVersions(options = {}) {
+      checkSearch('iterateModelVersions', options)
+      const { filter, orderBy, maxResults = PAGE, signal } = options
+      yield* allPages(async (page_token) => {
         const max_results = checkMaxResults(maxResults, MOST)
         const input = { filter, order_by: listOf('orderBy', orderBy), max_results, page_token }
         const page = await (await transport()).call('searchModelVersions', input, { signal })
         return { items: page.model_versions.map(toModelVersion), nextPageToken: page.next_page_token }
-      }),
+      })
+    },
     async setModelVersionTag(name, version, key, value, options) {
       const input = { ...at(name, version), ...checkTag(key, value) }
       await (await transport()).call('setModelVersionTag', input, options)

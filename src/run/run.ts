@@ -5,6 +5,7 @@ import { ParamConflictError } from '../errors.js'
 import type { LogModelOptions, ModelInfo } from '../models/log.js'
 import { type BufferOptions, metricBuffer } from '../tracking/metric-buffer.js'
 import {
+  checkPointOptions,
   checkRecord,
   checkStep,
   type Point,
@@ -43,7 +44,7 @@ const PROMPT_MS = 5
 const RUN_NAME = 'mlflow.runName'
 
 const optionsOf = (step: Step | PointOptions | undefined): PointOptions =>
-  typeof step === 'object' && step !== null ? step : { step }
+  typeof step === 'object' && step !== null ? checkPointOptions(step) : { step }
 
 /** Makes the handle of a run that stands in the store. */
 export function openRun(data: RunData, deps: RunDeps): LiveRun {

@@ -9,10 +9,12 @@ import {
   LIMITS,
   lengthOf,
 } from '../core/names.js'
+import { checkedInUse } from '../core/options.js'
 import { checkMaxResults } from '../core/page.js'
 import { toPairs } from '../core/pairs.js'
 import { AlreadyExistsError, absent, InvalidParameterError } from '../errors.js'
 import { allPages, firstOf, listOf } from '../transport/pages.js'
+import { searchCheck } from '../transport/search-options.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
 import { toExperiment } from './entities.js'
 
@@ -69,6 +71,8 @@ export interface Experiments {
 
 const PAGE = 1000
 
+const checkSearch = searchCheck<SearchExperimentsOptions>({ viewType: checkedInUse })
+
 /** The verbs on experiments, over a transport that is made when the first of them is called. */
 export function experiments(transport: () => Promise<Transport>): Experiments {
   const verbs: Experiments = {
@@ -87,9 +91,12 @@ export function experiments(transport: () => Promise<Transport>): Experiments {
       const found = await (await transport()).call('getExperimentByName', input, options).catch(absent)
       return found && toExperiment(found.experiment)
     },
-    searchExperiments: (options = {}) => firstOf(verbs.iterateExperiments, options, { byDefault: PAGE, most: PAGE }),
-    iterateExperiments: ({ filter, orderBy, maxResults = PAGE, viewType = 'ACTIVE_ONLY', signal } = {}) =>
-      allPages(async (page_token) => {
+    searchExperiments: async (options = {}) =>
+      firstOf(verbs.iterateExperiments, checkSearch('searchExperiments', options), { byDefault: PAGE, most: PAGE }),
+    async *iterateExperiments(options = {}) {
+      checkSearch('iterateExperiments', options)
+      const { filter, orderBy, maxResults = PAGE, viewType = 'ACTIVE_ONLY', signal } = options
+      yield* allPages(async (page_token) => {
         const input = {
           filter,
           order_by: listOf('orderBy', orderBy),
@@ -99,7 +106,8 @@ export function experiments(transport: () => Promise<Transport>): Experiments {
         }
         const page = await (await transport()).call('searchExperiments', input, { signal })
         return { items: page.experiments.map(toExperiment), nextPageToken: page.next_page_token }
-      }),
+      })
+    },
     async renameExperiment(experimentId, newName, options) {
       const input = { experiment_id: checkExperimentId(experimentId), new_name: checkNewExperimentName(newName) }
       await (await transport()).call('updateExperiment', input, options)

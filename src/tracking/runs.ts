@@ -10,9 +10,11 @@ import {
   checkViewType,
   LIMITS,
 } from '../core/names.js'
+import { checkedInUse } from '../core/options.js'
 import { checkMaxResults, HISTORY_PAGE, pageLimits } from '../core/page.js'
 import { InvalidParameterError } from '../errors.js'
 import { allPages, firstOf, listOf } from '../transport/pages.js'
+import { searchCheck } from '../transport/search-options.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
 import { toLoggedModel, toMetric, toRunData, toRunInfo } from './entities.js'
 import type { Experiments } from './experiments.js'
@@ -117,6 +119,15 @@ export interface Runs {
 const { byDefault: PAGE } = pageLimits.runs
 const { byDefault: MODELS_PAGE } = pageLimits.loggedModels
 
+const checkRunSearch = searchCheck<SearchRunsOptions>(
+  { experimentNames: checkedInUse, experimentIds: checkedInUse, viewType: checkedInUse },
+  "{ filter: 'metrics.auc > 0.5' }",
+)
+const checkModelSearch = searchCheck<SearchLoggedModelsOptions>(
+  { experimentIds: checkedInUse },
+  "{ experimentIds: ['0'] }",
+)
+
 export interface RunsDeps {
   readonly transport: () => Promise<Transport>
   readonly experiments: Experiments
@@ -145,8 +156,10 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
     async getRun(runId, options) {
       return toRunData((await (await transport()).call('getRun', { run_id: checkRunId(runId) }, options)).run)
     },
-    searchRuns: (options = {}) => firstOf(verbs.iterateRuns, options, pageLimits.runs),
+    searchRuns: async (options = {}) =>
+      firstOf(verbs.iterateRuns, checkRunSearch('searchRuns', options), pageLimits.runs),
     async *iterateRuns(options = {}) {
+      checkRunSearch('iterateRuns', options)
       const { filter, orderBy, maxResults = PAGE, viewType = 'ACTIVE_ONLY', signal } = options
       checkMaxResults(maxResults)
       checkViewType(viewType)
@@ -231,9 +244,14 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
       )
     },
     searchLoggedModels: async (options) =>
-      firstOf(verbs.iterateLoggedModels, options, { byDefault: MODELS_PAGE, most: MODELS_PAGE }),
-    iterateLoggedModels: ({ experimentIds, filter, orderBy, maxResults = MODELS_PAGE, signal }) =>
-      allPages(async (page_token) => {
+      firstOf(verbs.iterateLoggedModels, checkModelSearch('searchLoggedModels', options), {
+        byDefault: MODELS_PAGE,
+        most: MODELS_PAGE,
+      }),
+    async *iterateLoggedModels(options) {
+      checkModelSearch('iterateLoggedModels', options)
+      const { experimentIds, filter, orderBy, maxResults = MODELS_PAGE, signal } = options
+      yield* allPages(async (page_token) => {
         const ids = listOf('experimentIds', experimentIds) ?? []
         if (ids.length === 0) throw new InvalidParameterError('searchLoggedModels needs at least one experiment id')
         const input = {
@@ -248,7 +266,8 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
         }
         const page = await (await transport()).call('searchLoggedModels', input, { signal })
         return { items: page.models.map(toLoggedModel), nextPageToken: page.next_page_token }
-      }),
+      })
+    },
     async deleteLoggedModel(modelId, options) {
       await (await transport()).call('deleteLoggedModel', { model_id: checkModelId(modelId) }, options)
     },

@@ -1,6 +1,7 @@
 import type { BatchMetric } from '../core/batch.js'
 import type { Dataset, Step } from '../core/entities.js'
 import { checkKey, checkModelId, checkRunName, checkText, cutTo, LIMITS, lengthOf } from '../core/names.js'
+import { checkedInUse, checkOptions, type Rules } from '../core/options.js'
 import { InvalidParameterError } from '../errors.js'
 
 /** How over-long texts are treated: cut, with one word about each key, or refused. */
@@ -74,6 +75,25 @@ function checkDataset(key: string, dataset: unknown): void {
       `The dataset of metric ${JSON.stringify(key)} has a name of ${name.length} characters and a digest of ${digest.length}; at most ${DATASET_LIMITS.name} and ${DATASET_LIMITS.digest} are allowed`,
     )
   checkText(`The dataset of metric ${JSON.stringify(key)}`, name + digest)
+}
+
+const POINT_OPTIONS: Rules<PointOptions> = {
+  step: checkedInUse,
+  timestamp: checkedInUse,
+  modelId: checkedInUse,
+  dataset: checkedInUse,
+}
+
+/** The options of a point as given; one that is not known is refused, since the point would stand at step 0. */
+export function checkPointOptions(options: PointOptions): PointOptions {
+  let isKnown = false
+  // A loop asks this for each of its points, and nearly always about `step` alone.
+  for (const name in options) {
+    isKnown = Object.hasOwn(POINT_OPTIONS, name)
+    if (!isKnown) break
+  }
+  if (!isKnown) checkOptions('A point takes options, like { step: 3 }', options, POINT_OPTIONS)
+  return options
 }
 
 /** A point as the caller gives it, checked and its time fixed. */

@@ -159,6 +159,10 @@ describe('what is logged', () => {
       ['not a model id', () => logMetric('loss', 1, { modelId: '../x' })],
       ['{ name, digest }', () => logMetric('loss', 1, { dataset: { name: 'iris' } as never })],
       ['at most 500', () => logMetric('loss', 1, { dataset: { name: 'x'.repeat(501), digest: 'd' } })],
+      ['no option stpe: did you mean step?', () => logMetric('loss', 1, { stpe: 3 } as never)],
+      ['no option epoch: there are step,', () => logMetrics({ loss: 1 }, { step: 3, epoch: 1 } as never)],
+      ['{ step: 3 }, not an array', () => logMetric('loss', 1, [3] as never)],
+      ['not an instance of Map', () => logMetric('loss', 1, new Map([['step', 3]]) as never)],
     ]
     for (const [text, act] of bad) {
       expect(act, text).toThrow(InvalidParameterError)
@@ -284,6 +288,26 @@ describe('a run that is resumed', () => {
     await expect(startRun({ runId })).rejects.toThrow(/restoreRun/)
   })
 
+  it.each<[unknown, RegExp]>([
+    [{ name: 'x' }, /^There is no option name: did you mean runName\?$/],
+    [{ run_name: 'x' }, /did you mean runName\?$/],
+    [{ experiment: 'x' }, /did you mean experimentName\?$/],
+    [{ experiment_id: '0' }, /did you mean experimentId\?$/],
+    [{ log_system_metrics: true }, /^There is no option log_system_metrics: there are runName, runId, experimentName,/],
+    [{ signal: 5 }, /^signal must be an AbortSignal, not 5$/],
+  ])('does not start with %j', async (options, message) => {
+    for (const starting of [
+      startRun(options as never),
+      startRun(options as never, () => {}),
+      client.startRun(options as never),
+    ]) {
+      await expect(starting).rejects.toThrow(InvalidParameterError)
+      await expect(starting).rejects.toThrow(message)
+    }
+    await expect(client.startRun('first' as never)).rejects.toThrow(/^startRun takes options, like .* not a text$/)
+    expect(await searchRuns()).toEqual([])
+  })
+
   it('starts and ends as it may, or not at all', async () => {
     await expect(startRun('first' as never)).rejects.toThrow(/takes options, like/)
     await expect(startRun(null as never)).rejects.toThrow(InvalidParameterError)
@@ -317,6 +341,51 @@ describe('searches', () => {
     for (let i = 0; i < 3; i++) await client.createRun('0')
     expect(await client.searchRuns({ maxResults: Number.POSITIVE_INFINITY })).toHaveLength(3)
     expect(await client.searchRuns({ maxResults: 2 })).toHaveLength(2)
+  })
+
+  const first = async (found: AsyncIterable<unknown>) => found[Symbol.asyncIterator]().next()
+  const searches: [string, (options: never) => Promise<unknown>][] = [
+    ['searchRuns', (options) => client.searchRuns(options)],
+    ['iterateRuns', (options) => first(client.iterateRuns(options))],
+    ['searchExperiments', (options) => client.searchExperiments(options)],
+    ['iterateExperiments', (options) => first(client.iterateExperiments(options))],
+    ['searchRegisteredModels', (options) => client.searchRegisteredModels(options)],
+    ['iterateRegisteredModels', (options) => first(client.iterateRegisteredModels(options))],
+    ['searchModelVersions', (options) => client.searchModelVersions(options)],
+    ['iterateModelVersions', (options) => first(client.iterateModelVersions(options))],
+    ['searchLoggedModels', (options) => client.searchLoggedModels(options)],
+    ['iterateLoggedModels', (options) => first(client.iterateLoggedModels(options))],
+  ]
+
+  it.each(searches)('find nothing by what is no option: %s', async (verb, search) => {
+    await client.createRun('0')
+    const bad: [unknown, RegExp][] = [
+      ['metrics.auc > 0.5', new RegExp(`^${verb} takes options, like \\{ .* \\}, not a text$`)],
+      [['0'], /not an array$/],
+      [null, /not null$/],
+      [{ filterString: 'metrics.auc > 0.5' }, /^There is no option filterString: did you mean filter\?$/],
+      [{ filter_string: 'metrics.auc > 0.5' }, /^There is no option filter_string: did you mean filter\?$/],
+      [{ order_by: [] }, /did you mean orderBy\?$/],
+      [{ max_results: 5 }, /did you mean maxResults\?$/],
+      [{ pages: 5 }, /^There is no option pages: there are .*filter, orderBy, maxResults, signal/],
+      [{ filter: ['a'] }, /^filter must be a text, not an array$/],
+    ]
+    for (const [options, message] of bad) {
+      const searching = search(options as never)
+      await expect(searching, message.source).rejects.toThrow(InvalidParameterError)
+      await expect(searching).rejects.toThrow(message)
+    }
+  })
+
+  it('take what is left out as left out', async () => {
+    await client.createRun('0')
+    const { signal } = new AbortController()
+    const none = { filter: undefined, orderBy: undefined, maxResults: undefined, signal }
+    const found = await client.searchRuns({ ...none, experimentIds: undefined, experimentNames: undefined })
+    expect(found).toHaveLength(1)
+    await expect(client.searchRuns({ experiment_ids: ['0'] } as never)).rejects.toThrow(/did you mean experimentIds\?$/)
+    await expect(client.searchRuns({ run_view_type: 'ALL' } as never)).rejects.toThrow(/did you mean viewType\?$/)
+    expect(await client.searchLoggedModels({ ...none, experimentIds: ['0'] })).toEqual([])
   })
 
   it('take a list of keys and a known view', async () => {

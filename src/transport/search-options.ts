@@ -1,0 +1,36 @@
+import { checkedInUse, checkOptions, isSignal, isSwitch, isText, orNull, type Rules } from '../core/options.js'
+import type { CallOptions } from './transport.js'
+
+/** What every search may be told. */
+interface SearchOptions extends CallOptions {
+  readonly filter?: string | undefined
+  readonly orderBy?: unknown
+  readonly maxResults?: number | undefined
+}
+
+const SEARCH_OPTIONS: Rules<SearchOptions> = {
+  filter: orNull(isText),
+  orderBy: checkedInUse,
+  maxResults: checkedInUse,
+  signal: orNull(isSignal),
+  again: orNull(isSwitch),
+  background: orNull(isSwitch),
+}
+
+/**
+ * The check of a search with options of its `own` beside those of every search: a filter that is passed over would find
+ * everything, and the best of that is another one. Answers the options.
+ */
+export const searchCheck =
+  <T extends SearchOptions>(own: Rules<Omit<T, keyof SearchOptions>>, example = "{ filter: '…' }") =>
+  (verb: string, given: T): T => {
+    checkOptions<SearchOptions>(
+      `${verb} takes options, like ${example}`,
+      given,
+      { ...own, ...SEARCH_OPTIONS },
+      {
+        filterString: 'filter',
+      },
+    )
+    return given
+  }
