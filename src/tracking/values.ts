@@ -1,7 +1,7 @@
 import type { BatchMetric } from '../core/batch.js'
 import type { Dataset, Step } from '../core/entities.js'
 import { checkKey, checkModelId, checkRunName, checkText, cutTo, LIMITS, lengthOf } from '../core/names.js'
-import { checkedInUse, checkOptions, type Rules } from '../core/options.js'
+import { checkedInUse, checkOptions, described, isRecord, type Rules } from '../core/options.js'
 import { InvalidParameterError } from '../errors.js'
 
 /** How over-long texts are treated: cut, with one word about each key, or refused. */
@@ -38,11 +38,28 @@ export const DATASET_LIMITS = { name: 500, digest: 36 } as const
 /** The tag that names the run, as long as a name may be. */
 const RUN_NAME = 'mlflow.runName'
 const INT64 = 2n ** 63n
-const describe = (value: unknown): string =>
-  value === null ? 'null' : typeof value === 'string' ? JSON.stringify(value) : typeof value
+
+const isThenable = (value: object): boolean => 'then' in value && typeof value.then === 'function'
+
+/** What was given in place of a value, and what to do about it where that is known. */
+function describe(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value)
+  if (typeof value !== 'object' || value === null) return value === null ? 'null' : typeof value
+  if (isThenable(value)) return 'a Promise: await it'
+  if (value instanceof Map) return 'a Map: Object.fromEntries(map) makes an object of it'
+  if (value instanceof Set) return 'a Set: [...set] makes a list of it'
+  if (!Array.isArray(value) && !(ArrayBuffer.isView(value) && 'length' in value)) return described(value)
+  const list = `${value.constructor.name} of length ${String(value.length)}`
+  const article = /^[AEIOU]/.test(list) && !list.startsWith('Ui') ? 'an' : 'a'
+  return `${article} ${list}${value.length === 1 ? ': take its [0]' : ''}`
+}
 
 /** Refuses what is no number; NaN and the infinities are numbers. */
 export function refuseValue(key: string, value: unknown): never {
+  if (typeof key === 'object' && key !== null && value === undefined)
+    throw new InvalidParameterError(
+      "logMetric takes a key and a number, like logMetric('loss', 0.5); several go to logMetrics({ loss: 0.5, … })",
+    )
   throw new InvalidParameterError(`The metric ${JSON.stringify(key)} must be a number, not ${describe(value)}`)
 }
 
@@ -122,7 +139,11 @@ export function metricInput(
   return { ...point, model_id: modelId, dataset_name: datasetName, dataset_digest: datasetDigest }
 }
 
-/** A value as text: `String(value)`, objects as JSON; `null`, `undefined` and functions are refused. */
+/** Whether JSON says of a value that it is empty, whatever it holds. */
+const looksEmpty = (value: object): boolean =>
+  isThenable(value) || ((value instanceof Map || value instanceof Set) && !('toJSON' in value))
+
+/** A value as text: `String(value)`, objects as JSON; `null`, `undefined`, functions, promises, Maps and Sets are refused. */
 function textOf(kind: 'param' | 'tag', key: string, value: unknown): string {
   if (value === null || value === undefined || typeof value === 'function' || typeof value === 'symbol')
     throw new InvalidParameterError(
@@ -130,6 +151,8 @@ function textOf(kind: 'param' | 'tag', key: string, value: unknown): string {
     )
   if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString()
   if (typeof value !== 'object') return String(value)
+  if (looksEmpty(value))
+    throw new InvalidParameterError(`The ${kind} ${JSON.stringify(key)} cannot be kept as ${describe(value)}`)
   try {
     return (
       JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? String(inner) : inner)) ?? String(value)
@@ -158,11 +181,12 @@ export const tagText = (key: string, value: unknown, rules: TextRules): string =
     ? checkRunName(textOf('tag', key, value))
     : limited('tag', checkKey('tag', key), textOf('tag', key, value), LIMITS.tagValue, rules)
 
-/** Refuses what is no record of keys and values. */
+/** Refuses what is no record of keys and values: of a Map or a promise nothing would be kept, of pairs the keys "0", "1", …. */
 export function checkRecord(record: unknown): void {
-  // A list of pairs, as Python's client takes, would be kept under the keys "0", "1", ….
-  if (typeof record !== 'object' || record === null || Array.isArray(record))
-    throw new InvalidParameterError('Several metrics, params or tags are given as one object: { key: value, … }')
+  if (isRecord(record) && !isThenable(record)) return
+  throw new InvalidParameterError(
+    `Several metrics, params or tags are given as one object, { key: value, … }, not ${describe(record)}`,
+  )
 }
 
 /** The entries of a record that have a value; `null` and `undefined` are left out. */
