@@ -3,6 +3,7 @@ import { cutBatch } from '../core/batch.js'
 import type { LoggedModelInfo, Metric, RunData, RunInfo, RunStatus, Step, ViewType } from '../core/entities.js'
 import {
   checkExperimentId,
+  checkKey,
   checkModelId,
   checkRunId,
   checkRunName,
@@ -185,7 +186,12 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
     },
     iterateMetricHistory: (runId, key, options) =>
       allPages(async (page_token) => {
-        const input = { run_id: checkRunId(runId), metric_key: key, max_results: HISTORY_PAGE, page_token }
+        const input = {
+          run_id: checkRunId(runId),
+          metric_key: checkKey('metric', key),
+          max_results: HISTORY_PAGE,
+          page_token,
+        }
         const page = await (await transport()).call('getMetricHistory', input, options)
         return { items: page.metrics.map(toMetric), nextPageToken: page.next_page_token }
       }),

@@ -235,6 +235,15 @@ describe('what is logged', () => {
     expect([run.runName, again.runName]).toEqual(['\ufffd', '\ufffd'])
   })
 
+  it('is looked for by a key that a metric can have', async () => {
+    const { runId } = await client.startRun()
+    for (const key of [undefined, '', 'a#b']) {
+      const asked = client.getMetricHistory(runId, key as string)
+      await expect(asked).rejects.toThrow(InvalidParameterError)
+      await expect(asked).rejects.toThrow(/^(?:A|The) metric key /)
+    }
+  })
+
   it('keeps a param as it was first written', async () => {
     const run = await startRun({ params: { lr: 0.1 } })
     run.logParam('lr', '0.1')
