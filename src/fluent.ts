@@ -12,10 +12,12 @@ import type { PointOptions } from './tracking/values.js'
 /** The runs that are active in one scope; the last is the one that bare verbs act on. */
 interface Scope {
   stack: LiveRun[]
+  /** How many starts without a function are on their way: their runs are to be on the stack in a moment. */
+  starting: number
 }
 
 const scopes = new AsyncLocalStorage<Scope>()
-const processScope: Scope = { stack: [] }
+const processScope: Scope = { stack: [], starting: 0 }
 const scope = (): Scope => scopes.getStore() ?? processScope
 
 let uris: { trackingUri?: string; registryUri?: string } = {}
@@ -64,12 +66,16 @@ export function activeRun(): Run | undefined {
 function current(): Run {
   const run = activeRun()
   if (run) return run
-  throw new NoActiveRunError('No run is active; start one with startRun(), or call the verb on a run you hold')
+  throw new NoActiveRunError(
+    scope().starting > 0
+      ? 'No run is active yet, but a startRun() is on its way: await it'
+      : 'No run is active; start one with startRun(), or call the verb on a run you hold',
+  )
 }
 
 /**
  * Starts a run, as Python's `start_run`. Without a function it becomes active until `endRun()`, or until the block ends
- * with `await using`; with one it is active inside, ends `FINISHED`, or `FAILED` when the function throws (the error comes
+ * with `await using`, and another one that is active or on its way is an `InvalidParameterError` unless `nested`; with one it is active inside, ends `FINISHED`, or `FAILED` when the function throws (the error comes
  * back untouched), and an inner one is the outer one's child. `MLFLOW_RUN_ID` is resumed by the first run that starts.
  */
 export function startRun(options?: StartRunOptions): Promise<Run>
@@ -89,7 +95,7 @@ export async function startRun<T>(
 }
 
 async function scoped<T>(options: StartRunOptions, body: (run: Run) => T | Promise<T>): Promise<T> {
-  const inner: Scope = { stack: [] }
+  const inner: Scope = { stack: [], starting: 0 }
   const run = await begin(options, inner)
   return scopes.run(inner, async () => {
     let status: EndStatus = 'FAILED'
@@ -109,7 +115,17 @@ async function unscoped(options: StartRunOptions): Promise<Run> {
     throw new InvalidParameterError(
       `The run ${active.runId} is active; end it with endRun(), or start this one inside of it with nested: true`,
     )
-  return begin(options, scope())
+  const here = scope()
+  if (here.starting > 0 && !options.nested)
+    throw new InvalidParameterError(
+      'Another startRun() is on its way: await it, or give startRun a function, so that each run has a scope of its own',
+    )
+  here.starting++
+  try {
+    return await begin(options, here)
+  } finally {
+    here.starting--
+  }
 }
 
 /** Starts a run as the child of the active one and puts it on a stack until it ends. */

@@ -87,6 +87,54 @@ describe('the active run', () => {
     expect((await getRun(second.runId)).data.tags['mlflow.parentRunId']).toBe(first.runId)
   })
 
+  it('is one, also when several start at once: those that come second are told, and mix no points', async () => {
+    const train = async (runName: string, value: number) => {
+      const { runId } = await startRun({ runName })
+      logMetric('loss', value)
+      await endRun()
+      return runId
+    }
+    const [first, ...others] = await Promise.allSettled([train('A', 1), train('B', 2), train('C', 3)])
+    for (const other of others)
+      expect(other).toMatchObject({
+        reason: expect.toSatisfy(
+          (error) => error instanceof InvalidParameterError && /on its way: await it, or give/.test(error.message),
+        ),
+      })
+    const runId = first?.status === 'fulfilled' ? first.value : ''
+    expect((await getMetricHistory(runId, 'loss')).map(({ value }) => value)).toEqual([1])
+    expect(await searchRuns()).toHaveLength(1)
+  })
+
+  it('starts beside others with a function, or nested', async () => {
+    const starting = [startRun({}, (run) => run), startRun({ nested: true }), startRun({ nested: true })]
+    await expect(startRun()).rejects.toThrow(/on its way/)
+    starting.push(startRun({}, (run) => run))
+    const runs = await Promise.all(starting)
+    expect(new Set(runs.map(({ runId }) => runId)).size).toBe(4)
+    await endRun()
+    await endRun()
+    expect(activeRun()).toBeUndefined()
+  })
+
+  it('may start once another start has failed', async () => {
+    const failing = expect(startRun({ runId: 'f'.repeat(32) })).rejects.toThrow(NotFoundError)
+    await expect(startRun()).rejects.toThrow(/on its way/)
+    await failing
+    await startRun()
+    await endRun()
+  })
+
+  it('is waited for: a verb that comes before it says so', async () => {
+    const starting = startRun()
+    expect(() => logMetric('loss', 1)).toThrow(NoActiveRunError)
+    expect(() => logParam('lr', 1)).toThrow(/a startRun\(\) is on its way: await it/)
+    const run = await starting
+    logMetric('loss', 1)
+    await endRun()
+    expect((await getMetricHistory(run.runId, 'loss')).map(({ value }) => value)).toEqual([1])
+  })
+
   it('ends with the block that holds it', async () => {
     let held: Run
     {
