@@ -56,14 +56,16 @@ export function fileArtifacts(uri: string): ArtifactStore {
   }
 
   return {
-    async list(path) {
+    async list(path, options) {
+      options?.signal?.throwIfAborted()
       const dir = await place(path)
       const prefix = checkLocalPath(path)
       const names = (await namesIn(dir)).filter((name) => !isPartial(name))
       const entries = await Promise.all(names.map((name) => entry(dir, prefix, name)))
       return entries.filter((found) => found !== undefined)
     },
-    async read(path) {
+    async read(path, options) {
+      options?.signal?.throwIfAborted()
       const file = await place(path)
       const facts = await factsBehind(file)
       if (!facts) throw new NotFoundError(`There is no artifact ${JSON.stringify(path)} in ${root}`)
@@ -84,7 +86,8 @@ export function fileArtifacts(uri: string): ArtifactStore {
         throw new InvalidParameterError(`The artifact ${JSON.stringify(path)} in ${root} is a directory, not a file`)
       await saveStream(file, data.stream() as ReadableStream<Uint8Array>, { signal: options?.signal, size: data.size })
     },
-    async remove(path) {
+    async remove(path, options) {
+      options?.signal?.throwIfAborted()
       await removeAll(await place(path))
     },
   }

@@ -61,6 +61,7 @@ type Known = Omit<BeginDeps, 'elders'> & { readonly elders: readonly string[] }
 
 /** Begins a run; when the server is away, on disk. */
 export async function beginRun(deps: BeginDeps, given: StartRunOptions): Promise<Begun> {
+  given.signal?.throwIfAborted()
   const options = { ...given, runName: checkRunName(given.runName) }
   const { spool } = deps
   const operationId = spool && deps.mayBeOffline ? randomUUID() : undefined

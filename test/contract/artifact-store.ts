@@ -123,5 +123,18 @@ export function artifactStoreContract(open: () => Promise<ArtifactStore>, except
       await expect(store.write('late.txt', new Blob(['x']), { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
       expect(await store.list('')).toEqual([])
     })
+
+    fact(
+      'an aborted listing, reading or removal rejects with the reason of the signal, and removes nothing',
+      async (store) => {
+        await store.write('a.txt', new Blob(['x']))
+        const reason = new Error('enough')
+        const options = { signal: AbortSignal.abort(reason) }
+        await expect(store.list('', options)).rejects.toBe(reason)
+        await expect(store.read('a.txt', options)).rejects.toBe(reason)
+        await expect(store.remove('a.txt', options)).rejects.toBe(reason)
+        expect(await textOf(store, 'a.txt')).toBe('x')
+      },
+    )
   })
 }

@@ -97,6 +97,7 @@ export function fileTransport(options: FileTransportOptions): FileTransport {
   }
   return {
     async call<O extends Operation>(operation: O, input: Input<O>, options?: CallOptions): Promise<Output<O>> {
+      options?.signal?.throwIfAborted()
       begin()
       const handler: (input: Input<O>, options?: CallOptions) => Promise<Output<O>> = (handlers as Handlers)[operation]
       return handler(input, options)

@@ -133,11 +133,15 @@ async function search(
 
 /** The search over runs: the filter reads only what it names, whole runs are read for the page alone. */
 export const runSearch = (store: Store): HandlersOf<'searchRuns'> => ({
-  async searchRuns(input, { background = false } = {}) {
-    if (background) return search(store, input, () => breathe(store, true))
+  async searchRuns(input, { background = false, signal } = {}) {
+    const pause = async (): Promise<void> => {
+      await breathe(store, background)
+      signal?.throwIfAborted()
+    }
+    if (background) return search(store, input, pause)
     store.searches.awaited++
     try {
-      return await search(store, input, () => breathe(store, false))
+      return await search(store, input, pause)
     } finally {
       store.searches.awaited--
     }

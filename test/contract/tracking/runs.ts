@@ -44,6 +44,20 @@ export const runFacts = (make: Make, options: ContractOptions): void =>
       expect(run.info.run_name).toBe('tagged')
       await expect(call('createRun', { experiment_id, run_name: 'other', tags })).rejects.toMatchObject(INVALID)
     })
+    fact(
+      'a call that was aborted before it began rejects with the reason of the signal, and does nothing',
+      async (call) => {
+        const { run_id, experiment_id } = await newRun(call)
+        const reason = new Error('enough')
+        const options = { signal: AbortSignal.abort(reason) }
+        await expect(call('getRun', { run_id }, options)).rejects.toBe(reason)
+        await expect(call('searchRuns', { experiment_ids: [experiment_id] }, options)).rejects.toBe(reason)
+        await expect(call('createRun', { experiment_id }, options)).rejects.toBe(reason)
+        await expect(call('deleteRun', { run_id }, options)).rejects.toBe(reason)
+        const { runs } = await call('searchRuns', { experiment_ids: [experiment_id] })
+        expect(runs.map(({ info }) => info.run_id)).toEqual([run_id])
+      },
+    )
     fact('an unknown experiment takes no run', async (call) => {
       await expect(call('createRun', { experiment_id: '123456789' })).rejects.toMatchObject(MISSING)
     })
