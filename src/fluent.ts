@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Client, createClient } from './client.js'
 import type { Step } from './core/entities.js'
 import { described } from './core/options.js'
-import { InvalidParameterError, NoActiveRunError } from './errors.js'
+import { InvalidParameterError, NoActiveRunError, NotFoundError } from './errors.js'
 import type { EndStatus, LiveRun, Run } from './run/run.js'
 import type { StartRunOptions } from './run/start.js'
 import type { RunVerbs } from './run/verbs.js'
@@ -130,9 +130,14 @@ async function unscoped(options: StartRunOptions): Promise<Run> {
 
 /** Starts a run as the child of the active one and puts it on a stack until it ends. */
 async function begin(options: StartRunOptions, into: Scope): Promise<LiveRun> {
-  const runId = options.runId ?? takeRunId()
+  const left = options.runId === undefined ? takeRunId() : undefined
+  const runId = options.runId ?? left
   const parentRunId = options.parentRunId ?? activeRun()?.runId
-  const run = (await defaultClient().startRun({ ...options, runId, parentRunId })) as LiveRun
+  const starting = defaultClient().startRun({ ...options, runId, parentRunId })
+  const run = (await starting.catch((error: unknown) => {
+    if (left === undefined || !(error instanceof NotFoundError)) throw error
+    throw new NotFoundError(`MLFLOW_RUN_ID is set to ${JSON.stringify(left)}: ${error.message}`, { cause: error })
+  })) as LiveRun
   into.stack.push(run)
   return run
 }

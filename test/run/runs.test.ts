@@ -356,6 +356,10 @@ describe('a run that is resumed', () => {
   it('must be there, and must not be deleted', async () => {
     await expect(startRun({ runId: 'f'.repeat(32) })).rejects.toThrow(NotFoundError)
     await expect(startRun({ runId: '../../etc' })).rejects.toThrow(InvalidParameterError)
+    vi.stubEnv('MLFLOW_RUN_ID', 'my-run')
+    const named = startRun()
+    await expect(named).rejects.toThrow(NotFoundError)
+    await expect(named).rejects.toThrow(/^MLFLOW_RUN_ID is set to "my-run": /)
     const { runId } = await startRun({}, (run) => run)
     await client.deleteRun(runId)
     await expect(startRun({ runId })).rejects.toThrow(/restoreRun/)
