@@ -29,6 +29,7 @@ const NAMES: readonly (readonly [RegExp, string])[] = [
   [/may speak plain HTTP/, 'begin MLFLOW_TRACKING_URI with http://'],
   [/SOCKS/, 'name an http proxy in HTTPS_PROXY, or the server in NO_PROXY'],
   [/HTTPS?_PROXY/, 'correct HTTPS_PROXY or HTTP_PROXY, or name the server in NO_PROXY'],
+  [/does not speak HTTP/, 'correct host, port and scheme in MLFLOW_TRACKING_URI'],
   [
     /MLFLOW_WORKSPACE|workspaces are not enabled/i,
     'unset MLFLOW_WORKSPACE, or start the server with --enable-workspaces',

@@ -103,12 +103,17 @@ export function failure(error: unknown, url: string, proxy?: string): CairnError
   // Of an answer in chunks, after which the connection would not have been kept anyway.
   if (isParserError(error) && /Invalid EOF state/i.test(message))
     return new NetworkError(`The connection to ${url} broke before its answer was whole`, { url })
-  if (code === 'UND_ERR_HEADERS_OVERFLOW' || isParserError(error))
+  if (isParserError(error))
     return new ProtocolError(
-      `${url} answered, but not in HTTP as it is spoken (${code || message}): check host, port and scheme`,
+      `What answers at ${proxy === undefined ? url : `the proxy ${proxy} on the way to ${url}`} does not speak HTTP: ${proxy === undefined ? 'check host and port, and whether the address begins with https://' : OTHER_WAY}`,
       // Not its own cause, which holds what came and may echo what was sent.
       { url, retryable: true },
     )
+  if (code === 'UND_ERR_HEADERS_OVERFLOW')
+    return new ProtocolError(`${url} answered with more headers than an answer has (${code}): check host and port`, {
+      url,
+      retryable: true,
+    })
   const proxyStatus = /^Proxy response \((\d+)\)/.exec(message)?.[1] ?? /\((407)\)$/.exec(message)?.[1]
   if (proxyStatus)
     return new NetworkError(

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Experiment, RunData } from '../core/entities.js'
 import { checkNewExperimentName, checkRunId } from '../core/names.js'
 import { toPairs } from '../core/pairs.js'
-import { CairnError } from '../errors.js'
+import { CairnError, ProtocolError } from '../errors.js'
 import { IS_LEFT, type Step, TAKE_UP, TAKEN_UP, TAKEN_UP_AT } from '../spool/steps.js'
 import { note, runTags, type StartDeps, type StartRunOptions, tagTexts } from './start.js'
 
@@ -12,9 +12,11 @@ export const isOutage = (error: unknown): error is CairnError =>
   error.retryable &&
   (error.status === undefined || error.status >= 500 || error.status === 408 || error.status === 429)
 
-/** As `isOutage`, of a server that was never there: a name that does not resolve may be a wrong address. */
+/** As `isOutage`, of a server that was never there: a name that does not resolve, or what does not speak HTTP, may be a wrong address. */
 export const isAway = (error: unknown): error is CairnError =>
-  isOutage(error) && (error.cause as { code?: unknown } | undefined)?.code !== 'ENOTFOUND'
+  isOutage(error) &&
+  !(error instanceof ProtocolError && error.status === undefined) &&
+  (error.cause as { code?: unknown } | undefined)?.code !== 'ENOTFOUND'
 
 /** A run that begins without its server: as it stands for the script, and what has to be done first. */
 export interface OfflineRun {

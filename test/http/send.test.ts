@@ -251,7 +251,11 @@ describe('a failure', () => {
     const server = createServer((socket) => socket.end('SSH-2.0-OpenSSH\r\n'))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const { port } = server.address() as { port: number }
-    expect(await rejection(sender({ url: `http://127.0.0.1:${port}` }).text(get))).toBeInstanceOf(ProtocolError)
+    const error = await rejection(sender({ url: `http://127.0.0.1:${port}` }).text(get))
+    expect(error).toBeInstanceOf(ProtocolError)
+    expect(error.message).toBe(
+      `What answers at http://127.0.0.1:${port}/x does not speak HTTP: check host and port, and whether the address begins with https://`,
+    )
     server.close()
   })
 })

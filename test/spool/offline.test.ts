@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import {
@@ -7,6 +8,7 @@ import {
   createClient,
   InvalidParameterError,
   NetworkError,
+  ProtocolError,
   UnauthenticatedError,
 } from '../../src/index.js'
 import { startTestServer, type TestServer } from '../../src/testing/index.js'
@@ -403,6 +405,37 @@ describe('a start that must not go on alone', () => {
     const { connect, spoolDir } = await away({ retry: { maxRetries: 0 } })
     await expect(connect().startRun()).rejects.toThrow(NetworkError)
     expect(leftIn(spoolDir)).toEqual([])
+  })
+
+  it.each([
+    ['ssh, which speaks first', (socket: Socket) => void socket.write('SSH-2.0-OpenSSH_9.2\r\n')],
+    ['redis', (socket: Socket) => void socket.on('data', () => socket.write('-ERR unknown command `GET`\r\n'))],
+  ])('throws where something answers that does not speak HTTP: %s', async (_, react) => {
+    const sockets = new Set<Socket>()
+    const other = createServer((socket) => {
+      sockets.add(socket.on('error', () => undefined))
+      react(socket)
+    })
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+    closers.push(async () => {
+      for (const socket of sockets) socket.destroy()
+      other.close()
+    })
+    const { port } = other.address() as AddressInfo
+    const { connect, spoolDir } = await away({ trackingUri: `http://127.0.0.1:${port}`, retry: { maxRetries: 1 } })
+    const client = connect()
+    for (const begin of [() => client.startRun(), () => client.setExperiment('e')]) {
+      const error = await begin().catch((thrown: unknown) => thrown)
+      expect(error).toBeInstanceOf(ProtocolError)
+      expect(String(error)).toContain(`What answers at http://127.0.0.1:${port}/`)
+      expect(String(error)).toContain('does not speak HTTP')
+    }
+    expect(leftIn(spoolDir)).toEqual([])
+    const checks = await client.doctor()
+    expect(checks.find(({ name }) => name === 'reachable')).toMatchObject({
+      status: 'fail',
+      fix: 'correct host, port and scheme in MLFLOW_TRACKING_URI',
+    })
   })
 
   it('throws for credentials that are missing and for a host that does not resolve', async () => {
