@@ -259,7 +259,7 @@ describe('doctor, asked about a server that', () => {
       /unset MLFLOW_WORKSPACE/,
     ],
     ['is behind a proxy that cannot reach it', (_, to) => page(to, 502, 'Bad Gateway'), 'reachable', 'fail', /runs/],
-    ['breaks off', (_, to) => void to.socket?.destroy(), 'reachable', 'fail', /runs/],
+    ['breaks off', (_, to) => void to.socket?.destroy(), 'reachable', 'fail', /server runs; .* with https:\/\//],
     [
       'says it is 1.30',
       well(experiment('mlflow-artifacts:/0'), { '/version': (_, to) => void to.end('1.30.1') }),

@@ -27,6 +27,7 @@ const NAMES: readonly (readonly [RegExp, string])[] = [
   [/has expired|is not valid yet/, 'renew the certificate of the server, or set the clock of this machine'],
   [/MLFLOW_TRACKING_SERVER_CERT_PATH/, 'set MLFLOW_TRACKING_SERVER_CERT_PATH to the certificate of its authority'],
   [/may speak plain HTTP/, 'begin MLFLOW_TRACKING_URI with http://'],
+  [/may speak TLS/, 'check that the server runs; if it speaks TLS, begin MLFLOW_TRACKING_URI with https://'],
   [/SOCKS/, 'name an http proxy in HTTPS_PROXY, or the server in NO_PROXY'],
   [/HTTPS?_PROXY/, 'correct HTTPS_PROXY or HTTP_PROXY, or name the server in NO_PROXY'],
   [/does not speak HTTP/, 'correct host, port and scheme in MLFLOW_TRACKING_URI'],

@@ -127,6 +127,11 @@ export function failure(error: unknown, url: string, proxy?: string): CairnError
       `${url} ended the connection without an answer (${code}): it may be down, or want a certificate of ours, or not take the one it was shown (MLFLOW_TRACKING_CLIENT_CERT_PATH)`,
       options,
     )
+  if (BROKEN.has(code) && bytesRead === 0 && proxy === undefined)
+    return new NetworkError(
+      `${url} ended the connection without an answer (${code}): it may be down or starting, or it may speak TLS; then the address begins with https://`,
+      options,
+    )
   if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH' || BROKEN.has(code))
     return new NetworkError(`The connection to ${url} broke before its answer was whole (${code})`, options)
   if (FAULT.test(code))

@@ -157,6 +157,16 @@ describe.skipIf(!canMakeCertificates)('TLS (needs openssl to make certificates)'
     expect(error.message).toContain('MLFLOW_TRACKING_CLIENT_CERT_PATH')
   })
 
+  it('that is left out says so, and may have been a server that starts', async () => {
+    const ours = certificates()
+    const url = (await secure(ours)).replace('https:', 'http:')
+    const error = await rejection(sender({ url }).text(get))
+    expect(error).toMatchObject({ name: 'NetworkError', retryable: true })
+    expect(error.message).toMatch(
+      /^http:\/\/.* ended the connection without an answer .*it may speak TLS; then the address begins with https:\/\/$/,
+    )
+  })
+
   it('with a server that speaks plain HTTP says so', async () => {
     const plain = await answering((_, response) => void response.end('{}'))
     const error = await rejection(sender({ url: plain.url.replace('http:', 'https:') }).text(get))
