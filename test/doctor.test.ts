@@ -380,6 +380,20 @@ describe('doctor, asked about a server that', () => {
     expect(JSON.stringify(checks)).not.toContain('secret')
   })
 
+  it('is behind a proxy that answers in its place: names the proxy as well as the address', async () => {
+    const portal = await answering((_, to) => page(to, 200, 'Sign in'))
+    vi.stubEnv('http_proxy', `http://u:secret@127.0.0.1:${portal.port}`)
+    vi.stubEnv('no_proxy', '')
+    const checks = await patient('http://mlflow.example.test:5000').doctor()
+    vi.unstubAllEnvs()
+    expect(named(checks, 'authentication')).toMatchObject({
+      status: 'fail',
+      detail: expect.stringContaining(`it came by the proxy 127.0.0.1:${portal.port}`),
+      fix: expect.stringMatching(/HTTP_PROXY.*NO_PROXY.*MLFLOW_TRACKING_URI/),
+    })
+    expect(JSON.stringify(checks)).not.toContain('secret')
+  })
+
   it('is given without what it is to be spoken to with: says so, and not of a proxy', async () => {
     vi.stubEnv('MLFLOW_TRACKING_SERVER_CERT_PATH', join(tempDir(), 'none.pem'))
     const lacking = await patient('https://mlflow.example.test').doctor()

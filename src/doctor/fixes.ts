@@ -29,6 +29,10 @@ const NAMES: readonly (readonly [RegExp, string])[] = [
   [/may speak plain HTTP/, 'begin MLFLOW_TRACKING_URI with http://'],
   [/may speak TLS/, 'check that the server runs; if it speaks TLS, begin MLFLOW_TRACKING_URI with https://'],
   [/SOCKS/, 'name an http proxy in HTTPS_PROXY, or the server in NO_PROXY'],
+  [
+    /it came by the proxy/,
+    'open the address in a browser; correct HTTPS_PROXY or HTTP_PROXY, or name the server in NO_PROXY; else correct host, port and path in MLFLOW_TRACKING_URI',
+  ],
   [/HTTPS?_PROXY/, 'correct HTTPS_PROXY or HTTP_PROXY, or name the server in NO_PROXY'],
   [/does not speak HTTP/, 'correct host, port and scheme in MLFLOW_TRACKING_URI'],
   [

@@ -6,6 +6,7 @@ import {
   ProtocolError,
   TimeoutError,
 } from '../errors.js'
+import { OTHER_WAY } from './proxy.js'
 
 /** Codes of failures after which nothing has left this process. */
 const NOT_SENT = new Set([
@@ -20,8 +21,6 @@ const NOT_SENT = new Set([
   'EPROTO',
   'UND_ERR_CONNECT_TIMEOUT',
 ])
-
-const OTHER_WAY = 'check HTTPS_PROXY or HTTP_PROXY, or name the host of the server in NO_PROXY'
 
 const BROKEN = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'UND_ERR_SOCKET'])
 

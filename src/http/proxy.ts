@@ -12,6 +12,9 @@ export interface ProxyOptions {
   readonly noProxy?: string | undefined
 }
 
+/** What to do about a proxy that stands in the way. */
+export const OTHER_WAY = 'check HTTPS_PROXY or HTTP_PROXY, or name the host of the server in NO_PROXY'
+
 /** The proxy that requests to `origin` go through; `undefined` when they go directly. */
 export function proxyFor(origin: string, { httpProxy, httpsProxy, noProxy }: ProxyOptions): string | undefined {
   const url = new URL(origin)

@@ -9,6 +9,7 @@ import {
   UnauthenticatedError,
   UnavailableError,
 } from '../errors.js'
+import { OTHER_WAY } from './proxy.js'
 import { retryAfter } from './retry-after.js'
 import { printable } from './url.js'
 
@@ -22,6 +23,8 @@ export interface RawAnswer {
   readonly text: string
   /** The address asked, fit for a message. */
   readonly url: string
+  /** The host of the proxy that it came by. */
+  readonly proxy?: string | undefined
   /** Takes our secrets out of words that came from the server, which may echo what it was sent. */
   readonly hide: (text: string) => string
 }
@@ -66,7 +69,8 @@ function saying(answer: RawAnswer): string {
 
 const from = (answer: RawAnswer): string => {
   const server = header(answer.headers, 'server')
-  return server && /^[\w./ -]{1,40}$/.test(server) ? ` (from ${answer.hide(server)})` : ''
+  const by = answer.proxy === undefined ? '' : ` by the proxy ${answer.proxy}`
+  return (server && /^[\w./ -]{1,40}$/.test(server) ? ` (from ${answer.hide(server)})` : '') + by
 }
 
 interface Said {
@@ -183,12 +187,13 @@ function foreign(answer: RawAnswer, options: CairnErrorOptions): CairnError {
 /** The error for an answer that calls itself a success and is not MLflow's JSON. */
 export function notMlflow(answer: RawAnswer, why?: string): CairnError {
   const id = shownId(answer)
+  const { proxy } = answer
   const hint = isHtml(answer)
     ? 'a login page, a captive portal or another service stands there: open the address in a browser, and check host, port and path'
     : 'check that host, port and path are those of an MLflow server'
   const said = why
     ? `${answer.url} answered ${answer.status}, but not as MLflow does: ${why}`
-    : `${answer.url} answered ${answer.status} with ${saying(answer)} where MLflow's JSON belongs; ${hint}`
+    : `${answer.url} answered ${answer.status} with ${saying(answer)} where MLflow's JSON belongs; ${hint}${proxy === undefined ? '' : `; it came by the proxy ${proxy}: ${OTHER_WAY}`}`
   return new ProtocolError(answer.hide(said), {
     status: answer.status,
     url: answer.url,

@@ -239,11 +239,12 @@ export function sender(options: SenderOptions): Send {
   /** What a request failed with, as one of ours that names where it went. */
   const told = (error: unknown, at: HttpRequest): CairnError => failure(error, placeOf(at), proxyOf(at))
 
-  async function refused(got: Answer, url: string): Promise<CairnError> {
+  async function refused(got: Answer, at: HttpRequest): Promise<CairnError> {
+    const url = placeOf(at)
     const encoding = header(got.headers, 'content-encoding')
     const text = await readText(got.body, { encoding, limit: 1 << 20, url }).catch(() => '')
     const { statusCode: status, headers } = got
-    return refusal({ status, headers, text, url, hide: secrets.hide }, Date.now())
+    return refusal({ status, headers, text, url, proxy: proxyOf(at), hide: secrets.hide }, Date.now())
   }
 
   async function text(request: HttpRequest): Promise<HttpAnswer> {
@@ -251,7 +252,7 @@ export function sender(options: SenderOptions): Send {
     const limit = timed(request.signal, request.timeoutMs ?? timeoutMs, url)
     try {
       const got = await answer({ ...request, headers: { ...JSON_HEADERS, ...request.headers } }, limit.signal)
-      if (got.statusCode >= 300) throw await refused(got, url)
+      if (got.statusCode >= 300) throw await refused(got, request)
       const encoding = header(got.headers, 'content-encoding')
       const body = await readText(got.body, {
         encoding,
@@ -259,7 +260,8 @@ export function sender(options: SenderOptions): Send {
         length: header(got.headers, 'content-length'),
         url,
       })
-      return { status: got.statusCode, headers: got.headers, text: body, url, hide: secrets.hide }
+      const { statusCode: status, headers } = got
+      return { status, headers, text: body, url, proxy: proxyOf(request), hide: secrets.hide }
     } catch (error) {
       if (limit.signal.aborted) throw limit.signal.reason
       throw told(error, request)
@@ -275,7 +277,7 @@ export function sender(options: SenderOptions): Send {
     try {
       const headers = { 'accept-encoding': 'identity', ...request.headers }
       const { got, at } = await followed({ ...request, headers }, limit.signal)
-      if (got.statusCode >= 300) throw await refused(got, placeOf(at))
+      if (got.statusCode >= 300) throw await refused(got, at)
       const encoding = header(got.headers, 'content-encoding')
       const explained = (error: unknown) => explain(error, at)
       const body = readStream(got.body, { encoding, url: placeOf(at), explain: explained })

@@ -10,6 +10,7 @@ import { sender } from '../../src/http/send.js'
 import { createClient } from '../../src/index.js'
 import { readSettings } from '../../src/settings.js'
 import { startTestServer } from '../../src/testing/index.js'
+import { httpTransport } from '../../src/transport/http.js'
 import { answering, asJson, rejection } from '../support/answering.js'
 import { built } from '../support/built.js'
 import { canMakeCertificates, certificates } from '../support/certificates.js'
@@ -85,6 +86,26 @@ describe('a proxy', () => {
     expect(proxy.asked).toEqual([])
     await sender({ url: server.url, proxy: { httpProxy, noProxy: 'other' } }).text(get)
     expect(proxy.asked).toHaveLength(1)
+  })
+
+  it.each([200, 403])('that answers %i with a page of its own is named, without its credentials', async (status) => {
+    const portal = await answering(
+      (_, response) =>
+        void response.writeHead(status, { 'content-type': 'text/html' }).end('<html><title>Blocked</title>'),
+    )
+    const host = `127.0.0.1:${portal.port}`
+    const send = sender({
+      url: 'http://mlflow.example.test:5000',
+      proxy: { httpProxy: `http://pu:hunter2@${host}` },
+    })
+    const error = await rejection(httpTransport({ send }).call('searchExperiments', { max_results: 1 }))
+    expect(error.message).toContain(
+      status === 200
+        ? `it came by the proxy ${host}: check HTTPS_PROXY or HTTP_PROXY, or name the host of the server in NO_PROXY`
+        : `answered 403 by the proxy ${host} with an HTML page: "Blocked"`,
+    )
+    expect(error.message).not.toContain('hunter2')
+    await send.close()
   })
 
   it('that does not answer is not the server’s fault: nothing was sent', async () => {
