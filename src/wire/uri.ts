@@ -27,6 +27,8 @@ export function checkUri(given: string, isPluggedIn: (scheme: string) => boolean
     return refuse(
       `The URI says ${JSON.stringify(empty)}: a variable was empty when it was put together; set that, or write ./${empty} for a folder of the name`,
     )
+  if (/^https?(\/\/|;\/\/)/i.test(uri))
+    return refuse('The colon after http is missing: the URI of a server reads http://host:port, or https://…')
   const host = /^([a-z\d][a-z\d.-]+:\d{1,5})(?:[/?#]|$)/i.exec(uri)?.[1]
   // An address of numbers looks like a path.
   if (host && (isLocal(uri) ? !/^file:/i.test(uri) : !isPluggedIn(scheme)))

@@ -738,6 +738,8 @@ describe('where things go', () => {
     ['https://null/mlflow', /"null"/],
     ['localhost:5000', /write http:\/\/localhost:5000, or \.\/localhost:5000 for a folder/],
     ['127.0.0.1:5000/', /write http:\/\/127\.0\.0\.1:5000, or/],
+    ['http//localhost:5000', /^The colon after http is missing/],
+    ['HTTPS;//u:secret@host', /^(?!.*secret)The colon after http is missing/],
     ['mlflow.example.com:443/team?key=secret', /^(?!.*secret).*write http:\/\/mlflow\.example\.com:443, or/],
   ])('is not %s, by an option or the environment', (uri, message) => {
     for (const name of ['trackingUri', 'registryUri']) {
