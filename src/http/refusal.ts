@@ -154,11 +154,13 @@ function foreign(answer: RawAnswer, options: CairnErrorOptions): CairnError {
       `${said}: the user who asks lacks the permission for this; check whose credentials are sent, and have whoever runs that server grant it`,
       options,
     )
-  if (status === 404 || status === 405)
-    return new NotFoundError(
-      `${said}: there is no such endpoint; the server is older than this call, or the path in the tracking URI is wrong`,
-      { ...options, code: 'ENDPOINT_NOT_FOUND' },
-    )
+  if (status === 404 || status === 405) {
+    const [twice] = /\/(?:ajax-)?api(?:\/\d\.\d)?(?:\/mlflow)?(?=\/(?:ajax-)?api\/\d\.\d\/)/i.exec(url) ?? []
+    const why = twice
+      ? `leave ${twice} off the end of the tracking URI: it is added to it`
+      : 'the server is older than this call, or the path in the tracking URI is wrong'
+    return new NotFoundError(`${said}: there is no such endpoint; ${why}`, { ...options, code: 'ENDPOINT_NOT_FOUND' })
+  }
   if (status === 413) return new InvalidParameterError(`${said}: the request is too large for it`, options)
   if (status === 431)
     return new ProtocolError(

@@ -19,13 +19,15 @@ const decoded = (text: string): string => percentDecoded(text) ?? text
 export function parseAddress(text: string): Address {
   const url = HTTP.test(text.trim()) && URL.canParse(text.trim()) ? new URL(text.trim()) : undefined
   if (!url) throw new InvalidParameterError(`Not an http(s) address: ${printable(text)}; it reads https://host:port`)
-  // A slash, or one too few, in what comes before the host.
-  if (!url.username && url.pathname.includes('@'))
+  // A slash, ? or #, or one slash too few, in what comes before the host: what is read as the host may be a password.
+  if ((!url.username && url.pathname.includes('@')) || (url.search + url.hash).includes('@'))
     throw new InvalidParameterError(
-      'An @ stands in the path of the address: /, @, : and % in its user and password are written %2F, %40, %3A and %25',
+      'An @ stands in the path of the address: /, ?, #, @, : and % in its user and password are written %2F, %3F, %23, %40, %3A and %25',
     )
   if (url.search || url.hash)
-    throw new InvalidParameterError(`The address of a server has neither ? nor #: ${printable(text)}`)
+    throw new InvalidParameterError(
+      `The address of a server has neither ? nor #: write ${url.origin}${url.pathname.replace(/\/+$/, '')}, without what follows the ${url.search ? '?' : '#'}`,
+    )
   return {
     origin: url.origin,
     hostname: url.hostname,

@@ -46,6 +46,8 @@ export function checkUri(given: string, isPluggedIn: (scheme: string) => boolean
     return refuse(
       'The URI names no profile of Databricks: write databricks://<profile>, with two slashes, or databricks for what the environment says',
     )
+  const [, at, port] = /^https?:\/\/(?:.*@)?(?!.*@)([^/?#:]+|\[[^\]/?#]*\]):(\d+)(?:[/?#]|$)/is.exec(uri) ?? []
+  if (Number(port) > 65_535) return refuse(`The URI of the server names port ${port} of ${at}: ports end at 65535`)
   if (/^https?$/.test(scheme) && !URL.canParse(uri))
     // Not shown: there may be a password in it.
     return refuse('The URI of the server is no address; write it like http://localhost:5000')

@@ -190,6 +190,19 @@ describe('an answer', () => {
   })
 })
 
+it.each(['/api/2.0', '/x/api/2.0/mlflow/', '/ajax-api/3.0'])(
+  'an address that ends in %s is told to leave it off',
+  async (tail) => {
+    const server = await answering((_, response) => void response.writeHead(404).end())
+    for (const path of ['/api/2.0/mlflow/runs/create', '/api/2.0/mlflow-artifacts/artifacts/a/api/2.0/b']) {
+      const ask = (end: string) => rejection(sender({ url: server.url + end }).text({ method: 'GET', path }))
+      const off = tail.replace('/x', '').replace(/\/$/, '')
+      expect((await ask(tail)).message).toContain(`leave ${off} off the end of the tracking URI`)
+      expect((await ask('/x')).message).toContain('older than this call')
+    }
+  },
+)
+
 describe('a failure', () => {
   it('to connect was not sent', async () => {
     const server = await answering(() => undefined)

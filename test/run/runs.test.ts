@@ -740,6 +740,12 @@ describe('where things go', () => {
     ['127.0.0.1:5000/', /write http:\/\/127\.0\.0\.1:5000, or/],
     ['http//localhost:5000', /^The colon after http is missing/],
     ['HTTPS;//u:secret@host', /^(?!.*secret)The colon after http is missing/],
+    ['http://127.0.0.1:99999', /^The URI of the server names port 99999 of 127\.0\.0\.1: ports end at 65535$/],
+    ['http://ann:secret@[::1]:70000/x', /^(?!.*secret).*port 70000 of \[::1\]: ports end/],
+    ['http://ann:99999/secret@host', /^(?!.*(ann|secret)).*is no address/],
+    ['http://u:secret@host:5000/x/#/experiments/0', /^(?!.*secret).*write http:\/\/host:5000\/x, .* follows the #$/],
+    ['http://host:5000/?key=secret#/', /^(?!.*secret).*write http:\/\/host:5000, without what follows the \?$/],
+    ['http://ann@corp.example:12345#secret@host:5000', /^(?!.*(12345|secret))An @ stands in the path .*%23/],
     ['mlflow.example.com:443/team?key=secret', /^(?!.*secret).*write http:\/\/mlflow\.example\.com:443, or/],
   ])('is not %s, by an option or the environment', (uri, message) => {
     for (const name of ['trackingUri', 'registryUri']) {
