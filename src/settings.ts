@@ -99,10 +99,11 @@ export function readNumber(
   )
 }
 
+/** One of some words in lower case, given in any. */
 function readChoice<T extends string>(env: Env, name: string, choices: readonly T[], fallback: T): T {
   const text = env[name]?.trim()
   if (!text) return fallback
-  const known = choices.find((choice) => choice === text)
+  const known = choices.find((choice) => choice === text.toLowerCase())
   if (known) return known
   throw new InvalidParameterError(`${name} is ${JSON.stringify(text)}; it must be one of ${choices.join(', ')}`)
 }

@@ -206,6 +206,12 @@ describe('variables of MLflow mean what they mean to Python', () => {
     expect(() => readSettings({ [name]: value })).toThrow(new RegExp(`^${name} is ${JSON.stringify(value)}`))
   })
 
+  it('a choice may be in any case', () => {
+    expect(readSettings({ CAIRN_LOG_LEVEL: 'WARN' }).logLevel).toBe('warn')
+    expect(readSettings({ CAIRN_OFFLINE: 'Never' }).offline).toBe('never')
+    expect(() => readSettings({ CAIRN_LOG_LEVEL: 'Verbose' })).toThrow(/^CAIRN_LOG_LEVEL is "Verbose"; .*trace, debug/)
+  })
+
   it.each(['MLFLOW_HTTP_REQUEST_TIMEOUT', 'CAIRN_END_TIMEOUT'])('%s is refused with its unit', (name) => {
     expect(() => readSettings({ [name]: '10s' })).toThrow(/it must be a plain number of seconds, /)
   })
