@@ -75,8 +75,9 @@ function current(): Run {
 
 /**
  * Starts a run, as Python's `start_run`. Without a function it becomes active until `endRun()`, or until the block ends
- * with `await using`, and another one that is active or on its way is an `InvalidParameterError` unless `nested`; with one it is active inside, ends `FINISHED`, or `FAILED` when the function throws (the error comes
- * back untouched), and an inner one is the outer one's child. `MLFLOW_RUN_ID` is resumed by the first run that starts.
+ * with `await using`; another one that is active or on its way is an `InvalidParameterError`, unless `nested`. With one it
+ * is active inside, ends `FINISHED`, or `FAILED` when the function throws (the error comes back untouched), and an inner one
+ * is the outer one's child. `MLFLOW_RUN_ID` is resumed by the first run that starts.
  */
 export function startRun(options?: StartRunOptions): Promise<Run>
 export function startRun<T>(options: StartRunOptions, body: (run: Run) => T | Promise<T>): Promise<T>

@@ -214,7 +214,8 @@ async function ensureDir(root: string, dir: string): Promise<void> {
 
 async function single(store: ArtifactStore, path: string, signal?: AbortSignal): Promise<ArtifactFile> {
   const parent = path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : ''
-  const siblings = await listChecked(store, parent, signal)
+  // What others are called is no matter here.
+  const siblings = await listChecked(store, parent, signal, () => {})
   const found = siblings.find((entry) => entry.path === path)
   if (!found) throw new NotFoundError(`There is no artifact ${JSON.stringify(path)}`)
   return found

@@ -48,7 +48,10 @@ async function asked(auth: AuthFunction, request: AuthRequest): Promise<HeaderRe
   try {
     given = await auth(request)
   } catch (error) {
-    throw new UnauthenticatedError('The auth function failed; its own error is the cause', {
+    // Not its words, which may hold what it was about to give.
+    const { name, code } = (error ?? {}) as { readonly name?: unknown; readonly code?: unknown }
+    const kind = [name, code].filter((word) => typeof word === 'string').join(', ')
+    throw new UnauthenticatedError(`The auth function failed${kind && ` (${kind})`}; its own error is the cause`, {
       cause: error,
       notSent: true,
     })

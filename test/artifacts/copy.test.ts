@@ -213,6 +213,13 @@ describe('download', () => {
     await expect(download(store, 'absent', to)).rejects.toBeInstanceOf(NotFoundError)
   })
 
+  it('a single file is brought whatever the others beside it are called', async () => {
+    const beside = ['C:x.txt', '../x', 'good.txt'].map((path) => ({ path, isDir: false, size: 1 }))
+    const to = tempDir()
+    await download(fake({ '': beside }), 'good.txt', to)
+    expect(readdirSync(to)).toEqual(['good.txt'])
+  })
+
   it.each([
     '../../.ssh/authorized_keys',
     '/etc/passwd',

@@ -48,7 +48,7 @@ describe('authentication', () => {
     ['Headers', new Headers({ Authorization: 'Signed 1' })],
     ['a Map', new Map([['Authorization', 'Signed 1']])],
   ])('by a function that gives %s', async (_, headers) => {
-    expect(await sent({ auth: () => headers as never })).toBe('Signed 1')
+    expect(await sent({ auth: () => headers })).toBe('Signed 1')
   })
 
   it.each([
@@ -62,6 +62,16 @@ describe('authentication', () => {
     const error = await rejection(send.text(get))
     expect(error).toMatchObject({ name: 'InvalidParameterError' })
     expect(error.message).toBe('The auth function has to return a record of headers')
+  })
+
+  it.each([
+    ['an error, by its kind alone', Object.assign(new TypeError('secret'), { code: 'EVAULT' }), ' (TypeError, EVAULT)'],
+    ['something else', 'secret', ''],
+  ])('by a function that throws %s', async (_, thrown, kind) => {
+    const send = sender({ url: 'http://localhost:1', auth: () => Promise.reject(thrown) })
+    const error = await rejection(send.text(get))
+    expect(error).toMatchObject({ name: 'UnauthenticatedError', cause: thrown })
+    expect(error.message).toBe(`The auth function failed${kind}; its own error is the cause`)
   })
 
   it('is asked for again once after a 401, and not twice', async () => {
