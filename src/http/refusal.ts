@@ -25,6 +25,8 @@ export interface RawAnswer {
   readonly url: string
   /** The host of the proxy that it came by. */
   readonly proxy?: string | undefined
+  /** Where the credentials came from that were shown; from the environment or a file unless it is said. */
+  readonly shown?: 'address' | 'function' | undefined
   /** Takes our secrets out of words that came from the server, which may echo what it was sent. */
   readonly hide: (text: string) => string
 }
@@ -122,6 +124,12 @@ function fromMlflow({ code, message }: Said, options: CairnErrorOptions): CairnE
   return errorFromCode(code, message, options)
 }
 
+const WAY_IN = {
+  address: 'the user and password in the address of the server',
+  function: 'what the auth function gives',
+  environment: 'MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN',
+} as const
+
 function foreign(answer: RawAnswer, options: CairnErrorOptions): CairnError {
   const { status, headers, text, url } = answer
   const said = `${url} answered ${status}${from(answer)} with ${saying(answer)}`
@@ -140,7 +148,7 @@ function foreign(answer: RawAnswer, options: CairnErrorOptions): CairnError {
   if (status === 401)
     return errorFromCode(
       undefined,
-      `${said}: it wants credentials, or does not take those given; check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN`,
+      `${said}: it wants credentials, or does not take those given; check ${WAY_IN[answer.shown ?? 'environment']}`,
       options,
     )
   if (status === 403 && /invalid host header/i.test(text))

@@ -105,6 +105,8 @@ export function sender(options: SenderOptions): Send {
   const address = parseAddress(options.url)
   const base = address.origin + address.path
   const keys = keyring({ ...options, auth: options.auth ?? address.credentials })
+  const isAddressed = options.auth === undefined && address.credentials !== undefined
+  const shown = typeof options.auth === 'function' ? 'function' : isAddressed ? 'address' : undefined
   const own: Record<string, string> = {
     'user-agent': 'cairn-ml',
     ...checkedHeaders(options.headers ?? {}, 'the headers option'),
@@ -244,7 +246,7 @@ export function sender(options: SenderOptions): Send {
     const encoding = header(got.headers, 'content-encoding')
     const text = await readText(got.body, { encoding, limit: 1 << 20, url }).catch(() => '')
     const { statusCode: status, headers } = got
-    return refusal({ status, headers, text, url, proxy: proxyOf(at), hide: secrets.hide }, Date.now())
+    return refusal({ status, headers, text, url, proxy: proxyOf(at), shown, hide: secrets.hide }, Date.now())
   }
 
   async function text(request: HttpRequest): Promise<HttpAnswer> {

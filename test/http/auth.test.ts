@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { databricksProfile, mlflowCredentials } from '../../src/core/ini.js'
 import { InvalidParameterError } from '../../src/errors.js'
-import type { AuthRequest } from '../../src/http/auth.js'
+import type { Auth, AuthRequest } from '../../src/http/auth.js'
 import { sender } from '../../src/http/send.js'
 import { answering, asJson, rejection } from '../support/answering.js'
 
@@ -73,6 +73,21 @@ describe('authentication', () => {
     expect(error).toMatchObject({ name: 'UnauthenticatedError', cause: thrown })
     expect(error.message).toBe(`The auth function failed${kind}; its own error is the cause`)
   })
+
+  it.each<[string, { path?: string; auth?: Auth }, string]>([
+    ['in the address', { path: 'ann:wrong@' }, 'check the user and password in the address of the server'],
+    ['of a function', { auth: () => ({ authorization: 'Bearer wrong' }) }, 'check what the auth function gives'],
+    ['that were given', { auth: { token: 'wrong' } }, 'check MLFLOW_TRACKING_USERNAME and'],
+  ])(
+    'that a server does not take says what to check of credentials %s',
+    async (_, { path = '', ...options }, words) => {
+      const server = await answering((_seen, response) => void response.writeHead(401).end('no'))
+      const send = sender({ url: server.url.replace('//', `//${path}`), ...options })
+      const error = await rejection(send.text(get))
+      expect(error.message).toContain(words)
+      expect(error.message).not.toContain('wrong')
+    },
+  )
 
   it('is asked for again once after a 401, and not twice', async () => {
     let token = 0
