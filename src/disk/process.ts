@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname, uptime } from 'node:os'
+import { threadId } from 'node:worker_threads'
 import { errno, exists } from './write.js'
 
 /** What identifies a process beyond its id: ids are used again, and mean something else in another container. */
@@ -13,6 +14,8 @@ export interface ProcessIdentity {
   readonly space: string
   /** What stays the same when the machine starts anew; empty where it is not to be had, and in a container. */
   readonly machine: string
+  /** Which of its threads; 0 for the main one. */
+  readonly thread: number
 }
 
 /** From where another process is judged. */
@@ -57,18 +60,22 @@ function machineOf(): string {
 }
 
 let me: ProcessIdentity | undefined
-/** This process. */
+/** This process, and the thread that asks. */
 export const identity = (): ProcessIdentity => {
-  me ??= { pid: process.pid, host: hostname(), started: startOf('self'), space: spaceOf(), machine: machineOf() }
+  me ??= {
+    ...{ pid: process.pid, host: hostname(), started: startOf('self'), space: spaceOf(), machine: machineOf() },
+    thread: threadId,
+  }
   return me
 }
 
 /** The process that a text names, as `JSON.stringify` wrote it, also of versions that wrote less; undefined when it names none. */
 export function identityIn(text: string | undefined): ProcessIdentity | undefined {
   try {
-    const { pid, host, started, space = '', machine = '' } = JSON.parse(text ?? '') as Partial<ProcessIdentity>
+    const { pid, host, started, space = '', machine = '', thread } = JSON.parse(text ?? '') as Partial<ProcessIdentity>
     if (pid === undefined || !Number.isInteger(pid) || pid <= 0) return undefined
-    return { pid, host: String(host), started: String(started), space: String(space), machine: String(machine) }
+    const words = { host: String(host), started: String(started), space: String(space), machine: String(machine) }
+    return { pid, ...words, thread: Number(thread) || 0 }
   } catch {
     return undefined
   }

@@ -70,9 +70,12 @@ function isLive(dir: string, generation: number, from: Here): boolean {
   if (!seen) return false
   const who = identityIn(readText(owner))
   const alive = who && lives(who, from.me)
-  if (alive === false || (alive && who.started !== '')) return alive
+  if (alive === false) return false
+  // Another thread may end before its process does: it is known by its signs alone.
+  const isKnown = alive && who.thread === 0
+  if (isKnown && who.started !== '') return true
   const silentMs = timeIn(dir) - Number(seen.mtimeMs)
   // Where it is not to be had when a process began, its pid may be another's since the machine started anew.
-  if (alive && silentMs < from.upMs()) return true
+  if (isKnown && silentMs < from.upMs()) return true
   return silentMs < SILENT_MS && !(who && wentBefore(who, silentMs, from))
 }

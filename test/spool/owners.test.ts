@@ -22,7 +22,7 @@ function folder(owner: string, minutes = 0): string {
   ago(join(dir, 'owner.0'), minutes)
   return dir
 }
-const me = identity()
+const me = { ...identity(), thread: 0 }
 const who = (more: Partial<typeof me>) => JSON.stringify({ ...me, ...more })
 const [boot = '', space = ''] = me.space.split(' ')
 /** Beyond the highest that Linux gives out. */
@@ -32,6 +32,9 @@ describe('the owner of a folder', () => {
   it.runIf(process.platform === 'linux').each([
     ['this process', who({}), 60, false],
     ['a process of this machine that is gone', who({ pid: NO_PID }), 0, true],
+    ['another thread of this process, heard of', who({ thread: 3 }), 4, false],
+    ['another thread of this process, silent', who({ thread: 3 }), 6, true],
+    ['another thread of a process that is gone', who({ thread: 3, pid: NO_PID }), 0, true],
     ['one whose pid is another process now', who({ started: '1' }), 0, true],
     ['one of before the machine started anew, silent', who({ space: `0000 ${space}` }), 6, true],
     [
