@@ -68,8 +68,15 @@ async function create(deps: StartDeps, options: StartRunOptions): Promise<Starte
   if (parentRunId !== undefined && !deps.isOpen(parentRunId))
     requireThere(await deps.runs.getRun(parentRunId, { signal }))
   const [experimentId, tags] = await Promise.all([experimentOf(deps, options), runTags(deps, options)])
-  const data = await deps.runs.createRun(experimentId, { runName, tags, userId: tags['mlflow.user'], signal })
-  return { data, owned: true }
+  try {
+    const data = await deps.runs.createRun(experimentId, { runName, tags, userId: tags['mlflow.user'], signal })
+    return { data, owned: true }
+  } catch (refused) {
+    // An experiment that was set may have been deleted since.
+    if (refused instanceof InvalidParameterError)
+      await deps.experiments.getExperiment(experimentId, { signal }).then(requireActive, () => {})
+    throw refused
+  }
 }
 
 function requireThere({ info: { runId, lifecycleStage } }: RunData): void {

@@ -490,6 +490,12 @@ describe('experiments', () => {
     await client.deleteExperiment(id)
     await expect(setExperiment('gone')).rejects.toThrow(`restoreExperiment('${id}')`)
   })
+
+  it('that are deleted after they were set say so, too', async () => {
+    const { experimentId } = await setExperiment('gone soon')
+    await client.deleteExperiment(experimentId)
+    await expect(startRun()).rejects.toThrow(`restoreExperiment('${experimentId}')`)
+  })
 })
 
 describe('artifacts', () => {
