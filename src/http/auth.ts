@@ -13,13 +13,18 @@ export interface AuthRequest {
 }
 
 /** Gives the headers that prove who asks; called for every request, and again once after a 401. */
-export type AuthFunction = (request: AuthRequest) => GivenHeaders | Promise<GivenHeaders>
-
-type HeaderRecord = Readonly<Record<string, string>>
-type GivenHeaders = HeaderRecord | Headers | ReadonlyMap<string, string>
+export type AuthFunction = (
+  request: AuthRequest,
+) =>
+  | Readonly<Record<string, string>>
+  | Headers
+  | ReadonlyMap<string, string>
+  | Promise<Readonly<Record<string, string>> | Headers | ReadonlyMap<string, string>>
 
 /** How requests prove who asks: user and password, a bearer token, or a function of the user's. */
 export type Auth = { readonly username: string; readonly password: string } | { readonly token: string } | AuthFunction
+
+type HeaderRecord = Readonly<Record<string, string>>
 
 /** The headers for one request. `renewed` says that the last answer was a 401. */
 export type Credentials = {
