@@ -72,8 +72,8 @@ async function create(deps: StartDeps, options: StartRunOptions): Promise<Starte
     const data = await deps.runs.createRun(experimentId, { runName, tags, userId: tags['mlflow.user'], signal })
     return { data, owned: true }
   } catch (refused) {
-    // An experiment that was set may have been deleted since.
-    if (refused instanceof InvalidParameterError)
+    // An experiment that was set may have been deleted since; what was not sent met none.
+    if (refused instanceof InvalidParameterError && !refused.notSent)
       await deps.experiments.getExperiment(experimentId, { signal }).then(requireActive, () => {})
     throw refused
   }
