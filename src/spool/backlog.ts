@@ -225,11 +225,11 @@ export function backlog({ next, done, tried, onLost, tally }: BacklogSource): Ba
   }
 }
 
-/** Parameters and tags as the batch they go in. */
+/** Parameters and tags as the batch they go in; of the tags of one key the last. */
 export const batchOf = ({ points, steps }: Parcel): Batch => ({
   metrics: points,
   params: steps.flatMap((step) => ('param' in step ? [step.param] : [])),
-  tags: steps.flatMap((step) => ('tag' in step ? [step.tag] : [])),
+  tags: [...new Map(steps.flatMap((step) => ('tag' in step ? [[step.tag.key, step.tag]] : []))).values()],
 })
 
 /** A request in two, so that one entry that is refused takes no other with it. */

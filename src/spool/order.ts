@@ -36,9 +36,12 @@ export function keyOf(step: Step): string | undefined {
   return 'call' in step && step.call === 'deleteTag' ? `tag${step.input.key}` : undefined
 }
 
-/** How many of the first steps can go in one batch: parameters and tags, each key once and none that is `held`; anything else goes alone. */
+/**
+ * How many of the first steps can go in one batch: parameters, each key once, and tags, of which the last of a key counts;
+ * none that is `held`. Anything else goes alone.
+ */
 export function together(steps: readonly Step[], limits: BatchLimits, held: ReadonlySet<string>): number {
-  const seen = new Set(held)
+  const seen = new Set<string>()
   const counts = { param: 0, tag: 0 }
   let bytes = 0
   for (const [index, step] of steps.entries()) {
@@ -47,10 +50,11 @@ export function together(steps: readonly Step[], limits: BatchLimits, held: Read
     const entry = (step as Record<string, BatchEntry>)[kind]!
     const key = keyOf(step)!
     bytes += entrySize(entry)
-    const full = counts[kind] === limits[`${kind}s`] || index === limits.total || bytes > limits.bytes
-    if (index > 0 && (full || seen.has(key))) return index
+    const isNew = !seen.has(key)
+    const isFull = (isNew && counts[kind] === limits[`${kind}s`]) || index === limits.total || bytes > limits.bytes
+    if (index > 0 && (isFull || held.has(key) || (kind === 'param' && !isNew))) return index
     seen.add(key)
-    counts[kind]++
+    if (isNew) counts[kind]++
   }
   return steps.length
 }

@@ -106,6 +106,33 @@ it('a run that goes on in a second folder waits for the first once nothing more 
   expect(sent).toEqual(['beside', '7', 'old', 'new'])
 })
 
+it('tags of one key that wait together go as the last of them, and no further than what is to come between', async () => {
+  const sent: string[][] = []
+  const { begin } = delivering({
+    batch: async (_run, { tags, params }) => void sent.push([...tags, ...params].map(({ key, value }) => key + value)),
+    call: async (_run, operation) => void sent.push([operation]),
+  })
+  const { log, delivery } = begin('run')
+  const tag = (key: string, value: string) => ({ tag: { key, value } })
+  log.steps([
+    ...Array.from({ length: 300 }, (_, n) => tag('epoch', String(n))),
+    tag('other', '1'),
+    { param: { key: 'p', value: '1' } },
+    tag('epoch', 'last'),
+    { call: 'deleteTag', input: { key: 'epoch' } },
+    tag('epoch', 'new'),
+    ...Array.from({ length: 100 }, (_, n) => tag(`key${n}`, '')),
+  ])
+  expect(await delivery.until({ points: 0, steps: 405 }, 60_000)).toBe(true)
+  const keys = Array.from({ length: 100 }, (_, n) => `key${n}`)
+  expect(sent).toEqual([
+    ['epochlast', 'other1', 'p1'],
+    ['deleteTag'],
+    ['epochnew', ...keys.slice(0, 99)],
+    keys.slice(99),
+  ])
+})
+
 describe('what comes in little by little', () => {
   function counting() {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] })

@@ -4,8 +4,12 @@ import { createClient } from '../../src/index.js'
 import { type Stand, stand } from '../support/spool-child.js'
 import { tempDir } from '../support/temp-dir.js'
 
+/** What takes a while to be delivered: tags of one key alone would go as one. */
 const OLD = `
-for (let n = 0; n < 200; n++) run.setTag('epoch', 'old' + n)
+for (let n = 0; n < 100; n++) {
+  run.setTag('epoch', 'old' + n)
+  run.deleteTag('gone')
+}
 await run.logText('old', 'f.txt')
 `
 const NEW = `
