@@ -1,10 +1,11 @@
 import { BATCH_LIMITS, type BatchEntry, entrySize } from '../core/batch.js'
 import type { Step } from '../core/entities.js'
 import { metricRing, type PointExtras } from '../core/ring.js'
-import { type CairnError, isRetryable, UnavailableError } from '../errors.js'
+import { type CairnError, isRetryable } from '../errors.js'
 import type { BufferStats, Drain, WayOptions } from './buffer-options.js'
 import { alone, countOf, type Delivery, type Entry, smaller, takeEntries, together } from './delivery.js'
 import { flushes } from './flushes.js'
+import { outcomes } from './outcomes.js'
 import type { Beside } from './points-way.js'
 
 /** What waits to be delivered to one backend, one delivery after the other. */
@@ -57,15 +58,8 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
   let woken = false
   let timer: NodeJS.Timeout | undefined
   let retryTimer: NodeJS.Timeout | undefined
-  let delivered = 0
-  let retried = 0
-  let refused = 0
-  let lastDeliveredAt: number | undefined
-  let refusals: CairnError[] = []
-  /** Refused for want of room, and not told of yet: a loop that logs meets that at each point. */
-  let turnedAway = 0
-  let isFullSaid = false
   let lastError: CairnError | undefined
+  const outcome = outcomes(maxQueued, options)
   const over = new AbortController()
   /** What was taken out of the queue, and off the way, to be delivered. */
   const gone = { queued: 0, past: 0, entries: 0 }
@@ -120,8 +114,7 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
     if (failures > 0) options.onRecovered?.()
     failures = 0
     lastError = undefined
-    delivered += countOf(delivery)
-    lastDeliveredAt = Date.now()
+    outcome.arrived(countOf(delivery))
     flushing.tell()
   }
 
@@ -129,7 +122,7 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
     const error = reason as CairnError
     if (isRetryable(error)) {
       waiting.unshift(delivery)
-      retried += countOf(delivery)
+      outcome.retried(countOf(delivery))
       tryLater(error)
       return
     }
@@ -139,7 +132,7 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
       return
     }
     failures = 0
-    refuse(error, countOf(delivery))
+    outcome.refused(error, countOf(delivery))
     flushing.tell()
   }
 
@@ -160,41 +153,15 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
     pump()
   }
 
-  function refuse(error: CairnError, count: number): void {
-    refused += count
-    tellRefused(error, count)
-  }
-
-  function tellRefused(error: CairnError, count: number): void {
-    if (refusals.length < 100) refusals.push(error)
-    options.onRefused?.(error, count)
-  }
-
-  const full = () =>
-    new UnavailableError(
-      `As much as may be waits in memory for a backend that does not take it (${maxQueued} points, buffer.maxQueued); what is logged meanwhile is refused`,
-    )
-
   function turnAway(): void {
-    refused++
-    turnedAway++
+    outcome.turnedAway()
     arm()
-    if (isFullSaid) return
-    isFullSaid = true
-    options.onFull?.(full())
-  }
-
-  function tellTurnedAway(): void {
-    if (turnedAway === 0) return
-    const count = turnedAway
-    turnedAway = 0
-    tellRefused(full(), count)
   }
 
   function attempt(delivery: Delivery): void {
     try {
-      const outcome = drain(delivery, over.signal)
-      if (outcome === undefined) {
+      const draining = drain(delivery, over.signal)
+      if (draining === undefined) {
         arrived(delivery)
         return
       }
@@ -207,7 +174,7 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
         // Another thread may have taken the rest on its way meanwhile.
         flushing.tell()
       }
-      outcome.then(
+      draining.then(
         () => settle(() => arrived(delivery)),
         (reason: unknown) => settle(() => failed(delivery, reason)),
       )
@@ -227,7 +194,7 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
       attempt(delivery)
     }
     if (idle()) {
-      tellTurnedAway()
+      outcome.tellTurnedAway()
       clearTimeout(timer)
       timer = undefined
     }
@@ -243,7 +210,7 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
     if (timer !== undefined || over.signal.aborted) return
     timer = setTimeout(() => {
       timer = undefined
-      tellTurnedAway()
+      outcome.tellTurnedAway()
       pump()
       if (!idle()) arm()
     }, intervalMs)
@@ -301,7 +268,7 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
     arm,
     drainNow() {
       tryNow()
-      tellTurnedAway()
+      outcome.tellTurnedAway()
     },
     async flush(timeoutMs = FLUSH_MS) {
       const all = target()
@@ -314,14 +281,12 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
         () => `${open()} entries`,
         () => lastError,
       )
-      tellTurnedAway()
-      if (refusals.length === 0) return
-      const errors = refusals
-      refusals = []
-      throw errors.length === 1 ? errors[0] : together(errors)
+      outcome.tellTurnedAway()
+      const errors = outcome.refusals()
+      if (errors.length > 0) throw errors.length === 1 ? errors[0] : together(errors)
     },
     giveUp(error) {
-      tellTurnedAway()
+      outcome.tellTurnedAway()
       // Barred before, say: it gets a last chance.
       if (way && way.waiting > 0) way.pour()
       let count = inHand() + logged() + ring.size
@@ -341,18 +306,15 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
       over.abort()
       clearTimeout(timer)
       clearTimeout(retryTimer)
-      if (count > 0) refuse(error(count), count)
+      if (count > 0) outcome.refused(error(count), count)
       flushing.tell()
       return count
     },
     stats: () => ({
       queued: open() - inFlight(),
       inFlight: inFlight(),
-      delivered,
-      retried,
       spooled: 0,
-      refused,
-      lastDeliveredAt,
+      ...outcome.counts(),
     }),
   }
 }
