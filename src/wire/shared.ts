@@ -38,7 +38,8 @@ export type ToWorker =
   /** There is something in a job's log, or in its memory. */
   | { readonly stir: number }
   | { readonly look: number }
-  | { readonly hurry: number; readonly on: boolean }
+  /** Somebody waits, or no longer; for so much to be done with, where that is said: `reached` tells of it. */
+  | { readonly hurry: number; readonly on: boolean; readonly until?: Written | undefined }
   /** Asks for `told` when all that happened before is told. */
   | { readonly tell: number }
   | { readonly stop: number }
@@ -59,7 +60,7 @@ export type FromWorker =
   | { readonly event: 'mapped'; readonly job: number; readonly runId: string }
   | { readonly event: 'finished'; readonly job: number; readonly complete: boolean }
   | { readonly event: 'told'; readonly job: number }
-  /** All that the log had taken is done with, while somebody waits for that. */
+  /** As much is done with as somebody waits for. */
   | { readonly event: 'reached'; readonly job: number }
   | { readonly event: 'warn'; readonly message: string; readonly once?: true }
   | { readonly event: 'down'; readonly said: string }

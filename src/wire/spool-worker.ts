@@ -6,7 +6,7 @@ import type { CarryOptions, Courier } from '../spool/courier.js'
 import type { Deliverer, DeliveryEvents } from '../spool/deliverer.js'
 import { NO_WAY } from '../spool/failures.js'
 import { PATIENT_MS, serverIds } from '../spool/ids.js'
-import { openLog, type SpoolLog } from '../spool/log.js'
+import { openLog, type SpoolLog, type Written } from '../spool/log.js'
 import { logLookout } from '../spool/lookout.js'
 import { logMemory } from '../spool/memory.js'
 import { distantOutage } from '../spool/outage.js'
@@ -22,8 +22,8 @@ interface Task {
   readonly delivery: Deliverer
   readonly log: SpoolLog
   readonly held: () => boolean
-  /** How many wait for what is logged to be done with. */
-  hurried: number
+  /** What is waited for in the other thread. */
+  readonly awaited: Written[]
   moved(): void
 }
 
@@ -123,9 +123,9 @@ function work(start: WorkerStart): void {
     const moved = () => {
       const stands = delivery.lastError !== undefined || waitsForOther({ delivery, log })
       shared.setProgress(delivery.progress, delivery.done, stands)
-      if (task.hurried > 0 && !log.isClosed && delivery.isDone(log.written)) tell({ event: 'reached', job })
+      if (task.awaited.some(delivery.isDone)) tell({ event: 'reached', job })
     }
-    const task: Task = { delivery, log, held: claim.held, hurried: 0, moved }
+    const task: Task = { delivery, log, held: claim.held, awaited: [], moved }
     tasks.set(job, task)
     void delivery.finished.then((complete) => {
       moved()
@@ -134,6 +134,18 @@ function work(start: WorkerStart): void {
       log.letGo()
       tell({ event: 'finished', job, complete })
     })
+  }
+
+  function hurry({ delivery, awaited, moved }: Task, { on, until }: Extract<ToWorker, { hurry: number }>): void {
+    if (on) {
+      if (until) awaited.push(until)
+      delivery.hurry()
+      moved()
+    } else {
+      const index = awaited.findIndex(({ points, steps }) => points === until?.points && steps === until.steps)
+      if (index >= 0) awaited.splice(index, 1)
+      delivery.calm()
+    }
   }
 
   function tryAtOnce(): void {
@@ -152,12 +164,7 @@ function work(start: WorkerStart): void {
     } else if ('look' in message) tasks.get(message.look)?.delivery.look()
     else if ('hurry' in message) {
       const task = tasks.get(message.hurry)
-      if (!task) return
-      task.hurried += message.on ? 1 : -1
-      if (message.on) {
-        task.delivery.hurry()
-        task.moved()
-      } else task.delivery.calm()
+      if (task) hurry(task, message)
     } else if ('tell' in message) tell({ event: 'told', job: message.tell })
     else if ('stop' in message) {
       void tasks.get(message.stop)?.delivery.stop()

@@ -1,7 +1,6 @@
 import type { HttpSettings } from '../settings.js'
 import { asError } from '../spool/failures.js'
 import type { Hands, HandsOptions } from './hands.js'
-import { rhythm } from './rhythm.js'
 import { type FromWorker, type ToWorker, told, type WorkerStart } from './shared.js'
 import { thread } from './thread.js'
 import { type DeliveringThread, type WorkerJob, workerJob } from './worker-job.js'
@@ -16,7 +15,6 @@ export interface WorkerHandsOptions extends HandsOptions {
   readonly fallback: Hands
 }
 
-const LOOK_MS = 250
 const CLOSE_MS = 1_000
 const LOST_MS = 250
 /** The same credentials are refused again: once in a while is enough. */
@@ -35,7 +33,6 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
     post: other.post,
     isLost: () => other.isLost,
     fallback,
-    looks: rhythm(LOOK_MS),
   }
 
   /** What it had in hand goes on here. */

@@ -2,7 +2,6 @@ import type { CairnError } from '../errors.js'
 import type { Deliverer } from '../spool/deliverer.js'
 import type { Written } from '../spool/log.js'
 import type { Hands, Job } from './hands.js'
-import type { Rhythm } from './rhythm.js'
 import { type FromWorker, heard, newShared, sharedNumbers, type ToWorker } from './shared.js'
 
 /** The thread that delivers, as its jobs see it. */
@@ -12,8 +11,6 @@ export interface DeliveringThread {
   readonly isLost: () => boolean
   /** Who delivers then. */
   readonly fallback: Pick<Hands, 'deliver'>
-  /** How often one that waits looks by itself; it is told when all that is logged is done with. */
-  readonly looks: Rhythm
 }
 
 /** What this thread knows of a job that another delivers. */
@@ -32,7 +29,7 @@ const STOP_MS = 1_000
 const MOST_REFUSALS = 100
 
 /** A job under this number in another thread; `job.watch` is told here what happens there. */
-export function workerJob(id: number, job: Job, { post, isLost, fallback, looks }: DeliveringThread): WorkerJob {
+export function workerJob(id: number, job: Job, { post, isLost, fallback }: DeliveringThread): WorkerJob {
   const memory = newShared()
   const shared = sharedNumbers(memory)
   const { watch, run, log } = job
@@ -80,21 +77,22 @@ export function workerJob(id: number, job: Job, { post, isLost, fallback, looks 
     for (const look of sleepers) look()
   }
 
-  /** Waits for the other thread, at most so long; each look costs CPU that the training may want. */
-  function whenSeen(isSeen: () => boolean, ms: number): Promise<void> {
+  /** Waits until the other thread has told of it, at most so long. */
+  function whenSeen(isSeen: () => boolean, ms: number, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve) => {
       const look = () => {
-        if (isSeen()) end()
+        if (isSeen() || signal?.aborted) end()
       }
       const end = () => {
         clearTimeout(limit)
         sleepers.delete(look)
-        looks.delete(look)
+        signal?.removeEventListener('abort', look)
         resolve()
       }
       const limit = setTimeout(end, ms)
       sleepers.add(look)
-      looks.add(look)
+      signal?.addEventListener('abort', look)
+      look()
     })
   }
 
@@ -102,10 +100,10 @@ export function workerJob(id: number, job: Job, { post, isLost, fallback, looks 
     if (inner) return inner.until(target, timeoutMs, signal)
     const begun = performance.now()
     if (!isDone(target)) {
-      hurry()
+      hurry(target)
       notify()
-      await whenSeen(() => isDone(target) || inner !== undefined || isOver || signal?.aborted === true, timeoutMs)
-      calm()
+      await whenSeen(() => isDone(target) || inner !== undefined || isOver, timeoutMs, signal)
+      calm(target)
     }
     const taken = successor()
     if (taken) return taken.until(target, Math.max(0, timeoutMs - (performance.now() - begun)), signal)
@@ -123,16 +121,16 @@ export function workerJob(id: number, job: Job, { post, isLost, fallback, looks 
     return isDone(target)
   }
 
-  function hurry(): void {
+  function hurry(until?: Written): void {
     hurried++
     if (inner) inner.hurry()
-    else post({ hurry: id, on: true })
+    else post({ hurry: id, on: true, until })
   }
 
-  function calm(): void {
+  function calm(until?: Written): void {
     hurried--
     if (inner) inner.calm()
-    else post({ hurry: id, on: false })
+    else post({ hurry: id, on: false, until })
   }
 
   const deliverer: Deliverer = {
@@ -142,8 +140,8 @@ export function workerJob(id: number, job: Job, { post, isLost, fallback, looks 
       if (inner) inner.look()
       else post({ look: id })
     },
-    hurry,
-    calm,
+    hurry: () => hurry(),
+    calm: () => calm(),
     untilNow,
     get progress() {
       if (inner) {
