@@ -54,6 +54,8 @@ export const numberThat = (must: string, holds: (value: number) => boolean): Rul
 
 /** The rule for what is looked at where it is used. */
 export const checkedInUse: Rule = () => {}
+/** The rule for what our own parts say to each other: it is taken, and no message tells of it. */
+export const untold: Rule = () => {}
 export const isText = rule('a text', (value) => typeof value === 'string')
 export const isSomeText = rule('a text that is not blank', (value) => typeof value === 'string' && value.trim() !== '')
 export const isSwitch = rule('true or false', (value) => typeof value === 'boolean')
@@ -142,9 +144,9 @@ function checkEach<T>(
   rules: Rules<T>,
   { prefix, isWhole, elsewhere = {} }: Checking,
 ): void {
-  const known = Object.keys(rules)
   for (const name of Object.keys(given))
-    if (!known.includes(name)) refuse(`There is no option ${prefix}${name}: ${meant(name, known, prefix, elsewhere)}`)
+    if (!Object.hasOwn(rules, name))
+      refuse(`There is no option ${prefix}${name}: ${meant(name, toldOf(rules), prefix, elsewhere)}`)
   for (const [name, own] of Object.entries<Rule>(rules)) {
     const value = given[name]
     if (value !== undefined || isWhole) own(value, prefix + name)
@@ -159,6 +161,10 @@ export const oneOf =
     const one = typeof value === 'string' ? nearest(value, words) : undefined
     refuse(`${name} must be one of ${words.join(', ')}, not ${shown(value)}${one ? `: did you mean ${one}?` : ''}`)
   }
+
+/** The names that a message may tell. */
+const toldOf = <T>(rules: Rules<T>): string[] =>
+  Object.entries<Rule>(rules).flatMap(([name, own]) => (own === untold ? [] : [name]))
 
 function meant(
   given: string,

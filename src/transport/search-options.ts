@@ -1,4 +1,4 @@
-import { checkedInUse, checkOptions, isSignal, isSwitch, isText, orNull, type Rules } from '../core/options.js'
+import { checkedInUse, checkOptions, isSignal, isText, orNull, type Rules, untold } from '../core/options.js'
 import type { CallOptions } from './transport.js'
 
 /** What every search may be told. */
@@ -13,8 +13,8 @@ const SEARCH_OPTIONS: Rules<SearchOptions> = {
   orderBy: checkedInUse,
   maxResults: checkedInUse,
   signal: orNull(isSignal),
-  again: orNull(isSwitch),
-  background: orNull(isSwitch),
+  again: untold,
+  background: untold,
 }
 
 /**

@@ -444,7 +444,8 @@ describe('searches', () => {
       [{ filter_string: 'metrics.auc > 0.5' }, /^There is no option filter_string: did you mean filter\?$/],
       [{ order_by: [] }, /did you mean orderBy\?$/],
       [{ max_results: 5 }, /did you mean maxResults\?$/],
-      [{ pages: 5 }, /^There is no option pages: there are .*filter, orderBy, maxResults, signal/],
+      [{ pages: 5 }, /^There is no option pages: there are .*filter, orderBy, maxResults, signal$/],
+      [{ backgroud: true }, /^There is no option backgroud: there are .*signal$/],
       [{ filter: ['a'] }, /^filter must be a text, not an array$/],
     ]
     for (const [options, message] of bad) {
