@@ -151,15 +151,35 @@ function textOf(kind: 'param' | 'tag', key: string, value: unknown): string {
     )
   if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString()
   if (typeof value !== 'object') return String(value)
-  if (looksEmpty(value))
-    throw new InvalidParameterError(`The ${kind} ${JSON.stringify(key)} cannot be kept as ${describe(value)}`)
+  const what = `The ${kind} ${JSON.stringify(key)}`
+  if (looksEmpty(value)) throw new InvalidParameterError(`${what} cannot be kept as ${describe(value)}`)
   try {
-    return (
-      JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? String(inner) : inner)) ?? String(value)
-    )
+    return JSON.stringify(value, keptWhole(what)) ?? String(value)
   } catch (cause) {
-    throw new InvalidParameterError(`The ${kind} ${JSON.stringify(key)} is an object that JSON cannot hold`, { cause })
+    if (cause instanceof InvalidParameterError) throw cause
+    throw new InvalidParameterError(`${what} is an object that JSON cannot hold`, { cause })
   }
+}
+
+/** For `JSON.stringify`: keeps big numbers, and refuses what would be written as empty, with its place in the value. */
+function keptWhole(what: string): (this: object, name: string, inner: unknown) => unknown {
+  const places = new Map<object, string>()
+  return function (name, inner) {
+    if (typeof inner === 'bigint') return String(inner)
+    if (typeof inner !== 'object' || inner === null) return inner
+    const above = places.get(this)
+    const place = above === undefined ? '' : above + step(this, name)
+    if (looksEmpty(inner))
+      throw new InvalidParameterError(`${what} cannot be kept: ${place.replace(/^\./, '')} in it is ${describe(inner)}`)
+    places.set(inner, place)
+    return inner
+  }
+}
+
+/** How a program writes the way from an object or list to what is in it. */
+const step = (from: object, name: string): string => {
+  if (Array.isArray(from)) return `[${name}]`
+  return /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`
 }
 
 function limited(kind: 'param' | 'tag', key: string, given: string, limit: number, rules: TextRules): string {

@@ -209,6 +209,12 @@ describe('what is logged', () => {
       ['param "p" cannot be kept as a Promise: await it', () => logParam('p', Promise.resolve(3))],
       ['tag "t" cannot be kept as a Promise: await it', () => setTag('t', Promise.resolve(3))],
       ['"p" cannot be kept as a Map: Object.fromEntries(map)', () => logParams({ p: new Map([['a', 1]]) })],
+      ['"p" cannot be kept: a in it is a Promise: await it', () => logParam('p', { a: Promise.resolve(3) })],
+      [
+        '"p" cannot be kept: layers[1].sizes["by name"] in it is a Map: Object.fromEntries(map)',
+        () => logParams({ p: { layers: [{}, { sizes: { 'by name': new Map() } }] } }),
+      ],
+      ['tag "t" cannot be kept: [0] in it is a Set: [...set]', () => setTag('t', [new Set([1])])],
       ['"p" cannot be kept as a Set: [...set]', () => logParam('p', new Set([1]))],
       ['"p" contains a NUL', () => logParam('p', 'a\0b')],
       ['"t" contains a NUL', () => setTag('t', '\0')],
