@@ -136,11 +136,20 @@ async function begin(options: StartRunOptions, into: Scope): Promise<LiveRun> {
   const parentRunId = options.parentRunId ?? activeRun()?.runId
   const starting = defaultClient().startRun({ ...options, runId, parentRunId })
   const run = (await starting.catch((error: unknown) => {
-    if (left === undefined || !(error instanceof NotFoundError)) throw error
-    throw new NotFoundError(`MLFLOW_RUN_ID is set to ${JSON.stringify(left)}: ${error.message}`, { cause: error })
+    throw left === undefined ? error : namingRunId(left, error)
   })) as LiveRun
   into.stack.push(run)
   return run
+}
+
+/** What is wrong with a run that the environment names says so: nothing in the script holds its id. */
+function namingRunId(left: string, error: unknown): unknown {
+  const Kind = [NotFoundError, InvalidParameterError].find((one) => error instanceof one)
+  if (Kind === undefined) return error
+  const { message } = error as Error
+  // An option may be wrong as well, which has nothing to do with the run; of a long id a message shows the beginning.
+  const isOfTheRun = Kind === NotFoundError || message.includes(JSON.stringify(left.slice(0, 60)).slice(1, -1))
+  return isOfTheRun ? new Kind(`MLFLOW_RUN_ID is set to ${JSON.stringify(left)}: ${message}`, { cause: error }) : error
 }
 
 /** Ends the active run, `FINISHED` by default; with none active it does nothing, as in Python. */

@@ -371,6 +371,22 @@ describe('a run that is resumed', () => {
     await expect(startRun({ runId })).rejects.toThrow(/restoreRun/)
   })
 
+  it('is told with the variable that names it, when it is that which is wrong', async () => {
+    const { runId } = await startRun({}, (run) => run)
+    await client.deleteRun(runId)
+    for (const [id, why] of [
+      [runId, `The run ${runId} is deleted; bring it back with restoreRun('${runId}')`],
+      ['my run', '"my run" is not a run id'],
+    ] as const) {
+      vi.stubEnv('MLFLOW_RUN_ID', id)
+      const named = startRun()
+      await expect(named).rejects.toThrow(InvalidParameterError)
+      await expect(named).rejects.toThrow(`MLFLOW_RUN_ID is set to "${id}": ${why}`)
+    }
+    vi.stubEnv('MLFLOW_RUN_ID', runId)
+    await expect(startRun({ name: 'x' } as never)).rejects.toThrow(/^There is no option name/)
+  })
+
   it.each<[unknown, RegExp]>([
     [{ name: 'x' }, /^There is no option name: did you mean runName\?$/],
     [{ run_name: 'x' }, /did you mean runName\?$/],
