@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import ts from 'typescript'
 import { expect, it } from 'vitest'
 import { tempDir } from './support/temp-dir.js'
 
@@ -49,6 +50,29 @@ it('shows in each block what that prints, one after the other in one folder', as
   expect(said[2]).toMatch(/^\[ \{ churns: true \}, \{ churns: false \} \]\n/)
   expect(said[2]).toContain('models:/churn/Production true\nmodels:/churn/latest true\n')
   expect(said[2]).toContain("NothingToRollBackError\n[ [ '1', 'Production', 'ada' ] ]\n")
+})
+
+it('shows in each block what strict TypeScript takes as well', () => {
+  const cwd = tempDir()
+  const [start = '', runs = '', models = '', registry = ''] = blocks
+  const files = [start, runs, `${models}\n${registry}`].map((block, index) => {
+    const file = join(cwd, `block${index}.mts`)
+    writeFileSync(file, block)
+    return file
+  })
+  const program = ts.createProgram(files, {
+    strict: true,
+    noEmit: true,
+    skipLibCheck: true,
+    target: ts.ScriptTarget.ES2022,
+    lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
+    module: ts.ModuleKind.NodeNext,
+    types: ['node'],
+    typeRoots: [join(root, 'node_modules/@types')],
+    paths: { 'cairn-ml': [join(root, 'src/index.ts')] },
+  })
+  const wrong = files.flatMap((file) => ts.getPreEmitDiagnostics(program, program.getSourceFile(file)))
+  expect(wrong.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))).toEqual([])
 })
 
 it('links to nothing that is not there, and is read in one sitting', () => {
