@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { dirname, join } from 'node:path'
 import { checkDelivery, checkListening, checkStart, checkSync } from './client/arguments.js'
+import { checkedClient } from './client/verb-options.js'
 import type { Experiment, FileInfo } from './core/entities.js'
 import { guarded } from './core/guarded.js'
 import { givenUri } from './core/model-uri.js'
@@ -357,7 +358,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
     },
     [Symbol.asyncDispose]: () => client.close(),
   }
-  return client
+  return checkedClient(client)
 }
 
 const bufferWatch = ({ onRetry, onRefused, onRecovered }: DeliveryEvents): BufferOptions => ({

@@ -163,7 +163,7 @@ export const oneOf =
   }
 
 /** The names that a message may tell. */
-const toldOf = <T>(rules: Rules<T>): string[] =>
+export const toldOf = <T>(rules: Rules<T>): string[] =>
   Object.entries<Rule>(rules).flatMap(([name, own]) => (own === untold ? [] : [name]))
 
 function meant(

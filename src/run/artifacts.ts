@@ -4,6 +4,7 @@ import { type LocalFile, upload } from '../artifacts/copy.js'
 import { checkArtifactPath, joinPath } from '../artifacts/paths.js'
 import type { ArtifactStore, TransferOptions } from '../artifacts/store.js'
 import { textAt } from '../artifacts/text.js'
+import { checkedInUse, checkOptions, type Rules } from '../core/options.js'
 import { encodePng, pictureKind } from '../core/png.js'
 import { appendRows, readTable, type SplitTable, splitTable } from '../core/table.js'
 import { factsBehind } from '../disk/files.js'
@@ -31,6 +32,7 @@ export interface ArtifactDeps {
 }
 
 const TYPES: Readonly<Record<string, string>> = { svg: 'image/svg+xml', html: 'text/html', json: 'application/json' }
+const IMAGE_STEP: Rules<ImageStep> = { key: checkedInUse, step: checkedInUse, timestamp: checkedInUse }
 const IMAGE_KEY = /^[\w\-./ ]+$/
 
 /** The verbs of a run that keep files. */
@@ -103,8 +105,7 @@ export function artifactVerbs({ store, setTag, tagOf }: ArtifactDeps): ArtifactV
     async logImage(image, where, options) {
       const bytes = pictureBytes(image)
       if (typeof where === 'string') return write(where, bytes, options)
-      if (typeof where !== 'object' || where === null)
-        throw new InvalidParameterError('A picture goes to a file, like "plots/loss.png", or to { key, step }')
+      checkOptions('A picture goes to a file, like "plots/loss.png", or to { key, step }', where, IMAGE_STEP)
       const name = imageName(where)
       await write(`${name}.${pictureKind(bytes) ?? 'png'}`, bytes, options)
       const small = await smallCopy(bytes)

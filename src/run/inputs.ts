@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Dataset } from '../core/entities.js'
 import { checkModelId, checkOptionalText, checkText } from '../core/names.js'
+import { checkedInUse, checkOptions, type Rules } from '../core/options.js'
 import { InvalidParameterError } from '../errors.js'
 import { fromDataset, toPairs } from '../tracking/entities.js'
 import { checkStep, DATASET_LIMITS } from '../tracking/values.js'
@@ -9,6 +10,15 @@ import type { DatasetOptions, RunVerbs } from './verbs.js'
 
 /** MLflow's limits for datasets (`mlflow/utils/validation.py`), in characters. */
 const LIMITS = { ...DATASET_LIMITS, source: 65_535, schema: 1_048_575, profile: 16_777_215 } as const
+
+const DATASET: Rules<DatasetOptions> = {
+  name: checkedInUse,
+  digest: checkedInUse,
+  sourceType: checkedInUse,
+  source: checkedInUse,
+  schema: checkedInUse,
+  profile: checkedInUse,
+}
 
 const jsonText = (value: unknown): string | undefined =>
   value === undefined || typeof value === 'string' ? value : JSON.stringify(value)
@@ -35,8 +45,7 @@ export function toDataset({ name, digest, source, sourceType = 'local', schema, 
 export function inputVerbs(runId: string, transport: Transport): Pick<RunVerbs, 'logInput' | 'logOutputs'> {
   return {
     async logInput(dataset, { context, tags = {}, signal } = {}) {
-      if (typeof dataset !== 'object' || dataset === null)
-        throw new InvalidParameterError('logInput takes a dataset, like { name, source }')
+      checkOptions('logInput takes a dataset, like { name, source }', dataset, DATASET)
       const all = { ...tags, ...(context === undefined ? {} : { 'mlflow.data.context': context }) }
       for (const [key, value] of Object.entries(all))
         checkText(`The value of the dataset's tag ${JSON.stringify(key)}`, String(value))

@@ -24,6 +24,7 @@ import { type EndingDeps, endingOf } from './ending.js'
 import { flushMs } from './flush-options.js'
 import type { LiveRun } from './handle.js'
 import { inputVerbs } from './inputs.js'
+import { checkedVerbs } from './verb-options.js'
 
 export type { EndStatus, LiveRun, Run } from './handle.js'
 
@@ -172,12 +173,14 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       knownTags.delete(key)
       buffer.deleteTag(key)
     },
-    ...ending.calls.each({
-      ...artifactVerbs({ store: deps.store, setTag: tagOfCall, tagOf: (key) => knownTags.get(key) }),
-      ...inputVerbs(runId, transport),
-      ...codeVerbs({ store: deps.store, setTag: tagOfCall }),
-      logModel: deps.logModel,
-    }),
+    ...ending.calls.each(
+      checkedVerbs({
+        ...artifactVerbs({ store: deps.store, setTag: tagOfCall, tagOf: (key) => knownTags.get(key) }),
+        ...inputVerbs(runId, transport),
+        ...codeVerbs({ store: deps.store, setTag: tagOfCall }),
+        logModel: deps.logModel,
+      }),
+    ),
     async flush(options = {}) {
       await flush(flushMs(options))
     },

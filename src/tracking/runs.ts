@@ -11,15 +11,16 @@ import {
   checkViewType,
   LIMITS,
 } from '../core/names.js'
-import { checkedInUse } from '../core/options.js'
+import { checkedInUse, checkOptions, type Rules } from '../core/options.js'
 import { checkMaxResults, HISTORY_PAGE, pageLimits } from '../core/page.js'
 import { InvalidParameterError } from '../errors.js'
+import { checkCall } from '../transport/call-options.js'
 import { allPages, firstOf, listOf } from '../transport/pages.js'
 import { searchCheck } from '../transport/search-options.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
 import { toLoggedModel, toMetric, toRunData, toRunInfo } from './entities.js'
 import type { Experiments } from './experiments.js'
-import { metricInput, paramText, pointOf, present, type TextRules, tagText } from './values.js'
+import { checkBatchPoint, metricInput, paramText, pointOf, present, type TextRules, tagText } from './values.js'
 
 export interface SearchRunsOptions extends CallOptions {
   /** Names of the experiments to look in; with neither names nor ids, the experiment that is set, else all active ones. */
@@ -129,6 +130,8 @@ const checkModelSearch = searchCheck<SearchLoggedModelsOptions>(
   "{ experimentIds: ['0'] }",
 )
 
+const BATCH: Rules<LogBatchInput> = { metrics: checkedInUse, params: checkedInUse, tags: checkedInUse }
+
 export interface RunsDeps {
   readonly transport: () => Promise<Transport>
   readonly experiments: Experiments
@@ -184,8 +187,9 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
       for await (const point of verbs.iterateMetricHistory(runId, key, options)) points.push(point)
       return points
     },
-    iterateMetricHistory: (runId, key, options) =>
-      allPages(async (page_token) => {
+    async *iterateMetricHistory(runId, key, options = {}) {
+      checkCall('iterateMetricHistory', options)
+      yield* allPages(async (page_token) => {
         const input = {
           run_id: checkRunId(runId),
           metric_key: checkKey('metric', key),
@@ -194,7 +198,8 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
         }
         const page = await (await transport()).call('getMetricHistory', input, options)
         return { items: page.metrics.map(toMetric), nextPageToken: page.next_page_token }
-      }),
+      })
+    },
     async createRun(experimentId, { runName, startTime = Date.now(), tags, userId, signal } = {}) {
       const input = {
         experiment_id: checkExperimentId(experimentId),
@@ -220,21 +225,24 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
     async setTerminated(runId, status = 'FINISHED', { endTime = Date.now(), signal } = {}) {
       await verbs.updateRun(runId, { status, endTime, signal })
     },
-    async logBatch(runId, { metrics, params = {}, tags = {} }, options) {
+    async logBatch(runId, batch, options) {
       checkRunId(runId)
+      checkOptions('logBatch takes a batch, like { metrics, params, tags }', batch, BATCH)
+      const { metrics, params = {}, tags = {} } = batch
       const now = Date.now()
       const whole: Batch = {
-        metrics: (listOf('metrics', metrics) ?? []).map(({ key, value, timestamp = now, step }) =>
-          metricInput(key, pointOf(key, value, { step, timestamp })),
-        ),
+        metrics: (listOf('metrics', metrics) ?? []).map((point) => {
+          const { key, value, timestamp = now, step } = checkBatchPoint(point)
+          return metricInput(key, pointOf(key, value, { step, timestamp }))
+        }),
         params: present(params).map(([key, value]) => ({ key, value: paramText(key, value, rules) })),
         tags: present(tags).map(([key, value]) => ({ key, value: tagText(key, value, rules) })),
       }
       const backend = await transport()
-      for (const batch of cutBatch(whole))
+      for (const part of cutBatch(whole))
         await backend.call(
           'logBatch',
-          { run_id: runId, metrics: [...batch.metrics], params: [...batch.params], tags: [...batch.tags] },
+          { run_id: runId, metrics: [...part.metrics], params: [...part.params], tags: [...part.tags] },
           options,
         )
     },

@@ -22,6 +22,14 @@ export interface PointOptions {
   readonly dataset?: Pick<Dataset, 'name' | 'digest'> | undefined
 }
 
+/** A point of a batch. */
+export interface BatchPoint {
+  readonly key: string
+  readonly value: number
+  readonly timestamp?: number | undefined
+  readonly step?: Step | undefined
+}
+
 /** A point, checked: value a number, step and time whole numbers. */
 export interface Point {
   readonly value: number
@@ -102,14 +110,28 @@ const POINT_OPTIONS: Rules<PointOptions> = {
 }
 
 /** The options of a point as given; one that is not known is refused, since the point would stand at step 0. */
-export function checkPointOptions(options: PointOptions): PointOptions {
+export const checkPointOptions = (options: PointOptions): PointOptions =>
+  known('A point takes options, like { step: 3 }', options, POINT_OPTIONS)
+
+const BATCH_POINT: Rules<BatchPoint> = {
+  key: checkedInUse,
+  value: checkedInUse,
+  timestamp: checkedInUse,
+  step: checkedInUse,
+}
+
+/** As `checkPointOptions`, for a point of a batch. */
+export const checkBatchPoint = (point: BatchPoint): BatchPoint =>
+  known('A point of a batch is an object, like { key, value, step }', point, BATCH_POINT)
+
+function known<T extends object>(takes: string, options: T, rules: Rules<T>): T {
   let isKnown = false
   // A loop asks this for each of its points, and nearly always about `step` alone.
   for (const name in options) {
-    isKnown = Object.hasOwn(POINT_OPTIONS, name)
+    isKnown = Object.hasOwn(rules, name)
     if (!isKnown) break
   }
-  if (!isKnown) checkOptions('A point takes options, like { step: 3 }', options, POINT_OPTIONS)
+  if (!isKnown) checkOptions(takes, options, rules)
   return options
 }
 

@@ -1,4 +1,5 @@
-import { checkedInUse, checkOptions, isSignal, isText, orNull, type Rules, untold } from '../core/options.js'
+import { checkedInUse, checkOptions, isText, orNull, type Rules } from '../core/options.js'
+import { CALL_OPTIONS } from './call-options.js'
 import type { CallOptions } from './transport.js'
 
 /** What every search may be told. */
@@ -12,9 +13,7 @@ const SEARCH_OPTIONS: Rules<SearchOptions> = {
   filter: orNull(isText),
   orderBy: checkedInUse,
   maxResults: checkedInUse,
-  signal: orNull(isSignal),
-  again: untold,
-  background: untold,
+  ...CALL_OPTIONS,
 }
 
 /**

@@ -1,0 +1,164 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type Client, createClient } from '../../src/client.js'
+import { InvalidParameterError } from '../../src/errors.js'
+import type { Run } from '../../src/run/run.js'
+import { tempDir } from '../support/temp-dir.js'
+
+let client: Client
+let run: Run
+beforeEach(async () => {
+  client = createClient({ trackingUri: tempDir(), cacheDir: tempDir(), spoolDir: tempDir() })
+  run = await client.startRun()
+})
+afterEach(() => client.close())
+
+/** By the place of their options. */
+const verbs: readonly (readonly (keyof Client & string)[])[] = [
+  ['pruneCache'],
+  [
+    ...(['createExperiment', 'getExperiment', 'getExperimentByName', 'deleteExperiment', 'restoreExperiment'] as const),
+    ...(['setExperiment', 'getRun', 'createRun', 'updateRun', 'deleteRun', 'restoreRun', 'getLoggedModel'] as const),
+    ...(['deleteLoggedModel', 'createRegisteredModel', 'getRegisteredModel', 'updateRegisteredModel'] as const),
+    ...(['deleteRegisteredModel', 'getStageHistory', 'loadModel', 'downloadArtifacts'] as const),
+  ],
+  [
+    ...(['renameExperiment', 'setExperimentTags', 'deleteExperimentTag', 'getMetricHistory', 'setTerminated'] as const),
+    ...(['iterateMetricHistory', 'logBatch', 'setLoggedModelTags', 'logLoggedModelParams'] as const),
+    ...([
+      'renameRegisteredModel',
+      'getLatestVersions',
+      'deleteRegisteredModelTag',
+      'deleteRegisteredModelAlias',
+    ] as const),
+    ...(['getModelVersionByAlias', 'registerModel', 'createModelVersion', 'getModelVersion'] as const),
+    ...(['updateModelVersion', 'deleteModelVersion', 'rollback', 'approveModelVersion'] as const),
+    ...(['rejectModelVersion', 'getApprovals', 'saveModel', 'packModel', 'listArtifacts'] as const),
+  ],
+  [
+    ...(['setExperimentTag', 'setRegisteredModelTag', 'setRegisteredModelAlias'] as const),
+    ...(['deleteModelVersionTag', 'transitionStage'] as const),
+  ],
+  ['setModelVersionTag'],
+]
+const runVerbs: readonly (readonly (keyof Run & string)[])[] = [
+  ['logCode'],
+  ['logInput', 'logOutputs', 'logModel'],
+  ['logArtifact', 'logArtifacts', 'logText', 'logJson', 'logDict', 'logFigure', 'logImage', 'logTable'],
+]
+
+async function call(of: object, verb: string, given: readonly unknown[]): Promise<unknown> {
+  const answer: unknown = (of as Record<string, (...given: readonly unknown[]) => unknown>)[verb]?.(...given)
+  if (typeof answer !== 'object' || answer === null || !(Symbol.asyncIterator in answer)) return answer
+  for await (const _ of answer as AsyncIterable<unknown>);
+}
+
+async function refuses(of: object, verb: string, place: number): Promise<void> {
+  const first = Array.from({ length: place }, () => 'x')
+  for (const [options, message] of [
+    [{ unheardOf: 1 }, /^There is no option unheardOf: there are (?!.*\b(?:again|background)\b)/],
+    [5, new RegExp(`^${verb} takes options, like \\{ .* \\}, not a number$`)],
+    [new AbortController().signal, /not an instance of AbortSignal$/],
+    [{ signal: 5 }, verb === 'pruneCache' ? /./ : /^signal must be an AbortSignal, not 5$/],
+  ] as const) {
+    if (verb === 'pruneCache' && typeof options === 'object' && 'signal' in options) continue
+    const calling = call(of, verb, [...first, options])
+    await expect(calling, verb).rejects.toThrow(InvalidParameterError)
+    await expect(calling, verb).rejects.toThrow(message)
+  }
+}
+
+describe('options that a verb does not have', () => {
+  it.each(verbs.flatMap((of, place) => of.map((verb) => [verb, place] as const)))(
+    'are refused by %s of a client',
+    (verb, place) => refuses(client, verb, place),
+  )
+
+  it.each(runVerbs.flatMap((of, place) => of.map((verb) => [verb, place] as const)))(
+    'are refused by %s of a run',
+    (verb, place) => refuses(run, verb, place),
+  )
+
+  it('are refused by every verb that there is', () => {
+    const elsewhere =
+      /^(?:search|iterate(?!MetricHistory)|get(?:Tracking|Registry)Uri|startRun|sync|deliverSpool|flush)|^(?:on|doctor|cacheInfo|close)$/
+    expect(verbs.flat().sort()).toEqual(
+      Object.keys(client)
+        .filter((verb) => !elsewhere.test(verb))
+        .sort(),
+    )
+    const withOptions = Object.keys(run).filter((verb) => /^log(?!Metrics?$|Params?$)/.test(verb))
+    expect(runVerbs.flat().sort()).toEqual(withOptions.sort())
+  })
+
+  it.each<[string, string, (client: Client, run: Run) => Promise<unknown>]>([
+    ['createRun', 'runNam: did you mean runName', (client) => client.createRun('0', { runNam: 'x' } as never)],
+    ['createRun', 'name: did you mean runName', (client) => client.createRun('0', { name: 'x' } as never)],
+    [
+      'updateRun',
+      'end_time: did you mean endTime',
+      (client, { runId }) => client.updateRun(runId, { end_time: 1 } as never),
+    ],
+    [
+      'setTerminated',
+      'endtime: did you mean endTime',
+      (client, { runId }) => client.setTerminated(runId, 'FAILED', { endtime: 1 } as never),
+    ],
+    [
+      'logBatch',
+      'metric: did you mean metrics',
+      (client, { runId }) => client.logBatch(runId, { metric: [] } as never),
+    ],
+    [
+      'logBatch',
+      'setp: did you mean step',
+      (client, { runId }) => client.logBatch(runId, { metrics: [{ key: 'a', value: 1, setp: 2 } as never] }),
+    ],
+    [
+      'transitionStage',
+      'archiveExistingVersions: did you mean archiveExisting',
+      (client) => client.transitionStage('m', 1, 'Production', { archiveExistingVersions: true } as never),
+    ],
+    [
+      'transitionStage',
+      'requireMetric.mim: did you mean requireMetric.min',
+      (client) =>
+        client.transitionStage('m', 1, 'Production', { requireMetric: [{ key: 'auc', max: 1, mim: 0.9 } as never] }),
+    ],
+    [
+      'registerModel',
+      'awaitRegistrationFor: did you mean awaitRegistrationMs',
+      (client) => client.registerModel('models:/m-1', 'm', { awaitRegistrationFor: 1 } as never),
+    ],
+    [
+      'loadModel',
+      'batch.maxsize: did you mean batch.maxSize',
+      (client) => client.loadModel('models:/m/1', { batch: { maxsize: 1 } as never }),
+    ],
+    ['logModel', 'artifact_path: did you mean name', (_, run) => run.logModel({}, { artifact_path: 'm' } as never)],
+    [
+      'logInput',
+      'sourcetype: did you mean sourceType',
+      (_, run) => run.logInput({ name: 'd', source: 's', sourcetype: 'http' } as never),
+    ],
+    [
+      'logImage',
+      'stpe: did you mean step',
+      (_, run) => run.logImage(new Uint8Array([137, 80, 78, 71, 13, 10, 26, 10]), { key: 'k', stpe: 3 } as never),
+    ],
+  ])('are told by %s with the one that was meant: %s', async (_, message, act) => {
+    const calling = act(client, run)
+    await expect(calling).rejects.toThrow(InvalidParameterError)
+    await expect(calling).rejects.toThrow(`There is no option ${message}?`)
+  })
+})
+
+it('options that are left out, and a signal everywhere, are taken', async () => {
+  const { signal } = new AbortController()
+  const made = await client.createRun('0', { runName: undefined, signal })
+  await client.logBatch(made.info.runId, { metrics: [{ key: 'loss', value: 1, step: 2 }] }, undefined)
+  const points = await client.getMetricHistory(made.info.runId, 'loss', { signal })
+  await client.logBatch(made.info.runId, { metrics: points }, { signal })
+  await client.pruneCache({ maxBytes: 0, signal } as never)
+  await run.logText('a', 'a.txt', { signal, onProgress: () => {} })
+  expect((await client.updateRun(made.info.runId, {})).runName).toBe(made.info.runName)
+})
