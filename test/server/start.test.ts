@@ -509,3 +509,12 @@ describe('cairn-ml server', () => {
     expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(0)
   })
 })
+
+it.each([
+  ['allowedHost', { allowedHost: ['runs.example.com'] }, 'did you mean allowedHosts?'],
+  ['limits.jsn', { limits: { jsn: 1 } }, 'did you mean limits.json?'],
+])('does not start with %s, which is no option', async (name, options, meant) => {
+  const starting = startServer({ trackingUri: tempDir(), ...options } as ServerOptions)
+  await expect(starting).rejects.toThrow(InvalidParameterError)
+  await expect(starting).rejects.toThrow(`There is no option ${name}: ${meant}`)
+})
