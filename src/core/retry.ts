@@ -1,4 +1,4 @@
-import { CairnError, TimeoutError } from '../errors.js'
+import { CairnError, ProtocolError, TimeoutError } from '../errors.js'
 
 /** How a failure stands to what was asked. */
 export type FailureKind =
@@ -58,6 +58,10 @@ export interface Clock {
   readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>
 }
 
+/** What answers, and not in HTTP, is hardly a server that cannot now: an address is wrong far more often than bytes are. */
+const speaksNoHttp = (error: unknown): boolean => error instanceof ProtocolError && error.status === undefined
+const NO_HTTP_ATTEMPTS = 2
+
 /** The wait before try `attempt + 1`, in milliseconds; `undefined` when there is to be none. */
 export function waitAfter(
   failed: { readonly attempt: number; readonly elapsedMs: number; readonly error: unknown },
@@ -66,6 +70,7 @@ export function waitAfter(
 ): number | undefined {
   const { attempt, elapsedMs, error } = failed
   if (attempt >= rules.attempts || failureKind(error) === 'refused') return undefined
+  if (attempt >= NO_HTTP_ATTEMPTS && speaksNoHttp(error)) return undefined
   const ceiling = attempt === 1 ? 0 : Math.min(rules.capMs, rules.factorMs * 2 ** (attempt - 1))
   const own = Math.min(rules.capMs, random() * ceiling + random() * rules.jitterMs)
   const asked = rules.respectRetryAfter && error instanceof CairnError ? error.retryAfterMs : undefined

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Clock, defaultRules, failureKind, retrying, waitAfter } from '../../src/core/retry.js'
-import { errorFromCode, InvalidParameterError, NetworkError, TimeoutError } from '../../src/errors.js'
+import { errorFromCode, InvalidParameterError, NetworkError, ProtocolError, TimeoutError } from '../../src/errors.js'
 import { fakeClock } from '../support/fake-clock.js'
 
 const broke = () => new NetworkError('broke')
@@ -79,6 +79,14 @@ describe('retrying', () => {
     const clock = fakeClock()
     await expect(retrying(failing(99, broke), with_(clock))).rejects.toThrow('broke')
     expect(clock.sleeps).toHaveLength(7)
+  })
+
+  it('asks what does not speak HTTP once more, and no longer', async () => {
+    const clock = fakeClock()
+    const strange = () => new ProtocolError('no HTTP', { retryable: true })
+    await expect(retrying(failing(99, strange), with_(clock))).rejects.toThrow('no HTTP')
+    expect(clock.sleeps).toHaveLength(1)
+    expect(await retrying(failing(1, strange), with_(fakeClock()))).toBe(2)
   })
 
   it('ends at once when refused', async () => {

@@ -412,7 +412,9 @@ describe('a start that must not go on alone', () => {
     ['redis', (socket: Socket) => void socket.on('data', () => socket.write('-ERR unknown command `GET`\r\n'))],
   ])('throws where something answers that does not speak HTTP: %s', async (_, react) => {
     const sockets = new Set<Socket>()
+    let connections = 0
     const other = createServer((socket) => {
+      connections++
       sockets.add(socket.on('error', () => undefined))
       react(socket)
     })
@@ -422,13 +424,15 @@ describe('a start that must not go on alone', () => {
       other.close()
     })
     const { port } = other.address() as AddressInfo
-    const { connect, spoolDir } = await away({ trackingUri: `http://127.0.0.1:${port}`, retry: { maxRetries: 1 } })
+    const { connect, spoolDir } = await away({ trackingUri: `http://127.0.0.1:${port}`, retry: {} })
     const client = connect()
     for (const begin of [() => client.startRun(), () => client.setExperiment('e')]) {
+      connections = 0
       const error = await begin().catch((thrown: unknown) => thrown)
       expect(error).toBeInstanceOf(ProtocolError)
       expect(String(error)).toContain(`What answers at http://127.0.0.1:${port}/`)
       expect(String(error)).toContain('does not speak HTTP')
+      expect(connections).toBe(2)
     }
     expect(leftIn(spoolDir)).toEqual([])
     const checks = await client.doctor()
