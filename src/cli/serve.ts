@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
+import type { Client } from '../index.js'
 import type { ServerOptions } from '../server/index.js'
-import type { Terminal } from './terminal.js'
+import { plain, type Terminal } from './terminal.js'
 import { examples, several } from './word.js'
 
 interface ServeOptions {
@@ -13,8 +14,16 @@ interface ServeOptions {
   readonly open?: boolean
 }
 
+interface StoreOptions {
+  readonly store: string | undefined
+  /** Whether its folder is made where it is missing. */
+  readonly isMade: boolean
+}
+
 const STORE = 'a folder or the address of a server (default: MLFLOW_TRACKING_URI, else ./mlruns)'
 const USUAL_PORT = 5000
+/** How long a server that is to be shown may take to say that it is there. */
+const LOOK_MS = 5_000
 
 /** The words that open a store to a browser and to MLflow's clients. */
 export function serveWords(program: Command, terminal: Terminal): void {
@@ -24,7 +33,7 @@ export function serveWords(program: Command, terminal: Terminal): void {
     .argument('[store]', STORE)
     .option('-p, --port <port>', 'where to listen on this machine (default: any that is free)', parsePort)
     .option('--no-open', 'only print the address')
-    .action((store: string | undefined, options: ServeOptions) => serve(terminal, { store, ...options }))
+    .action((store: string | undefined, options: ServeOptions) => serve(terminal, { store, isMade: false, ...options }))
   examples(ui, 'cairn-ml ui', 'cairn-ml ui ./experiments/mlruns --port 5000', 'cairn-ml ui http://mlflow.example.com')
 
   const server = program
@@ -36,7 +45,9 @@ export function serveWords(program: Command, terminal: Terminal): void {
     .option('--allowed-hosts <names>', 'more Host headers to answer, exactly, separated by commas', splitting)
     .option('--registry-uri <uri>', 'where models are registered (default: the store)')
     .option('--token <token>', 'what callers beyond loopback need (default: made up at each start)')
-    .action((store: string | undefined, options: ServeOptions) => serve(terminal, { store, ...options, open: false }))
+    .action((store: string | undefined, options: ServeOptions) =>
+      serve(terminal, { store, isMade: true, ...options, open: false }),
+    )
   examples(
     server,
     'cairn-ml server',
@@ -58,12 +69,10 @@ const splitting = (text: string, before?: readonly string[]): string[] =>
     .filter(Boolean)
     .reduce((all, name) => several(name, all), [...(before ?? [])])
 
-async function serve(
-  terminal: Terminal,
-  options: ServeOptions & { readonly store: string | undefined },
-): Promise<void> {
+async function serve(terminal: Terminal, options: ServeOptions & StoreOptions): Promise<void> {
   const { startServer } = await import('../server/index.js')
   const { store, host, port, allowedHosts, registryUri, token, open } = options
+  await checkStore(terminal, options)
   const given: ServerOptions = { trackingUri: store, host, port, allowedHosts, registryUri, token }
   const server = await startServer(given)
   // Before anybody can know that there is something to stop.
@@ -79,6 +88,40 @@ async function serve(
   }
   await told
   await server.close()
+}
+
+/**
+ * Throws what is wrong with a store before its page is opened. What may still come is told instead: a server that is away,
+ * and the usual folder, which nobody named. One that is named `server` makes, for others log to it; `ui` only looks.
+ */
+async function checkStore(terminal: Terminal, { store, isMade }: StoreOptions): Promise<void> {
+  const [{ createClient, InvalidParameterError, NotFoundError }, { isLocal, localPath }, { stateOf }] =
+    await Promise.all([import('../index.js'), import('../artifacts/location.js'), import('../disk/write.js')])
+  await using client = createClient({ trackingUri: store, retry: { maxRetries: 0 } })
+  const uri = client.getTrackingUri()
+  if (!isLocal(uri)) return checkServer(terminal, client)
+  const folder = localPath(uri)
+  const state = stateOf(folder)
+  if (state && !state.isDirectory) throw new InvalidParameterError(`${folder} is a file, not the folder of a store`)
+  if (state || isMade) return
+  const missing = `There is no folder ${folder}`
+  if (store !== undefined) throw new NotFoundError(`${missing}: check the path, or log a run to it first`)
+  terminal.err(`warning: ${plain(missing)} yet: the page is empty until a run is logged there`)
+}
+
+async function checkServer(terminal: Terminal, client: Client): Promise<void> {
+  const { isRetryable, ProtocolError } = await import('../errors.js')
+  const limit = AbortSignal.timeout(LOOK_MS)
+  try {
+    await client.searchExperiments({ maxResults: 1, signal: limit })
+  } catch (error) {
+    // What speaks no HTTP will hardly learn it.
+    if (!limit.aborted && (!isRetryable(error) || error instanceof ProtocolError)) throw error
+    const why = limit.aborted
+      ? `${client.getTrackingUri()} has not answered within ${LOOK_MS / 1000} s`
+      : (error as Error).message
+    terminal.err(`warning: ${plain(why)}; the page shows what it has as soon as it answers`)
+  }
 }
 
 /** Resolves when somebody wants the process to stop; a second signal ends it as signals do. */

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -206,5 +208,45 @@ describe('help', () => {
     expect(code).toBe(0)
     for (const part of ['--filter', '--tracking-uri', '--json', 'Examples:\n  $ cairn-ml runs list'])
       expect(out).toContain(part)
+  })
+})
+
+describe('ui', () => {
+  it('says that a folder is not there, or is none, and makes nothing', async () => {
+    const { code, out, err } = await cairn('ui', './mlrun', '--no-open')
+    expect([code, out]).toEqual([1, ''])
+    expect(err).toBe(`error: There is no folder ${join(cwd, 'mlrun')}: check the path, or log a run to it first\n`)
+    expect(existsSync(join(cwd, 'mlrun'))).toBe(false)
+    writeFileSync(join(cwd, 'notes.txt'), 'x')
+    const file = await cairn('ui', './notes.txt', '--no-open')
+    expect([file.code, file.err]).toEqual([1, expect.stringContaining('notes.txt is a file')])
+  })
+
+  it('says at once that the server whose runs it shows is away, and waits for it', async () => {
+    const child = start('ui', 'http://127.0.0.1:9', '--no-open')
+    let err = ''
+    child.stderr.on('data', (chunk) => (err += chunk))
+    const ended = new Promise((resolve) => child.once('close', resolve))
+    const url = await new Promise<string>((resolve) =>
+      child.stdout.once('data', (data) => resolve(String(data).trim())),
+    )
+    await expect
+      .poll(() => err)
+      .toMatch(/^warning: Nothing listens at http:\/\/127\.0\.0\.1:9.*as soon as it answers\n$/)
+    expect((await fetch(url)).status).toBe(200)
+    child.kill('SIGTERM')
+    expect(await ended).toBe(0)
+  })
+
+  it('does not begin in front of what is no MLflow server', async () => {
+    const server = createServer(
+      (_, response) => void response.writeHead(200, { 'content-type': 'text/html' }).end('<p>'),
+    )
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    const { code, out, err } = await cairn('ui', `http://127.0.0.1:${port}`, '--no-open')
+    server.close()
+    expect([code, out]).toEqual([1, ''])
+    expect(err).toContain(`error: http://127.0.0.1:${port}/`)
   })
 })
