@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path'
 import type { Progress } from '../core/entities.js'
 import { sharedSignal } from '../core/shared-signal.js'
 import { blobOf, factsBehind, factsOf, makeDirs, realPathOf, type SaveOptions, saveStream } from '../disk/files.js'
+import { missingOf, noRoom, unmake } from '../disk/no-room.js'
 import { liesIn, type TreeFile, tree } from '../disk/tree.js'
 import {
   IntegrityError,
@@ -136,7 +137,7 @@ const isSame = (before: TreeFile, after: { size: number; mtimeMs: number } | und
  * Downloads a file, or a directory with all below it, to a directory of this machine (which one may hang on whether nothing
  * is below `path`); paths below `path` are kept, a single file comes under its own name. Every name the store lists is
  * checked before anything is written, nothing is written outside `to`, and a file is under its name only when as many bytes
- * came as were listed (`IntegrityError`).
+ * came as were listed (`IntegrityError`). When the disk takes no more, what was not there before is taken away again.
  */
 export async function download(
   store: ArtifactStore,
@@ -156,13 +157,14 @@ export async function download(
     ? files.reduce((sum, { size = 0 }) => sum + size, 0)
     : undefined
   let loaded = 0
-  await makeDirs(target)
-  const root = (await realPathOf(target)) as string
+  const made: string[] = []
+  const note = async (path: string): Promise<void> => void made.push(...(await missingOf(path)))
   const sizes = new Map<string, number>()
-  const fetchOne = async ({ path: name, isDir, size }: ArtifactFile): Promise<void> => {
+  const fetchOne = async (root: string, { path: name, isDir, size }: ArtifactFile): Promise<void> => {
     const below = base === '' ? name : name.slice(base.length + 1)
-    if (isDir) return ensureDir(root, join(root, ...below.split('/')))
     const file = join(root, ...below.split('/'))
+    await note(file)
+    if (isDir) return ensureDir(root, file)
     await ensureDir(root, dirname(file))
     if ((await factsOf(file))?.kind === 'directory')
       throw new InvalidParameterError(`${file} is a directory; the file ${name} cannot be written there`)
@@ -172,7 +174,16 @@ export async function download(
     }
     sizes.set(name, await fetchFile(store, name, file, { signal, onBytes, size }))
   }
-  await eachLimited(files, concurrency, fetchOne, signal)
+  try {
+    await note(target)
+    await makeDirs(target)
+    const root = (await realPathOf(target)) as string
+    await eachLimited(files, concurrency, (file) => fetchOne(root, file), signal)
+  } catch (error) {
+    const full = noRoom(error, target, 'make room there, or download to another disk (dstPath)')
+    if (full) await unmake(made)
+    throw full ?? error
+  }
   const copied = [...sizes].map(([name, size]) => ({ path: name, size }))
   return { files: copied, bytes: copied.reduce((sum, { size }) => sum + size, 0) }
 }

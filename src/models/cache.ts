@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { factsOf, makeDirs, move, namesIn, readText, removeAll, saveFile, touch } from '../disk/files.js'
+import { noRoom, unmake } from '../disk/no-room.js'
 import { isStage, once, sweepStages } from '../disk/stage.js'
 import { tree } from '../disk/tree.js'
 import { CairnError, IntegrityError, InvalidParameterError, NotFoundError } from '../errors.js'
@@ -75,6 +76,7 @@ export interface ModelCacheOptions {
   readonly warn?: ((message: string) => void) | undefined
 }
 
+const FULL = 'make room there (npx cairn-ml cache prune --older-than 30d), or name another folder with CAIRN_CACHE_DIR'
 const MODE = { mode: 0o700 }
 const hash = (parts: readonly string[]): string => createHash('sha256').update(JSON.stringify(parts)).digest('hex')
 const slug = (name: string): string =>
@@ -179,7 +181,16 @@ export function modelCache({ dir, warn = () => {} }: ModelCacheOptions): ModelCa
       options.signal?.throwIfAborted()
       const entry = placeOf(key)
       const work = JSON.stringify([entry, options.verify ?? 'changed', options.offline])
-      return filling(work, (shared) => fetched(entry, key, fill, options, shared), options.signal)
+      const begin = async (shared: AbortSignal): Promise<string> => {
+        try {
+          return await fetched(entry, key, fill, options, shared)
+        } catch (error) {
+          const full = noRoom(error, dir, FULL)
+          if (full) await unmake([dirname(entry)])
+          throw full ?? error
+        }
+      }
+      return filling(work, begin, options.signal)
     },
     has: async (key) => (await factsOf(placeOf(key))) !== undefined,
     async remember(ref, value) {

@@ -9,7 +9,7 @@ import type { FileInfo } from '../core/entities.js'
 import { formatModelUri, isModelUri, isRunsUri, parseRunsUri, type RunsRef, splitModelUri } from '../core/model-uri.js'
 import { checkRunId } from '../core/names.js'
 import { percentDecoded } from '../core/percent.js'
-import { factsBehind, makeDirs } from '../disk/files.js'
+import { factsBehind, makeDirs, removeAll } from '../disk/files.js'
 import { InvalidParameterError, NotFoundError } from '../errors.js'
 import type { ModelPlace } from '../models/resolved.js'
 import type { Backends, ResolveOptions } from './backends.js'
@@ -86,7 +86,13 @@ export async function downloadArtifacts(
   if (found && found.kind !== 'directory') throw new InvalidParameterError(`${to} is no directory to download to`)
   if (dstPath === undefined) await makeDirs(to, 0o700)
   const parent = as.includes('/') ? as.slice(0, as.lastIndexOf('/')) : ''
-  const { files } = await download(store, path, (isAlone) => join(to, isAlone ? parent : as), options)
+  const { files } = await download(store, path, (isAlone) => join(to, isAlone ? parent : as), options).catch(
+    async (error: unknown) => {
+      // Nobody knows its name.
+      if (dstPath === undefined) await removeAll(to)
+      throw error
+    },
+  )
   if (files.length === 0 && path === '') throw new NotFoundError(`There are no artifacts in ${artifactUri}`)
   return as === '' ? to : join(to, as)
 }

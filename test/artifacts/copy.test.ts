@@ -24,11 +24,14 @@ import {
   InvalidParameterError,
   NetworkError,
   NotFoundError,
+  PermissionDeniedError,
+  UnavailableError,
   UnsafePathError,
 } from '../../src/errors.js'
 import { sender } from '../../src/http/send.js'
 import { answering, asJson, rejection } from '../support/answering.js'
 import { fakeClock } from '../support/fake-clock.js'
+import { mayMount, mount, unmount } from '../support/small-disk.js'
 import { tempDir } from '../support/temp-dir.js'
 
 function sampleDir(): string {
@@ -298,5 +301,47 @@ describe('download', () => {
       list: async (path: string) => [{ path: path === '' ? 'd' : `${path}/d`, isDir: true }],
     }
     await expect(download(store, '', tempDir())).rejects.toBeInstanceOf(IntegrityError)
+  })
+})
+
+describe.skipIf(!mayMount())('a download to a disk that takes no more (needs the right to mount)', () => {
+  const large = () => {
+    const dir = sampleDir()
+    writeFileSync(join(dir, 'sub', 'model.bin'), randomBytes(1_000_000))
+    return fileArtifacts(dir)
+  }
+
+  it('says which folder and the way out, is not to be tried again, and leaves what was there', async () => {
+    const disk = tempDir()
+    mount(disk)
+    try {
+      const to = join(disk, 'models', 'one')
+      const error = await rejection(download(large(), '', to))
+      expect(error).toBeInstanceOf(UnavailableError)
+      expect(error).toMatchObject({
+        retryable: false,
+        message: expect.stringMatching(/its disk is full \(ENOSPC\); .*dstPath/),
+      })
+      expect(error.message).toContain(`to ${to}:`)
+      expect(readdirSync(disk)).toEqual([])
+      mkdirSync(to, { recursive: true })
+      writeFileSync(join(to, 'mine.txt'), 'mine')
+      await rejection(download(large(), '', to))
+      expect(readdirSync(to)).toEqual(['mine.txt'])
+    } finally {
+      unmount(disk)
+    }
+  })
+
+  it('says that it may only be read', async () => {
+    const disk = tempDir()
+    mount(disk, 'ro')
+    try {
+      const error = await rejection(download(large(), '', join(disk, 'one')))
+      expect(error).toBeInstanceOf(PermissionDeniedError)
+      expect(error).toMatchObject({ retryable: false, message: expect.stringContaining('read-only (EROFS)') })
+    } finally {
+      unmount(disk)
+    }
   })
 })

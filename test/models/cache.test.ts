@@ -13,8 +13,11 @@ import {
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { saveFile } from '../../src/disk/files.js'
 import { IntegrityError, NotFoundError, PermissionDeniedError } from '../../src/errors.js'
 import { type CacheKey, modelCache } from '../../src/models/cache.js'
+import { rejection } from '../support/answering.js'
+import { mayMount, mount, unmount } from '../support/small-disk.js'
 import { tempDir } from '../support/temp-dir.js'
 
 const key: CacheKey = { name: 'churn', label: '7', parts: ['http://registry', 's3://b/x', '1700000000000'] }
@@ -244,3 +247,21 @@ await modelCache({ dir: ${JSON.stringify(dir)} }).cached(${JSON.stringify(key)},
     expect(readdirSync(path).sort()).toEqual(['MLmodel', 'sub'])
   })
 })
+
+describe.skipIf(!mayMount())('a model cache on a full disk (needs the right to mount)', () => {
+  it('says where there is no room and the way out, is not to be tried again, and leaves no folder of the model', async () => {
+    const dir = tempDir()
+    mount(dir, 'size=600k,mode=700')
+    try {
+      const error = await rejection(modelCache({ dir }).cached(key, (to) => saveBig(join(to, 'model.bin'))))
+      expect(error).toMatchObject({ name: 'UnavailableError', retryable: false })
+      expect(error.message).toMatch(/ENOSPC\); .*cache prune.*CAIRN_CACHE_DIR/)
+      expect(error.message).toContain(`written to ${dir}:`)
+      expect(readdirSync(join(dir, 'v1'))).toEqual([])
+    } finally {
+      unmount(dir)
+    }
+  })
+})
+
+const saveBig = async (file: string): Promise<void> => void (await saveFile(file, new Uint8Array(1_000_000)))

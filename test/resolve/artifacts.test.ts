@@ -21,6 +21,30 @@ async function runWithFiles() {
   return { ...house, run, info }
 }
 
+describe('a download to a folder that nobody named', () => {
+  it('leaves none behind when it fails', async () => {
+    const before = process.env.TMPDIR
+    const temporary = tempDir()
+    process.env.TMPDIR = temporary
+    try {
+      const store: ArtifactStore = {
+        list: async (path) => [{ path: `${path}/a.txt`, isDir: false, size: 3 }],
+        read: async () => {
+          throw new NotFoundError('gone')
+        },
+        write: async () => {},
+        remove: async () => {},
+      }
+      const backends: Backends = { ...modelHouse().backends, openArtifacts: () => store }
+      await expect(downloadArtifacts(backends, 's3://bucket/run')).rejects.toThrow('gone')
+      expect(readdirSync(temporary).filter((name) => name.startsWith('cairn-') && name.length > 30)).toEqual([])
+    } finally {
+      if (before === undefined) delete process.env.TMPDIR
+      else process.env.TMPDIR = before
+    }
+  })
+})
+
 describe('artifacts of runs', () => {
   it('are listed with the logged models of the run, as folders', async () => {
     const { backends, run } = await runWithFiles()

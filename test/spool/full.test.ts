@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { appendFileSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -6,22 +5,11 @@ import { createClient } from '../../src/index.js'
 import { whatWaits } from '../../src/spool/contents.js'
 import { serverPlace } from '../../src/spool/place.js'
 import type { ChildOptions } from '../support/child.js'
+import { mayMount, mount, unmount } from '../support/small-disk.js'
 import { type Stand, stand } from '../support/spool-child.js'
-import { tempDir } from '../support/temp-dir.js'
 
 const COUNT = 20_000
 let at: Stand
-
-const mount = (dir: string): boolean =>
-  spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=600k', 'tmpfs', dir]).status === 0
-const unmount = (dir: string): void => void spawnSync('umount', [dir])
-
-function mayMount(): boolean {
-  const dir = tempDir()
-  const isMounted = mount(dir)
-  if (isMounted) unmount(dir)
-  return isMounted
-}
 
 beforeEach(async () => {
   at = await stand()
