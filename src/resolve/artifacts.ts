@@ -80,7 +80,7 @@ export async function downloadArtifacts(
 ): Promise<string> {
   const { artifactUri, path, as } = await resolveArtifacts(backends, target, options)
   const store = await backends.openArtifacts(artifactUri)
-  if (dstPath === undefined && isLocal(artifactUri)) return hereAlready(store, artifactUri, path)
+  if (dstPath === undefined && isLocal(artifactUri)) return hereAlready(store, { artifactUri, path }, options)
   const to = resolve(dstPath ?? join(tmpdir(), `cairn-${randomUUID()}`))
   const found = await factsBehind(to)
   if (found && found.kind !== 'directory') throw new InvalidParameterError(`${to} is no directory to download to`)
@@ -97,11 +97,18 @@ export async function downloadArtifacts(
   return as === '' ? to : join(to, as)
 }
 
-async function hereAlready(store: ArtifactStore, uri: string, path: string): Promise<string> {
+async function hereAlready(
+  store: ArtifactStore,
+  { artifactUri: uri, path }: ModelPlace,
+  { signal }: ResolveOptions,
+): Promise<string> {
+  signal?.throwIfAborted()
   // Listing checks the path by the store's rules, links included.
   const parent = path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : ''
   const there =
-    path === '' ? await factsBehind(localPath(uri)) : (await store.list(parent)).find((entry) => entry.path === path)
+    path === ''
+      ? await factsBehind(localPath(uri))
+      : (await store.list(parent, { signal })).find((entry) => entry.path === path)
   if (!there) throw new NotFoundError(`There is no artifact ${JSON.stringify(path)} in ${uri}`)
   return join(localPath(uri), ...path.split('/'))
 }

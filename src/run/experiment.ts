@@ -9,9 +9,9 @@ export interface ExperimentInUse {
   /** Sets it; one whose server is away counts from now on and is looked up when it is back. */
   set(experiment: string | { readonly experimentId: string }, options?: CallOptions): Promise<Experiment>
   /** The one that `set` has set. */
-  chosen(): Promise<Experiment | undefined>
+  chosen(options?: CallOptions): Promise<Experiment | undefined>
   /** That one, else the environment's, looked up once. */
-  current(): Promise<Experiment | undefined>
+  current(options?: CallOptions): Promise<Experiment | undefined>
   /** The one that is set, as far as it is known without its server. */
   known(): { readonly experimentId: string } | { readonly name: string } | undefined
   /** Its id, when it was looked up. */
@@ -44,8 +44,8 @@ export function experimentInUse(deps: ExperimentInUseDeps): ExperimentInUse {
       ? ensureExperiment(starting, one.name, signal)
       : requireActive(await starting.getExperiment(one.experimentId, { signal }))
 
-  async function theChosen(): Promise<Experiment | undefined> {
-    if (wanted !== undefined) chosen = await find(wanted)
+  async function theChosen(options?: CallOptions): Promise<Experiment | undefined> {
+    if (wanted !== undefined) chosen = await find(wanted, options?.signal)
     wanted = undefined
     return chosen
   }
@@ -72,16 +72,16 @@ export function experimentInUse(deps: ExperimentInUseDeps): ExperimentInUse {
       }
     },
     chosen: theChosen,
-    async current() {
-      const one = (await theChosen()) ?? found
+    async current(options) {
+      const one = (await theChosen(options)) ?? found
       if (one) return one
-      if (experimentId !== undefined) found = requireActive(await starting.getExperiment(experimentId))
+      if (experimentId !== undefined) found = requireActive(await starting.getExperiment(experimentId, options))
       if (experimentName === undefined) return found
       if (found && found.name !== experimentName)
         throw new InvalidParameterError(
           `MLFLOW_EXPERIMENT_ID ${experimentId} is ${JSON.stringify(found.name)}, but MLFLOW_EXPERIMENT_NAME is ${JSON.stringify(experimentName)}; set one of them`,
         )
-      found ??= await ensureExperiment(starting, experimentName)
+      found ??= await ensureExperiment(starting, experimentName, options?.signal)
       return found
     },
     known() {

@@ -36,9 +36,9 @@ export interface StartDeps {
   readonly runs: Runs
   readonly rules: TextRules
   /** The experiment that `setExperiment` has set; a run that is taken up again has to belong to it. */
-  readonly chosen: () => Promise<Experiment | undefined>
+  readonly chosen: (options: CallOptions) => Promise<Experiment | undefined>
   /** That one, else the environment's. */
-  readonly current: () => Promise<Experiment | undefined>
+  readonly current: (options: CallOptions) => Promise<Experiment | undefined>
   /** Whether a run is one that goes on in this process. */
   readonly isOpen: (runId: string) => boolean
   /** The way to the server; undefined for a store of this machine. */
@@ -115,7 +115,7 @@ async function experimentOf(
     return requireActive(await deps.experiments.getExperiment(experimentId, { signal })).experimentId
   if (experimentName !== undefined)
     return (await ensureExperiment(deps.experiments, experimentName, signal)).experimentId
-  return (await deps.current())?.experimentId ?? DEFAULT_EXPERIMENT
+  return (await deps.current({ signal }))?.experimentId ?? DEFAULT_EXPERIMENT
 }
 
 async function resume(deps: StartDeps, options: StartRunOptions, runId: string): Promise<Started> {
@@ -123,7 +123,7 @@ async function resume(deps: StartDeps, options: StartRunOptions, runId: string):
   const { signal, runName } = options
   const before = await runs.getRun(runId, { signal })
   requireThere(before)
-  const set = await deps.chosen()
+  const set = await deps.chosen({ signal })
   if (set && set.experimentId !== before.info.experimentId)
     throw new InvalidParameterError(
       `The run ${runId} belongs to experiment ${before.info.experimentId}, but ${JSON.stringify(set.name)} (${set.experimentId}) is set`,

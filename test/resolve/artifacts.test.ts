@@ -45,6 +45,20 @@ describe('a download to a folder that nobody named', () => {
   })
 })
 
+it('a signal stops also what is looked up where it lies', async () => {
+  const { backends, run } = await runWithFiles()
+  const controller = new AbortController()
+  const reason = new Error('enough')
+  // After its place is known, which is asked for first.
+  const openArtifacts: Backends['openArtifacts'] = (uri) => {
+    controller.abort(reason)
+    return backends.openArtifacts(uri)
+  }
+  const target = { runId: run.runId, path: 'plots/loss.svg' }
+  const { signal } = controller
+  await expect(downloadArtifacts({ ...backends, openArtifacts }, target, { signal })).rejects.toBe(reason)
+})
+
 describe('artifacts of runs', () => {
   it('are listed with the logged models of the run, as folders', async () => {
     const { backends, run } = await runWithFiles()

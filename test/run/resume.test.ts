@@ -138,3 +138,26 @@ it('the end of a run that may not keep a file yet waits for that, and for all el
   await run.end()
   expect(run.stats()).toMatchObject({ refused: 0, delivered: 2, spooled: 0 })
 })
+
+it.each(['NAME', 'ID'])(
+  'a start gives up on the experiment of the environment (%s) when its signal says so',
+  async (by) => {
+    const front = await between(server.url)
+    const controller = new AbortController()
+    const reason = new Error('enough')
+    front.meet = ({ url }) => {
+      if (!url.includes('/experiments/get')) return false
+      controller.abort(reason)
+      // Never answered.
+      return true
+    }
+    vi.stubEnv(`MLFLOW_EXPERIMENT_${by}`, '0')
+    const other = createClient({ trackingUri: front.url, spoolDir: join(tempDir(), 'spool') })
+    try {
+      await expect(other.startRun({ signal: controller.signal })).rejects.toBe(reason)
+    } finally {
+      await other.close()
+      await front.close()
+    }
+  },
+)
