@@ -4,7 +4,7 @@ import { InvalidParameterError } from '../errors.js'
 import type { ModelPlace, ResolvedModel } from '../models/resolved.js'
 import type { WireModelVersion } from '../transport/protocol.js'
 import type { Backends, ResolveOptions } from './backends.js'
-import { loggedModelPlace, placeInRun } from './place.js'
+import { getLoggedModel, loggedModelPlace, placeInRun, placeOf } from './place.js'
 import { findVersion } from './version.js'
 
 /**
@@ -36,7 +36,11 @@ async function ofRegistry(backends: Backends, uri: string, options: ResolveOptio
     throw new InvalidParameterError(
       `${JSON.stringify(uri)} names the registry ${ref.registryUri}, but this client has ${ours}; set it with setRegistryUri`,
     )
-  if (ref.by === 'id') return loggedModel(backends, ref.modelId, uri, options)
+  if (ref.by === 'id') {
+    // Asked before the cache is: it may be deleted.
+    const found = await getLoggedModel(backends, ref.modelId, options)
+    return loggedModel(backends, { modelId: ref.modelId, source: uri }, async () => placeOf(backends, found))
+  }
   return ofVersion(backends, await findVersion(backends.registry, ref, options), options)
 }
 
@@ -48,14 +52,12 @@ const once = (find: () => Promise<ModelPlace>): (() => Promise<ModelPlace>) => {
   }
 }
 
-function loggedModel(backends: Backends, modelId: string, source: string, options: ResolveOptions): ResolvedModel {
-  return {
-    kind: 'logged',
-    modelId,
-    source,
-    identity: ['logged', backends.tracking.uri, modelId],
-    place: once(() => loggedModelPlace(backends, modelId, options)),
-  }
+function loggedModel(
+  backends: Backends,
+  { modelId, source }: { readonly modelId: string; readonly source: string },
+  place: () => Promise<ModelPlace>,
+): ResolvedModel {
+  return { kind: 'logged', modelId, source, identity: ['logged', backends.tracking.uri, modelId], place }
 }
 
 function ofVersion(backends: Backends, found: WireModelVersion, options: ResolveOptions): ResolvedModel {
@@ -101,7 +103,7 @@ async function ofRun(backends: Backends, uri: string, options: ResolveOptions): 
   const ref = parseRunsUri(uri)
   const { place, modelId, below } = await placeInRun(backends, ref, options)
   if (modelId !== undefined && below === '')
-    return { ...loggedModel(backends, modelId, uri, options), runId: ref.runId }
+    return { ...loggedModel(backends, { modelId, source: uri }, async () => place), runId: ref.runId }
   return { kind: 'files', runId: ref.runId, source: uri, place: async () => place }
 }
 

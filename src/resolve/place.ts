@@ -5,7 +5,8 @@ import type { ModelPlace } from '../models/resolved.js'
 import type { WireLoggedModel, WireRun } from '../transport/protocol.js'
 import type { Backends, ResolveOptions } from './backends.js'
 
-async function getLoggedModel(
+/** A logged model; `NotFoundError` when there is none, or when it is deleted. */
+export async function getLoggedModel(
   { tracking }: Backends,
   modelId: string,
   options: ResolveOptions,
@@ -13,7 +14,8 @@ async function getLoggedModel(
   return (await (await tracking.transport()).call('getLoggedModel', { model_id: modelId }, options)).model
 }
 
-function placeOf(backends: Backends, { info }: WireLoggedModel): ModelPlace {
+/** Where a logged model says that its files are. */
+export function placeOf(backends: Backends, { info }: WireLoggedModel): ModelPlace {
   if (info.status === 'LOGGED_MODEL_UPLOAD_FAILED')
     throw new IntegrityError(`The upload of the model ${info.model_id} failed; log it again`)
   if (!info.artifact_uri)

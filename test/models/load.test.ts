@@ -91,6 +91,20 @@ describe('loadModel', () => {
     expect(await loaded.predict([{ a: 1, b: 1 }])).toEqual([{ sum: 10 }])
   })
 
+  it('a logged model that was deleted is not found, as a version is not, though its files are in the cache', async () => {
+    const { line, transport } = pluggable()
+    const { log, load, inner } = modelHouse({ transport })
+    const { modelId = '', modelUri } = await log(model)
+    await (await load(modelUri)).dispose()
+    line.out = true
+    await (await load(modelUri, { offline: 'fallback' })).dispose()
+    await expect(load(modelUri)).rejects.toThrow(NetworkError)
+    line.out = false
+    await inner.call('deleteLoggedModel', { model_id: modelId })
+    await expect(load(modelUri)).rejects.toThrow(NotFoundError)
+    await expect(load(modelUri, { offline: 'fallback' })).rejects.toThrow(NotFoundError)
+  })
+
   it('with the registry out of reach, fallback serves what was known last and says it is stale; never fails', async () => {
     const { line, transport } = pluggable()
     const { log, load, warnings } = modelHouse({ transport })
