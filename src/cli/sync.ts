@@ -97,6 +97,9 @@ function bar(done: number, total: number): string {
   return `[${'='.repeat(width)}${' '.repeat(20 - width)}]`
 }
 
+/** Of a run whose process was killed when all that it had logged had arrived. */
+const NOTHING_LEFT = 'nothing is left to deliver'
+
 const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`
 
 const at = ({ server, workspace }: Pick<SpoolDelivery, 'server' | 'workspace'>): string =>
@@ -112,7 +115,7 @@ function waitingText(all: readonly SpoolDelivery[]): string {
           `the model ${plain(name)}${as === undefined ? '' : ` (to be ${plain(as)})`}`,
       )
       const parts = [counted(entries, 'entry', 'entries'), files > 0 && counted(files, 'file', 'files'), ...named]
-      const what = parts.filter((part) => part).join(', ')
+      const what = entries === 0 ? NOTHING_LEFT : parts.filter((part) => part).join(', ')
       const place = `run ${plain(serverRunId ?? runId)} at ${at(where)}${serverRunId === undefined ? ', to be made' : ''}`
       return `${busy ? 'left alone  ' : 'waits       '} ${place}: ${busy ? `a process that lives delivers it (${what})` : what}`
     })
@@ -129,7 +132,8 @@ function deliveredText(all: readonly SpoolDelivery[]): string {
       const rest = refused > 0 ? `, ${refused} refused${causes}` : ''
       const why = reason ? `; ${plain(reason.message)}` : ''
       const left = complete ? '' : `${why}; to give up what is left, remove ${plain(dir)}`
-      return `${complete ? 'delivered   ' : 'NOT FINISHED'} ${run}: ${counted(delivered, 'entry', 'entries')}${rest}${left}`
+      const what = complete && delivered + refused === 0 ? NOTHING_LEFT : counted(delivered, 'entry', 'entries')
+      return `${complete ? 'delivered   ' : 'NOT FINISHED'} ${run}: ${what}${rest}${left}`
     })
     .join('\n')
 }

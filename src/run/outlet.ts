@@ -73,15 +73,21 @@ export function directOutlet(transport: Transport, runId: string): Outlet {
   }
 }
 
-/** An error that says what is left after a wait, with the reason of the last failure. */
+/** An error that says how much of what was logged is left after a wait, with the reason of the last failure; where that is none, what is. */
 export function notArrived(
   left: number,
   timeoutMs: number,
   last: CairnError | undefined,
-  fate = 'they are kept on disk and tried again',
+  fate = 'what is left is kept on disk and tried again',
 ): TimeoutError {
   const why = last ? `: ${last.message}` : ''
-  return new TimeoutError(`${left} entries have not arrived after ${Math.round(timeoutMs)} ms${why}; ${fate}`, {
+  const what =
+    left === 0
+      ? 'The start or end of the run, or a link to a model, has'
+      : left === 1
+        ? '1 entry has'
+        : `${left} entries have`
+  return new TimeoutError(`${what} not arrived after ${Math.round(timeoutMs)} ms${why}; ${fate}`, {
     cause: last,
   })
 }

@@ -192,8 +192,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     own.look()
     if (loss.isGone) await atMost(CLEAR_MS, settled)
     if (loss.count !== undefined) return
-    const { logged, delivered, refused } = deliverer.progress
-    throw notArrived(logged - delivered - refused, timeoutMs, deliverer.lastError, loss.error?.message)
+    throw notArrived(standing().left, timeoutMs, deliverer.lastError, loss.error?.message)
   }
 
   async function flush(timeoutMs: number, { untilDenied = false } = {}): Promise<void> {

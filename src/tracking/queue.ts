@@ -278,7 +278,7 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
       await flushing.until(
         all,
         timeoutMs,
-        () => `${open()} entries`,
+        () => (open() > 0 ? `${open()} entries` : 'Links to models'),
         () => lastError,
       )
       outcome.tellTurnedAway()

@@ -212,6 +212,26 @@ describe('cairn-ml sync', () => {
     }
   })
 
+  it('says that nothing is left of a run that was killed when all had arrived', async () => {
+    const here = await stand()
+    await here.run(`
+      await startRun()
+      logMetric('loss', 1)
+      await activeRun().flush()
+      process.kill(process.pid, 'SIGKILL')`)
+    process.env.CAIRN_SPOOL_DIR = here.spoolDir
+    try {
+      const waits = await cairn('sync', '--dry-run', '--tracking-uri', here.url)
+      expect(waits.out).toMatch(/^waits {8}run [0-9a-f]{32} at \S+: nothing is left to deliver$/)
+      const { code, out } = await cairn('sync', '--tracking-uri', here.url)
+      expect(out).toMatch(/^delivered {4}run [0-9a-f]{32} at \S+: nothing is left to deliver$/)
+      expect(code).toBe(0)
+    } finally {
+      delete process.env.CAIRN_SPOOL_DIR
+      await here.stop()
+    }
+  })
+
   it('says where what was not delivered lies, and that removing it gives it up', async () => {
     const here = await stand()
     await here.stop()

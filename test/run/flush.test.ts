@@ -8,6 +8,7 @@ import {
   type SyncOptions,
   TimeoutError,
 } from '../../src/index.js'
+import { notArrived } from '../../src/run/outlet.js'
 import { startTestServer } from '../../src/testing/index.js'
 import { rejection } from '../support/answering.js'
 import { tempDir } from '../support/temp-dir.js'
@@ -150,4 +151,12 @@ it.each(['RUNNING', 'SCHEDULED', 'finished', null])('a run does not end as %s, a
   run.logMetric('loss', 1)
   await run.end('KILLED')
   expect((await client.getRun(run.runId)).info.status).toBe('KILLED')
+})
+
+it.each([
+  [0, /^The start or end of the run, or a link to a model, has not arrived after 5 ms; what is left is kept/],
+  [1, /^1 entry has not arrived/],
+  [2, /^2 entries have not arrived/],
+])('a wait in vain with %i entries left says what has not arrived', (left, said) => {
+  expect(notArrived(left, 5, undefined).message).toMatch(said)
 })
