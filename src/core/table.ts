@@ -1,4 +1,5 @@
 import { IntegrityError, InvalidParameterError } from '../errors.js'
+import { described, isRecord } from './options.js'
 
 /** Rows as objects, or columns as lists of one length. */
 export type TableInput = readonly Readonly<Record<string, unknown>>[] | Readonly<Record<string, readonly unknown[]>>
@@ -13,13 +14,13 @@ export interface SplitTable {
 export function splitTable(table: TableInput): SplitTable {
   if (Array.isArray(table)) {
     const rows = table as readonly Readonly<Record<string, unknown>>[]
-    if (rows.some((row) => typeof row !== 'object' || row === null || Array.isArray(row)))
+    if (!rows.every(isRecord))
       throw new InvalidParameterError('Each row of a table is an object, like { epoch: 1, loss: 0.3 }')
     const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))]
     return { columns, data: rows.map((row) => columns.map((column) => row[column] ?? null)) }
   }
-  if (typeof table !== 'object' || table === null)
-    throw new InvalidParameterError('A table is a list of rows, or lists by column')
+  if (!isRecord(table))
+    throw new InvalidParameterError(`A table is a list of rows, or lists by column, not ${described(table)}`)
   const lists = Object.entries(table as Readonly<Record<string, readonly unknown[]>>)
   const length = lists[0]?.[1]?.length ?? 0
   for (const [column, values] of lists)

@@ -7,6 +7,7 @@ import { textAt } from '../artifacts/text.js'
 import { checkedInUse, checkOptions, type Rules } from '../core/options.js'
 import { encodePng, pictureKind } from '../core/png.js'
 import { appendRows, readTable, type SplitTable, splitTable } from '../core/table.js'
+import { wholeJson } from '../core/whole-json.js'
 import { factsBehind } from '../disk/files.js'
 import { globFiles } from '../disk/glob.js'
 import { InvalidParameterError, NotFoundError } from '../errors.js'
@@ -116,7 +117,9 @@ export function artifactVerbs({ store, setTag, tagOf }: ArtifactDeps): ArtifactV
       const turn = tables.then(async () => {
         if (!/\.json$/i.test(file))
           throw new InvalidParameterError(`A table's file ends in .json, not as ${JSON.stringify(file)} does`)
-        await addTable(file, splitTable(table), options)
+        // As it will be read: its rows may wait on disk, and are compared there.
+        const rows = wholeJson(`The table for ${JSON.stringify(file)}`, splitTable(table)) as string
+        await addTable(file, JSON.parse(rows) as SplitTable, options)
         setTag('mlflow.loggedArtifacts', withTable(tagOf('mlflow.loggedArtifacts'), file))
       })
       tables = turn.catch(() => {})
@@ -127,13 +130,10 @@ export function artifactVerbs({ store, setTag, tagOf }: ArtifactDeps): ArtifactV
 }
 
 function json(value: unknown, file: string): string {
-  try {
-    const text = JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? String(inner) : inner), 2)
-    if (text !== undefined) return text
-  } catch (cause) {
-    throw new InvalidParameterError(`The value for ${JSON.stringify(file)} cannot be written as JSON`, { cause })
-  }
-  throw new InvalidParameterError(`The value for ${JSON.stringify(file)} is ${typeof value}, which JSON does not have`)
+  const what = `The value for ${JSON.stringify(file)}`
+  const text = wholeJson(what, value, 2)
+  if (text === undefined) throw new InvalidParameterError(`${what} is ${typeof value}, which JSON does not have`)
+  return text
 }
 
 async function yaml(value: unknown, file: string): Promise<string> {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Dataset } from '../core/entities.js'
 import { checkModelId, checkOptionalText, checkText } from '../core/names.js'
 import { checkedInUse, checkOptions, type Rules } from '../core/options.js'
+import { wholeJson } from '../core/whole-json.js'
 import { InvalidParameterError } from '../errors.js'
 import { fromDataset, toPairs } from '../tracking/entities.js'
 import { checkStep, DATASET_LIMITS } from '../tracking/values.js'
@@ -20,12 +21,17 @@ const DATASET: Rules<DatasetOptions> = {
   profile: checkedInUse,
 }
 
-const jsonText = (value: unknown): string | undefined =>
-  value === undefined || typeof value === 'string' ? value : JSON.stringify(value)
+const jsonText = (field: string, value: unknown): string | undefined =>
+  value === undefined || typeof value === 'string' ? value : wholeJson(`The ${field} of a dataset`, value)
 
 /** A dataset as MLflow keeps it, its digest made of all the rest when none is given. */
 export function toDataset({ name, digest, source, sourceType = 'local', schema, profile }: DatasetOptions): Dataset {
-  const texts = { name, source: jsonText(source), schema: jsonText(schema), profile: jsonText(profile) }
+  const texts = {
+    name,
+    source: jsonText('source', source),
+    schema: jsonText('schema', schema),
+    profile: jsonText('profile', profile),
+  }
   if (typeof name !== 'string' || name === '') throw new InvalidParameterError('A dataset needs a name')
   if (texts.source === undefined) throw new InvalidParameterError(`The dataset ${JSON.stringify(name)} needs a source`)
   const hash = () => createHash('sha256').update(JSON.stringify(texts)).digest('hex').slice(0, 8)

@@ -1,7 +1,8 @@
 import type { BatchMetric } from '../core/batch.js'
 import type { Dataset, Step } from '../core/entities.js'
 import { checkKey, checkModelId, checkRunName, checkText, cutTo, LIMITS, lengthOf } from '../core/names.js'
-import { checkedInUse, checkOptions, described, isRecord, type Rules } from '../core/options.js'
+import { checkedInUse, checkOptions, isRecord, type Rules } from '../core/options.js'
+import { describe, isThenable, wholeJson } from '../core/whole-json.js'
 import { InvalidParameterError } from '../errors.js'
 
 /** How over-long texts are treated: cut, with one word about each key, or refused. */
@@ -46,21 +47,6 @@ export const DATASET_LIMITS = { name: 500, digest: 36 } as const
 /** The tag that names the run, as long as a name may be. */
 const RUN_NAME = 'mlflow.runName'
 const INT64 = 2n ** 63n
-
-const isThenable = (value: object): boolean => 'then' in value && typeof value.then === 'function'
-
-/** What was given in place of a value, and what to do about it where that is known. */
-function describe(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value)
-  if (typeof value !== 'object' || value === null) return value === null ? 'null' : typeof value
-  if (isThenable(value)) return 'a Promise: await it'
-  if (value instanceof Map) return 'a Map: Object.fromEntries(map) makes an object of it'
-  if (value instanceof Set) return 'a Set: [...set] makes a list of it'
-  if (!Array.isArray(value) && !(ArrayBuffer.isView(value) && 'length' in value)) return described(value)
-  const list = `${value.constructor.name} of length ${String(value.length)}`
-  const article = /^[AEIOU]/.test(list) && !list.startsWith('Ui') ? 'an' : 'a'
-  return `${article} ${list}${value.length === 1 ? ': take its [0]' : ''}`
-}
 
 /** Refuses what is no number; NaN and the infinities are numbers. */
 export function refuseValue(key: string, value: unknown): never {
@@ -161,10 +147,6 @@ export function metricInput(
   return { ...point, model_id: modelId, dataset_name: datasetName, dataset_digest: datasetDigest }
 }
 
-/** Whether JSON says of a value that it is empty, whatever it holds. */
-const looksEmpty = (value: object): boolean =>
-  isThenable(value) || ((value instanceof Map || value instanceof Set) && !('toJSON' in value))
-
 /** A value as text: `String(value)`, objects as JSON; `null`, `undefined`, functions, promises, Maps and Sets are refused. */
 function textOf(kind: 'param' | 'tag', key: string, value: unknown): string {
   if (value === null || value === undefined || typeof value === 'function' || typeof value === 'symbol')
@@ -173,35 +155,7 @@ function textOf(kind: 'param' | 'tag', key: string, value: unknown): string {
     )
   if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString()
   if (typeof value !== 'object') return String(value)
-  const what = `The ${kind} ${JSON.stringify(key)}`
-  if (looksEmpty(value)) throw new InvalidParameterError(`${what} cannot be kept as ${describe(value)}`)
-  try {
-    return JSON.stringify(value, keptWhole(what)) ?? String(value)
-  } catch (cause) {
-    if (cause instanceof InvalidParameterError) throw cause
-    throw new InvalidParameterError(`${what} is an object that JSON cannot hold`, { cause })
-  }
-}
-
-/** For `JSON.stringify`: keeps big numbers, and refuses what would be written as empty, with its place in the value. */
-function keptWhole(what: string): (this: object, name: string, inner: unknown) => unknown {
-  const places = new Map<object, string>()
-  return function (name, inner) {
-    if (typeof inner === 'bigint') return String(inner)
-    if (typeof inner !== 'object' || inner === null) return inner
-    const above = places.get(this)
-    const place = above === undefined ? '' : above + step(this, name)
-    if (looksEmpty(inner))
-      throw new InvalidParameterError(`${what} cannot be kept: ${place.replace(/^\./, '')} in it is ${describe(inner)}`)
-    places.set(inner, place)
-    return inner
-  }
-}
-
-/** How a program writes the way from an object or list to what is in it. */
-const step = (from: object, name: string): string => {
-  if (Array.isArray(from)) return `[${name}]`
-  return /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(name) ? `.${name}` : `[${JSON.stringify(name)}]`
+  return wholeJson(`The ${kind} ${JSON.stringify(key)}`, value) ?? String(value)
 }
 
 function limited(kind: 'param' | 'tag', key: string, given: string, limit: number, rules: TextRules): string {

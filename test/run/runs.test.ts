@@ -624,6 +624,48 @@ describe('artifacts', () => {
     })
   })
 
+  it('say what in a value would be kept as {}, and keep none of it', async () => {
+    const late = Promise.resolve(1)
+    await inRun(async (run) => {
+      for (const [act, message] of [
+        [() => run.logJson(late, 'a.json'), 'The value for "a.json" cannot be kept as a Promise: await it'],
+        [() => run.logDict(new Map([['a', 1]]), 'a.json'), 'cannot be kept as a Map: Object.fromEntries(map)'],
+        [() => run.logJson({ a: [{ b: new Set([1]) }] }, 'a.json'), 'cannot be kept: a[0].b in it is a Set: [...set]'],
+        [
+          () => run.logTable([{ a: late }], 'a.json'),
+          'The table for "a.json" cannot be kept: data[0][0] in it is a Prom',
+        ],
+        [() => run.logTable([new Map([['a', 1]]) as never], 'a.json'), 'Each row of a table is an object'],
+        [() => run.logTable(late as never, 'a.json'), 'lists by column, not an instance of Promise'],
+        [() => run.logInput({ name: 'd', source: late }), 'The source of a dataset cannot be kept as a Promise'],
+        [
+          () => run.logInput({ name: 'd', source: 's', profile: { n: late } }),
+          'The profile of a dataset cannot be kept: n',
+        ],
+      ] as const) {
+        const calling = act()
+        await expect(calling).rejects.toThrow(InvalidParameterError)
+        await expect(calling).rejects.toThrow(message)
+      }
+      expect(await client.listArtifacts(run.runId)).toEqual([])
+    })
+  })
+
+  it('keep big whole numbers in tables as in JSON, as text', async () => {
+    await inRun(async (run) => {
+      await run.logTable([{ c: 2n ** 60n, at: new Date(0) }], 't.json')
+      await run.logTable([{ c: 1n }], 't.json')
+      const file = await client.downloadArtifacts({ runId: run.runId, path: 't.json' })
+      expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({
+        columns: ['c', 'at'],
+        data: [
+          ['1152921504606846976', '1970-01-01T00:00:00.000Z'],
+          ['1', null],
+        ],
+      })
+    })
+  })
+
   it('that are nothing of the kind are bad input, each of them', async () => {
     const odd = null as never
     const picture = { data: new Uint8Array(3), width: 1, height: 1 }
