@@ -1,8 +1,20 @@
 import type { Client } from '../client.js'
 import { type Taken, type TakenBy, withOptionsChecked } from '../core/checked-verbs.js'
-import { checkedInUse, type Rule, type Rules, record, untold } from '../core/options.js'
+import {
+  checkedInUse,
+  isFunction,
+  isSomeText,
+  isSwitch,
+  LONGEST_MS,
+  numberThat,
+  orNull,
+  type Rule,
+  type Rules,
+  record,
+  untold,
+} from '../core/options.js'
 import type { BatchOptions } from '../models/batching.js'
-import type { ModelOptions } from '../models/package.js'
+import { MODEL_OPTIONS } from '../models/option-rules.js'
 import type { RequiredMetric } from '../registry/metric.js'
 import type { RegisterModelOptions } from '../registry/versions.js'
 import { CALL_OPTIONS } from '../transport/call-options.js'
@@ -25,6 +37,14 @@ type Others =
 type Verb = Exclude<keyof Client, Others>
 
 const { signal } = CALL_OPTIONS
+const onProgress = orNull(isFunction)
+const mayBeSwitch = orNull(isSwitch)
+const fromZero = numberThat('a number from 0', (value) => value >= 0)
+const isWait = numberThat(
+  'a number of milliseconds from 0, at most 2147483647 (24 days)',
+  (value) => value >= 0 && value <= LONGEST_MS,
+)
+const fromOne = numberThat('a whole number from 1', (value) => value >= 1 && Number.isInteger(value))
 const call = (place: number): Taken<CallOptions> => [place, CALL_OPTIONS]
 const note = { ...CALL_OPTIONS, by: checkedInUse, comment: checkedInUse }
 const described = { ...CALL_OPTIONS, description: checkedInUse }
@@ -39,21 +59,11 @@ const registering: Rules<RegisterModelOptions> = {
 /** Python's name, whose seconds are our milliseconds. */
 const awaiting = { awaitRegistrationFor: 'awaitRegistrationMs' } as const
 
-const saving: Rules<ModelOptions> = {
-  flavor: checkedInUse,
-  signature: checkedInUse,
-  inputExample: checkedInUse,
-  metadata: checkedInUse,
-  dependencies: checkedInUse,
-  code: checkedInUse,
-  lib: checkedInUse,
-  signal,
-}
 /** The rule for a switch that may say more. */
 const switchOr =
   (own: Rule): Rule =>
   (value, name) =>
-    typeof value === 'object' && value !== null && own(value, name)
+    (typeof value === 'object' && value !== null ? own : mayBeSwitch)(value, name)
 
 const metric = record<RequiredMetric>({ key: checkedInUse, min: checkedInUse, max: checkedInUse })
 const metrics: Rule = (value, name) => {
@@ -113,7 +123,7 @@ const OPTIONS: TakenBy<Pick<Client, Verb>> = {
   deleteModelVersionTag: call(3),
   transitionStage: [
     3,
-    { ...note, archiveExisting: checkedInUse, requireApprovals: checkedInUse, requireMetric: metrics },
+    { ...note, archiveExisting: mayBeSwitch, requireApprovals: checkedInUse, requireMetric: metrics },
     { archiveExistingVersions: 'archiveExisting' },
   ],
   rollback: [2, note],
@@ -122,24 +132,24 @@ const OPTIONS: TakenBy<Pick<Client, Verb>> = {
   rejectModelVersion: [2, { ...note, stage: checkedInUse }],
   getApprovals: call(2),
 
-  saveModel: [2, saving],
+  saveModel: [2, MODEL_OPTIONS],
   loadModel: [
     1,
     {
       offline: checkedInUse,
       verify: checkedInUse,
-      replay: switchOr(record({ tolerance: checkedInUse })),
-      batch: switchOr(record<BatchOptions>({ maxSize: checkedInUse, maxWaitMs: checkedInUse })),
-      allowCode: checkedInUse,
+      replay: switchOr(record({ tolerance: fromZero })),
+      batch: switchOr(record<BatchOptions>({ maxSize: fromOne, maxWaitMs: isWait })),
+      allowCode: mayBeSwitch,
       lib: checkedInUse,
       sessionOptions: checkedInUse,
       signal,
-      onProgress: checkedInUse,
+      onProgress,
     },
   ],
   packModel: [2, { ...CALL_OPTIONS, ...{ onProgress: untold, offline: untold, verify: untold } }],
   listArtifacts: call(2),
-  downloadArtifacts: [1, { dstPath: checkedInUse, concurrency: checkedInUse, signal, onProgress: checkedInUse }],
+  downloadArtifacts: [1, { dstPath: orNull(isSomeText), concurrency: fromOne, signal, onProgress }],
   pruneCache: [0, { maxBytes: checkedInUse, olderThanMs: checkedInUse, ...{ signal: untold } }],
 }
 

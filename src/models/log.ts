@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os'
 import type { Progress } from '../core/entities.js'
 import { checkAlias, checkLoggedModelName, checkModelName, checkStage, checkText } from '../core/names.js'
+import { wholeJson } from '../core/whole-json.js'
 import { inStage } from '../disk/stage.js'
 import { InvalidParameterError } from '../errors.js'
 import type { ModelRequest } from '../spool/steps.js'
@@ -101,6 +102,7 @@ function requestOf(
 
 const pairs = (record: Readonly<Record<string, unknown>>): { key: string; value: string }[] =>
   Object.entries(record).map(([key, value]) => {
-    const text = typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value)
-    return { key, value: checkText(`The value of the model's ${JSON.stringify(key)}`, text) }
+    const what = `The value of the model's ${JSON.stringify(key)}`
+    const text = typeof value === 'object' ? wholeJson(what, value) : undefined
+    return { key, value: checkText(what, text ?? String(value)) }
   })

@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { checkInput } from '../core/check-input.js'
 import { type MlModel, writeMlModel } from '../core/mlmodel.js'
+import { isRecord } from '../core/options.js'
 import type { Signature } from '../core/signature.js'
 import type { ModelInput, ModelOutput } from '../core/tensor.js'
+import { wholeJson } from '../core/whole-json.js'
 import { saveFile } from '../disk/files.js'
 import { only } from '../disk/stage.js'
 import { tree } from '../disk/tree.js'
@@ -129,15 +131,9 @@ export async function packageModel(
 /** Metadata as it will be read: what JSON has no word for, a function or `undefined`, is left out. */
 function plain(metadata: ModelOptions['metadata']): ModelOptions['metadata'] {
   if (metadata === undefined) return undefined
-  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata))
+  if (!isRecord(metadata))
     throw new InvalidParameterError('The metadata of a model is an object, like { team: "growth" }')
-  try {
-    return JSON.parse(JSON.stringify(metadata)) as ModelOptions['metadata']
-  } catch (error) {
-    throw new InvalidParameterError(`The metadata of a model must be what JSON can hold: ${(error as Error).message}`, {
-      cause: error,
-    })
-  }
+  return JSON.parse(wholeJson('The metadata of a model', metadata) ?? '{}') as ModelOptions['metadata']
 }
 
 function flavorsOf(name: string, { config, pythonFunction }: SavedFlavor): Record<string, FlavorConfig> {

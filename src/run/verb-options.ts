@@ -1,5 +1,6 @@
 import { type Taken, type TakenBy, withOptionsChecked } from '../core/checked-verbs.js'
-import { checkedInUse, isSignal, orNull, type Rules } from '../core/options.js'
+import { checkedInUse, each, isFunction, isSignal, isSomeText, isText, orNull, type Rules } from '../core/options.js'
+import { MODEL_OPTIONS } from '../models/option-rules.js'
 import type { Run } from './handle.js'
 import type { ArtifactOptions } from './verbs.js'
 
@@ -8,7 +9,8 @@ type Verb = Extract<keyof Run, `log${string}`>
 export type OptionVerbs = Pick<Run, Exclude<Verb, 'logMetric' | 'logMetrics' | 'logParam' | 'logParams'>>
 
 const signal = orNull(isSignal)
-const ARTIFACT: Rules<ArtifactOptions> = { signal, onProgress: checkedInUse }
+const ARTIFACT: Rules<ArtifactOptions> = { signal, onProgress: orNull(isFunction) }
+const tags = each('texts', checkedInUse)
 const files: Taken<ArtifactOptions> = [2, ARTIFACT]
 
 const OPTIONS: TakenBy<OptionVerbs> = {
@@ -20,27 +22,21 @@ const OPTIONS: TakenBy<OptionVerbs> = {
   logFigure: files,
   logImage: files,
   logTable: files,
-  logInput: [1, { context: checkedInUse, tags: checkedInUse, signal }],
+  logInput: [1, { context: isText, tags, signal }],
   logOutputs: [1, { signal }],
-  logCode: [0, { ...ARTIFACT, dir: checkedInUse, include: checkedInUse, artifactPath: checkedInUse }],
+  logCode: [0, { ...ARTIFACT, dir: isSomeText, include: checkedInUse, artifactPath: checkedInUse }],
   logModel: [
     1,
     {
+      ...MODEL_OPTIONS,
       ...ARTIFACT,
       name: checkedInUse,
-      flavor: checkedInUse,
-      signature: checkedInUse,
-      inputExample: checkedInUse,
       registeredModelName: checkedInUse,
-      metadata: checkedInUse,
-      params: checkedInUse,
-      tags: checkedInUse,
+      params: each('values', checkedInUse),
+      tags,
       step: checkedInUse,
-      dependencies: checkedInUse,
-      code: checkedInUse,
       stage: checkedInUse,
       alias: checkedInUse,
-      lib: checkedInUse,
     },
     { artifactPath: 'name' },
   ],

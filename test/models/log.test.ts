@@ -136,6 +136,16 @@ describe('logModel', () => {
     await expect(log(model, { registeredModelName: 'a/b' })).rejects.toThrow(InvalidParameterError)
     await expect(log(model, { stage: 'Staging' })).rejects.toThrow(/registeredModelName/)
     await expect(log(model, { step: 0.5 })).rejects.toThrow(/whole number/)
+    const late = Promise.resolve(1)
+    await expect(log(model, { params: { a: late } })).rejects.toThrow(
+      `model's "a" cannot be kept as a Promise: await it`,
+    )
+    await expect(log(model, { params: { a: [new Set()] } })).rejects.toThrow(`"a" cannot be kept: [0] in it is a Set`)
+    await expect(log(model, { tags: { t: new Map() as never } })).rejects.toThrow('"t" cannot be kept as a Map')
+    await expect(log(model, { metadata: { a: late } })).rejects.toThrow(
+      'metadata of a model cannot be kept: a in it is',
+    )
+    await expect(log(model, { metadata: new Map() as never })).rejects.toThrow('metadata of a model is an object')
     const signature = inferSignature([{ a: 1.5 }])
     await expect(log(model, { signature, inputExample: [{ a: 'text' }] })).rejects.toThrow(SignatureMismatchError)
     expect(calls).not.toContain('createLoggedModel')

@@ -162,3 +162,59 @@ it('options that are left out, and a signal everywhere, are taken', async () => 
   await run.logText('a', 'a.txt', { signal, onProgress: () => {} })
   expect((await client.updateRun(made.info.runId, {})).runName).toBe(made.info.runName)
 })
+
+describe('values that an option cannot have', () => {
+  const model = { dir: '.', module: 'm.mjs' }
+  const logModel = (options: object) => run.logModel(model, { name: 'm', flavor: 'node', ...options } as never)
+  const loadModel = (options: object) => client.loadModel('models:/m/1', options as never)
+
+  it.each<[string, () => Promise<unknown>]>([
+    [
+      'signature must be a signature, as inferSignature makes it (with toJSON), not 5',
+      () => logModel({ signature: 5 }),
+    ],
+    ['inferSignature makes it (with toJSON), not an object', () => logModel({ signature: { inputs: [] } })],
+    ['code must be a list of paths, like [ … ], not a number', () => logModel({ code: 5 })],
+    ['code must be a text that is not blank, not ""', () => logModel({ code: '' })],
+    ['code[1] must be a text that is not blank, not 5', () => logModel({ code: ['src', 5] })],
+    ['dependencies must be an object of version ranges, not a number', () => logModel({ dependencies: 5 })],
+    ['dependencies[0] must be a text that is not blank, not 5', () => logModel({ dependencies: [5] })],
+    ['params must be an object of values, not a text', () => logModel({ params: 'x' })],
+    ['tags must be an object of texts, not a number', () => logModel({ tags: 5 })],
+    ['params must be an object of values, not an instance of Map', () => logModel({ params: new Map([['a', 1]]) })],
+    ['signature must be', () => client.saveModel(model, 'x', { signature: 5 as never })],
+    ['code must be', () => client.saveModel(model, 'x', { code: 5 as never })],
+    ['onProgress must be a function, not 5', () => logModel({ onProgress: 5 })],
+    ['onProgress must be a function', () => run.logText('t', 't.txt', { onProgress: 5 as never })],
+    ['onProgress must be a function', () => run.logCode({ onProgress: 'x' as never })],
+    ['onProgress must be a function', () => loadModel({ onProgress: {} })],
+    ['onProgress must be a function', () => client.downloadArtifacts('x', { onProgress: 5 as never })],
+    ['allowCode must be true or false, not "no"', () => loadModel({ allowCode: 'no' })],
+    ['replay must be true or false, not "yes"', () => loadModel({ replay: 'yes' })],
+    ['replay.tolerance must be a number from 0, not "1"', () => loadModel({ replay: { tolerance: '1' } })],
+    ['batch must be true or false, not 5', () => loadModel({ batch: 5 })],
+    ['batch.maxSize must be a whole number from 1, not 0', () => loadModel({ batch: { maxSize: 0 } })],
+    ['batch.maxWaitMs must be a number of milliseconds from 0', () => loadModel({ batch: { maxWaitMs: '5' } })],
+    ['offline is "never", "fallback" or "only", not true', () => loadModel({ offline: true })],
+    ['verify is "changed" or "always", not false', () => loadModel({ verify: false })],
+    ['archiveExisting must be', () => client.transitionStage('m', 1, 'Staging', { archiveExisting: 'no' as never })],
+    ['dstPath must be a text that is not blank, not ""', () => client.downloadArtifacts('x', { dstPath: '' })],
+    ['dstPath must be a text', () => client.downloadArtifacts('x', { dstPath: 5 as never })],
+    ['concurrency must be a whole number from 1, not 0', () => client.downloadArtifacts('x', { concurrency: 0 })],
+    ['There is no option dst: there are dstPath,', () => client.downloadArtifacts('x', { dst: 'y' } as never)],
+    ['context must be a text, not 5', () => run.logInput({ name: 'd', source: 's' }, { context: 5 as never })],
+    ['tags must be an object', () => run.logInput({ name: 'd', source: 's' }, { tags: 5 as never })],
+    ['did you mean schema?', () => run.logInput({ name: 'd', source: 's', schma: 1 } as never)],
+    ['dir must be a text that is not blank, not 5', () => run.logCode({ dir: 5 as never })],
+    ['maxBytes is a number from 0, not x', () => client.pruneCache({ maxBytes: 'x' as never })],
+    ...(['loadModel', 'pruneCache', 'logCode'] as const).map((verb): [string, () => Promise<unknown>] => [
+      `${verb} takes options`,
+      () => call(verb === 'logCode' ? run : client, verb, verb === 'loadModel' ? ['models:/m/1', null] : [null]),
+    ]),
+  ])('are refused, and told: %s', async (message, act) => {
+    const calling = act()
+    await expect(calling).rejects.toThrow(InvalidParameterError)
+    await expect(calling).rejects.toThrow(message)
+    expect(await client.searchLoggedModels({ experimentIds: [run.experimentId] })).toHaveLength(0)
+  })
+})
