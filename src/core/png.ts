@@ -33,12 +33,20 @@ function chunk(type: string, data: Uint8Array): Buffer {
   return framed
 }
 
-/** Pixels as a PNG; `InvalidParameterError` when their number does not fit width, height and channels. */
+const isBytes = (data: unknown): boolean => data instanceof Uint8Array || data instanceof Uint8ClampedArray
+const isByte = (value: unknown): boolean => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 255
+
+/** Pixels as a PNG; `InvalidParameterError` when their number does not fit width, height and channels, or one is no byte. */
 export function encodePng({ data, width, height, channels }: Pixels): Buffer {
   const size = (n: number) => Number.isInteger(n) && n > 0 && n < 2 ** 31
-  if (!size(width) || !size(height) || !(channels in COLOUR) || data.length !== width * height * channels)
+  if (!size(width) || !size(height) || !(channels in COLOUR) || data?.length !== width * height * channels)
     throw new InvalidParameterError(
-      `${data.length} values are no picture of ${width} x ${height} pixels with ${channels} channels (1, 3 or 4, 8 bits each)`,
+      `${data?.length ?? 'No'} values are no picture of ${width} x ${height} pixels with ${channels} channels (1, 3 or 4, 8 bits each)`,
+    )
+  const odd = isBytes(data) ? -1 : Array.from<unknown>(data).findIndex((value) => !isByte(value))
+  if (odd >= 0)
+    throw new InvalidParameterError(
+      `The values of a picture are whole numbers from 0 to 255; data[${odd}] is ${String(data[odd])}`,
     )
   const header = Buffer.alloc(13)
   header.writeUInt32BE(width, 0)

@@ -4,7 +4,7 @@ import { type LocalFile, upload } from '../artifacts/copy.js'
 import { checkArtifactPath, joinPath } from '../artifacts/paths.js'
 import type { ArtifactStore, TransferOptions } from '../artifacts/store.js'
 import { textAt } from '../artifacts/text.js'
-import { checkedInUse, checkOptions, type Rules } from '../core/options.js'
+import { checkedInUse, checkOptions, isSomeText, numberThat, type Rules } from '../core/options.js'
 import { encodePng, pictureKind } from '../core/png.js'
 import { appendRows, readTable, type SplitTable, splitTable } from '../core/table.js'
 import { wholeJson } from '../core/whole-json.js'
@@ -33,7 +33,14 @@ export interface ArtifactDeps {
 }
 
 const TYPES: Readonly<Record<string, string>> = { svg: 'image/svg+xml', html: 'text/html', json: 'application/json' }
-const IMAGE_STEP: Rules<ImageStep> = { key: checkedInUse, step: checkedInUse, timestamp: checkedInUse }
+const IMAGE_STEP: Rules<ImageStep> = {
+  key: checkedInUse,
+  step: checkedInUse,
+  timestamp: numberThat(
+    'epoch milliseconds, 0 or more',
+    (value) => value >= 0 && Number.isSafeInteger(Math.trunc(value)),
+  ),
+}
 const IMAGE_KEY = /^[\w\-./ ]+$/
 
 /** The verbs of a run that keep files. */
@@ -157,6 +164,7 @@ function pictureBytes(image: ImageInput): Uint8Array<ArrayBuffer> {
 
 /** Python's name for a picture of a series (`mlflow/tracking/client.py`, `log_image`). */
 function imageName({ key, step = 0, timestamp = Date.now() }: ImageStep): string {
+  isSomeText(key, 'The key of a picture')
   if (!IMAGE_KEY.test(key))
     throw new InvalidParameterError(
       `The image key ${JSON.stringify(key)} may have letters, digits, "_", "-", ".", "/" and space`,

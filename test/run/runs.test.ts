@@ -666,6 +666,32 @@ describe('artifacts', () => {
     })
   })
 
+  it('take no picture without a key, at no time, or of what are no bytes', async () => {
+    const picture = { data: [1, 2, 3], width: 1, height: 1 }
+    await inRun(async (run) => {
+      for (const [act, message] of [
+        [() => run.logImage(picture, { step: 1 } as never), 'The key of a picture must be a text that is not blank'],
+        [
+          () => run.logImage(picture, { key: 5 } as never),
+          'The key of a picture must be a text that is not blank, not 5',
+        ],
+        [() => run.logImage(picture, { key: 'k', timestamp: Number.NaN }), 'timestamp must be epoch milliseconds'],
+        [() => run.logImage(picture, { key: 'k', timestamp: new Date() as never }), 'timestamp must be epoch millis'],
+        [() => run.logImage({ ...picture, data: [9, 300, -1] }, 'a.png'), 'from 0 to 255; data[1] is 300'],
+        [() => run.logImage({ ...picture, data: [0, 1, 0.5] }, 'a.png'), 'from 0 to 255; data[2] is 0.5'],
+        [() => run.logImage({ ...picture, data: Float32Array.of(0, 0.5, 1) as never }, 'a.png'), 'data[1] is 0.5'],
+        [() => run.logImage({ ...picture, data: null as never }, 'a.png'), 'No values are no picture'],
+      ] as const) {
+        const calling = act()
+        await expect(calling).rejects.toThrow(InvalidParameterError)
+        await expect(calling).rejects.toThrow(message)
+      }
+      expect(await client.listArtifacts(run.runId)).toEqual([])
+      await run.logImage(picture, 'a.png')
+      await run.logImage({ ...picture, data: Float32Array.of(0, 128, 255) as never }, 'b.png')
+    })
+  })
+
   it('that are nothing of the kind are bad input, each of them', async () => {
     const odd = null as never
     const picture = { data: new Uint8Array(3), width: 1, height: 1 }
