@@ -84,12 +84,14 @@ export function artifactVerbs({ store, setTag, tagOf }: ArtifactDeps): ArtifactV
 
   const verbs: ArtifactVerbs = {
     async logArtifact(path, artifactPath = '', options = {}) {
+      checkPath(path)
       const facts = await factsBehind(path)
       if (!facts) throw new NotFoundError(`There is no file ${JSON.stringify(path)} to log`)
       if (facts.kind === 'directory') return send(path, joinPath(artifactPath, basename(path)), options)
       return send([{ file: path, path: basename(path) }], artifactPath, options)
     },
     async logArtifacts(dirOrGlob, artifactPath = '', options = {}) {
+      checkPath(dirOrGlob)
       const facts = await factsBehind(dirOrGlob)
       if (facts?.kind === 'directory') return send(dirOrGlob, artifactPath, options)
       if (facts) return send([{ file: dirOrGlob, path: basename(dirOrGlob) }], artifactPath, options)
@@ -134,6 +136,12 @@ export function artifactVerbs({ store, setTag, tagOf }: ArtifactDeps): ArtifactV
     },
   }
   return verbs
+}
+
+function checkPath(path: unknown): void {
+  if (path instanceof URL)
+    throw new InvalidParameterError('A file or folder is named by its path, not by a URL: fileURLToPath(url) gives it')
+  isSomeText(path, 'The path of a file or folder')
 }
 
 function json(value: unknown, file: string): string {

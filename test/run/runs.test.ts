@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   activeRun,
@@ -689,6 +690,22 @@ describe('artifacts', () => {
       expect(await client.listArtifacts(run.runId)).toEqual([])
       await run.logImage(picture, 'a.png')
       await run.logImage({ ...picture, data: Float32Array.of(0, 128, 255) as never }, 'b.png')
+    })
+  })
+
+  it('are named by paths, and a URL is told how to become one', async () => {
+    await inRun(async (run) => {
+      for (const log of [run.logArtifact, run.logArtifacts] as ((path: unknown) => Promise<void>)[])
+        for (const [path, message] of [
+          [pathToFileURL('/a.txt'), /not by a URL: fileURLToPath/],
+          [null, /^The path of a file or folder must be a text that is not blank, not null$/],
+          [['a.txt'], /not an array$/],
+          ['', /not ""$/],
+        ] as const) {
+          const calling = log(path)
+          await expect(calling).rejects.toThrow(InvalidParameterError)
+          await expect(calling).rejects.toThrow(message)
+        }
     })
   })
 
