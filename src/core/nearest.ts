@@ -18,9 +18,9 @@ function distance(from: string, to: string): number {
   return row[to.length]!
 }
 
-/** The one of `names` that was probably meant, whatever its case and marks; undefined when none is near. */
-export function nearest(text: string, names: readonly string[]): string | undefined {
+/** The one of `names` that was probably meant, whatever its case and marks; undefined when none is near, or `within` so many letters. */
+export function nearest(text: string, names: readonly string[], within?: number): string | undefined {
   const meant = bare(text.slice(0, 100))
   const [best] = names.map((name) => ({ name, away: distance(meant, bare(name)) })).sort((a, b) => a.away - b.away)
-  return best && best.away <= Math.max(2, Math.floor(meant.length / 3)) ? best.name : undefined
+  return best && best.away <= (within ?? Math.max(2, Math.floor(meant.length / 3))) ? best.name : undefined
 }

@@ -80,6 +80,20 @@ describe('artifacts of runs', () => {
     await expect(listArtifacts(backends, { runId: '../x' })).rejects.toThrow(InvalidParameterError)
   })
 
+  it('are not all brought because the path is misspelt; a whole model or file names its run', async () => {
+    const { backends, run, info } = await runWithFiles()
+    const get = (target: object) => downloadArtifacts(backends, target as never, { dstPath: tempDir() })
+    for (const name of ['pth', 'pathh', 'Path', 'paths', 'path_']) {
+      const getting = get({ runId: run.runId, [name]: 'a.txt' })
+      await expect(getting, name).rejects.toThrow(InvalidParameterError)
+      await expect(getting, name).rejects.toThrow(`Artifacts have no ${name}: did you mean path?`)
+    }
+    const [file] = await listArtifacts(backends, { runId: run.runId })
+    expect(readFileSync(await get({ runId: run.runId, ...file }), 'utf8')).toBe('aaa')
+    expect(readdirSync(await get(info))).toContain('a.txt')
+    expect(readdirSync(await get({ ...run, info: {}, data: {}, runName: 'x', url: 'x', batch: 1 }))).toContain('a.txt')
+  })
+
   it('are brought here: a file, a folder, a model, everything', async () => {
     const { backends, run, info } = await runWithFiles()
     const dstPath = tempDir()
