@@ -11,7 +11,7 @@ export interface ArtifactOptions {
   readonly onProgress?: ((progress: Progress) => void) | undefined
 }
 
-/** Picture bytes (PNG, JPEG or WebP), or raw pixels: `data` row by row, 8 bits a channel, 1, 3 or 4 channels. */
+/** Picture bytes (PNG, JPEG or WebP), or raw pixels: `data` row by row, a whole number from 0 to 255 for each of 1, 3 or 4 channels. */
 export type ImageInput =
   | Uint8Array
   | {
@@ -88,7 +88,10 @@ export interface RunVerbs {
   logArtifacts(dirOrGlob: string, artifactPath?: string, options?: ArtifactOptions): Promise<void>
   /** Keeps a text as a file, in UTF-8. */
   logText(text: string, file: string, options?: ArtifactOptions): Promise<void>
-  /** Keeps a value as JSON with an indent of 2, or as YAML when the file ends in `.yaml` or `.yml`. */
+  /**
+   * Keeps a value as JSON with an indent of 2, or as YAML when the file ends in `.yaml` or `.yml`. In JSON a bigint is text,
+   * and a promise, Map or Set anywhere in the value is refused.
+   */
   logJson(value: unknown, file: string, options?: ArtifactOptions): Promise<void>
   /** Python's name for `logJson`. */
   logDict(value: unknown, file: string, options?: ArtifactOptions): Promise<void>
