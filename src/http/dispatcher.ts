@@ -55,7 +55,9 @@ export async function openConnections(options: ConnectionOptions): Promise<Conne
   const loosen = options.background ? letGo : () => {}
   const stand = (socket: Socket | null): void => {
     loosen(socket)
-    if (socket) keepReason(socket)
+    if (!socket) return
+    keepReason(socket)
+    endWhenRead(socket)
   }
 
   function direct(settings: TlsSettings): Dispatcher {
@@ -134,6 +136,40 @@ export async function openConnections(options: ConnectionOptions): Promise<Conne
 /** A server says in TLS why it ends a connection, and then ends it: undici would tell of the end alone. */
 function keepReason(socket: Socket): void {
   socket.on('error', (error) => socket.destroy(Object.assign(error, { bytesRead: socket.bytesRead })))
+}
+
+/**
+ * undici 7 asserts in a socket's `end`, `error` and `close` that no slow reader holds its parser, past all who could catch
+ * it (nodejs/undici#5360, mended in 8): the end of a connection waits for that reader, a break is told as one.
+ */
+function endWhenRead(socket: Socket): void {
+  const emit = socket.emit.bind(socket) as (name: string | symbol, ...rest: unknown[]) => boolean
+  socket.emit = (name: string | symbol, ...rest: unknown[]): boolean => {
+    try {
+      return emit(name, ...rest)
+    } catch (error) {
+      const held = (error as NodeJS.ErrnoException).code === 'ERR_ASSERTION'
+      if (held && name === 'end') {
+        whenRead(socket, () => socket.destroyed || socket.emit('end'))
+        return true
+      }
+      if (!held || (name !== 'error' && name !== 'close')) throw error
+      emit('error', Object.assign(new Error('closed'), { code: 'ECONNABORTED', bytesRead: socket.bytesRead }))
+      return name === 'error' || emit(name, ...rest)
+    }
+  }
+}
+
+/** Calls once when the reader of a socket goes on, which undici then reads. */
+function whenRead(socket: Socket, go: () => void): void {
+  // Else Node closes it, read or not.
+  socket.allowHalfOpen = true
+  const { read } = socket
+  socket.read = (size) => {
+    socket.read = read
+    queueMicrotask(go)
+    return read.call(socket, size)
+  }
 }
 
 /** A socket or timer that never holds the process; undici would hold a socket again with each request. */

@@ -131,6 +131,59 @@ describe('a kept connection that its server half-closes after each answer', () =
   })
 })
 
+describe('a server that ends its connection with its answer', () => {
+  const SIZE = 1 << 20
+  const body = Buffer.alloc(SIZE, 7)
+  const lengthy = (version: string, more = '') => `HTTP/${version} 200 OK\r\ncontent-length: ${SIZE}\r\n${more}\r\n`
+  const CLOSE = 'connection: close\r\n'
+  const chunked = `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n${CLOSE}\r\n${SIZE.toString(16)}\r\n`
+  const half = body.subarray(SIZE / 2)
+  const little = body.subarray(0, 216 << 10)
+  type How = 'end' | 'reset'
+  const turns = async (count: number) => {
+    for (let n = 0; n < count; n++) await new Promise(setImmediate)
+  }
+
+  /** Reads a download so slowly that all of it, and the end, waits before the last part is taken. */
+  async function slowly(parts: (string | Buffer)[], how: How): Promise<number> {
+    const url = await bare((socket) =>
+      socket.once('data', () => {
+        const all = Buffer.concat(parts.map((part) => Buffer.from(part)))
+        if (how === 'end') socket.end(all)
+        else socket.write(all, () => turns(20).then(() => socket.resetAndDestroy()))
+      }),
+    )
+    const send = sender({ url })
+    let bytes = 0
+    for await (const chunk of (await send.stream(get)).body) {
+      bytes += chunk.length
+      await turns(how === 'end' ? 10 : 50)
+    }
+    await send.close()
+    return bytes
+  }
+
+  it.each([
+    ['by its length', [lengthy('1.1', CLOSE), body]],
+    ['by its length in HTTP/1.0', [lengthy('1.0'), body]],
+    ['by the end alone', ['HTTP/1.0 200 OK\r\n\r\n', body]],
+    ['in chunks', [chunked, body, '\r\n0\r\n\r\n']],
+  ])('is read whole %s, however slowly', async (_, parts) => {
+    for (let n = 0; n < 4; n++) expect(await slowly(parts, 'end')).toBe(SIZE)
+  })
+
+  it.each<[string, (string | Buffer)[], How]>([
+    ['by its length', [lengthy('1.1', CLOSE), half], 'end'],
+    ['by its length in HTTP/1.0', [lengthy('1.0'), half], 'end'],
+    ['in chunks', [chunked, half], 'end'],
+    ['by a reset', [lengthy('1.1', CLOSE), little], 'reset'],
+    ['by a reset in chunks', [chunked, little], 'reset'],
+  ])('and is cut %s is a failure that is tried again', async (_, parts, how) => {
+    for (let n = 0; n < 4; n++)
+      expect(await rejection(slowly(parts, how))).toMatchObject({ name: 'NetworkError', retryable: true })
+  })
+})
+
 it('a client that is closed leaves no connection behind, also one that only logged', async () => {
   const open = new Set<Socket>()
   let port = 0
