@@ -64,7 +64,9 @@ async function asked(auth: AuthFunction, request: AuthRequest): Promise<HeaderRe
   // These have no keys of their own.
   const headers = isLookup(given) ? Object.fromEntries(given) : given
   if (!isRecord(headers)) throw new InvalidParameterError('The auth function has to return a record of headers')
-  return checkedHeaders(headers as HeaderRecord, 'the auth function')
+  // One that signs may give back all that it saw.
+  const added = Object.entries(headers).filter(([name, value]) => request.headers[name.toLowerCase()] !== value)
+  return checkedHeaders(Object.fromEntries(added) as HeaderRecord, 'the auth function')
 }
 
 function authorization(auth: Exclude<Auth, AuthFunction>): string {
@@ -95,12 +97,17 @@ function basic(username: string, password: string): string {
 export const basicOf = (username: string, password: string): string =>
   `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`
 
+/** What a request says of its own body and connection, which undici would refuse or take at its word. */
+const OURS = new Set(['content-length', 'content-type', 'expect', 'keep-alive', 'transfer-encoding', 'upgrade'])
+
 /** Headers with names in lower case and values that a header can carry; refuses the others by name, never by value. */
 export function checkedHeaders(headers: HeaderRecord, from: string): HeaderRecord {
   const checked: Record<string, string> = {}
   for (const [name, value] of Object.entries(headers)) {
     if (!/^[!#$%&'*+.^_`|~\w-]+$/.test(name))
       throw new InvalidParameterError(`${JSON.stringify(name)} from ${from} is not the name of a header`)
+    if (OURS.has(name.toLowerCase()))
+      throw new InvalidParameterError(`The header ${name} from ${from} cannot be given: each request sets its own`)
     checked[name.toLowerCase()] = checkedValue(value, `The header ${name} from ${from}`)
   }
   return checked

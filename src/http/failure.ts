@@ -142,7 +142,8 @@ export function failure(error: unknown, url: string, proxy?: string): CairnError
 }
 
 /** Codes of what is wrong with the program, whatever the network does; other failures have one of the system or undici. */
-const FAULT = /^$|^ERR_(?:INVALID_ARG|MODULE|REQUIRE)_|^MODULE_NOT_FOUND$/
+const FAULT =
+  /^$|^ERR_(?:INVALID_ARG|MODULE|REQUIRE)_|^MODULE_NOT_FOUND$|^UND_ERR_(?:INVALID_ARG|NOT_SUPPORTED|REQ_CONTENT_LENGTH_MISMATCH)$/
 const BUNDLED =
   '; the bundle has no require: leave cairn-ml or undici external, or begin it with a require made by createRequire (esbuild: --banner:js, as the README shows)'
 

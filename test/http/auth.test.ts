@@ -126,6 +126,34 @@ describe('authentication', () => {
     },
   )
 
+  const OURS = ['Content-Length', 'content-type', 'expect', 'Keep-Alive', 'transfer-encoding', 'upgrade']
+  it.each(OURS)('the header %s, which is for each request to set, is refused by its name', async (name) => {
+    const headers = { [name]: '3' }
+    expect(() => sender({ url: 'http://localhost:1', headers })).toThrow(
+      `The header ${name} from the headers option cannot be given`,
+    )
+    const error = await rejection(sender({ url: 'http://localhost:1', auth: () => headers }).text(get))
+    expect(error).toMatchObject({ name: 'InvalidParameterError' })
+    expect(error.message).toContain(`The header ${name} from the auth function cannot be given`)
+  })
+
+  it('a function may give back all that it saw with what it adds', async () => {
+    const server = await answering((_, response) => asJson(response, {}))
+    const auth = ({ headers }: AuthRequest) => ({ ...headers, authorization: 'Signed 1' })
+    const send = sender({ url: server.url, auth })
+    await send.text({ method: 'POST', path: '/x', body: '{}', headers: { 'content-type': 'application/json' } })
+    expect(server.seen[0]).toMatchObject({
+      body: '{}',
+      headers: { authorization: 'Signed 1', 'content-type': 'application/json' },
+    })
+  })
+
+  it('a header that undici will not carry is no outage', async () => {
+    const server = await answering((_, response) => asJson(response, {}))
+    const send = sender({ url: server.url, headers: { connection: 'of my own' } })
+    expect(await rejection(send.text(get))).toMatchObject({ name: 'NetworkError', retryable: false })
+  })
+
   it('a token that is too long for a server is sent, and its refusal tells of it without showing it', async () => {
     const server = await answering((_, response) => asJson(response, {}))
     const token = 'hunter2'.repeat(2_500)
