@@ -113,6 +113,13 @@ export function failure(error: unknown, url: string, proxy?: string): CairnError
       url,
       retryable: true,
     })
+  // undici's words for an answer that goes on with 100 or 101.
+  const unasked = code === 'UND_ERR_SOCKET' ? /^bad (response|upgrade)$/.exec(message)?.[1] : undefined
+  if (unasked)
+    return new ProtocolError(
+      `${url} answered ${unasked === 'upgrade' ? '101 Switching Protocols' : '100 Continue'}, which was not asked for: check host and port, and what stands between`,
+      { ...options, retryable: true },
+    )
   const proxyStatus = /^Proxy response \((\d+)\)/.exec(message)?.[1] ?? /\((407)\)$/.exec(message)?.[1]
   if (proxyStatus)
     return new NetworkError(

@@ -131,6 +131,18 @@ describe('a kept connection that its server half-closes after each answer', () =
   })
 })
 
+it.each([
+  ['100 Continue', 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}'],
+  ['101 Switching Protocols', 'HTTP/1.1 101 Switching\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n'],
+])('an answer that begins with %s unasked is told so', async (what, answer) => {
+  const url = await bare((socket) => socket.on('data', () => socket.write(answer)))
+  const send = sender({ url })
+  const error = await rejection(send.text(get))
+  expect(error).toMatchObject({ name: 'ProtocolError', retryable: true })
+  expect(error.message).toContain(`answered ${what}, which was not asked for`)
+  await send.close()
+})
+
 describe('a server that ends its connection with its answer', () => {
   const SIZE = 1 << 20
   const body = Buffer.alloc(SIZE, 7)
