@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { heed } from '../core/heed.js'
-import { type CairnError, NetworkError } from '../errors.js'
-import { type Auth, basicOf, checkedHeaders, checkedValue } from './auth.js'
+import { type CairnError, NetworkError, TimeoutError } from '../errors.js'
+import { type Auth, type AuthRequest, basicOf, checkedHeaders, checkedValue } from './auth.js'
 import { type Body, drain, letGo, outgoing, readStream, readText } from './body.js'
 import { type Connections, openConnections, type TlsOptions } from './dispatcher.js'
 import { failure, isBroken } from './failure.js'
@@ -146,6 +146,22 @@ export function sender(options: SenderOptions): Send {
     return (await opening).to(origin, isTrusted)
   }
 
+  /** The credentials for a request; a function that gives none is no outage of the server, and is not waited for without end. */
+  async function proofFor(request: HttpRequest, asked: AuthRequest, signal: AbortSignal | undefined) {
+    const given = keys.current.headers(asked)
+    if (!(given instanceof Promise)) return given
+    const ms = Math.min(request.timeoutMs ?? timeoutMs, timeoutMs)
+    const limit = timed(signal, ms, base)
+    try {
+      return await heed(limit.signal, given)
+    } catch (error) {
+      if (!(error instanceof TimeoutError)) throw error
+      throw new TimeoutError(`The auth function gave no headers within ${ms} ms`, { url: base, notSent: true })
+    } finally {
+      limit.clear()
+    }
+  }
+
   async function once(request: HttpRequest, signal: AbortSignal | undefined, isBare = false): Promise<Answer> {
     const target = addressOf(request)
     const path = target.path + request.path
@@ -163,7 +179,7 @@ export function sender(options: SenderOptions): Send {
     if (trusted) {
       const { method, body: sent } = request
       const asked = { method, url: target.origin + path, headers, body: sent }
-      const proof = await heed(signal, keys.current.headers(asked))
+      const proof = await proofFor(request, asked, signal)
       for (const value of Object.values(proof)) secrets.add(value)
       Object.assign(headers, proof)
     }
@@ -241,6 +257,10 @@ export function sender(options: SenderOptions): Send {
   /** What a request failed with, as one of ours that names where it went. */
   const told = (error: unknown, at: HttpRequest): CairnError => failure(error, placeOf(at), proxyOf(at))
 
+  /** What a call ended with: its limit, or the caller's signal, comes before what they led to. */
+  const ended = (error: unknown, signal: AbortSignal, at: HttpRequest): unknown =>
+    signal.aborted && !(error instanceof TimeoutError && error.notSent) ? signal.reason : told(error, at)
+
   async function refused(got: Answer, at: HttpRequest): Promise<CairnError> {
     const url = placeOf(at)
     const encoding = header(got.headers, 'content-encoding')
@@ -265,8 +285,7 @@ export function sender(options: SenderOptions): Send {
       const { statusCode: status, headers } = got
       return { status, headers, text: body, url, proxy: proxyOf(request), hide: secrets.hide }
     } catch (error) {
-      if (limit.signal.aborted) throw limit.signal.reason
-      throw told(error, request)
+      throw ended(error, limit.signal, request)
     } finally {
       limit.clear()
     }
@@ -275,7 +294,7 @@ export function sender(options: SenderOptions): Send {
   async function stream(request: HttpRequest): Promise<HttpDownload> {
     const url = placeOf(request)
     const limit = timed(request.signal, request.timeoutMs ?? timeoutMs, url)
-    const explain = (error: unknown, at: HttpRequest) => (limit.signal.aborted ? limit.signal.reason : told(error, at))
+    const explain = (error: unknown, at: HttpRequest) => ended(error, limit.signal, at)
     try {
       const headers = { 'accept-encoding': 'identity', ...request.headers }
       const { got, at } = await followed({ ...request, headers }, limit.signal)

@@ -357,7 +357,12 @@ describe('a function for credentials that never answers', () => {
   it('is waited for no longer than the limit of the call, or its signal', async () => {
     const server = await answering((_, response) => asJson(response, {}))
     const send = sender({ url: server.url, auth: () => new Promise(() => {}), timeoutMs: 300 })
-    await expect(send.text(get)).rejects.toBeInstanceOf(TimeoutError)
+    const slow = { message: 'The auth function gave no headers within 300 ms', notSent: true, retryable: true }
+    const waiting = [send.text(get), send.text({ ...get, timeoutMs: Number.POSITIVE_INFINITY }), send.stream(get)]
+    for (const error of await Promise.all(waiting.map(rejection))) {
+      expect(error).toBeInstanceOf(TimeoutError)
+      expect(error).toMatchObject(slow)
+    }
     const leaving = new AbortController()
     const asked = send.text({ ...get, signal: leaving.signal, timeoutMs: 60_000 })
     leaving.abort(new Error('enough'))
