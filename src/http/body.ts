@@ -1,17 +1,31 @@
 import { Buffer, isUtf8 } from 'node:buffer'
 import { Readable } from 'node:stream'
 import { promisify } from 'node:util'
-import { brotliDecompress, createBrotliDecompress, createGunzip, createInflate, gunzip, inflate } from 'node:zlib'
+import {
+  brotliDecompress,
+  createBrotliDecompress,
+  createGunzip,
+  createInflate,
+  gunzip,
+  inflate,
+  inflateRaw,
+  type ZlibOptions,
+} from 'node:zlib'
 import { ProtocolError } from '../errors.js'
 
 const unzip = promisify(gunzip)
-const whole = { gzip: unzip, 'x-gzip': unzip, deflate: promisify(inflate), br: promisify(brotliDecompress) }
+const [wrapped, raw] = [promisify(inflate), promisify(inflateRaw)]
+/** Some leave out the header of zlib, which tells its method, 8, in its first four bits. */
+const inflated = (packed: Buffer, how: ZlibOptions): Promise<Buffer> =>
+  ((packed[0] as number) & 15) === 8 ? wrapped(packed, how) : raw(packed, how)
+const whole = { gzip: unzip, 'x-gzip': unzip, deflate: inflated, br: promisify(brotliDecompress) }
 const streaming = { gzip: createGunzip, 'x-gzip': createGunzip, deflate: createInflate, br: createBrotliDecompress }
 
 /** How a body is to be unpacked; one that was packed in a way nobody asked for is let go with an error. */
 function packing(body: Readable, encoding: string | undefined, url: string): keyof typeof whole | undefined {
-  const name = encoding?.trim().toLowerCase() || 'identity'
-  if (name === 'identity') return undefined
+  const names = (encoding ?? '').split(',').map((one) => one.trim().toLowerCase())
+  const name = names.filter((one) => one !== '' && one !== 'identity').join(', ')
+  if (name === '') return undefined
   if (name in whole) return name as keyof typeof whole
   letGo(body)
   throw new ProtocolError(`${url} answered in an encoding that was not asked for (${name.slice(0, 40)})`, { url })
@@ -54,6 +68,9 @@ async function within(limit: number, body: Body, url: string): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
+const notPacked = (unpack: string, url: string, cause: unknown) =>
+  new ProtocolError(`${url} answered a body that is not the ${unpack} it claims`, { url, cause, retryable: true })
+
 /** Reads a body to its end as UTF-8; one that is something else, or (unpacked) more than `limit` bytes, is let go with an error. */
 export async function readText(body: Body, { encoding, limit, length, url }: ReadOptions): Promise<string> {
   const unpack = packing(body, encoding, url)
@@ -68,11 +85,7 @@ export async function readText(body: Body, { encoding, limit, length, url }: Rea
     bytes = await whole[unpack](packed, { maxOutputLength: limit })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(url, limit)
-    throw new ProtocolError(`${url} answered a body that is not the ${unpack} it claims`, {
-      url,
-      cause: error,
-      retryable: true,
-    })
+    throw notPacked(unpack, url, error)
   }
   return decoded(bytes, url)
 }
@@ -99,7 +112,9 @@ export function readStream(
         if (done) controller.close()
         else controller.enqueue(value)
       } catch (error) {
-        controller.error(explain(error))
+        letGo(body)
+        const isZlib = /^Z_|^ERR_(BROTLI|_ERROR)/.test((error as NodeJS.ErrnoException).code ?? '')
+        controller.error(explain(isZlib ? notPacked(String(unpack), url, error) : error))
       }
     },
     cancel() {

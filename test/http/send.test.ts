@@ -1,6 +1,6 @@
 import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
-import { gzipSync } from 'node:zlib'
+import { deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import { MockAgent } from 'undici'
 import { describe, expect, it } from 'vitest'
 import {
@@ -73,6 +73,18 @@ describe('an answer', () => {
   it('is unpacked', async () => {
     const server = await answering((_, response) => {
       response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('{"a":1}'))
+    })
+    expect((await sender({ url: server.url }).text(get)).text).toBe('{"a":1}')
+  })
+
+  it.each<[string, Buffer]>([
+    ['deflate', deflateSync('{"a":1}')],
+    ['deflate', deflateRawSync('{"a":1}')],
+    ['gzip, identity', gzipSync('{"a":1}')],
+    ['identity', Buffer.from('{"a":1}')],
+  ])('is unpacked from %s, with the header of zlib or without', async (encoding, packed) => {
+    const server = await answering((_, response) => {
+      response.writeHead(200, { 'content-encoding': encoding }).end(packed)
     })
     expect((await sender({ url: server.url }).text(get)).text).toBe('{"a":1}')
   })
@@ -308,6 +320,17 @@ describe('a download', () => {
     expect(await new Response(whole.body).text()).toBe('1234567890')
     const cut = await send.stream(get)
     expect(await rejection(new Response(cut.body).text())).toBeInstanceOf(NetworkError)
+  })
+
+  it('that is not packed as it says is told so', async () => {
+    const server = await answering((_, response) => {
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end('x'.repeat(100_000))
+    })
+    const send = sender({ url: server.url })
+    const error = await rejection(new Response((await send.stream(get)).body).text())
+    expect(error).toBeInstanceOf(ProtocolError)
+    expect(error.message).toBe(`${server.url}/x answered a body that is not the gzip it claims`)
+    await send.close()
   })
 
   it('that is cancelled lets its connection go', async () => {
