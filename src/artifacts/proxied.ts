@@ -92,7 +92,7 @@ function proxiedStore(send: Send, { origin, endpoint, root }: Place, options: Pr
       let broken = 0
       const get = () => send.stream({ ...common, method: 'GET', path: at(path), mayRedirect: true, signal })
       const refused = (error: unknown): never => {
-        if (isUnsendable(path) && error instanceof NetworkError && isBroken(error.cause) && ++broken === 2)
+        if (isUnsendable(path) && breaksOff(error) && (!error.retryable || ++broken === 2))
           throw unsendable(error, path)
         throw absence(error, path)
       }
@@ -145,7 +145,13 @@ function absence(error: unknown, path: string): unknown {
 /** MLflow 2 puts the bare name into a header of its answer, and gunicorn breaks off over one that is not Latin-1. */
 const isUnsendable = (path: string): boolean => /[\u0100-\u{10ffff}]/u.test(path.slice(path.lastIndexOf('/') + 1))
 
-const unsendable = (error: NetworkError, path: string): NetworkError =>
+/** Some of its workers answer with a page in place of what MLflow would say. */
+const breaksOff = (error: unknown): error is CairnError =>
+  error instanceof CairnError &&
+  ((error instanceof NetworkError && isBroken(error.cause)) ||
+    ((error.status === 500 || error.status === 400) && error.message.includes('with an HTML page')))
+
+const unsendable = (error: CairnError, path: string): NetworkError =>
   new NetworkError(
     `The server breaks off when it is asked for ${JSON.stringify(path)}: MLflow 2 on gunicorn cannot send a file whose name has characters outside Latin-1. MLflow 3 (on uvicorn) can; else log it under another name, or fetch it where the server keeps it`,
     { cause: error, retryable: false, ...(error.url ? { url: error.url } : {}) },

@@ -106,6 +106,34 @@ it('a download in chunks that breaks off is begun anew, as of a server whose wor
   expect(server.seen).toHaveLength(3)
 })
 
+it('a download whose bytes break off is begun no more often than retries were allowed', async () => {
+  const server = await answering(({ url }, response) => {
+    if (!url.includes('/artifacts/')) return asJson(response, { files: [{ path: 'a.bin', file_size: 10 }] })
+    response.writeHead(200, { 'content-length': '10' }).write('12345', () => response.socket?.destroy())
+  })
+  const store = await proxied(sender({ url: server.url }), { rules: { attempts: 2 } })(
+    'mlflow-artifacts:/1/r/artifacts',
+  )
+  expect(await rejection(download(store, 'a.bin', tempDir()))).toMatchObject({ name: 'NetworkError' })
+  expect(server.seen.filter(({ url }) => url.includes('/artifacts/'))).toHaveLength(2)
+})
+
+it.each([
+  [500, 2],
+  [400, 1],
+])('a file whose name MLflow 2 cannot send, which it answers with %i and a page, says so', async (status, tries) => {
+  const server = await answering((_, response) => {
+    response.writeHead(status, { 'content-type': 'text/html' }).end('<html><title>Internal Server Error</title></html>')
+  })
+  const rules = { factorMs: 0, jitterMs: 0 }
+  const store = await proxied(sender({ url: server.url }), { rules })('mlflow-artifacts:/1/r/artifacts')
+  const error = await rejection(store.read('日本.txt'))
+  expect(error).toMatchObject({ name: 'NetworkError', retryable: false })
+  expect(error.message).toContain('characters outside Latin-1')
+  expect(server.seen).toHaveLength(tries)
+  expect((await rejection(store.read('plain.txt'))).message).toContain('with an HTML page')
+})
+
 it.each([200, 204])('a list of artifacts answered by %i and nothing is no empty folder', async (status) => {
   await using server = await startTestServer()
   await using client = createClient({ trackingUri: server.url })
