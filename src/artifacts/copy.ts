@@ -198,6 +198,7 @@ export async function fetchFile(
   target: string,
   options: SaveOptions,
 ): Promise<number> {
+  const most = Math.min(READS, store.attempts ?? READS)
   for (let reads = 1; ; reads++) {
     const data = await store.read(name, { signal: options.signal })
     let came = 0
@@ -209,7 +210,7 @@ export async function fetchFile(
       return await saveStream(target, data, { ...options, onBytes })
     } catch (error) {
       const isCut = error instanceof NetworkError || error instanceof TimeoutError || error instanceof IntegrityError
-      if (!isCut || reads === READS) throw error
+      if (!isCut || reads >= most) throw error
       options.onBytes?.(-came)
     }
   }

@@ -78,6 +78,7 @@ function proxiedStore(send: Send, { origin, endpoint, root }: Place, options: Pr
   const common = { origin, idempotent: true }
 
   return {
+    attempts: rules.attempts,
     checkWritable: checkServedPath,
 
     async list(path, { signal } = {}) {

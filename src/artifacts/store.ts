@@ -14,6 +14,8 @@ export interface TransferOptions {
 
 /** Files by path under one URI: what a backend for artifacts has to do. Paths are checked before they reach a store. */
 export interface ArtifactStore {
+  /** How often a file whose bytes break off is begun at most, where fewer times than usual were asked for. */
+  readonly attempts?: number | undefined
   /** The entries directly below a directory (`''` is the root), in any order; a file or an absent path lists nothing. */
   list(path: string, options?: TransferOptions): Promise<readonly ArtifactFile[]>
   /** The bytes of one file, as a stream; `NotFoundError` when it is not there. */
