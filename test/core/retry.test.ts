@@ -19,6 +19,7 @@ describe('the kind of a failure', () => {
     [errorFromCode(undefined, '', { status: 503, retryAfterMs: 1000 }), 'throttled'],
     [errorFromCode(undefined, '', { status: 503 }), 'ambiguous'],
     [errorFromCode(undefined, '', { status: 501 }), 'refused'],
+    [errorFromCode(undefined, '', { status: 520 }), 'refused'],
     [errorFromCode('FEATURE_DISABLED', '', { status: 500 }), 'refused'],
     [errorFromCode(undefined, '', { status: 404 }), 'refused'],
     [new NetworkError('certificate', { notSent: true, retryable: false }), 'refused'],

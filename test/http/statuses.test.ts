@@ -49,10 +49,16 @@ describe('a status', () => {
     [431, 'ProtocolError', 1],
     [501, 'UnavailableError', 1],
     [505, 'UnavailableError', 1],
+    [507, 'UnavailableError', 1],
     [511, 'UnavailableError', 1],
+    [520, 'UnavailableError', 1],
   ])('%i is a %s, asked for %i times', async (status, name, times) => {
     const { server, transport } = await met(status)
-    expect(await rejection(transport.call('setExperimentTag', input))).toMatchObject({ name, status })
+    expect(await rejection(transport.call('setExperimentTag', input))).toMatchObject({
+      name,
+      status,
+      retryable: times > 1,
+    })
     expect(server.seen).toHaveLength(times)
   })
 
