@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { databricksProfile, mlflowCredentials } from '../core/ini.js'
 import { factsBehind, namesIn, readText } from '../disk/files.js'
 import { InvalidParameterError, NotFoundError } from '../errors.js'
+import { checkedValue } from '../http/auth.js'
 import type { Auth, Dispatcher, SenderOptions } from '../http/send.js'
 import { parseAddress } from '../http/url.js'
 import type { HttpSettings } from '../settings.js'
@@ -77,7 +78,7 @@ async function ownCredentials(settings: HttpSettings): Promise<Auth | undefined>
   const username = settings.username ?? fromFile.username
   const password = settings.password ?? fromFile.password
   if (username !== undefined && password !== undefined) return { username, password }
-  return settings.token === undefined ? undefined : { token: settings.token }
+  return settings.token === undefined ? undefined : { token: checkedValue(settings.token, 'MLFLOW_TRACKING_TOKEN') }
 }
 
 async function credentialsFile(file: string): Promise<ReturnType<typeof mlflowCredentials>> {

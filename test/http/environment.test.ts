@@ -50,6 +50,13 @@ describe('variables of MLflow mean what they mean to Python', () => {
     expect(server.seen[0]?.headers.authorization).toBe(expected)
   })
 
+  it('a token that no header can carry is told by the name of its variable', async () => {
+    const client = connect({ MLFLOW_TRACKING_TOKEN: 'a\nb', MLFLOW_TRACKING_URI: 'http://localhost:1' })
+    const error = await rejection(client.searchExperiments())
+    expect(error).toBeInstanceOf(InvalidParameterError)
+    expect(error.message).toBe('MLFLOW_TRACKING_TOKEN holds a character that no header can carry (U+000A at 2)')
+  })
+
   it.each(['', '/', '///'])('an address may end in slashes (%j): the page of a run stands behind one', async (end) => {
     const server = await startTestServer()
     closers.push(() => server.close())
