@@ -122,14 +122,15 @@ const BY_STATUS: Readonly<Record<number, ErrorClass>> = {
   504: TimeoutError,
 }
 
-/** Statuses that Python's client tries again. */
-const PASSING = new Set([408, 429, 500, 502, 503, 504])
+/** Of the statuses from 500 on, those that say that the server never will. */
+const NEVER = new Set([501, 505])
 
 /** The error for an answer with MLflow's `error_code`, or for a bare status where there is none. */
 export function errorFromCode(code: string | undefined, message: string, options: CairnErrorOptions = {}): CairnError {
   const status = options.status ?? 500
   const Known = (code && BY_CODE[code]) || BY_STATUS[status] || UnavailableError
-  const retryable = PASSING.has(status) && code !== 'FEATURE_DISABLED'
+  const mayPass = status === 408 || status === 429 || (status >= 500 && !NEVER.has(status))
+  const retryable = mayPass && code !== 'FEATURE_DISABLED'
   return new Known(message, { ...options, retryable, ...(code ? { code } : {}) })
 }
 

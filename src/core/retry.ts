@@ -1,4 +1,4 @@
-import { CairnError, ProtocolError, TimeoutError } from '../errors.js'
+import { CairnError, ProtocolError } from '../errors.js'
 
 /** How a failure stands to what was asked. */
 export type FailureKind =
@@ -11,7 +11,8 @@ export type FailureKind =
   /** It was not carried out and will not be. */
   | 'refused'
 
-const AMBIGUOUS_STATUS = new Set([408, 500, 502, 503, 504])
+/** Somebody has to log in to the network first, which no wait of ours brings about. */
+const LOGIN_STATUS = 511
 
 /** Tells the kinds of failure apart; what is not an error of ours (an abort, a bug) counts as refused. */
 export function failureKind(error: unknown): FailureKind {
@@ -19,7 +20,7 @@ export function failureKind(error: unknown): FailureKind {
   if (error.notSent) return 'not sent'
   if (error.status === undefined) return 'ambiguous'
   if (error.status === 429 || (error.status === 503 && error.retryAfterMs !== undefined)) return 'throttled'
-  return AMBIGUOUS_STATUS.has(error.status) || error instanceof TimeoutError ? 'ambiguous' : 'refused'
+  return error.status === LOGIN_STATUS ? 'refused' : 'ambiguous'
 }
 
 /** How often and how long to try. */
