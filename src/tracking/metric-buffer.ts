@@ -43,8 +43,8 @@ export function metricBuffer(drain: Drain, options: WayOptions = {}): MetricBuff
   const { way } = options
   const waiting = queue(drain, options)
   const past = way && pastQueue(way, waiting)
-  /** A loop that logs one key asks for it again and again. */
-  let lastKey: string | undefined
+  /** A loop that logs one key asks for it again and again; before the first it is what no caller can give, `undefined` least of all. */
+  let lastKey: string | symbol = Symbol('none')
   let lastIndex = -1
 
   function indexOf(key: string): number {

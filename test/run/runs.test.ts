@@ -186,6 +186,8 @@ describe('what is logged', () => {
   it('is refused at the call when it is wrong, and leaves nothing half written', async () => {
     const run = await startRun()
     const bad: [string, () => void][] = [
+      // First, as it was taken until some key was.
+      ['metric key must be a string, not undefined', () => logMetric(undefined as never, 1)],
       ['../x', () => logMetric('../x', 1)],
       ['"\\\\"', () => logMetric('a\\b', 1)],
       ['must not be empty', () => logMetric('', 1)],
