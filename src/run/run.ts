@@ -1,5 +1,6 @@
 import type { ArtifactStore } from '../artifacts/store.js'
 import type { RunData, Step } from '../core/entities.js'
+import { checkKey } from '../core/names.js'
 import type { PointExtras } from '../core/ring.js'
 import { ParamConflictError } from '../errors.js'
 import type { LogModelOptions, ModelInfo } from '../models/log.js'
@@ -170,6 +171,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     },
     deleteTag(key) {
       if (!isTaking()) return
+      checkKey('tag', key)
       knownTags.delete(key)
       buffer.deleteTag(key)
     },
