@@ -81,32 +81,43 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     return modelId === undefined && datasetName === undefined ? undefined : { modelId, datasetName, datasetDigest }
   }
 
-  function param(key: string, value: unknown, more = false): void {
-    if (!isTaking()) return
+  /** A param as it is kept. */
+  function checkedParam(key: string, value: unknown): string {
     const text = paramText(key, value, rules)
     const before = knownParams.get(key)
-    if (before === text) return
-    if (before !== undefined)
+    if (before !== undefined && before !== text)
       throw new ParamConflictError(
         `The param ${JSON.stringify(key)} is ${JSON.stringify(before)} already and cannot become ${JSON.stringify(text)}; log it under another key, or in a run of its own`,
       )
+    return text
+  }
+
+  function keepParam(key: string, text: string, more = false): void {
+    if (knownParams.get(key) === text) return
     knownParams.set(key, text)
     buffer.param(key, text, more)
   }
 
-  function tag(key: string, value: unknown, more = false): void {
-    if (isTaking()) setTag(key, value, more)
-  }
-
   /** The tag of a call that was begun while the run was open. */
   function tagOfCall(key: string, value: string): void {
-    if (isTaking(true)) setTag(key, value)
+    if (isTaking(true)) keepTag(key, tagText(key, value, rules))
   }
 
-  function setTag(key: string, value: unknown, more = false): void {
-    const text = tagText(key, value, rules)
+  function keepTag(key: string, text: string, more = false): void {
     knownTags.set(key, text)
     buffer.tag(key, text, more)
+  }
+
+  /** Keeps a record of texts; each is checked before the first is taken, so that a bad one leaves none of its record behind. */
+  function keepAll(
+    record: Readonly<Record<string, unknown>>,
+    textOf: (key: string, value: unknown) => string,
+    keep: (key: string, text: string, more: boolean) => void,
+  ): void {
+    if (!isTaking()) return
+    const texts = present(record).map(([key, value]) => [key, textOf(key, value)] as const)
+    for (const [key, text] of texts) keep(key, text, true)
+    buffer.passOn()
   }
 
   async function flush(timeoutMs: number): Promise<void> {
@@ -126,11 +137,10 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     get status() {
       return ending.status
     },
-    logParam: (key, value) => param(key, value),
-    logParams(params) {
-      for (const [key, value] of present(params)) param(key, value, true)
-      buffer.passOn()
+    logParam(key, value) {
+      if (isTaking()) keepParam(key, checkedParam(key, value))
     },
+    logParams: (params) => keepAll(params, checkedParam, keepParam),
     logMetric(key, value, step) {
       if (ending.isAsked && !isTaking()) return
       if (typeof value !== 'number') refuseValue(key, value)
@@ -164,11 +174,10 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
         buffer.metric(keys[index]!, value, point.step, point.timestamp, extras, index < last ? 0 : Date.now())
       }
     },
-    setTag: (key, value) => tag(key, value),
-    setTags(tags) {
-      for (const [key, value] of present(tags)) tag(key, value, true)
-      buffer.passOn()
+    setTag(key, value) {
+      if (isTaking()) keepTag(key, tagText(key, value, rules))
     },
+    setTags: (tags) => keepAll(tags, (key, value) => tagText(key, value, rules), keepTag),
     deleteTag(key) {
       if (!isTaking()) return
       checkKey('tag', key)

@@ -252,6 +252,18 @@ describe('what is logged', () => {
     expect(data.params).toEqual({})
   })
 
+  it('is all of a record or nothing of it', async () => {
+    const run = await client.startRun({ params: { lr: 1 } })
+    expect(() => run.logParams({ ok1: 1, bad: Symbol('s'), ok2: 2 })).toThrow(InvalidParameterError)
+    expect(() => run.logParams({ ok1: 1, lr: 2 })).toThrow(ParamConflictError)
+    expect(() => run.setTags({ ok1: 1, bad: Promise.resolve(1), ok2: 2 })).toThrow(/"bad" .* a Promise: await it/)
+    run.logParams({ lr: 1, none: null, ok1: 3 })
+    await run.end()
+    const { data } = await client.getRun(run.runId)
+    expect(data.params).toEqual({ lr: '1', ok1: '3' })
+    expect(data.tags).not.toHaveProperty('ok1')
+  })
+
   it('has no NUL, which PostgreSQL does not take, wherever it is given', async () => {
     const nul = 'a\0b'
     const run = await client.startRun()
