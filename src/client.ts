@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { dirname, join } from 'node:path'
-import { checkDelivery, checkListening, checkStart, checkSync } from './client/arguments.js'
+import { checkDelivery, checkedStart, checkListening, checkSync } from './client/arguments.js'
 import { checkedClient } from './client/verb-options.js'
 import type { Experiment, FileInfo } from './core/entities.js'
 import { guarded } from './core/guarded.js'
@@ -215,7 +215,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
         throw new InvalidParameterError(
           "A client's startRun takes options alone and resolves to a run that you end(); to run a function in it, call startRun of the module: cairn.startRun(options, fn)",
         )
-      checkStart(options)
+      const asked = checkedStart(options, rules)
       await mayBegin()
       const begun = await beginRun(
         {
@@ -240,7 +240,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
           warn,
           away,
         },
-        options,
+        asked,
       )
       const { data, owned, outlet, spooled, store, transport, isOnline } = begun
       const run: LiveRun = openRun(data, {
@@ -268,7 +268,13 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
       open.add(run)
       goingOn.add(run)
       endAtExit(run)
-      run.logParams(options.params ?? {})
+      try {
+        run.logParams(asked.params ?? {})
+      } catch (error) {
+        // One that is resumed may have another value; nobody has a handle to end it with.
+        await run.finish('FAILED')
+        throw error
+      }
       return run
     },
     async saveModel(model, dir, options = {}) {

@@ -12,8 +12,9 @@ import {
   orNull,
   type Rules,
 } from '../core/options.js'
-import type { StartRunOptions } from '../run/start.js'
+import { note, type StartRunOptions, tagTexts } from '../run/start.js'
 import type { SyncOptions } from '../sync/sync.js'
+import { paramText, present, type TextRules } from '../tracking/values.js'
 import type { SpoolDeliveryOptions } from '../wire.js'
 
 const SYNC_OPTIONS: Rules<SyncOptions> = {
@@ -56,12 +57,19 @@ const START_OPTIONS: Rules<StartRunOptions> = {
   signal: orNull(isSignal),
 }
 
-/** Checks what `startRun` is given; a name that is passed over would be looked for in vain. */
-export const checkStart = (options: unknown): void =>
+/**
+ * What `startRun` is given, checked, its params and tags as the texts that are kept: a name that is passed over would be
+ * looked for in vain, and what is refused once the run is made would leave it running without a handle.
+ */
+export function checkedStart(options: StartRunOptions, rules: TextRules): StartRunOptions {
   checkOptions("startRun takes options, like { runName: 'first' }", options, START_OPTIONS, {
     name: 'runName',
     experiment: 'experimentName',
   })
+  const params = present(options.params ?? {}).map(([key, value]) => [key, paramText(key, value, rules)])
+  tagTexts(note(options), rules)
+  return { ...options, params: Object.fromEntries(params), tags: tagTexts(options.tags ?? {}, rules) }
+}
 
 const EVENTS: Readonly<Record<keyof ClientEvents, true>> = {
   retry: true,

@@ -379,6 +379,21 @@ describe('a run that is resumed', () => {
     expect(await getMetricHistory(first.runId, 'loss')).toHaveLength(2)
   })
 
+  it('is ended, not left running without a handle, when it has another value for a param of its start', async () => {
+    const { runId } = await client.startRun({ params: { lr: 1 } })
+    await client.flush()
+    const other = createClient({ trackingUri: root })
+    await other.setTerminated(runId)
+    const params = { lr: 2 }
+    for (const again of [() => other.startRun({ runId, params }), () => startRun({ runId, params }, () => {})]) {
+      await expect(again()).rejects.toThrow(ParamConflictError)
+      expect((await other.getRun(runId)).info.status).toBe('FAILED')
+    }
+    await expect(other.startRun({ runId, tags: { 'a\n': 1 } })).rejects.toThrow(/tag key "a\\n"/)
+    expect((await other.getRun(runId)).info.status).toBe('FAILED')
+    await other.close()
+  })
+
   it('must be there, and must not be deleted', async () => {
     await expect(startRun({ runId: 'f'.repeat(32) })).rejects.toThrow(NotFoundError)
     await expect(startRun({ runId: '../../etc' })).rejects.toThrow(InvalidParameterError)
@@ -414,6 +429,11 @@ describe('a run that is resumed', () => {
     [{ experiment_id: '0' }, /did you mean experimentId\?$/],
     [{ log_system_metrics: true }, /^There is no option log_system_metrics: there are runName, runId, experimentName,/],
     [{ signal: 5 }, /^signal must be an AbortSignal, not 5$/],
+    [{ params: { lr: Promise.resolve(1) } }, /^The param "lr" cannot be kept as a Promise: await it$/],
+    [{ params: { 'a\n': 1 } }, /^The param key "a\\n" contains "\\n"/],
+    [{ params: 'xy' }, /params or tags are given as one object, .* not "xy"$/],
+    [{ params: ['a'] }, /are given as one object, .* not an Array of length 1/],
+    [{ tags: { team: Symbol('s') } }, /^The tag "team" has no value that can be kept \(symbol\)$/],
   ])('does not start with %j', async (options, message) => {
     for (const starting of [
       startRun(options as never),
