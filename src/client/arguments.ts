@@ -50,9 +50,9 @@ const START_OPTIONS: Rules<StartRunOptions> = {
   experimentName: checkedInUse,
   experimentId: checkedInUse,
   tags: checkedInUse,
-  description: checkedInUse,
+  description: orNull(isText),
   params: checkedInUse,
-  nested: checkedInUse,
+  nested: orNull(isSwitch),
   parentRunId: checkedInUse,
   signal: orNull(isSignal),
 }

@@ -2,6 +2,7 @@ import type { Client } from '../client.js'
 import { type Taken, type TakenBy, withOptionsChecked } from '../core/checked-verbs.js'
 import {
   checkedInUse,
+  each,
   isFunction,
   isSomeText,
   isSwitch,
@@ -45,13 +46,14 @@ const isWait = numberThat(
   (value) => value >= 0 && value <= LONGEST_MS,
 )
 const fromOne = numberThat('a whole number from 1', (value) => value >= 1 && Number.isInteger(value))
+const tags = orNull(each('texts', checkedInUse))
 const call = (place: number): Taken<CallOptions> => [place, CALL_OPTIONS]
 const note = { ...CALL_OPTIONS, by: checkedInUse, comment: checkedInUse }
 const described = { ...CALL_OPTIONS, description: checkedInUse }
 
 const registering: Rules<RegisterModelOptions> = {
   ...described,
-  tags: checkedInUse,
+  tags,
   runId: checkedInUse,
   modelId: checkedInUse,
   awaitRegistrationMs: checkedInUse,
@@ -71,7 +73,7 @@ const metrics: Rule = (value, name) => {
 }
 
 const OPTIONS: TakenBy<Pick<Client, Verb>> = {
-  createExperiment: [1, { ...CALL_OPTIONS, artifactLocation: checkedInUse, tags: checkedInUse }],
+  createExperiment: [1, { ...CALL_OPTIONS, artifactLocation: checkedInUse, tags }],
   getExperiment: call(1),
   getExperimentByName: call(1),
   renameExperiment: call(2),
@@ -86,7 +88,7 @@ const OPTIONS: TakenBy<Pick<Client, Verb>> = {
   getMetricHistory: call(2),
   createRun: [
     1,
-    { ...CALL_OPTIONS, runName: checkedInUse, startTime: checkedInUse, tags: checkedInUse, userId: checkedInUse },
+    { ...CALL_OPTIONS, runName: checkedInUse, startTime: checkedInUse, tags, userId: checkedInUse },
     { name: 'runName' },
   ],
   updateRun: [
@@ -103,7 +105,7 @@ const OPTIONS: TakenBy<Pick<Client, Verb>> = {
   setLoggedModelTags: call(2),
   logLoggedModelParams: call(2),
 
-  createRegisteredModel: [1, { ...described, tags: checkedInUse }],
+  createRegisteredModel: [1, { ...described, tags }],
   getRegisteredModel: call(1),
   renameRegisteredModel: call(2),
   updateRegisteredModel: [1, described],

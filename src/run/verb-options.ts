@@ -10,7 +10,7 @@ export type OptionVerbs = Pick<Run, Exclude<Verb, 'logMetric' | 'logMetrics' | '
 
 const signal = orNull(isSignal)
 const ARTIFACT: Rules<ArtifactOptions> = { signal, onProgress: orNull(isFunction) }
-const tags = each('texts', checkedInUse)
+const tags = orNull(each('texts', checkedInUse))
 const files: Taken<ArtifactOptions> = [2, ARTIFACT]
 
 const OPTIONS: TakenBy<OptionVerbs> = {

@@ -17,6 +17,7 @@ import { allPages, firstOf, listOf } from '../transport/pages.js'
 import { searchCheck } from '../transport/search-options.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
 import { toExperiment } from './entities.js'
+import { checkRecord } from './values.js'
 
 export type { CallOptions } from '../transport/transport.js'
 
@@ -124,6 +125,7 @@ export function experiments(transport: () => Promise<Transport>): Experiments {
       await (await transport()).call('setExperimentTag', input, options)
     },
     async setExperimentTags(experimentId, tags, options) {
+      checkRecord(tags)
       for (const [key, value] of Object.entries(tags)) await verbs.setExperimentTag(experimentId, key, value, options)
     },
     async deleteExperimentTag(experimentId, key, options) {

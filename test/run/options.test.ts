@@ -152,6 +152,41 @@ describe('options that a verb does not have', () => {
   })
 })
 
+it.each<[string, (client: Client, run: Run, tags: never) => Promise<unknown>]>([
+  ['startRun', (client, _, tags) => client.startRun({ tags })],
+  ['createRun', (client, _, tags) => client.createRun('0', { tags })],
+  ['createExperiment', (client, _, tags) => client.createExperiment('e', { tags })],
+  ['setExperimentTags', (client, _, tags) => client.setExperimentTags('0', tags)],
+  ['createRegisteredModel', (client, _, tags) => client.createRegisteredModel('m', { tags })],
+  ['registerModel', (client, _, tags) => client.registerModel('models:/m-1', 'm', { tags })],
+  ['createModelVersion', (client, _, tags) => client.createModelVersion('m', 'file:///m', { tags })],
+  ['logInput', (_, run, tags) => run.logInput({ name: 'd', source: 's' }, { tags })],
+  ['logModel', (_, run, tags) => run.logModel({}, { name: 'm', tags })],
+  ['logModel, as params', (_, run, params) => run.logModel({}, { name: 'm', params })],
+])('tags that are no record are refused by %s, and make nothing', async (_, act) => {
+  for (const [tags, given] of [
+    ['xy', /not "xy"$/],
+    [['a'], /not an Array of length 1/],
+    [Promise.resolve({}), /not a Promise: await it$/],
+  ]) {
+    const calling = act(client, run, tags as never)
+    await expect(calling).rejects.toThrow(InvalidParameterError)
+    await expect(calling).rejects.toThrow(given as RegExp)
+  }
+  expect(await client.searchRuns()).toHaveLength(1)
+  const experiments = await client.searchExperiments()
+  expect(experiments).toMatchObject([{ name: 'Default', tags: {} }])
+  expect(await client.searchRegisteredModels()).toEqual([])
+})
+
+it.each([
+  [{ nested: 'no' }, 'nested must be true or false, not "no"'],
+  [{ description: 5 }, 'description must be a text, not 5'],
+])('startRun does not take %j', async (options, message) => {
+  await expect(client.startRun(options as never)).rejects.toThrow(message)
+  expect(await client.searchRuns()).toHaveLength(1)
+})
+
 it('options that are left out, and a signal everywhere, are taken', async () => {
   const { signal } = new AbortController()
   const made = await client.createRun('0', { runName: undefined, signal })
