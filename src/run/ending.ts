@@ -57,6 +57,8 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
   let status: RunStatus = info.status
   let asked: Promise<void> | undefined
   let askedAs: EndStatus | undefined
+  /** Whether somebody gave the status that was asked for. */
+  let isGiven = false
   /** The end that was written down last. */
   let noted: EndStatus | undefined
   let noting: Promise<void> = Promise.resolve()
@@ -112,7 +114,7 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
   function note(as: EndStatus, rest: () => number): Promise<void> {
     status = noted = as
     noting = noting.then(() =>
-      outlet.finish(as, Date.now(), rest()).catch((error: unknown) => {
+      outlet.finish({ status: as, endTime: Date.now(), isGiven }, rest()).catch((error: unknown) => {
         say(`cairn: run ${runId} could not be set to ${as}: ${(error as Error).message}`)
       }),
     )
@@ -126,7 +128,7 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
     buffer.drainNow()
     if (known === undefined || known === noted) return
     status = noted = known
-    outlet.finishNow(known, Date.now())
+    outlet.finishNow({ status: known, endTime: Date.now(), isGiven })
   }
 
   /** Has what was begun come through, notes the end and waits for all to arrive; answers why it has not. */
@@ -166,10 +168,13 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
     leave(givenUp, reason)
   }
 
-  function ask(as: EndStatus | undefined): Promise<void> {
+  function ask(given: EndStatus | undefined, otherwise: EndStatus): Promise<void> {
     if (asked === undefined) {
       ending.isAsked = true
-      asked = endAs(as)
+      isGiven = given !== undefined
+      // One that is given counts for more than the same that was noted before.
+      if (isGiven) noted = undefined
+      asked = endAs(given ?? (owned ? otherwise : undefined))
     }
     return asked
   }
@@ -193,9 +198,9 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
     stats,
     async end(as) {
       if (as !== undefined) checkEndStatus(as)
-      await ask(as ?? (owned ? 'FINISHED' : undefined))
+      await ask(as, 'FINISHED')
     },
-    finish: (as) => ask(owned ? as : undefined),
+    finish: (as) => ask(undefined, as),
     async beforeEnd(as, since) {
       if (asked === undefined && late === undefined) late = await windUp(owned ? as : undefined, false, since)
       await asked

@@ -5,6 +5,15 @@ import type { Transport } from '../transport/transport.js'
 import { localDrain, transportDrain } from './drain.js'
 import type { EndStatus } from './run.js'
 
+/** The end of a run, to be noted. */
+export interface RunEnd {
+  readonly status: EndStatus
+  /** Epoch milliseconds. */
+  readonly endTime: number
+  /** Whether somebody gave the status; one that is left out ends no run of another process. */
+  readonly isGiven: boolean
+}
+
 /** What a run's buffer drains into, and what is known of it from there on. */
 export interface Outlet {
   readonly drain: Drain
@@ -16,9 +25,9 @@ export interface Outlet {
    */
   flush(timeoutMs: number, options?: { readonly untilDenied?: boolean }): Promise<void>
   /** Notes status and end of the run; resolves when they have arrived, and rejects after so long on the way to a server. */
-  finish(status: EndStatus, endTime: number, timeoutMs: number): Promise<void>
+  finish(end: RunEnd, timeoutMs: number): Promise<void>
   /** As `finish`, begun and not waited for: in the exit of the process. */
-  finishNow(status: EndStatus, endTime: number): void
+  finishNow(end: RunEnd): void
   /** Waits for what is on its way, and blocks the thread: in the exit of the process, where nothing else runs. */
   flushNow(timeoutMs: number): void
   /** What became of all that was logged, given what the buffer knows. */
@@ -45,21 +54,21 @@ export interface Outlet {
 export function directOutlet(transport: Transport, runId: string): Outlet {
   const isLocal = 'logBatchNow' in transport
   const drain = isLocal ? localDrain(transport as FileTransport, runId) : transportDrain(transport, runId)
-  const finish = async (status: EndStatus, endTime: number, signal?: AbortSignal): Promise<void> => {
+  const finish = async ({ status, endTime }: RunEnd, signal?: AbortSignal): Promise<void> => {
     await transport.call('updateRun', { run_id: runId, status, end_time: endTime }, { signal })
   }
   return {
     drain,
     way: undefined,
     flush: async () => {},
-    async finish(status, endTime, timeoutMs) {
+    async finish(end, timeoutMs) {
       const limit = AbortSignal.timeout(Math.ceil(timeoutMs))
-      await finish(status, endTime, limit).catch((error: unknown) => {
+      await finish(end, limit).catch((error: unknown) => {
         if (!limit.aborted) throw error
         throw new TimeoutError(`The server did not answer within ${Math.round(timeoutMs)} ms`, { cause: error })
       })
     },
-    finishNow: (status, endTime) => void finish(status, endTime).catch(() => {}),
+    finishNow: (end) => void finish(end).catch(() => {}),
     flushNow: () => {},
     stats: (buffer) => buffer,
     awayMs: 0,

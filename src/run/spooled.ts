@@ -12,11 +12,11 @@ import { TOO_LONG } from '../spool/frame.js'
 import { openLog, type SpoolLog } from '../spool/log.js'
 import type { Claim } from '../spool/owner.js'
 import type { Room } from '../spool/room.js'
-import { isChore, LINK_MODEL, type Step, TAKEN_UP } from '../spool/steps.js'
+import { IS_GIVEN, isChore, LINK_MODEL, type Step, TAKEN_UP } from '../spool/steps.js'
 import { type Delivery, together } from '../tracking/delivery.js'
 import type { DiskHealth } from './disk-health.js'
 import { folderLoss } from './folder-loss.js'
-import { notArrived, type Outlet } from './outlet.js'
+import { notArrived, type Outlet, type RunEnd } from './outlet.js'
 import { ownFolder } from './own-folder.js'
 import { type CallStep, straightWay } from './straight.js'
 
@@ -56,7 +56,7 @@ export interface SpooledOutlet extends Outlet {
   readonly isOpen: boolean
   /** As `flush`, for the arrival alone: what was refused stays for `flush` to tell. */
   arrive(timeoutMs: number): Promise<void>
-  /** From now on the run is only ended if it was taken up under this mark. */
+  /** From now on the run is only ended if it was taken up under this mark, or with a status that was given. */
   endsOnlyAs(mark: string): void
   readonly folder: SpooledFolder
   /** Stops delivering; what is left can be taken over by anybody. */
@@ -207,10 +207,10 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     if (errors.length > 0) throw errors.length === 1 ? errors[0] : together(errors)
   }
 
-  const end = (status: string, endTime: number): CallStep => ({
-    call: 'updateRun',
-    input: { status, end_time: endTime, ...(takenUpAs === undefined ? {} : { [TAKEN_UP]: takenUpAs }) },
-  })
+  function endStep({ status, endTime, isGiven }: RunEnd): CallStep {
+    const taken = takenUpAs === undefined ? {} : { [TAKEN_UP]: takenUpAs, ...(isGiven ? { [IS_GIVEN]: true } : {}) }
+    return { call: 'updateRun', input: { status, end_time: endTime, ...taken } }
+  }
 
   function shut(): void {
     disk.forget(folder)
@@ -237,13 +237,12 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     },
     drain,
     flush,
-    async finish(status, endTime, timeoutMs) {
+    async finish(end, timeoutMs) {
       const signal = AbortSignal.timeout(Math.ceil(timeoutMs))
-      await chore(end(status, endTime), { within: folder.endOutOfReserve, signal })
+      await chore(endStep(end), { within: folder.endOutOfReserve, signal })
       if (folder.claim.isThere()) sayClosed(folder.dir)
     },
-    finishNow: (status, endTime) =>
-      void chore(end(status, endTime), { within: folder.endOutOfReserve })?.catch(() => {}),
+    finishNow: (end) => void chore(endStep(end), { within: folder.endOutOfReserve })?.catch(() => {}),
     flushNow(timeoutMs) {
       own.look()
       if (loss.count === undefined)

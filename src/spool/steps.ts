@@ -18,6 +18,9 @@ export const TAKEN_UP = 'taken_up_as'
 /** In the input of that call: when it was taken up, in epoch milliseconds; steps of older versions lack it. */
 export const TAKEN_UP_AT = 'taken_up_at'
 
+/** In the input of a run's end: somebody gave the status, so that it counts for a run of another process, too. */
+export const IS_GIVEN = 'is_given'
+
 /** Whether nobody logged it: it makes or takes up the run, links it to a model, or ends it. */
 export const isChore = (step: Step): boolean =>
   'create' in step || ('call' in step && [TAKE_UP, LINK_MODEL, 'updateRun'].includes(step.call))

@@ -3,7 +3,16 @@ import { blobOf } from '../disk/files.js'
 import { absent, InvalidParameterError, UnavailableError } from '../errors.js'
 import type { CarryOptions, Courier } from '../spool/courier.js'
 import { PARENT_FIRST } from '../spool/failures.js'
-import { IS_LEFT, type KeptModel, LINK_MODEL, type NewRun, TAKE_UP, TAKEN_UP, TAKEN_UP_AT } from '../spool/steps.js'
+import {
+  IS_GIVEN,
+  IS_LEFT,
+  type KeptModel,
+  LINK_MODEL,
+  type NewRun,
+  TAKE_UP,
+  TAKEN_UP,
+  TAKEN_UP_AT,
+} from '../spool/steps.js'
 import type { CallOptions, Input, Operation, Transport } from '../transport/transport.js'
 import { ensureExperiment, experiments } from './experiments.js'
 import { addKeptRows } from './kept-rows.js'
@@ -29,6 +38,11 @@ interface TakeUp {
   readonly [TAKEN_UP_AT]?: number
   readonly [IS_LEFT]?: boolean
   readonly run_name?: string
+}
+interface TakenEnd {
+  readonly [TAKEN_UP]: string
+  readonly [IS_GIVEN]?: boolean
+  readonly end_time: number
 }
 const PARENT = 'mlflow.parentRunId'
 /** The tag by which a run knows who took it up again. */
@@ -84,15 +98,18 @@ export function courier({ transport, openArtifacts, serverRunId = (runId) => run
       await transport.call('updateRun', { run_id: runId, ...changes, ...running }, options)
   }
 
+  /** Ends a run that is ours, or with a status that was given; of two ends the later one counts, as it does online. */
   async function endTaken(
     runId: string,
     input: Readonly<Record<string, unknown>>,
     options: CallOptions,
   ): Promise<void> {
-    const { [TAKEN_UP]: mark, ...end } = input
-    if ((await takerOf(runId, options)).taker !== mark) return
-    await transport.call('updateRun', { run_id: runId, ...end } as Input<'updateRun'>, options)
-    await transport.call('deleteTag', { run_id: runId, key: TAKER }, options)
+    const { [TAKEN_UP]: mark, [IS_GIVEN]: isGiven, ...end } = input as unknown as TakenEnd
+    const { taker, info } = await takerOf(runId, options)
+    const isOurs = taker === mark
+    const endedLater = info.status !== 'RUNNING' && (info.end_time ?? 0) > end.end_time
+    if ((isOurs || isGiven) && !endedLater) await transport.call('updateRun', { run_id: runId, ...end }, options)
+    if (isOurs) await transport.call('deleteTag', { run_id: runId, key: TAKER }, options)
   }
 
   return {

@@ -138,6 +138,64 @@ describe('a run that is taken up again goes on behind what was left of it', () =
     60_000,
   )
 
+  it.each([
+    ['with the status that is given', `await run.end('KILLED')`, 'KILLED'],
+    ['with one that is given and not waited for', `void run.end('KILLED')\nprocess.exit()`, 'KILLED'],
+    ['with none, which leaves it to its creator', `await run.end()`, 'RUNNING'],
+    ['with the process alone, which leaves it to its creator', `process.exit(1)`, 'RUNNING'],
+  ])(
+    'and is ended while its creator has it open, as it is where its server is there: %s',
+    async (_, leave, status) => {
+      const at = await stand()
+      const creator = createClient({ trackingUri: at.url, spoolDir: tempDir() })
+      const run = await creator.startRun()
+      await at.stop()
+      await at.run(`${again(run.runId)}${NEW}${leave}`, { env: { CAIRN_END_TIMEOUT: '1' } })
+      expect(at.left()).not.toEqual([])
+      await at.start()
+      await at.replay()
+      expect(at.left()).toEqual([])
+      expect(await there(at)).toEqual([status, 'new', 'new', 0])
+      await creator.close()
+      await at.stop()
+    },
+    60_000,
+  )
+
+  it.each([
+    ['the earlier', [0, 1]],
+    ['the later', [1, 0]],
+  ] as const)(
+    'and has the later of two ends that were given to it, where %s is delivered first',
+    async (_, order) => {
+      const at = await stand()
+      const client = createClient({ trackingUri: at.url, spoolDir: tempDir() })
+      const { runId, end } = await client.startRun()
+      await end()
+      await client.close()
+      await at.stop()
+      const spools = [tempDir(), tempDir()] as const
+      const taken = await at.run(
+        `const takeUp = (spoolDir) => createClient({ spoolDir }).startRun({ runId: '${runId}' })
+        const [one, other] = [await takeUp('${spools[0]}'), await takeUp('${spools[1]}')]
+        for (const run of [one, other]) { ${NEW} }
+        await one.end('FINISHED')
+        await other.end('FAILED')`,
+        { env: { CAIRN_END_TIMEOUT: '1' } },
+      )
+      expect(taken.code).toBe(0)
+      await at.start()
+      for (const index of order) {
+        const next = createClient({ trackingUri: at.url, spoolDir: spools[index] })
+        expect(await next.deliverSpool()).toMatchObject([{ complete: true }])
+        await next.close()
+      }
+      expect(await there(at)).toEqual(['FAILED', 'new', 'new', 0])
+      await at.stop()
+    },
+    60_000,
+  )
+
   it('where three deliver it at the same time', async () => {
     const at = await stand()
     await at.stop()
