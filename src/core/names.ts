@@ -75,16 +75,16 @@ export function checkKey(kind: 'metric' | 'param' | 'tag', key: string): string 
 
 /** Checks a run id before it becomes part of a path or URL. */
 export function checkRunId(id: string): string {
-  return typeof id === 'string' && RUN_ID.test(id)
+  return RUN_ID.test(checkText('A run id', id))
     ? id
-    : refuse(`${quote(String(id))} is not a run id (like 769c9d7e3aa6419b96b414c86360e9e8)`)
+    : refuse(`${quote(id)} is not a run id (like 769c9d7e3aa6419b96b414c86360e9e8)`)
 }
 
 /** Checks an experiment id before it becomes part of a path or URL. */
 export function checkExperimentId(id: string): string {
-  return typeof id === 'string' && EXPERIMENT_ID.test(id)
+  return EXPERIMENT_ID.test(checkText('An experiment id', id))
     ? id
-    : refuse(`${quote(String(id))} is not an experiment id (like "0")`)
+    : refuse(`${quote(id)} is not an experiment id (like "0")`)
 }
 
 /** Whether a text is the id of a logged model. */

@@ -109,6 +109,7 @@ export function modelVersions({ transport, tracking = transport, now = Date.now 
 
   const verbs: ModelVersions = {
     async registerModel(modelUri, name, options = {}) {
+      checkSource(modelUri)
       checkModelName(name)
       checkTags(options.tags)
       checkAwait(options.awaitRegistrationMs)

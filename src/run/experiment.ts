@@ -55,7 +55,10 @@ export function experimentInUse(deps: ExperimentInUseDeps): ExperimentInUse {
       return (chosen ?? found)?.experimentId
     },
     async set(experiment, options) {
-      if (typeof experiment !== 'string' && (typeof experiment !== 'object' || experiment === null))
+      if (
+        typeof experiment !== 'string' &&
+        (experiment as typeof experiment | undefined | null)?.experimentId === undefined
+      )
         throw new InvalidParameterError('setExperiment takes a name, or { experimentId }')
       const asked = typeof experiment === 'string' ? { name: experiment } : { experimentId: experiment.experimentId }
       try {

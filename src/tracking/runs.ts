@@ -231,7 +231,7 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
       const { metrics, params = {}, tags = {} } = batch
       const now = Date.now()
       const whole: Batch = {
-        metrics: (listOf('metrics', metrics) ?? []).map((point) => {
+        metrics: (listOf('metrics', metrics, '[{ key, value, step }]') ?? []).map((point) => {
           const { key, value, timestamp = now, step } = checkBatchPoint(point)
           return metricInput(key, pointOf(key, value, { step, timestamp }))
         }),

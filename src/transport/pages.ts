@@ -40,7 +40,7 @@ export async function firstOf<T, O extends { readonly maxResults?: number | unde
 }
 
 /** What an option lists, as a list of its own; one text alone would be taken letter by letter. */
-export function listOf<T>(what: string, items: readonly T[] | undefined): T[] | undefined {
+export function listOf<T>(what: string, items: readonly T[] | undefined, example = "['…']"): T[] | undefined {
   if (items === undefined || Array.isArray(items)) return items && [...items]
-  throw new InvalidParameterError(`${what} is a list, like ['…'], not ${items === null ? 'null' : typeof items}`)
+  throw new InvalidParameterError(`${what} is a list, like ${example}, not ${items === null ? 'null' : typeof items}`)
 }

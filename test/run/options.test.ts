@@ -187,6 +187,43 @@ it.each([
   expect(await client.searchRuns()).toHaveLength(1)
 })
 
+it.each<[string, RegExp, (client: Client, id: string, given: never) => Promise<unknown>, unknown]>([
+  ['registerModel', /must be the URI of its files, a text/, (client, _, uri) => client.registerModel(uri, 'm'), null],
+  ['registerModel', /must be the URI of its files, a text/, (client, _, uri) => client.registerModel(uri, 'm'), 5],
+  ['logBatch', /^logBatch takes a batch, .*, not null$/, (client, id, batch) => client.logBatch(id, batch), null],
+  [
+    'logBatch',
+    /^A point of a batch is an object, .*, not null$/,
+    (client, id, batch) => client.logBatch(id, batch),
+    { metrics: [null] },
+  ],
+  [
+    'logBatch',
+    /^metrics is a list, like \[\{ key, value, step \}\], not object$/,
+    (client, id, batch) => client.logBatch(id, batch),
+    { metrics: { a: 1 } },
+  ],
+  [
+    'setExperiment',
+    /^setExperiment takes a name, or \{ experimentId \}$/,
+    (client, _, one) => client.setExperiment(one),
+    { name: 'x' },
+  ],
+  ['setExperiment', /takes a name/, (client, _, one) => client.setExperiment(one), null],
+  [
+    'searchRuns',
+    /^An experiment id must be a text, not number$/,
+    (client, _, options) => client.searchRuns(options),
+    { experimentIds: [0] },
+  ],
+  ['getRun', /^A run id must be a text, not null$/, (client, _, id) => client.getRun(id), null],
+  ['setExperimentTags', /not null$/, (client, _, tags) => client.setExperimentTags('0', tags), null],
+])('%s says in place of a TypeError: %s', async (_, message, act, given) => {
+  const calling = act(client, run.runId, given as never)
+  await expect(calling).rejects.toThrow(InvalidParameterError)
+  await expect(calling).rejects.toThrow(message)
+})
+
 it('options that are left out, and a signal everywhere, are taken', async () => {
   const { signal } = new AbortController()
   const made = await client.createRun('0', { runName: undefined, signal })
