@@ -4,7 +4,7 @@ import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
-import { type Check, createClient } from '../src/index.js'
+import { type Auth, type Check, createClient } from '../src/index.js'
 import { startTestServer } from '../src/testing/index.js'
 import { answering, asJson } from './support/answering.js'
 import { blackHole, hasBlackHoles } from './support/black-hole.js'
@@ -323,6 +323,76 @@ describe('doctor, asked about a server that', () => {
       status: 'fail',
       fix: expect.stringMatching(/--serve-artifacts .* CAIRN_ALLOW_LOCAL_SOURCES=true/),
     })
+  })
+
+  it.each<[string, (url: string, home: string) => { env?: Record<string, string>; uri?: string; auth?: Auth }, string]>(
+    [
+      [
+        'variables',
+        () => ({ env: { MLFLOW_TRACKING_USERNAME: 'ann', MLFLOW_TRACKING_PASSWORD: 'wrong' } }),
+        'MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD',
+      ],
+      ['a token', () => ({ env: { MLFLOW_TRACKING_TOKEN: 'wrong' } }), 'MLFLOW_TRACKING_TOKEN'],
+      [
+        "MLflow's file",
+        (_, home) => {
+          mkdirSync(join(home, '.mlflow'))
+          const lines = ['[mlflow]', 'mlflow_tracking_username = ann', 'mlflow_tracking_password = wrong']
+          writeFileSync(join(home, '.mlflow', 'credentials'), lines.join('\n'))
+          return {}
+        },
+        'mlflow_tracking_username and mlflow_tracking_password in <home>/.mlflow/credentials',
+      ],
+      [
+        'the address',
+        (url) => ({ uri: url.replace('//', '//ann:wrong@') }),
+        'the user and password in the address of the server',
+      ],
+      ['the auth option', () => ({ auth: { token: 'wrong' } }), 'the auth option of the client'],
+      ['an auth function', () => ({ auth: () => ({ authorization: 'wrong' }) }), 'what the auth function gives'],
+      [
+        "Databricks' variables",
+        (url) => ({ uri: 'databricks', env: { DATABRICKS_HOST: url, DATABRICKS_TOKEN: 'wrong' } }),
+        'DATABRICKS_HOST and DATABRICKS_TOKEN',
+      ],
+      [
+        'a profile of Databricks',
+        (url, home) => {
+          writeFileSync(join(home, 'cfg'), `[ml]\nhost = ${url}\ntoken = wrong\n`)
+          return { uri: 'databricks://ml', env: { DATABRICKS_CONFIG_FILE: join(home, 'cfg') } }
+        },
+        'the profile ml of <home>/cfg',
+      ],
+    ],
+  )(
+    'that does not take the credentials of %s: finds it, and the fix names that place alone',
+    async (_, given, words) => {
+      const home = tempDir()
+      vi.stubEnv('HOME', home)
+      let status = 401
+      const json = { error_code: '401', message: 'Credential was not sent.' }
+      const server = await answering((__, to) => void asJson(to, json, status))
+      const { env = {}, uri = server.url, auth } = given(server.url, home)
+      for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value)
+      const place = words.replace('<home>', home)
+      const look = async () => named(await patient(uri, { auth }).doctor(), 'authentication')
+      expect(await look()).toEqual({
+        ...{ name: 'authentication', status: 'fail' },
+        detail: `Credential was not sent. (check ${place})`,
+        fix: `correct ${place}`,
+      })
+      status = 403
+      expect((await look())?.fix).toMatch(/^ask whoever runs the server .*, or give credentials that have it: /)
+      expect((await look())?.fix).toContain(place)
+      vi.unstubAllEnvs()
+    },
+  )
+
+  it('whose auth function fails: names that', async () => {
+    await using server = await startTestServer()
+    const auth = () => Promise.reject(new Error('no token'))
+    const checks = await patient(server.url, { auth }).doctor()
+    expect(checks.find(({ status }) => status === 'fail')?.fix).toBe('correct the auth function of the client')
   })
 
   it('names the address without the path, where MLflow 2 serves its API whatever its prefix', async () => {

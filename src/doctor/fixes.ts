@@ -1,5 +1,6 @@
 import type { Found } from '../doctor.js'
 import { CairnError, isRetryable, PermissionDeniedError, TimeoutError, UnauthenticatedError } from '../errors.js'
+import { KEY_VARIABLES } from '../http/refusal.js'
 
 /** What a look found; one that throws found what is wrong, and what to do about it. */
 export async function safely(look: () => Found | Promise<Found>): Promise<Found> {
@@ -10,11 +11,11 @@ export async function safely(look: () => Found | Promise<Found>): Promise<Found>
   }
 }
 
-/** A failure as a finding. */
-export const failed = (error: unknown): Found => ({
+/** A failure as a finding; `keysFrom` says where the credentials came from, where there were any. */
+export const failed = (error: unknown, keysFrom?: string): Found => ({
   status: 'fail',
   detail: error instanceof Error ? error.message : String(error),
-  fix: fixFor(error),
+  fix: fixFor(error, keysFrom),
 })
 
 const NAMES: readonly (readonly [RegExp, string])[] = [
@@ -44,6 +45,7 @@ const NAMES: readonly (readonly [RegExp, string])[] = [
     /a redirect to/,
     'set MLFLOW_TRACKING_URI to the final address, or give the credentials that its login page asks for',
   ],
+  [/The auth function/, 'correct the auth function of the client'],
   [/login page|an MLflow server/, 'open the address in a browser; correct host, port and path in MLFLOW_TRACKING_URI'],
 ]
 
@@ -53,14 +55,14 @@ const CAUSES: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'check the network of this machine: names cannot be looked up',
 }
 
-function fixFor(error: unknown): string {
+function fixFor(error: unknown, keysFrom: string | undefined): string {
   const message = error instanceof Error ? error.message : ''
   const named = NAMES.find(([words]) => words.test(message))?.[1]
   if (named) return named
   if (error instanceof UnauthenticatedError)
-    return 'set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN'
+    return keysFrom === undefined ? `set ${KEY_VARIABLES}` : `correct ${keysFrom}`
   if (error instanceof PermissionDeniedError)
-    return 'ask whoever runs the server for the right to read experiments and models'
+    return `ask whoever runs the server for the right to read experiments and models${keysFrom === undefined ? '' : `, or give credentials that have it: ${keysFrom}`}`
   const cause = (error as { cause?: { code?: unknown } } | undefined)?.cause?.code
   if (typeof cause === 'string' && CAUSES[cause]) return CAUSES[cause]
   if (error instanceof TimeoutError)

@@ -54,7 +54,7 @@ export function wayChecks(deps: DoctorDeps, send: () => Promise<Send>, outcome: 
     {
       name: 'authentication',
       after: [...after, 'host check', 'path'],
-      look: async () => authentication(await outcome()),
+      look: async () => authentication(await outcome(), await send()),
     },
   ]
 }
@@ -172,8 +172,8 @@ async function path(outcomeAt: Trial, send: Send): Promise<Found> {
   )
 }
 
-const authentication = (outcome: Outcome): Found =>
-  'error' in outcome ? failed(outcome.error) : { status: 'ok', detail: 'the server takes our requests' }
+const authentication = (outcome: Outcome, { keysFrom }: Send): Found =>
+  'error' in outcome ? failed(outcome.error, keysFrom()) : { status: 'ok', detail: 'the server takes our requests' }
 
 async function artifacts(outcome: Outcome, send: Send, sharesDisk: boolean): Promise<Found> {
   if ('error' in outcome) return failed(outcome.error)

@@ -25,8 +25,8 @@ export interface RawAnswer {
   readonly url: string
   /** The host of the proxy that it came by. */
   readonly proxy?: string | undefined
-  /** Where the credentials came from that were shown; from the environment or a file unless it is said. */
-  readonly shown?: 'address' | 'function' | undefined
+  /** Where the credentials came from that were shown, in words; absent when none are known of. */
+  readonly shown?: string | undefined
   /** Takes our secrets out of words that came from the server, which may echo what it was sent. */
   readonly hide: (text: string) => string
 }
@@ -111,24 +111,23 @@ export function refusal(answer: RawAnswer, now: number): CairnError {
   const known = mlflowError(text)
   // Hidden once more: what was escaped in the JSON is only now as it was sent.
   if (known && (known.code !== undefined || status >= 400))
-    return fromMlflow({ ...known, message: hide(known.message) }, options)
+    return fromMlflow({ ...known, message: hide(known.message) }, options, answer.shown)
   return foreign({ ...answer, text }, options)
 }
 
-function fromMlflow({ code, message }: Said, options: CairnErrorOptions): CairnError {
+function fromMlflow({ code, message }: Said, options: CairnErrorOptions, shown: string | undefined): CairnError {
   // File stores report a changed parameter as a 500, which would be tried again for ever.
   if (/Changing param values is not allowed|parameters are written once/i.test(message))
     return new ParamConflictError(message, { ...options, code: 'INVALID_PARAMETER_VALUE' })
   if (options.status === 403 && /(invalid|expired) (access )?token|token (is |has )?(expired|invalid)/i.test(message))
     return new UnauthenticatedError(`${message}: the token is taken no more, set a new one`, options)
-  return errorFromCode(code, message, options)
+  const error = errorFromCode(code, message, options)
+  if (!(error instanceof UnauthenticatedError)) return error
+  return errorFromCode(code, `${message} (check ${shown ?? KEY_VARIABLES})`, options)
 }
 
-const WAY_IN = {
-  address: 'the user and password in the address of the server',
-  function: 'what the auth function gives',
-  environment: 'MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN',
-} as const
+/** Where credentials go, as long as there are none. */
+export const KEY_VARIABLES = 'MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN'
 
 function foreign(answer: RawAnswer, options: CairnErrorOptions): CairnError {
   const { status, headers, text, url } = answer
@@ -148,7 +147,7 @@ function foreign(answer: RawAnswer, options: CairnErrorOptions): CairnError {
   if (status === 401)
     return errorFromCode(
       undefined,
-      `${said}: it wants credentials, or does not take those given; check ${WAY_IN[answer.shown ?? 'environment']}`,
+      `${said}: it wants credentials, or does not take those given; check ${answer.shown ?? KEY_VARIABLES}`,
       options,
     )
   if (status === 403 && /invalid host header/i.test(text))
@@ -159,7 +158,7 @@ function foreign(answer: RawAnswer, options: CairnErrorOptions): CairnError {
   if (status === 403)
     return errorFromCode(
       undefined,
-      `${said}: the user who asks lacks the permission for this; check whose credentials are sent, and have whoever runs that server grant it`,
+      `${said}: the user who asks lacks the permission for this; check whose credentials are sent${answer.shown === undefined ? '' : ` (${answer.shown})`}, and have whoever runs that server grant it`,
       options,
     )
   if (status === 404 || status === 405) {

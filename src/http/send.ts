@@ -27,6 +27,8 @@ export interface SenderOptions {
   readonly auth?: Auth | undefined
   /** Gives `auth` as it is by now, where that may change; asked after a 401, which is met once more when it has changed. */
   readonly renew?: (() => Promise<Auth | undefined>) | undefined
+  /** Where `auth` comes from, in words, where that is no function. */
+  readonly keysFrom?: (() => string | undefined) | undefined
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>> | undefined
   /** MLflow's workspace, sent as `X-MLFLOW-WORKSPACE`. */
@@ -81,6 +83,8 @@ export interface HttpDownload {
 export interface Send {
   /** The server's address without credentials. */
   readonly base: string
+  /** Where the credentials come from, in words; undefined when there are none. */
+  readonly keysFrom: () => string | undefined
   /** Sends a request and reads its answer whole. */
   text(request: HttpRequest): Promise<HttpAnswer>
   /** Sends a request and hands on the body as it comes; it has to be read or cancelled. */
@@ -106,7 +110,10 @@ export function sender(options: SenderOptions): Send {
   const base = address.origin + address.path
   const keys = keyring({ ...options, auth: options.auth ?? address.credentials })
   const isAddressed = options.auth === undefined && address.credentials !== undefined
-  const shown = typeof options.auth === 'function' ? 'function' : isAddressed ? 'address' : undefined
+  function keysFrom(): string | undefined {
+    if (typeof options.auth === 'function') return 'what the auth function gives'
+    return isAddressed ? 'the user and password in the address of the server' : options.keysFrom?.()
+  }
   const own: Record<string, string> = {
     'user-agent': 'cairn-ml',
     ...checkedHeaders(options.headers ?? {}, 'the headers option'),
@@ -266,7 +273,10 @@ export function sender(options: SenderOptions): Send {
     const encoding = header(got.headers, 'content-encoding')
     const text = await readText(got.body, { encoding, limit: 1 << 20, url }).catch(() => '')
     const { statusCode: status, headers } = got
-    return refusal({ status, headers, text, url, proxy: proxyOf(at), shown, hide: secrets.hide }, Date.now())
+    return refusal(
+      { status, headers, text, url, proxy: proxyOf(at), shown: keysFrom(), hide: secrets.hide },
+      Date.now(),
+    )
   }
 
   async function text(request: HttpRequest): Promise<HttpAnswer> {
@@ -319,5 +329,5 @@ export function sender(options: SenderOptions): Send {
     await (await made?.catch(() => undefined))?.close()
   }
 
-  return { base, text, stream, close }
+  return { base, keysFrom, text, stream, close }
 }

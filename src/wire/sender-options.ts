@@ -47,15 +47,19 @@ export async function senderOptions(
       `${settings.foreignAuth} asks for a way to prove who asks that only Python's client has; unset it, or give the client an auth function that makes the headers`,
       { notSent: true },
     )
+  let place = auth === undefined ? undefined : 'the auth option of the client'
   const ownKeys = async (from: HttpSettings): Promise<Auth | undefined> => {
-    if (isDatabricks) return databricksKeys(await databricks(uri, from))
     // Credentials in the address win over those of the environment, as with Python's requests.
-    return parseAddress(uri).credentials ? undefined : ownCredentials(from)
+    if (!isDatabricks && parseAddress(uri).credentials) return undefined
+    const keys = isDatabricks ? databricksKeys(await databricks(uri, from)) : await ownCredentials(from)
+    if (keys) place = keys.place
+    return keys?.auth
   }
   return {
     url: isDatabricks ? (await databricks(uri, settings)).url : uri,
     auth: auth ?? (await ownKeys(settings)),
     renew: auth === undefined && renew ? () => ownKeys(renew()) : undefined,
+    keysFrom: () => place,
     headers: options.headers,
     workspace: settings.workspace,
     tls: {
@@ -72,13 +76,26 @@ export async function senderOptions(
   }
 }
 
+/** Credentials, and where they stand. */
+interface Keys {
+  readonly auth: Auth
+  readonly place: string
+}
+
 /** User and password each from the environment, else from MLflow's file; they win over a token, as in Python's client. */
-async function ownCredentials(settings: HttpSettings): Promise<Auth | undefined> {
+async function ownCredentials(settings: HttpSettings): Promise<Keys | undefined> {
   const fromFile = settings.username && settings.password ? {} : await credentialsFile(settings.credentialsFile)
   const username = settings.username ?? fromFile.username
   const password = settings.password ?? fromFile.password
-  if (username !== undefined && password !== undefined) return { username, password }
-  return settings.token === undefined ? undefined : { token: checkedValue(settings.token, 'MLFLOW_TRACKING_TOKEN') }
+  if (username !== undefined && password !== undefined) {
+    const name = settings.username === undefined ? 'mlflow_tracking_username' : 'MLFLOW_TRACKING_USERNAME'
+    const secret = settings.password === undefined ? 'mlflow_tracking_password' : 'MLFLOW_TRACKING_PASSWORD'
+    const isInFile = settings.username === undefined || settings.password === undefined
+    const place = `${name} and ${secret}${isInFile ? ` in ${settings.credentialsFile}` : ''}`
+    return { auth: { username, password }, place }
+  }
+  const place = 'MLFLOW_TRACKING_TOKEN'
+  return settings.token === undefined ? undefined : { auth: { token: checkedValue(settings.token, place) }, place }
 }
 
 async function credentialsFile(file: string): Promise<ReturnType<typeof mlflowCredentials>> {
@@ -113,9 +130,9 @@ async function databricks(uri: string, { databricks: settings }: HttpSettings): 
   )
 }
 
-function databricksKeys({ token, username, password, place }: Workspace): Auth {
-  if (token) return { token }
-  if (username && password) return { username, password }
+function databricksKeys({ token, username, password, place }: Workspace): Keys {
+  if (token) return { auth: { token }, place }
+  if (username && password) return { auth: { username, password }, place }
   throw new InvalidParameterError(
     `There is no Databricks token in ${place}; set one, or give the client an auth function that fetches one`,
   )
