@@ -135,8 +135,10 @@ function kept(
   { data, after }: { data: RunData; after: number },
 ): Omit<Begun, 'owned' | 'isOnline'> {
   const { runId, artifactUri } = data.info
-  const onKept = (what: string, { message }: CairnError) =>
-    away(`${what} of run ${runId} and what follows it are kept on disk: ${message}`)
+  function onKept(what: string, reason: CairnError): void {
+    outlet.tellSpooled(reason)
+    away(`${what} of run ${runId} and what follows it are kept on disk: ${reason.message}`)
+  }
   const { store, transport } = keptOrSent({ outlet, ...impatient, artifactUri, after, onKept })
   return { data, outlet, spooled: outlet, store: async () => store, transport }
 }

@@ -89,6 +89,7 @@ async function keptOrSent(
     const step = { model: { folder, request: packed.request } }
     await inRoom(spooled.folder.room, info.modelSizeBytes ?? 0, () => spooled.steps([step]))
     isKept = true
+    spooled.tellSpooled(reason)
     ways.away(
       `The model ${JSON.stringify(options.name)} of run ${run.runId} is kept on disk until its server takes it, then logged${options.registeredModelName === undefined ? '' : ' and registered'} in its turn: ${reason.message}`,
     )

@@ -46,6 +46,8 @@ export interface SpooledOutlet extends Outlet {
   steps(steps: readonly Step[]): number
   /** Whether the first so many steps are done with. */
   isDone(steps: number): boolean
+  /** Tells that something waits on disk which did not come by the drain. */
+  tellSpooled(error: CairnError): void
   /** Why the server does not take what is logged; undefined while it does. */
   readonly awayFor: CairnError | undefined
   /** Aborted when the run ends and its server is waited for no longer: what is on its way there goes to disk. */
@@ -86,8 +88,20 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
   const log: SpoolLog = openLog(folder.dir, { room: folder.room })
   /** Those who wait as long as they may write to the run. */
   const flushing = new Set<AbortController>()
+  let isAway = false
+  function tellSpooled(error: CairnError): void {
+    if (isAway) return
+    isAway = true
+    watch.onSpooled?.(error)
+  }
   const deliverer = folder.deliver(log, {
     ...watch,
+    onSpooled: tellSpooled,
+    onRecovered() {
+      if (!isAway) return
+      isAway = false
+      watch.onRecovered?.()
+    },
     onRetry(error, delayMs) {
       if (error instanceof PermissionDeniedError) for (const one of flushing) one.abort(error)
       watch.onRetry?.(error, delayMs)
@@ -289,6 +303,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
       return log.written.steps
     },
     isDone: (steps) => deliverer.isDone({ points: 0, steps }),
+    tellSpooled,
     get awayFor() {
       return deliverer.lastError
     },

@@ -18,6 +18,11 @@ export function kindOf({ stretch, steps: [step] }: Parcel): string {
 /** Whether it carries files, which may lie elsewhere than the server, and which nothing waits for but the run's end. */
 export const isOfFiles = (parcel: Parcel): boolean => kindOf(parcel) === 'files'
 
+const KEPT_CALLS: ReadonlySet<string> = new Set(['logInputs', 'logOutputs'])
+
+/** Whether it waits on disk only because it could not go straight to its server when it was logged. */
+export const isKeptAtCall = (parcel: Parcel): boolean => isOfFiles(parcel) || KEPT_CALLS.has(kindOf(parcel))
+
 /** Whether others may go before a request: the server takes all else, and nothing else is made by it. */
 export const mayBePassed = (parcel: Parcel): boolean =>
   parcel.stuck !== undefined && (isAlone(parcel.stuck) || isOfFiles(parcel)) && !FIRST.has(kindOf(parcel))

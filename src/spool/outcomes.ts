@@ -5,7 +5,7 @@ import { type Halved, halves, type Parcel } from './backlog.js'
 import type { DeliveryEvents } from './deliverer.js'
 import { asError, isAboutRun, isDivisible, isParking } from './failures.js'
 import { clearKept, keptFor } from './kept.js'
-import { isOfFiles, kindOf } from './order.js'
+import { isKeptAtCall, isOfFiles, kindOf } from './order.js'
 import type { Pauses } from './pauses.js'
 import type { ServerPlace, SpooledRun } from './place.js'
 import { keepAside, setAside } from './refused.js'
@@ -95,7 +95,7 @@ export function outcomes(options: OutcomesOptions): Outcomes {
 
   /** A request that may have been carried out before and is refused is not therefore undone: it is looked into by parts. */
   function refused(parcel: Parcel, error: CairnError): void {
-    isBack()
+    isBack(parcel)
     const { stretch, of } = parcel
     if (stretch.count === 1 || isAboutRun(error, options.runId()) || !isDivisible(error, parcel)) {
       giveUp(parcel, error)
@@ -146,7 +146,7 @@ export function outcomes(options: OutcomesOptions): Outcomes {
       if (!isLikeTaken(stuck)) leads.set(kind, lead)
       server.givenUp()
     } else if (parcel.stretch.count === 1 && isHopeless(stuck) && kind !== 'create') {
-      isBack()
+      isBack(parcel)
       giveUp(parcel, error)
     } else if (isAlone(stuck)) {
       const delayMs = putOff(stuck, error.retryAfterMs, mostMsOf(parcel))
@@ -185,10 +185,11 @@ export function outcomes(options: OutcomesOptions): Outcomes {
     return putOff(parcel.stuck!, Math.max(theirs + BEHIND_MS, error.retryAfterMs ?? 0), MOST_FILE_MS)
   }
 
-  function isBack(): void {
+  /** What was kept where it was logged has waited too, though this is its first request. */
+  function isBack(parcel: Parcel): void {
     server.answered()
     lastError = undefined
-    if (!away) return
+    if (!away && !isKeptAtCall(parcel)) return
     away = false
     watch.onRecovered?.()
   }
@@ -205,7 +206,7 @@ export function outcomes(options: OutcomesOptions): Outcomes {
       leads.delete(kindOf(parcel))
       server.took(kindOf(parcel), stuck !== undefined && stuck.failures > 0)
       server.limits.taken(stretch.count)
-      isBack()
+      isBack(parcel)
     },
     failed(parcel, reason) {
       const error = asError(reason)

@@ -172,6 +172,27 @@ describe('an outage', () => {
     expect(lines[1]).toMatch(/takes what is logged again/)
   })
 
+  it.each<[string, Fault, (run: Run) => Promise<void>]>([
+    ['a file', { on: 'artifacts', status: 503, times: 4 }, (run) => run.logText('x', 'a.txt')],
+    ['a file, refused later', { on: 'artifacts', status: 503, times: 3 }, (run) => run.logText('x', 'a.txt')],
+    ['a data set', { on: 'logInputs', status: 503, times: 3 }, (run) => run.logInput({ name: 'd', source: 's' })],
+  ])('of %s alone is told once, and so is its end', async (name, fault, log) => {
+    const { server, client, run } = await stage()
+    const events: string[] = []
+    for (const event of ['spooled', 'recovered'] as const)
+      client.on(event, ({ runId }) => events.push(`${event} ${runId === run.runId}`))
+    const rounds = name === 'a data set' ? 1 : 2
+    for (const _ of range(rounds)) {
+      server.faults.add(fault)
+      if (name.endsWith('later')) server.faults.add({ on: 'artifacts', status: 400 })
+      await log(run)
+      await run.flush().catch(() => {})
+    }
+    await run.end()
+    expect(server.faults.left).toBe(0)
+    expect(events).toEqual(range(rounds).flatMap(() => ['spooled true', 'recovered true']))
+  })
+
   it('is gone through though listeners fail, each of which is warned of once', async () => {
     const { server, client, run, lines, steps } = await stage()
     const off = client.on('retry', () => {
