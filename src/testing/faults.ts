@@ -23,7 +23,7 @@ export type Fault = {
       /** Answers with this status (200 to 599) instead, without carrying the request out; 204, 205 and 304 have no body. */
       readonly status: number
       readonly headers?: Readonly<Record<string, string>>
-      /** Default: JSON of MLflow's error with the code that goes with the status. */
+      /** Default: JSON of MLflow's error with the code that goes with the status, and `503 by script`, say, as its words. */
       readonly body?: string
       /** Carries the request out before it answers so. */
       readonly carriedOut?: boolean
@@ -47,7 +47,10 @@ interface Armed {
 
 /** A script of faults: each is armed, meets the requests it is for, and is spent. */
 export interface Faults {
-  /** Arms a fault; those armed first come first. Throws `InvalidParameterError` for one that could never do what it says. */
+  /**
+   * Arms a fault; those armed first come first. Throws `InvalidParameterError` for one that could never do what it says, as
+   * none can once the server is closed.
+   */
   add(fault: Fault): void
   /** Disarms all that are left. */
   clear(): void
@@ -56,10 +59,12 @@ export interface Faults {
 }
 
 /** A script, and the way to ask it which fault meets a request. */
-export function faultScript(): Faults & { next(subject: string | undefined): Fault | undefined } {
+export function faultScript(): Faults & { next(subject: string | undefined): Fault | undefined; end(): void } {
   let armed: Armed[] = []
+  let isOver = false
   return {
     add(given) {
+      if (isOver) refuse('The test server is closed: no request comes that this fault could meet')
       const fault = checkFault(given)
       const { skip = 0, times = 1 } = fault
       if ('status' in fault) sendable(fault)
@@ -70,6 +75,9 @@ export function faultScript(): Faults & { next(subject: string | undefined): Fau
     },
     get left() {
       return armed.reduce((sum, { left }) => sum + left, 0)
+    },
+    end() {
+      isOver = true
     },
     next(subject) {
       const met = armed.find(({ fault: { on = 'all' } }) => on === 'all' || on === subject)
@@ -120,6 +128,8 @@ const refuse = (why: string): never => {
 function checkFault(given: Fault): Fault {
   checkOptions("A fault is an object, like { on: 'logBatch', status: 503 }", given, FAULT)
   const fault = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+  if ('body' in fault && WITHOUT_BODY.has(Number(fault.status)))
+    refuse(`An answer of ${fault.status} has no body: leave it out, or give another status`)
   if ('status' in fault && 'break' in fault)
     refuse('A fault has a status or a break, not both: a connection that breaks gives no answer')
   const stray = 'status' in fault ? undefined : ['headers', 'body', 'carriedOut'].find((name) => name in fault)
@@ -162,7 +172,7 @@ type Scripted = Extract<Fault, { readonly status: number }>
 
 function scripted({ status, headers = {}, body }: Scripted): Response {
   if (WITHOUT_BODY.has(status)) return new Response(null, { status, headers })
-  const asJson = { error_code: CODES[status] ?? 'INTERNAL_ERROR', message: 'by script' }
+  const asJson = { error_code: CODES[status] ?? 'INTERNAL_ERROR', message: `${status} by script` }
   const text = body ?? JSON.stringify(asJson)
   return new Response(text, { status, headers: { 'content-type': 'application/json', ...headers } })
 }

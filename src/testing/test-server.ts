@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileArtifacts } from '../artifacts/file.js'
-import { checkOptions, isRecord, isSomeText, listOf, numberThat, type Rule, type Rules } from '../core/options.js'
+import { checkOptions, isRecord, isSomeText, listOf, numberThat, type Rule, type Rules, rule } from '../core/options.js'
 import { makeDirs, removeAll } from '../disk/files.js'
 import { removeDir } from '../disk/write.js'
 import { InvalidParameterError } from '../errors.js'
@@ -38,16 +38,23 @@ export interface TestServerOptions {
 const areCredentials: Rule = (value, name) => {
   const names = isRecord(value) ? Object.keys(value).sort().join() : ''
   const isWhole = (names === 'token' || names === 'password,username') && isRecord(value)
-  if (isWhole && Object.values(value).every((one) => typeof one === 'string')) return
-  throw new InvalidParameterError(`${name} must be { username, password } or { token }, of texts`)
+  // A password may be empty.
+  const isTold = ([key, one]: [string, unknown]) => typeof one === 'string' && (key === 'password' || one.trim() !== '')
+  if (isWhole && Object.entries(value).every(isTold)) return
+  throw new InvalidParameterError(`${name} must be { username, password } or { token }, of texts that are not blank`)
 }
+
+const isHost = rule(
+  'a host as it stands in a Host header, like ml.example.com:5000',
+  (value) => typeof value === 'string' && /^[^\s/@?#]+$/.test(value),
+)
 
 const OPTIONS: Rules<TestServerOptions> = {
   port: numberThat(
     'a whole number from 0 to 65535',
     (value) => Number.isInteger(value) && value >= 0 && value <= 65_535,
   ),
-  hosts: listOf('host names', isSomeText),
+  hosts: listOf('host names', isHost),
   dir: isSomeText,
   // What is in it is checked where a fault is armed.
   faults: listOf('faults', () => {}),
@@ -168,6 +175,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   port = listening.port
 
   async function close(): Promise<void> {
+    faults.end()
     await listening.close()
     await transport.close()
     if (options.dir !== undefined) return

@@ -126,6 +126,7 @@ describe('the test server', () => {
     ['body must be a text, not an object', { status: 500, body: {} }],
     ['headers.retry-after must be a text, not 5', { status: 500, headers: { 'retry-after': 5 } }],
     ['carriedOut must be true or false', { status: 500, carriedOut: 'yes' }],
+    ['An answer of 204 has no body', { status: 204, body: 'x' }],
     ['body is for a fault that answers', { break: 'cut', body: 'x' }],
     ['must say what goes wrong', {}],
     ['must say what goes wrong', { status: undefined }],
@@ -147,9 +148,12 @@ describe('the test server', () => {
     ['port must be', { port: -1 }],
     ['dir must be a text that is not blank, not ""', { dir: '' }],
     ['hosts must be a list', { hosts: 'ml.internal' }],
+    ['hosts[0] must be a host as it stands in a Host header', { hosts: ['http://ml.internal'] }],
     ['faults must be a list of faults', { faults: { status: 500 } }],
     ['did you mean createRun?', { faults: [{ on: 'createRuns', status: 500 }] }],
     ['credentials must be { username, password } or { token }, of texts', { credentials: { username: 'hidden' } }],
+    ['of texts that are not blank', { credentials: { token: '' } }],
+    ['of texts that are not blank', { credentials: { username: ' ', password: 'hidden' } }],
   ])('does not start with options that make no sense: %s', async (said, options) => {
     const error = await rejection(startTestServer(options as TestServerOptions))
     expect(error).toBeInstanceOf(InvalidParameterError)
@@ -170,7 +174,14 @@ describe('the test server', () => {
   ])("answers %i, when no body is said, with MLflow's code for it", async (status, code) => {
     await using server = await startTestServer({ faults: [{ status }] })
     const answer = await fetch(`${server.url}/health`)
-    expect([answer.status, await answer.json()]).toMatchObject([status, { error_code: code }])
+    expect([answer.status, await answer.json()]).toEqual([status, { error_code: code, message: `${status} by script` }])
+  })
+
+  it('takes no fault once it is closed, which could meet nothing', async () => {
+    const server = await startTestServer()
+    await server.close()
+    expect(() => server.faults.add({ status: 500 })).toThrow(InvalidParameterError)
+    expect(() => server.faults.add({ status: 500 })).toThrow('The test server is closed')
   })
 
   it('leaves no folder behind when nobody closes it before the process ends', async () => {
