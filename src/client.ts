@@ -78,9 +78,10 @@ export interface Client extends Experiments, Runs, Registry, AsyncDisposable {
   downloadArtifacts(target: ArtifactTarget, options?: DownloadOptions): Promise<string>
   /**
    * Looks at all that has to be well: address, server, version, authentication, proxy, clock, artifacts, registry, cache,
-   * spool. Each answer is `{ name, status, detail, fix? }`; what is not well is an answer, not an error.
+   * spool. Each answer is `{ name, status, detail, fix? }`; what is not well is an answer, not an error. Rejects with the
+   * reason of `signal` alone.
    */
-  doctor(): Promise<Check[]>
+  doctor(options?: CallOptions): Promise<Check[]>
   /**
    * Copies a store (a path or an address) into another: experiments by name, runs with their metric histories, times and
    * artifacts, logged models, registered models. A second copy adds nothing and one that was cut goes on. A file is sent
@@ -297,7 +298,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
       const { downloadArtifacts } = await import('./resolve/artifacts.js')
       return downloadArtifacts(backends, target, options)
     },
-    async doctor() {
+    async doctor({ signal } = {}) {
       const { doctor } = await import('./doctor.js')
       const { tracking: runs, registry } = backends
       const sendAt = (uri: string) => {
@@ -317,6 +318,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
         cacheDir: settings.cacheDir,
         spoolDir: settings.spoolDir,
         now: Date.now,
+        signal,
       })
     },
     async sync(source, options = {}) {

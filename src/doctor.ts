@@ -1,4 +1,5 @@
 import { isLocal } from './artifacts/location.js'
+import { heed } from './core/heed.js'
 import { cache, localStore, spool, trackingUri } from './doctor/disk.js'
 import { safely } from './doctor/fixes.js'
 import { localRegistry, registryChecks } from './doctor/registry.js'
@@ -38,6 +39,7 @@ export interface DoctorDeps {
   readonly spoolDir: string
   /** Epoch milliseconds. */
   readonly now: () => number
+  readonly signal?: AbortSignal | undefined
 }
 
 /** What one look found. */
@@ -51,8 +53,17 @@ export interface Look {
   readonly after?: readonly string[]
 }
 
+/** A way to a server, whose requests the signal ends. */
+const until = (signal: AbortSignal | undefined, open: DoctorDeps['send']): DoctorDeps['send'] =>
+  open &&
+  (async () => {
+    const way = await open()
+    return { ...way, text: (request) => way.text({ ...request, signal }) }
+  })
+
 /** Looks at all that has to be well for runs to arrive and models to load; never throws because something is not. */
-export async function doctor(deps: DoctorDeps): Promise<Check[]> {
+export async function doctor({ signal, ...given }: DoctorDeps): Promise<Check[]> {
+  const deps = { ...given, send: until(signal, given.send), registry: until(signal, given.registry) }
   const isApart = deps.registryUri !== deps.trackingUri
   const looks: Look[] = [
     { name: 'tracking URI', look: () => trackingUri(deps) },
@@ -70,7 +81,7 @@ export async function doctor(deps: DoctorDeps): Promise<Check[]> {
     const cause = after.map((needed) => causes.get(needed)).find((one) => one !== undefined)
     const found: Found = cause
       ? { status: 'skip', detail: `not looked at before this is well: ${cause}` }
-      : await safely(look)
+      : await heed(signal, safely(look))
     if (cause || found.status === 'fail') causes.set(name, cause ?? name)
     checks.push({ name, ...found })
   }

@@ -110,6 +110,24 @@ describe('doctor', () => {
     expect(registryServer.faults.left).toBe(9)
   })
 
+  it('ends with its signal, and so do its requests', async () => {
+    const reason = new Error('enough')
+    const asked = new AbortController()
+    let hangUp = () => {}
+    const left = new Promise<void>((resolve) => {
+      hangUp = resolve
+    })
+    const server = await answering((_, response) => {
+      response.on('close', hangUp)
+      asked.abort(reason)
+    })
+    await expect(patient(server.url).doctor({ signal: asked.signal })).rejects.toBe(reason)
+    await left
+    await expect(patient(join(tempDir(), 'mlruns')).doctor({ signal: asked.signal })).rejects.toBe(reason)
+    await expect(patient(server.url).doctor({ signa: asked.signal } as never)).rejects.toThrow('did you mean signal?')
+    expect(server.seen).toHaveLength(1)
+  })
+
   it('looks at a registry in a folder of its own', async () => {
     const file = join(tempDir(), 'file')
     writeFileSync(file, '')

@@ -31,7 +31,6 @@ type Others =
   | 'deliverSpool'
   | 'flush'
   | 'on'
-  | 'doctor'
   | 'cacheInfo'
   | 'close'
   | typeof Symbol.asyncDispose
@@ -152,6 +151,7 @@ const OPTIONS: TakenBy<Pick<Client, Verb>> = {
   packModel: [2, { ...CALL_OPTIONS, ...{ onProgress: untold, offline: untold, verify: untold } }],
   listArtifacts: call(2),
   downloadArtifacts: [1, { dstPath: orNull(isSomeText), concurrency: fromOne, signal, onProgress }],
+  doctor: call(0),
   pruneCache: [0, { maxBytes: checkedInUse, olderThanMs: checkedInUse, ...{ signal: untold } }],
 }
 
