@@ -97,6 +97,7 @@ describe('an option of a client', () => {
     ],
     ['of an end that does not wait', { endTimeoutMs: 0 }, /^endTimeoutMs must be .* from 1000 to 86400000 .*, not 0$/],
     ['of a transport that is none', { transports: { http: 5 } }, /^transports\.http must be a function, not 5$/],
+    ['of a drive', { transports: { x: nothing } }, /^"x" in transports .*: two or more .*; one letter is a drive/],
     ['of a scheme no address has', { transports: { Foo: nothing } }, /^"Foo" in transports is not a URI scheme/],
     [
       'of stores in a map',

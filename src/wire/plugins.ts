@@ -71,7 +71,7 @@ const flavors: (() => Promise<Flavor>)[] = [
 export function checkScheme(scheme: string, option?: string): string {
   if (/^[a-z][a-z0-9+.-]+$/.test(scheme)) return scheme
   throw new InvalidParameterError(
-    `${JSON.stringify(scheme)}${option === undefined ? '' : ` in ${option}`} is not a URI scheme: lower-case letters, digits, "+", "." and "-", without ":"`,
+    `${JSON.stringify(scheme)}${option === undefined ? '' : ` in ${option}`} is not a URI scheme that can be plugged in: two or more lower-case letters, digits, "+", "." and "-", a letter first, without ":"; one letter is a drive of Windows`,
   )
 }
 
