@@ -7,7 +7,7 @@ import { openTail } from './tail.js'
 
 /** What waits in the spool of one run. */
 export interface SpoolContents {
-  /** Points, parameters, tags and all else that is sent in its turn. */
+  /** Points, parameters, tags and all else that is sent in its turn: also the run's making and its end, which `stats()` leaves out. */
   readonly entries: number
   /** How many of them are files of the run. */
   readonly files: number

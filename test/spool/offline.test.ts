@@ -12,6 +12,7 @@ import {
   UnauthenticatedError,
 } from '../../src/index.js'
 import { startTestServer, type TestServer } from '../../src/testing/index.js'
+import { rejection } from '../support/answering.js'
 import { leftIn } from '../support/left.js'
 import { linearModule } from '../support/linear-models.js'
 import { tempDir } from '../support/temp-dir.js'
@@ -100,6 +101,17 @@ describe('a run that starts while its server is away', () => {
     await run.end()
     const found = await client.searchRuns({ experimentNames: ['e'.repeat(256)] })
     expect(found.map(({ info }) => info.runName)).toEqual([name])
+  })
+
+  it('counts what waits for it alike in its stats and in the words of a flush in vain', async () => {
+    const { connect } = await away({ endTimeoutMs: 1000 })
+    const run = await connect().startRun({ runName: 'far', params: { lr: 0.1 } })
+    run.logMetric('loss', 1)
+    await run.logText('x', 'a.txt')
+    await run.logInput({ name: 'd', source: 's' })
+    const error = await rejection(run.flush({ timeoutMs: 200 }))
+    const { spooled, inFlight } = run.stats()
+    expect([spooled + inFlight, error.message]).toEqual([4, expect.stringMatching(/^4 entries have not arrived/)])
   })
 
   it('is made when the server is back, once, with all that was logged', async () => {
