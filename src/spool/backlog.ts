@@ -29,8 +29,8 @@ export interface Halved {
 
 /** What of a log is read and not on its way yet, cut into requests. */
 export interface Backlog {
-  /** Takes records in until enough is at hand. */
-  fill(): void
+  /** Takes records in until enough is at hand; answers whether it came to the end of the log. */
+  fill(): boolean
   /** Whether so many points are at hand that a request is full. */
   isFull(limits: BatchLimits): boolean
   /** The next request of points, taken out. */
@@ -115,14 +115,15 @@ export function backlog({ next, done, tried, onLost, tally }: BacklogSource): Ba
     read[lane] = Math.max(read[lane], record.first + record.count)
   }
 
-  function fill(): void {
+  function fill(): boolean {
     const most = (lane: Lane) => (again[lane].some(({ stuck }) => stuck) ? MOST_AT_HAND : AT_HAND)[lane]
     const [mostPoints, mostSteps] = [most('points'), most('steps')]
     while (points.size < mostPoints && steps.length < mostSteps) {
       const record = next()
-      if (!record) return
+      if (!record) return true
       take(record)
     }
+    return false
   }
 
   /** How many of a lane go next from `from` on: as sent before, else as many as the limit lets through. */

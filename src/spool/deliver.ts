@@ -198,7 +198,8 @@ export function deliverer(options: DeliverOptions): Deliverer {
     const segment = written?.segment ?? 0
     if (written && written.points <= work.read.points && written.steps <= work.read.steps && segment <= knownSegment)
       return
-    work.fill()
+    // Short of the end it has not met the next file, and the one before cannot go.
+    if (!work.fill()) return
     if (segment > knownSegment) forget()
     knownSegment = segment
   }

@@ -1,13 +1,14 @@
 import { mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { NetworkError, PermissionDeniedError, TimeoutError } from '../../src/errors.js'
+import { NetworkError, PermissionDeniedError, TimeoutError, UnavailableError } from '../../src/errors.js'
 import type { Courier } from '../../src/spool/courier.js'
 import type { DeliveryEvents } from '../../src/spool/deliverer.js'
 import { sayClosed } from '../../src/spool/elders.js'
 import { openLog } from '../../src/spool/log.js'
 import { claimOf } from '../../src/spool/owner.js'
 import { newRunDir, serverPlace } from '../../src/spool/place.js'
+import { type Room, roomMemory } from '../../src/spool/room.js'
 import { type Hands, ownHands } from '../../src/wire/hands.js'
 import { tempDir } from '../support/temp-dir.js'
 
@@ -31,10 +32,10 @@ function delivering(carry: Partial<Courier>, watch: DeliveryEvents = {}) {
   const say = (message: string) => void said.push(message)
   const hands = ownHands({ place, courier: async () => courier, warn: say, outage: { down: say, up() {} } })
   open.push(hands)
-  const begin = (runId: string, local = false, elders: readonly string[] = []) => {
+  const begin = (runId: string, local = false, elders: readonly string[] = [], room?: Room) => {
     const run = { runId, local }
     const dir = newRunDir(place, run)
-    const log = openLog(dir)
+    const log = openLog(dir, { room })
     return { dir, log, delivery: hands.deliver({ dir, run, claim: claimOf(dir, 0), log, elders, watch }) }
   }
   return { place, begin, said }
@@ -283,4 +284,22 @@ it('what was delivered leaves the disk while its run goes on, and what comes aft
   log.points([point(-1)])
   expect(await delivery.until(log.written, 60_000)).toBe(true)
   expect(sent.toSorted((a, b) => a - b)).toEqual([-1, ...values])
+})
+
+it('what fills the spool leaves it once it is delivered, also where its last record is the last that is read at once', async () => {
+  let isFull = false
+  const room: Room = {
+    take() {
+      if (isFull) throw new UnavailableError('full')
+    },
+    look() {},
+    memory: roomMemory(),
+  }
+  const { begin } = delivering({})
+  const { dir, log, delivery } = begin('full', false, [], room)
+  for (let from = 0; from < 4096; from += 512) log.points(Array.from({ length: 512 }, (_, at) => point(from + at)))
+  isFull = true
+  expect(() => log.points([point(-1)])).toThrow('full')
+  expect(await delivery.until(log.written, 60_000)).toBe(true)
+  expect(readdirSync(dir).filter((name) => name.startsWith('log-'))).toEqual(['log-00000001'])
 })
