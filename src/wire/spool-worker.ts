@@ -88,7 +88,24 @@ function work(start: WorkerStart): void {
     down: (said) => tell({ event: 'down', said }),
     up: () => tell({ event: 'up' }),
   })
-  const hands = ownHands({ place, courier: () => carrying, warn, outage, connections: start.http.connections })
+  /** While the server is away one run alone finds out when it is back: what that one knows holds for all. */
+  let isAway = false
+  function setAway(is: boolean): void {
+    if (isAway === is) return
+    isAway = is
+    for (const { moved } of tasks.values()) moved()
+  }
+  const heardOf = {
+    down(said: string) {
+      setAway(true)
+      outage.down(said)
+    },
+    up() {
+      setAway(false)
+      outage.up()
+    },
+  }
+  const hands = ownHands({ place, courier: () => carrying, warn, outage: heardOf, connections: start.http.connections })
 
   const watch = (job: number, ours: string): DeliveryEvents => ({
     onRetry(error: CairnError, ms) {
@@ -121,7 +138,7 @@ function work(start: WorkerStart): void {
       onMoved: () => moved(),
     })
     const moved = () => {
-      const stands = delivery.lastError !== undefined || waitsForOther({ delivery, log })
+      const stands = isAway || delivery.lastError !== undefined || waitsForOther({ delivery, log })
       shared.setProgress(delivery.progress, delivery.done, stands)
       if (task.awaited.some(delivery.isDone)) tell({ event: 'reached', job })
     }

@@ -101,6 +101,26 @@ describe('a process that logs to a server and ends with its run open', () => {
     await at.stop()
   })
 
+  it('by process.exit(0) with several runs waits for none once one has found its server away', async () => {
+    const at = await stand()
+    const ended = await at.run(
+      `const client = createClient()
+      const runs = [await client.startRun(), await client.startRun(), await client.startRun()]
+      console.log('started'); await new Promise((go) => process.stdin.once('data', go))
+      for (const run of runs) run.logMetric('loss', 1)
+      process.exit(0)`,
+      {
+        env: { CAIRN_END_TIMEOUT: '600' },
+        onStdout: (all, _, write) => {
+          if (all.includes('started') && at.server) return at.stop().then(() => write('go\n'))
+        },
+      },
+    )
+    expect(ended.code).toBe(0)
+    expect(ended.stderr.match(/1 not delivered/g)).toHaveLength(3)
+    expect(at.left()).toHaveLength(3)
+  })
+
   it('by a second SIGINT does not wait, and has all on disk', async () => {
     const at = await stand()
     const script = `await startRun({ runName: 'r' }); console.log('started')
