@@ -281,7 +281,7 @@ export function sender(options: SenderOptions): Send {
 
   async function text(request: HttpRequest): Promise<HttpAnswer> {
     const url = placeOf(request)
-    const limit = timed(request.signal, request.timeoutMs ?? timeoutMs, url)
+    const limit = timed(request.signal, request.timeoutMs ?? timeoutMs, url, options.background)
     try {
       const got = await answer({ ...request, headers: { ...JSON_HEADERS, ...request.headers } }, limit.signal)
       if (got.statusCode >= 300) throw await refused(got, request)
@@ -303,7 +303,7 @@ export function sender(options: SenderOptions): Send {
 
   async function stream(request: HttpRequest): Promise<HttpDownload> {
     const url = placeOf(request)
-    const limit = timed(request.signal, request.timeoutMs ?? timeoutMs, url)
+    const limit = timed(request.signal, request.timeoutMs ?? timeoutMs, url, options.background)
     const explain = (error: unknown, at: HttpRequest) => ended(error, limit.signal, at)
     try {
       const headers = { 'accept-encoding': 'identity', ...request.headers }

@@ -10,14 +10,15 @@ export interface Timed {
   clear(): void
 }
 
-/** One limit in time over a call, joined with the caller's signal. */
-export function timed(outer: AbortSignal | undefined, ms: number, url: string): Timed {
+/** One limit in time over a call, joined with the caller's signal; one in the `background` does not hold the process. */
+export function timed(outer: AbortSignal | undefined, ms: number, url: string, background = false): Timed {
   if (!(ms > 0)) throw new InvalidParameterError(`A time limit is a number of milliseconds above 0, not ${ms}`)
   const own = new AbortController()
   const timer = setTimeout(
     () => own.abort(new TimeoutError(`${url} did not answer within ${ms} ms`, { url })),
     Math.min(ms, 0x7fffffff),
   )
+  if (background) timer.unref()
   const follow = () => own.abort(outer?.reason)
   if (outer?.aborted) follow()
   else outer?.addEventListener('abort', follow, { once: true })

@@ -1,5 +1,5 @@
 import type { Batch } from '../core/batch.js'
-import { type CairnError, IntegrityError, UnavailableError } from '../errors.js'
+import { type CairnError, IntegrityError, TimeoutError, UnavailableError } from '../errors.js'
 import type { CarryOptions, Courier } from '../spool/courier.js'
 import { asError } from '../spool/failures.js'
 import { isChore, type Step } from '../spool/steps.js'
@@ -58,14 +58,18 @@ export function straightWay({ courier, runId, isBehind, lostWith }: StraightOpti
     { steps, logged, failure, signal }: Sending,
     act: (way: Courier, id: string, options: CarryOptions) => Promise<void>,
   ): Promise<void> {
-    const limit = AbortSignal.timeout(LIMIT_MS)
-    const options = { again: false, signal: signal ? AbortSignal.any([signal, limit]) : limit }
     if (steps > 0 && isBehind()) throw notNow('What was logged before is still on its way', failure)
     const id = idOnServer(failure)
+    const given = new AbortController()
+    const options = { again: false, signal: signal ? AbortSignal.any([signal, given.signal]) : given.signal }
+    // It is nowhere else, and holds the process until it has arrived.
+    const limit = setTimeout(() => given.abort(new TimeoutError(`No answer within ${LIMIT_MS} ms`)), LIMIT_MS)
     try {
       await act(await courier(), id, options)
     } catch (error) {
       throw asError(error)
+    } finally {
+      clearTimeout(limit)
     }
     // What was given up meanwhile is counted by who gave it up.
     if (signal?.aborted) return

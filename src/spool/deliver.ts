@@ -294,6 +294,12 @@ export function deliverer(options: DeliverOptions): Deliverer {
     return arrived
   }
 
+  /** Files go by the thread that logs, whose sockets they would hold when nobody waits for an ended run any more. */
+  function look(): void {
+    if (out.files > 0 && hurried === 0 && options.written() === undefined) abandon()
+    pump()
+  }
+
   /** Gives up what is on its way, which then counts as perhaps arrived, so that no open socket holds the process. */
   function abandon(): void {
     const before = closing
@@ -304,7 +310,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
 
   return {
     wake,
-    look: pump,
+    look,
     hurry,
     calm,
     // Requests of this thread do not go on while it is blocked.

@@ -73,6 +73,8 @@ export type FromWorker =
       readonly runId: string
       readonly artifact: KeptFile | KeptModel
     }
+  /** An upload is waited for no longer. */
+  | { readonly event: 'leave'; readonly upload: number }
 
 /** An error as it goes between threads. */
 export interface Told {

@@ -44,8 +44,11 @@ function work(start: WorkerStart): void {
   const warnOnce = (message: string) => tell({ event: 'warn', message, once: true })
 
   /** Files go by the stores that the other thread knows, which may be a user's own. */
-  const upload: Courier['artifact'] = (runId, artifact) => {
+  const upload: Courier['artifact'] = (runId, artifact, { signal }) => {
+    signal.throwIfAborted()
     const serial = uploadSerial++
+    const leave = () => tell({ event: 'leave', upload: serial })
+    signal.addEventListener('abort', leave, { once: true })
     const sent = new Promise<void>((resolve, reject) => {
       uploads.set(serial, { resolve, reject })
       tell({ event: 'upload', upload: serial, runId, artifact })
@@ -53,6 +56,7 @@ function work(start: WorkerStart): void {
     uploading.set(runId, (uploading.get(runId) ?? 0) + 1)
     for (const task of tasks.values()) if (task.delivery.runId() === runId) task.moved()
     return sent.finally(() => {
+      signal.removeEventListener('abort', leave)
       const others = (uploading.get(runId) ?? 1) - 1
       if (others > 0) uploading.set(runId, others)
       else uploading.delete(runId)

@@ -1,3 +1,4 @@
+import { TimeoutError } from '../errors.js'
 import type { HttpSettings } from '../settings.js'
 import { asError } from '../spool/failures.js'
 import type { Hands, HandsOptions } from './hands.js'
@@ -24,6 +25,7 @@ const RENEW_MS = 1_000
 export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
   const { start, fallback, warn, warnOnce, outage, courier, place } = options
   const jobs = new Map<number, WorkerJob>()
+  const uploads = new Map<number, AbortController>()
   let serial = 0
   let isLooking = false
   let renewedAt = Number.NEGATIVE_INFINITY
@@ -60,6 +62,8 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
     else if (message.event === 'up') outage.up()
     else if (message.event === 'unauthenticated') renew()
     else if (message.event === 'upload') upload(message)
+    else if (message.event === 'leave')
+      uploads.get(message.upload)?.abort(new TimeoutError('The upload is waited for no longer'))
     else if (message.event === 'closed') hasClosed()
     else {
       jobs.get(message.job)?.hear(message)
@@ -78,11 +82,15 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
   }
 
   function upload({ upload: uploaded, runId, artifact }: Extract<FromWorker, { event: 'upload' }>): void {
-    const how = { again: true, signal: new AbortController().signal }
-    void (async () => (await courier()).artifact(runId, artifact, how))().then(
-      () => other.post({ uploaded }),
-      (error: unknown) => other.post({ uploaded, error: told(asError(error)) }),
-    )
+    const given = new AbortController()
+    uploads.set(uploaded, given)
+    const how = { again: true, signal: given.signal }
+    void (async () => (await courier()).artifact(runId, artifact, how))()
+      .then(
+        () => other.post({ uploaded }),
+        (error: unknown) => other.post({ uploaded, error: told(asError(error)) }),
+      )
+      .finally(() => uploads.delete(uploaded))
   }
 
   /** The other thread gives up what it took of processes that are gone: this one lives on, and nobody could take it. */

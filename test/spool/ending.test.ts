@@ -121,6 +121,34 @@ describe('a process that logs to a server and ends with its run open', () => {
     expect(at.left()).toHaveLength(3)
   })
 
+  it.each([
+    ['its end', 'await run.end()'],
+    ['its natural end', ''],
+  ])('after %s is not held by a kept file that is on its way', async (_, end) => {
+    const at = await stand()
+    at.server?.faults.add({ on: 'createRun', status: 503, times: Infinity })
+    const ended = await at.run(
+      `const client = createClient(); const run = await client.startRun(); await run.logText('x', 'x.txt')
+      console.log('kept'); await new Promise((go) => process.stdin.once('data', go)); process.stdin.destroy()
+      ${end}`,
+      {
+        env: { CAIRN_END_TIMEOUT: '3' },
+        onStdout(all, _kill, write) {
+          if (!all.includes('kept')) return
+          at.server?.faults.clear()
+          at.server?.faults.add({ on: 'artifacts', delayMs: 600_000, times: Infinity })
+          write('go\n')
+        },
+      },
+    )
+    expect(ended.code).toBe(0)
+    expect(ended.stderr).toMatch(/not delivered: kept on disk/)
+    at.server?.faults.clear()
+    await at.replay()
+    expect(at.left()).toEqual([])
+    await at.stop()
+  })
+
   it('by a second SIGINT does not wait, and has all on disk', async () => {
     const at = await stand()
     const script = `await startRun({ runName: 'r' }); console.log('started')
