@@ -56,7 +56,9 @@ export function keptOrSent(deps: KeptDeps): Kept {
   /** Files that wait for the server, each with how many steps have to be done with before it is there. */
   const waiting = new Map<string, { readonly file: string; readonly steps: number; readonly isRows: boolean }>()
   let saving = 0
-  const sent = whileThere(outlet)
+  const sent = whileThere(outlet, async (signal) =>
+    (await deps.transport()).call('getRun', { run_id: outlet.folder.runId() ?? '' }, { signal }),
+  )
 
   const mustWait = () =>
     saving > 0 || !isMade() || outlet.awayFor !== undefined || outlet.leaving.aborted || !outlet.isDone(after)
@@ -140,7 +142,8 @@ export function keptOrSent(deps: KeptDeps): Kept {
       const keepIt = (reason = awayFor()) => keepFile(path, data, { signal, reason })
       if (mustWait() && outlet.isOpen) await keepIt()
       else {
-        const send = async (until: AbortSignal) => (await online()).write(path, data, { signal: until })
+        const send = async (until: AbortSignal, moved: () => void) =>
+          (await online()).write(path, telling(data, moved), { signal: until })
         const got = await sent(signal, send, keepIt)
         if ('reason' in got) await keepIt(got.reason)
       }
@@ -181,6 +184,19 @@ export function keptOrSent(deps: KeptDeps): Kept {
   }
 
   return { store: { ...store, addRows }, transport: { call, close: async () => {} } }
+}
+
+/** The same file, which tells of each part that is taken from it. */
+function telling(data: Blob, onTaken: () => void): Blob {
+  const told = new Blob([data], { type: data.type })
+  const stream = () => {
+    const transform = (chunk: Uint8Array, to: TransformStreamDefaultController<Uint8Array>) => {
+      onTaken()
+      to.enqueue(chunk)
+    }
+    return data.stream().pipeThrough(new TransformStream({ transform }))
+  }
+  return Object.assign(told, { stream })
 }
 
 const unread = (path: string, cause: CairnError | undefined) =>

@@ -1,4 +1,4 @@
-import type { CairnError } from '../errors.js'
+import { CairnError, UnavailableError } from '../errors.js'
 import { isOutage } from './offline.js'
 import type { SpooledOutlet } from './spooled.js'
 
@@ -6,20 +6,59 @@ import type { SpooledOutlet } from './spooled.js'
 export type Tried<T> = { readonly value: T } | { readonly reason: CairnError }
 
 /**
- * Does something with the server as long as that is not known to be away; answers why when it is. Where the run ends
- * meanwhile, it is kept `instead`, and only then broken off.
+ * Does something with the server as long as that is not known to be away and does not go silent; answers why when it is.
+ * Where the run ends meanwhile, it is kept `instead`, and only then broken off.
  */
 export type WhileThere = <T>(
   signal: AbortSignal | undefined,
-  act: (signal: AbortSignal) => Promise<T>,
+  /** `moved` is called with each part that the server has taken. */
+  act: (signal: AbortSignal, moved: () => void) => Promise<T>,
   instead?: () => Promise<T>,
 ) => Promise<Tried<T>>
 
 /** How often one that waits for its answer looks whether the server is known to be away. */
 const LOOK_MS = 250
+/** From then on a server that has said nothing is asked for something small; one that answers is only slow. */
+const ASK_MS = 5_000
+const SILENT_MS = 10_000
 
-/** What a run does straight with its server. */
-export function whileThere(outlet: Pick<SpooledOutlet, 'awayFor' | 'leaving'>): WhileThere {
+/** How long a server has neither taken nor said anything; `ask` gets any answer of it. */
+function silence(ask: (signal: AbortSignal) => Promise<unknown>) {
+  let since = performance.now()
+  let asking: AbortController | undefined
+  const heard = (): void => {
+    since = performance.now()
+  }
+
+  function askIt(): void {
+    const given = new AbortController()
+    asking = given
+    ask(given.signal)
+      .then(heard, (error: unknown) => {
+        if (error instanceof CairnError && error.status !== undefined) heard()
+      })
+      .finally(() => {
+        if (asking === given) asking = undefined
+      })
+  }
+
+  return {
+    heard,
+    /** Whether it is gone, as far as can be told. */
+    isTooLong(): boolean {
+      const ms = performance.now() - since
+      if (ms >= ASK_MS && !asking) askIt()
+      return ms >= SILENT_MS
+    },
+    end: () => asking?.abort(),
+  }
+}
+
+/** What a run does straight with its server, which answers when it is asked. */
+export function whileThere(
+  outlet: Pick<SpooledOutlet, 'awayFor' | 'leaving'>,
+  ask: (signal: AbortSignal) => Promise<unknown>,
+): WhileThere {
   /** What to do when the run ends. */
   const leavers = new Set<() => void>()
   outlet.leaving.addEventListener('abort', () => {
@@ -28,11 +67,17 @@ export function whileThere(outlet: Pick<SpooledOutlet, 'awayFor' | 'leaving'>): 
 
   return async <T>(
     signal: AbortSignal | undefined,
-    act: (signal: AbortSignal) => Promise<T>,
+    act: (signal: AbortSignal, moved: () => void) => Promise<T>,
     instead?: () => Promise<T>,
   ): Promise<Tried<T>> => {
     const given = new AbortController()
-    const look = setInterval(() => outlet.awayFor && given.abort(outlet.awayFor), LOOK_MS)
+    const silent = silence(ask)
+    const look = setInterval(() => {
+      const tooLong = () =>
+        silent.isTooLong() && new UnavailableError(`The server has said nothing for ${SILENT_MS / 1000} s`)
+      const reason = outlet.awayFor ?? tooLong()
+      if (reason) given.abort(reason)
+    }, LOOK_MS)
     let kept: Promise<{ readonly value: T } | undefined> | undefined
     const leave = (): void => {
       kept = instead?.().then(
@@ -45,7 +90,7 @@ export function whileThere(outlet: Pick<SpooledOutlet, 'awayFor' | 'leaving'>): 
     }
     leavers.add(leave)
     try {
-      return { value: await act(signal ? AbortSignal.any([signal, given.signal]) : given.signal) }
+      return { value: await act(signal ? AbortSignal.any([signal, given.signal]) : given.signal, silent.heard) }
     } catch (error) {
       const done = await kept
       if (done) return done
@@ -57,6 +102,7 @@ export function whileThere(outlet: Pick<SpooledOutlet, 'awayFor' | 'leaving'>): 
       return { reason: error }
     } finally {
       clearInterval(look)
+      silent.end()
       leavers.delete(leave)
     }
   }
