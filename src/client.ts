@@ -54,7 +54,10 @@ export interface Client extends Experiments, Runs, Registry, AsyncDisposable {
    * an `InvalidParameterError` that says how to bring it back.
    */
   setExperiment(experiment: string | { readonly experimentId: string }, options?: CallOptions): Promise<Experiment>
-  /** Starts a run and resolves to its handle; it is not made active. */
+  /**
+   * Starts a run and resolves to its handle; it is not made active. A worker thread learns of neither a signal nor the main
+   * thread's exit: end runs in the thread that started them, or log from the main thread.
+   */
   startRun(options?: StartRunOptions): Promise<Run>
   /**
    * Writes a model into a folder that is new or empty, as `logModel` does, without a run, whole or not at all; resolves to
