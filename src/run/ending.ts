@@ -113,8 +113,9 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
   /** Notes the end, one after the other: of two that are on their way at once either might be the last. */
   function note(as: EndStatus, rest: () => number): Promise<void> {
     status = noted = as
+    const end = { status: as, isGiven }
     noting = noting.then(() =>
-      outlet.finish({ status: as, endTime: Date.now(), isGiven }, rest()).catch((error: unknown) => {
+      outlet.finish({ ...end, endTime: Date.now() }, rest()).catch((error: unknown) => {
         say(`cairn: run ${runId} could not be set to ${as}: ${(error as Error).message}`)
       }),
     )

@@ -6,6 +6,7 @@ import type { SplitTable } from '../core/table.js'
 import { blobOf, removeAll, saveStream } from '../disk/files.js'
 import { type CairnError, NotFoundError, UnavailableError } from '../errors.js'
 import { inRoom } from '../spool/room.js'
+import { KEPT_CALLS } from '../spool/steps.js'
 import type { Input, Operation, Output, Transport } from '../transport/transport.js'
 import type { RunFiles } from './artifacts.js'
 import type { SpooledOutlet } from './spooled.js'
@@ -30,8 +31,6 @@ export interface Kept {
   readonly store: RunFiles
   readonly transport: Transport
 }
-
-const KEPT_CALLS: ReadonlySet<Operation> = new Set<Operation>(['logInputs', 'logOutputs'])
 
 /** Refuses at the call what a server would refuse once it is back; most pass files on by themselves. */
 export function checkKeptPath(artifactUri: string | undefined, path: string): void {

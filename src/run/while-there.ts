@@ -22,12 +22,13 @@ const LOOK_MS = 250
 const ASK_MS = 5_000
 const SILENT_MS = 10_000
 
-/** How long a server has neither taken nor said anything; `ask` gets any answer of it. */
+/** How long a server has neither taken nor said anything, by looks; `ask` gets any answer of it. */
 function silence(ask: (signal: AbortSignal) => Promise<unknown>) {
-  let since = performance.now()
+  let silentMs = 0
+  let lookedAt = performance.now()
   let asking: AbortController | undefined
   const heard = (): void => {
-    since = performance.now()
+    silentMs = 0
   }
 
   function askIt(): void {
@@ -46,9 +47,13 @@ function silence(ask: (signal: AbortSignal) => Promise<unknown>) {
     heard,
     /** Whether it is gone, as far as can be told. */
     isTooLong(): boolean {
-      const ms = performance.now() - since
-      if (ms >= ASK_MS && !asking) askIt()
-      return ms >= SILENT_MS
+      const now = performance.now()
+      // While this thread was busy nothing could be heard.
+      silentMs += Math.min(now - lookedAt, 2 * LOOK_MS)
+      lookedAt = now
+      if (silentMs >= SILENT_MS) return true
+      if (silentMs >= ASK_MS && !asking) askIt()
+      return false
     },
     end: () => asking?.abort(),
   }
@@ -76,7 +81,9 @@ export function whileThere(
       const tooLong = () =>
         silent.isTooLong() && new UnavailableError(`The server has said nothing for ${SILENT_MS / 1000} s`)
       const reason = outlet.awayFor ?? tooLong()
-      if (reason) given.abort(reason)
+      if (!reason) return
+      clearInterval(look)
+      given.abort(reason)
     }, LOOK_MS)
     let kept: Promise<{ readonly value: T } | undefined> | undefined
     const leave = (): void => {

@@ -1,7 +1,7 @@
 import type { Batch, BatchLimits, BatchMetric } from '../core/batch.js'
 import { metricRing } from '../core/ring.js'
 import type { Lane, Stretch } from './acks.js'
-import { endMayPass, isOfFiles, keyOf, kindOf, mayBePassed, together } from './order.js'
+import { endMayPass, isOfFiles, keyOf, keysOf, kindOf, mayBePassed, together } from './order.js'
 import type { Ranges } from './ranges.js'
 import type { SpoolRecord } from './records.js'
 import type { Step } from './steps.js'
@@ -137,10 +137,19 @@ export function backlog({ next, done, tried, onLost, tally }: BacklogSource): Ba
 
   function takeBack(lane: Lane): Parcel | undefined {
     const isEarly = performance.now() < askedAt[lane] + APART_MS
-    const index = again[lane].findIndex((parcel) => mayGo(parcel) && !(isEarly && isOfNone(parcel)))
+    const index = again[lane].findIndex(
+      (parcel) => mayGo(parcel) && !(isEarly && isOfNone(parcel)) && !isBehind(parcel),
+    )
     const [parcel] = index < 0 ? [] : again[lane].splice(index, 1)
     if (parcel && isOfNone(parcel)) askedAt[lane] = performance.now()
     return parcel
+  }
+
+  /** Whether an earlier part of what was one request is about the same: of two tags of one key the later one stays. */
+  function isBehind({ stretch, steps }: Parcel): boolean {
+    const earlier = again.steps.filter((other) => other.stretch.first < stretch.first)
+    const held = keysOf(earlier.flatMap((parcel) => parcel.steps))
+    return steps.some((step) => held.has(keyOf(step) ?? ''))
   }
 
   /** Whether the server takes nothing of its kind, as far as is known. */
@@ -189,10 +198,9 @@ export function backlog({ next, done, tried, onLost, tally }: BacklogSource): Ba
     },
     steps(limits) {
       const back = takeBack('steps')
-      // Steps keep their order; only the parts of one request, no key of which comes twice, and those of other keys than
-      // what is stuck alone pass each other.
+      // Steps keep their order; only those of other keys than what is stuck alone pass each other.
       if (back || !again.steps.every(mayBePassed)) return back
-      const held = new Set(again.steps.flatMap((parcel) => parcel.steps.flatMap((step) => keyOf(step) ?? [])))
+      const held = keysOf(again.steps.flatMap((parcel) => parcel.steps))
       const isRested = !isTooSoon('files', again.steps)
       // While one waits for the server, another would only find out that it is still away.
       const isFilesTurn = isRested && again.steps.every((one) => !isOfFiles(one) || isAlone(one.stuck!) || mayGo(one))

@@ -123,7 +123,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
         },
         (reason: unknown) => {
           if (over) server.givenUp()
-          else if (signal.aborted) outcome.givenUp(parcel)
+          else if (signal.aborted) outcome.givenUp(parcel, options.written() === undefined)
           else outcome.failed(parcel, reason)
         },
       )

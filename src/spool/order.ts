@@ -1,7 +1,7 @@
 import type { BatchEntry, BatchLimits } from '../core/batch.js'
 import { entrySize } from '../core/batch.js'
 import type { Parcel } from './backlog.js'
-import { type Step, TAKE_UP } from './steps.js'
+import { KEPT_CALLS, type Step, TAKE_UP } from './steps.js'
 import { isAlone, isOften } from './stuck.js'
 
 /** What makes the run what others are for. */
@@ -18,9 +18,7 @@ export function kindOf({ stretch, steps: [step] }: Parcel): string {
 /** Whether it carries files, which may lie elsewhere than the server, and which nothing waits for but the run's end. */
 export const isOfFiles = (parcel: Parcel): boolean => kindOf(parcel) === 'files'
 
-const KEPT_CALLS: ReadonlySet<string> = new Set(['logInputs', 'logOutputs'])
-
-/** Whether it waits on disk only because it could not go straight to its server when it was logged. */
+/** Whether it waits on disk because it did not go straight to its server when it was logged. */
 export const isKeptAtCall = (parcel: Parcel): boolean => isOfFiles(parcel) || KEPT_CALLS.has(kindOf(parcel))
 
 /** Whether others may go before a request: the server takes all else, and nothing else is made by it. */
@@ -40,6 +38,10 @@ export function keyOf(step: Step): string | undefined {
   if ('model' in step) return 'model'
   return 'call' in step && step.call === 'deleteTag' ? `tag${step.input.key}` : undefined
 }
+
+/** What some steps are about. */
+export const keysOf = (steps: readonly Step[]): ReadonlySet<string> =>
+  new Set(steps.flatMap((step) => keyOf(step) ?? []))
 
 /**
  * How many of the first steps can go in one batch: parameters, each key once, and tags, of which the last of a key counts;

@@ -43,8 +43,8 @@ export interface OutcomesOptions {
 export interface Outcomes {
   arrived(parcel: Parcel): void
   failed(parcel: Parcel, reason: unknown): void
-  /** We waited no longer, which says nothing of the server. */
-  givenUp(parcel: Parcel): void
+  /** We waited no longer, which says nothing of the server; `isLeft` where the run has ended. */
+  givenUp(parcel: Parcel, isLeft: boolean): void
   /** A part of the log is damaged. */
   lost(stretch: Stretch): void
   /** Something else than a request failed. */
@@ -222,9 +222,14 @@ export function outcomes(options: OutcomesOptions): Outcomes {
       else if (is500) stuckIn(parcel, error, stuckAgain(parcel.stuck, server.tally(kind), server.aloneSince(kind)))
       else tryAgain(parcel, error, isUnmade)
     },
-    givenUp(parcel) {
+    givenUp(parcel, isLeft) {
       parcel.again = true
       putBack(parcel)
+      // Or its socket would hold the process again: who waits for it has it go at once.
+      if (isLeft && isOfFiles(parcel)) {
+        parcel.stuck = setBack(parcel.stuck, server.tally(kindOf(parcel)))
+        putOff(parcel.stuck, MOST_FILE_MS, MOST_FILE_MS)
+      }
       server.givenUp()
     },
     lost(stretch) {

@@ -28,6 +28,9 @@ export const isChore = (step: Step): boolean =>
 /** In the input of that first call: all that made the run and logged to it from here are gone, so that nobody else ends it. */
 export const IS_LEFT = 'is_left'
 
+/** Calls that go straight to the server where that is there: one that waits on disk was perhaps made already. */
+export const KEPT_CALLS: ReadonlySet<string> = new Set(['logInputs', 'logOutputs'])
+
 /** The call that links a logged model to the run. */
 export const LINK_MODEL = 'linkModel'
 

@@ -6,6 +6,7 @@ import { PARENT_FIRST } from '../spool/failures.js'
 import {
   IS_GIVEN,
   IS_LEFT,
+  KEPT_CALLS,
   type KeptModel,
   LINK_MODEL,
   type NewRun,
@@ -29,9 +30,7 @@ export interface CourierDeps {
 }
 
 /** What of the protocol may wait in the spool, beside batches. */
-const CALLS: ReadonlySet<string> = new Set(['deleteTag', 'updateRun', 'logInputs', 'logOutputs'])
-/** Those that perhaps reached the server before they were kept on disk: they are looked for first. */
-const DOUBTFUL: ReadonlySet<string> = new Set(['logInputs', 'logOutputs'])
+const CALLS: ReadonlySet<string> = new Set(['deleteTag', 'updateRun', ...KEPT_CALLS])
 const DEFAULT_EXPERIMENT = '0'
 interface TakeUp {
   readonly [TAKEN_UP]: string
@@ -138,7 +137,7 @@ export function courier({ transport, openArtifacts, serverRunId = (runId) => run
       await transport
         .call(operation as Operation, { run_id: runId, ...input } as Input<Operation>, {
           ...options,
-          again: options.again || DOUBTFUL.has(operation),
+          again: options.again || KEPT_CALLS.has(operation),
         })
         .catch((error: unknown) => {
           // Removing what is not there is success.

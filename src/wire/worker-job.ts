@@ -162,7 +162,9 @@ export function workerJob(id: number, job: Job, { post, isLost, fallback }: Deli
       return done()
     },
     get lastError() {
-      return inner?.lastError ?? lastError
+      if (inner) return inner.lastError
+      // A failure that passed without an outage is told here, and its passing is not.
+      return shared.away() ? lastError : undefined
     },
     isDone,
     until,

@@ -48,3 +48,15 @@ it('one that takes more and more, or answers when it is asked, is waited for', a
   expect(await uploaded(async () => {})).toEqual(sent)
   expect(await uploaded(async () => Promise.reject(new NotFoundError('no', { status: 404 })))).toEqual(sent)
 })
+
+it('a thread that was busy for long has heard nothing, which says nothing of its server', async () => {
+  const tried = whileThere(outlet, never)(undefined, async (signal) => {
+    await Promise.race([never(signal), new Promise((done) => setTimeout(done, 60_500))])
+    return 'sent'
+  })
+  const now = performance.now.bind(performance)
+  const busy = vi.spyOn(performance, 'now').mockImplementation(() => now() + 60_000)
+  await vi.advanceTimersByTimeAsync(1_000)
+  busy.mockRestore()
+  expect(await Promise.race([tried, 'waits'])).toBe('waits')
+})

@@ -149,3 +149,21 @@ describe('an outage is one warning', () => {
     expect(warnings.map((line) => /npx cairn-ml sync/.test(line))).toEqual([true, false, true])
   })
 })
+
+it('a server that asked to come later is none: what is logged after that goes straight there', async () => {
+  const at = await stand()
+  stands.push(at)
+  at.server?.faults.add({ on: 'logBatch', status: 429, headers: { 'retry-after': '0' }, times: 1 })
+  const ended = await at.run(`
+    const client = createClient()
+    const run = await client.startRun()
+    const told = []
+    for (const event of ['spooled', 'recovered', 'retry']) client.on(event, () => told.push(event))
+    run.logMetric('loss', 1)
+    await run.flush()
+    await run.logText('x', 'a.txt')
+    await run.end()
+    console.log('told ' + told)`)
+  expect(ended).toMatchObject({ code: 0, stderr: '' })
+  expect(ended.stdout).toContain('told retry\n')
+})

@@ -513,3 +513,53 @@ it('models keep their order: the newest version is the last that was logged', as
   })
   expect(carried).toEqual(['first', 'second', 'third'])
 })
+
+it('of two tags of one key in a request that is looked into by parts the later one stays', async () => {
+  const said: string[] = []
+  const { begin, pass } = delivering(async (_, { tags, params }) => {
+    if (params.length > 0) throw fails()
+    said.push(...tags.filter(({ key }) => key === 'status').map(({ value }) => value))
+  })
+  const { log, delivery } = begin('run')
+  log.steps([tag('status', 'running'), param('p'), tag('other', 'x'), tag('status', 'done')])
+  log.points([point(1)])
+  delivery.wake()
+  let n = 2
+  await pass(120, () => {
+    // It takes others now and then, so that the parts fail by turns.
+    if (n % 20 === 0) log.points([point(n)])
+    n++
+    delivery.wake()
+  })
+  expect(said.at(-1)).toBe('done')
+})
+
+it('a file on its way when nobody waits for its run any more is let go, and taken up when somebody does', async () => {
+  let begun = 0
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] })
+  const place = serverPlace(join(tempDir(), 'spool'), 'http://127.0.0.1:1')
+  const artifact: Courier['artifact'] = (_run, _file, { signal }) => {
+    begun++
+    return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+  }
+  const courier: Courier = { create: async () => '', batch: async () => {}, call: async () => {}, artifact }
+  const outage = { down: () => {}, up: () => {} }
+  const hands = ownHands({ place, courier: async () => courier, warn: () => {}, outage })
+  open.push(hands)
+  const run = { runId: 'run', local: false }
+  const dir = newRunDir(place, run)
+  const log = openLog(dir)
+  const delivery = hands.deliver({ dir, run, claim: claimOf(dir, 0), log, elders: [], watch: {} })
+  log.steps([file('a.txt')])
+  delivery.look()
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(begun).toBe(1)
+  log.close()
+  delivery.look()
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(begun).toBe(1)
+  delivery.hurry()
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(begun).toBe(2)
+  delivery.calm()
+})
