@@ -275,7 +275,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
       try {
         run.logParams(asked.params ?? {})
       } catch (error) {
-        // One that is resumed may have another value; nobody has a handle to end it with.
+        // One that is resumed while its server is away may have another value; nobody has a handle to end it with.
         await run.finish('FAILED')
         throw error
       }

@@ -2,12 +2,12 @@ import type { ArtifactStore } from '../artifacts/store.js'
 import type { RunData, Step } from '../core/entities.js'
 import { checkKey } from '../core/names.js'
 import type { PointExtras } from '../core/ring.js'
-import { ParamConflictError } from '../errors.js'
 import type { LogModelOptions, ModelInfo } from '../models/log.js'
 import { type BufferOptions, metricBuffer } from '../tracking/metric-buffer.js'
 import {
   checkPointOptions,
   checkRecord,
+  checkSameParam,
   checkStep,
   type Point,
   type PointOptions,
@@ -84,11 +84,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
   /** A param as it is kept. */
   function checkedParam(key: string, value: unknown): string {
     const text = paramText(key, value, rules)
-    const before = knownParams.get(key)
-    if (before !== undefined && before !== text)
-      throw new ParamConflictError(
-        `The param ${JSON.stringify(key)} is ${JSON.stringify(before)} already and cannot become ${JSON.stringify(text)}; log it under another key, or in a run of its own`,
-      )
+    checkSameParam(key, text, knownParams.get(key))
     return text
   }
 

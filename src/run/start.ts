@@ -6,7 +6,7 @@ import { recentCommit } from '../host/git.js'
 import { systemUser } from '../host/user.js'
 import { type Experiments, ensureExperiment, requireActive } from '../tracking/experiments.js'
 import type { Runs } from '../tracking/runs.js'
-import { present, type TextRules, tagText } from '../tracking/values.js'
+import { checkSameParam, paramText, present, type TextRules, tagText } from '../tracking/values.js'
 import { OPERATION_TAG } from '../transport/aftermath.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
 
@@ -128,6 +128,9 @@ async function resume(deps: StartDeps, options: StartRunOptions, runId: string):
     throw new InvalidParameterError(
       `The run ${runId} belongs to experiment ${before.info.experimentId}, but ${JSON.stringify(set.name)} (${set.experimentId}) is set`,
     )
+  const params = new Map(Object.entries(before.data.params))
+  for (const [key, value] of present(options.params ?? {}))
+    checkSameParam(key, paramText(key, value, deps.rules), params.get(key))
   // Several processes may log to a run that goes on: the one that made it ends it, perhaps just now.
   const owned = before.info.status !== 'RUNNING'
   const again = owned ? ({ status: 'RUNNING', endTime: before.info.endTime } as const) : {}

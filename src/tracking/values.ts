@@ -3,7 +3,7 @@ import type { Dataset, Step } from '../core/entities.js'
 import { checkKey, checkModelId, checkRunName, checkText, cutTo, LIMITS, lengthOf } from '../core/names.js'
 import { checkedInUse, checkOptions, isRecord, type Rules } from '../core/options.js'
 import { describe, isThenable, wholeJson } from '../core/whole-json.js'
-import { InvalidParameterError } from '../errors.js'
+import { InvalidParameterError, ParamConflictError } from '../errors.js'
 
 /** How over-long texts are treated: cut, with one word about each key, or refused. */
 export interface TextRules {
@@ -135,6 +135,14 @@ export function pointOf(key: string, value: unknown, options: PointOptions): Poi
     datasetName: dataset?.name,
     datasetDigest: dataset?.digest,
   }
+}
+
+/** Refuses another value for a param that is there: it is written once. */
+export function checkSameParam(key: string, text: string, before: string | undefined): void {
+  if (before === undefined || before === text) return
+  throw new ParamConflictError(
+    `The param ${JSON.stringify(key)} is ${JSON.stringify(before)} already and cannot become ${JSON.stringify(text)}; log it under another key, or in a run of its own`,
+  )
 }
 
 /** A point in MLflow's own field names. */
