@@ -65,7 +65,7 @@ async function asked(auth: AuthFunction, request: AuthRequest): Promise<HeaderRe
   const headers = isLookup(given) ? Object.fromEntries(given) : given
   if (!isRecord(headers)) throw new InvalidParameterError('The auth function has to return a record of headers')
   // One that signs may give back all that it saw.
-  const added = Object.entries(headers).filter(([name, value]) => request.headers[name.toLowerCase()] !== value)
+  const added = Object.entries(headers).filter(([name, value]) => request.headers[name.toLowerCase()] !== String(value))
   return checkedHeaders(Object.fromEntries(added) as HeaderRecord, 'the auth function')
 }
 
@@ -98,7 +98,7 @@ export const basicOf = (username: string, password: string): string =>
   `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`
 
 /** What a request says of its own body and connection, which undici would refuse or take at its word. */
-const OURS = new Set(['content-length', 'content-type', 'expect', 'keep-alive', 'transfer-encoding', 'upgrade'])
+const OURS = new Set(['content-length', 'expect', 'keep-alive', 'transfer-encoding', 'upgrade'])
 
 /** Headers with names in lower case and values that a header can carry; refuses the others by name, never by value. */
 export function checkedHeaders(headers: HeaderRecord, from: string): HeaderRecord {
@@ -108,6 +108,8 @@ export function checkedHeaders(headers: HeaderRecord, from: string): HeaderRecor
       throw new InvalidParameterError(`${JSON.stringify(name)} from ${from} is not the name of a header`)
     if (OURS.has(name.toLowerCase()))
       throw new InvalidParameterError(`The header ${name} from ${from} cannot be given: each request sets its own`)
+    // A habit from fetch: each request says what its body is, and this is passed over.
+    if (name.toLowerCase() === 'content-type') continue
     checked[name.toLowerCase()] = checkedValue(value, `The header ${name} from ${from}`)
   }
   return checked

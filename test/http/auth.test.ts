@@ -126,7 +126,7 @@ describe('authentication', () => {
     },
   )
 
-  const OURS = ['Content-Length', 'content-type', 'expect', 'Keep-Alive', 'transfer-encoding', 'upgrade']
+  const OURS = ['Content-Length', 'expect', 'Keep-Alive', 'transfer-encoding', 'upgrade']
   it.each(OURS)('the header %s, which is for each request to set, is refused by its name', async (name) => {
     const headers = { [name]: '3' }
     expect(() => sender({ url: 'http://localhost:1', headers })).toThrow(
@@ -146,6 +146,20 @@ describe('authentication', () => {
       body: '{}',
       headers: { authorization: 'Signed 1', 'content-type': 'application/json' },
     })
+  })
+
+  it.each<[string, object]>([
+    ['the headers option', { headers: { 'Content-Type': 'text/plain' } }],
+    ['a function', { auth: () => ({ 'Content-Type': 'text/plain' }) }],
+    [
+      'a function, with the length of the body',
+      { auth: () => ({ 'content-type': 'text/plain', 'Content-Length': 2 }) },
+    ],
+  ])('a content type from %s is passed over: each request has its own', async (_, options) => {
+    const server = await answering((_seen, response) => asJson(response, {}))
+    const send = sender({ url: server.url, ...options })
+    await send.text({ method: 'POST', path: '/x', body: '{}', headers: { 'content-type': 'application/json' } })
+    expect(server.seen[0]).toMatchObject({ body: '{}', headers: { 'content-type': 'application/json' } })
   })
 
   it('a header that undici will not carry is no outage', async () => {
