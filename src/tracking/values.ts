@@ -1,7 +1,7 @@
 import type { BatchMetric } from '../core/batch.js'
 import type { Dataset, Step } from '../core/entities.js'
 import { checkKey, checkModelId, checkRunName, checkText, cutTo, LIMITS, lengthOf } from '../core/names.js'
-import { checkedInUse, checkOptions, isRecord, type Rules } from '../core/options.js'
+import { checkedInUse, checkOptions, isRecord, type Rules, untold } from '../core/options.js'
 import { describe, isThenable, wholeJson } from '../core/whole-json.js'
 import { InvalidParameterError, ParamConflictError } from '../errors.js'
 
@@ -99,11 +99,13 @@ const POINT_OPTIONS: Rules<PointOptions> = {
 export const checkPointOptions = (options: PointOptions): PointOptions =>
   known('A point takes options, like { step: 3 }', options, POINT_OPTIONS)
 
-const BATCH_POINT: Rules<BatchPoint> = {
+const BATCH_POINT: Rules<BatchPoint & { readonly runId?: string }> = {
   key: checkedInUse,
   value: checkedInUse,
   timestamp: checkedInUse,
   step: checkedInUse,
+  // The points of a logged model say which run they are of.
+  runId: untold,
 }
 
 /** As `checkPointOptions`, for a point of a batch. */

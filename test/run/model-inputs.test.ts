@@ -177,3 +177,17 @@ it('stats counts what was logged once at every moment, and never what makes, lin
   expect([...seen]).toEqual(expect.arrayContaining(['delivered', 'inFlight', 'refused', 'spooled']))
   expect((await client.searchRuns())[0]).toMatchObject({ info: { status: 'FINISHED' }, inputs: { modelInputs: [{}] } })
 })
+
+it('the metrics of a logged model can be logged to another run as they are', async () => {
+  const place = local()
+  const client = clientAt(place)
+  const modelId = await newModel(place)
+  const run = await client.startRun()
+  run.logMetric('auc', 0.9, { step: 3, timestamp: 5, modelId })
+  await run.end()
+  const { metrics } = await client.getLoggedModel(modelId)
+  expect(metrics).toMatchObject([{ runId: run.runId }])
+  const { runId } = (await client.createRun('0')).info
+  await client.logBatch(runId, { metrics })
+  expect(await client.getMetricHistory(runId, 'auc')).toEqual([{ key: 'auc', value: 0.9, step: 3, timestamp: 5 }])
+})
