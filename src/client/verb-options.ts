@@ -155,5 +155,11 @@ const OPTIONS: TakenBy<Pick<Client, Verb>> = {
   pruneCache: [0, { maxBytes: checkedInUse, olderThanMs: checkedInUse, ...{ signal: untold } }],
 }
 
+/** Whose options an experiment, a run's info, a registered model or a version fits as a whole. */
+const FITTING: readonly Verb[] = [
+  ...(['createExperiment', 'createRun', 'updateRun', 'setTerminated', 'createRegisteredModel'] as const),
+  ...(['updateRegisteredModel', 'registerModel', 'createModelVersion', 'updateModelVersion'] as const),
+]
+
 /** The client itself, which refuses options that a verb does not have: one that is passed over would be missed in vain. */
-export const checkedClient = (client: Client): Client => withOptionsChecked<Client, Verb>(client, OPTIONS)
+export const checkedClient = (client: Client): Client => withOptionsChecked<Client, Verb>(client, OPTIONS, FITTING)

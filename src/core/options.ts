@@ -121,15 +121,17 @@ export const record =
 
 /**
  * Checks the options of a call, whose first words `takes` are: `'flush takes options, like { timeoutMs: 5000 }'`.
- * `elsewhere` says which of them is meant by a name that Python's client has for it.
+ * `elsewhere` says which of them is meant by a name that Python's client has for it; `isLoose` passes over a name that
+ * is near none of these.
  */
 export function checkOptions<T>(
   takes: string,
   given: unknown,
   rules: Rules<T>,
   elsewhere: Readonly<Record<string, keyof T & string>> = {},
+  isLoose = false,
 ): void {
-  if (holdsAny(given, Object.keys(rules))) checkEach(given, rules, { prefix: '', isWhole: false, elsewhere })
+  if (holdsAny(given, Object.keys(rules))) checkEach(given, rules, { prefix: '', isWhole: false, elsewhere, isLoose })
   else refuse(`${takes}, not ${described(given)}`)
 }
 
@@ -137,16 +139,20 @@ interface Checking {
   readonly prefix: string
   readonly isWhole: boolean
   readonly elsewhere?: Readonly<Record<string, string>>
+  readonly isLoose?: boolean
 }
 
 function checkEach<T>(
   given: Readonly<Record<string, unknown>>,
   rules: Rules<T>,
-  { prefix, isWhole, elsewhere = {} }: Checking,
+  { prefix, isWhole, elsewhere = {}, isLoose = false }: Checking,
 ): void {
-  for (const name of Object.keys(given))
-    if (!Object.hasOwn(rules, name))
-      refuse(`There is no option ${prefix}${name}: ${meant(name, toldOf(rules), prefix, elsewhere)}`)
+  for (const name of Object.keys(given).filter((one) => !Object.hasOwn(rules, one))) {
+    const known = toldOf(rules)
+    const one = nearest(name, [...known, ...Object.keys(elsewhere)])
+    const told = one === undefined ? `there are ${known.join(', ')}` : `did you mean ${prefix}${elsewhere[one] ?? one}?`
+    if (one !== undefined || !isLoose) refuse(`There is no option ${prefix}${name}: ${told}`)
+  }
   for (const [name, own] of Object.entries<Rule>(rules)) {
     const value = given[name]
     if (value !== undefined || isWhole) own(value, prefix + name)
@@ -165,13 +171,3 @@ export const oneOf =
 /** The names that a message may tell. */
 export const toldOf = <T>(rules: Rules<T>): string[] =>
   Object.entries<Rule>(rules).flatMap(([name, own]) => (own === untold ? [] : [name]))
-
-function meant(
-  given: string,
-  known: readonly string[],
-  prefix: string,
-  elsewhere: Readonly<Record<string, string>>,
-): string {
-  const one = nearest(given, [...known, ...Object.keys(elsewhere)])
-  return one === undefined ? `there are ${known.join(', ')}` : `did you mean ${prefix}${elsewhere[one] ?? one}?`
-}

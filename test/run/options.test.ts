@@ -52,11 +52,28 @@ async function call(of: object, verb: string, given: readonly unknown[]): Promis
   for await (const _ of answer as AsyncIterable<unknown>);
 }
 
+/** These pass over a name that is near none of theirs, as a whole entity fits their options. */
+const fitting = [
+  ...['createExperiment', 'createRun', 'updateRun', 'setTerminated', 'createRegisteredModel'],
+  ...['updateRegisteredModel', 'registerModel', 'createModelVersion', 'updateModelVersion'],
+]
+/** These pass over a number, which `map` hands over. */
+const mapped = [
+  ...['getExperiment', 'getExperimentByName', 'deleteExperiment', 'restoreExperiment', 'setExperiment', 'getRun'],
+  ...['deleteRun', 'restoreRun', 'getLoggedModel', 'deleteLoggedModel', 'getRegisteredModel', 'deleteRegisteredModel'],
+  ...['getStageHistory', 'logOutputs'],
+]
+
 async function refuses(of: object, verb: string, place: number): Promise<void> {
   const first = Array.from({ length: place }, () => 'x')
   for (const [options, message] of [
-    [{ unheardOf: 1 }, /^There is no option unheardOf: there are (?!.*\b(?:again|background)\b)/],
-    [5, new RegExp(`^${verb} takes options, like \\{ .* \\}, not a number$`)],
+    fitting.includes(verb)
+      ? [{ sigal: 1 }, /^There is no option sigal: did you mean signal\?$/]
+      : [{ unheardOf: 1 }, /^There is no option unheardOf: there are (?!.*\b(?:again|background)\b)/],
+    [
+      mapped.includes(verb) ? true : 5,
+      new RegExp(`^${verb} takes options, like \\{ .* \\}, not a (?:number|boolean)$`),
+    ],
     [new AbortController().signal, /not an instance of AbortSignal$/],
     [{ signal: 5 }, verb === 'pruneCache' ? /./ : /^signal must be an AbortSignal, not 5$/],
   ] as const) {
@@ -222,6 +239,34 @@ it.each<[string, RegExp, (client: Client, id: string, given: never) => Promise<u
   const calling = act(client, run.runId, given as never)
   await expect(calling).rejects.toThrow(InvalidParameterError)
   await expect(calling).rejects.toThrow(message)
+})
+
+it('whole entities are taken as options that they fit', async () => {
+  const { info } = await client.getRun(run.runId)
+  const made = await client.createRun('0', info)
+  expect(made.info).toMatchObject({ runName: info.runName, startTime: info.startTime })
+  expect(await client.updateRun(made.info.runId, { ...info, runName: 'other' })).toMatchObject({ runName: 'other' })
+  await client.setTerminated(made.info.runId, 'FINISHED', { ...info, endTime: 7 })
+  expect((await client.getRun(made.info.runId)).info.endTime).toBe(7)
+  const experiment = await client.getExperiment(await client.createExperiment('e', { tags: { a: 'b' } }))
+  const again = await client.createExperiment('f', { ...experiment, artifactLocation: undefined })
+  expect((await client.getExperiment(again)).tags).toMatchObject({ a: 'b' })
+  const model = await client.createRegisteredModel('m', { description: 'words', tags: { a: 'b' } })
+  const twin = await client.createRegisteredModel('twin', model)
+  expect(twin).toMatchObject({ description: 'words', tags: { a: 'b' } })
+  expect(await client.updateRegisteredModel('twin', { ...model, description: 'more' })).toMatchObject({
+    description: 'more',
+  })
+  const version = await client.createModelVersion('m', 's3://bucket/x', { description: 'first', tags: { a: 'b' } })
+  const copy = await client.createModelVersion('twin', 's3://bucket/x', version)
+  expect(copy).toMatchObject({ name: 'twin', description: 'first', tags: { a: 'b' } })
+  expect(await client.updateModelVersion('twin', copy.version, version)).toMatchObject({ description: 'first' })
+  expect(await client.registerModel('s3://bucket/x', 'twin', version)).toMatchObject({ description: 'first' })
+})
+
+it('the index that map hands over is no options', async () => {
+  const { getRun } = client as unknown as Record<string, (...given: unknown[]) => Promise<unknown>>
+  expect(await Promise.all([run.runId, run.runId].map(getRun!))).toHaveLength(2)
 })
 
 it('options that are left out, and a signal everywhere, are taken', async () => {
