@@ -158,11 +158,12 @@ export function sender(options: SenderOptions): Send {
     const given = keys.current.headers(asked)
     if (!(given instanceof Promise)) return given
     const ms = Math.min(request.timeoutMs ?? timeoutMs, timeoutMs)
-    const limit = timed(signal, ms, base)
+    const limit = timed(signal, ms, base, options.background)
     try {
       return await heed(limit.signal, given)
     } catch (error) {
-      if (!(error instanceof TimeoutError)) throw error
+      // The caller's own signal may hold a limit, too.
+      if (!(error instanceof TimeoutError) || error === request.signal?.reason) throw error
       throw new TimeoutError(`The auth function gave no headers within ${ms} ms`, { url: base, notSent: true })
     } finally {
       limit.clear()

@@ -2,7 +2,7 @@ import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import { MockAgent } from 'undici'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import {
   InvalidParameterError,
   NetworkError,
@@ -390,7 +390,35 @@ describe('a function for credentials that never answers', () => {
     const asked = send.text({ ...get, signal: leaving.signal, timeoutMs: 60_000 })
     leaving.abort(new Error('enough'))
     await expect(asked).rejects.toThrow('enough')
+    const limited = new AbortController()
+    const slower = send.text({ ...get, signal: limited.signal, timeoutMs: 60_000 })
+    const reason = new TimeoutError("The caller's own limit is over")
+    limited.abort(reason)
+    await expect(slower).rejects.toBe(reason)
     expect(server.seen).toEqual([])
     await send.close()
   })
+
+  it.each([true, false])(
+    'holds the process as any call of its sender does, in the background (%s) or not',
+    async (background) => {
+      const setting = vi.spyOn(globalThis, 'setTimeout')
+      const send = sender({
+        url: 'http://localhost:1',
+        auth: () => new Promise(() => {}),
+        timeoutMs: 54_321,
+        background,
+      })
+      const leaving = new AbortController()
+      const asked = rejection(send.text({ ...get, signal: leaving.signal }))
+      await vi.waitFor(() => expect(setting.mock.calls.filter(([, ms]) => ms === 54_321)).toHaveLength(2))
+      const limits = setting.mock.results.filter((_, index) => setting.mock.calls[index]?.[1] === 54_321)
+      const holding = limits.map(({ value }) => (value as NodeJS.Timeout).hasRef())
+      setting.mockRestore()
+    expect(holding).toEqual([!background, !background])
+      leaving.abort(new Error('enough'))
+      expect((await asked).message).toBe('enough')
+      await send.close()
+    },
+  )
 })
