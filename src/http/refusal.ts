@@ -25,8 +25,8 @@ export interface RawAnswer {
   readonly url: string
   /** The host of the proxy that it came by. */
   readonly proxy?: string | undefined
-  /** Where the credentials came from that were shown, in words; absent when none are known of. */
-  readonly shown?: string | undefined
+  /** Where the credentials came from that were shown, in words; absent when none are known of, null where none are sent. */
+  readonly shown?: string | null | undefined
   /** Takes our secrets out of words that came from the server, which may echo what it was sent. */
   readonly hide: (text: string) => string
 }
@@ -115,19 +115,27 @@ export function refusal(answer: RawAnswer, now: number): CairnError {
   return foreign({ ...answer, text }, options)
 }
 
-function fromMlflow({ code, message }: Said, options: CairnErrorOptions, shown: string | undefined): CairnError {
+function fromMlflow({ code, message }: Said, options: CairnErrorOptions, shown: RawAnswer['shown']): CairnError {
   // File stores report a changed parameter as a 500, which would be tried again for ever.
   if (/Changing param values is not allowed|parameters are written once/i.test(message))
     return new ParamConflictError(message, { ...options, code: 'INVALID_PARAMETER_VALUE' })
-  if (options.status === 403 && /(invalid|expired) (access )?token|token (is |has )?(expired|invalid)/i.test(message))
+  if (
+    options.status === 403 &&
+    shown !== null &&
+    /(invalid|expired) (access )?token|token (is |has )?(expired|invalid)/i.test(message)
+  )
     return new UnauthenticatedError(`${message}: the token is taken no more, set a new one`, options)
   const error = errorFromCode(code, message, options)
   if (!(error instanceof UnauthenticatedError)) return error
-  return errorFromCode(code, `${message} (check ${shown ?? KEY_VARIABLES})`, options)
+  return errorFromCode(code, `${message} (${shown === null ? UNSHOWN : `check ${shown ?? KEY_VARIABLES}`})`, options)
 }
 
 /** Where credentials go, as long as there are none. */
 export const KEY_VARIABLES = 'MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN'
+
+/** What to know of a refusal by who got no credentials of ours. */
+const UNSHOWN =
+  'no credentials are sent there, as that is not the tracking server; where it handed a download on, its link may have expired, or whoever made that lacks the permission'
 
 function foreign(answer: RawAnswer, options: CairnErrorOptions): CairnError {
   const { status, headers, text, url } = answer
@@ -144,6 +152,8 @@ function foreign(answer: RawAnswer, options: CairnErrorOptions): CairnError {
       options,
     )
   }
+  if (answer.shown === null && (status === 401 || status === 403))
+    return errorFromCode(undefined, `${said}: ${UNSHOWN}`, options)
   if (status === 401)
     return errorFromCode(
       undefined,

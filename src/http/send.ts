@@ -138,6 +138,10 @@ export function sender(options: SenderOptions): Send {
 
   const addressOf = ({ origin }: HttpRequest) => (origin === undefined ? address : parseAddress(origin))
 
+  /** Whether a place is sent the credentials of this server. */
+  const isTrusted = ({ hostname, origin }: ReturnType<typeof addressOf>) =>
+    hostname === address.hostname && !(base.startsWith('https:') && origin.startsWith('http:'))
+
   async function via(origin: string, isTrusted: boolean): Promise<Dispatcher> {
     if (options.dispatcher) return options.dispatcher
     const { tls, proxy, background, connections: most = 10 } = options
@@ -174,10 +178,7 @@ export function sender(options: SenderOptions): Send {
     const target = addressOf(request)
     const path = target.path + request.path
     checkPath(path)
-    const trusted =
-      !isBare &&
-      target.hostname === address.hostname &&
-      !(base.startsWith('https:') && target.origin.startsWith('http:'))
+    const trusted = !isBare && isTrusted(target)
     const { body, length } = await outgoing(request.body)
     const headers: Record<string, string> = {
       ...(trusted ? own : { 'user-agent': own['user-agent'] as string }),
@@ -228,14 +229,19 @@ export function sender(options: SenderOptions): Send {
   }
 
   /** The answer to a download, wherever it is to be had. */
-  async function followed(request: HttpRequest, signal: AbortSignal): Promise<{ got: Answer; at: HttpRequest }> {
+  async function followed(
+    request: HttpRequest,
+    signal: AbortSignal,
+  ): Promise<{ got: Answer; at: HttpRequest; isBare: boolean }> {
     let at = request
+    let isBare = false
     let got = await answer(request, signal)
     for (let hops = 0; request.mayRedirect && hops < MOST_HOPS; hops++) {
       const hop = hopOf(got.statusCode, header(got.headers, 'location'), placeOf(at), address.hostname)
       if (!hop) break
       const next = { ...request, ...hop }
-      const found = await once(next, signal, hop.origin !== address.origin).catch((error: unknown) => {
+      const isElsewhere = hop.origin !== address.origin
+      const found = await once(next, signal, isElsewhere).catch((error: unknown) => {
         throw told(error, next)
       })
       const isPage =
@@ -247,8 +253,9 @@ export function sender(options: SenderOptions): Send {
       if (isPage) break
       got = found
       at = next
+      isBare = isElsewhere
     }
-    return { got, at }
+    return { got, at, isBare }
   }
 
   /** The host of the proxy that a request goes through. */
@@ -269,15 +276,13 @@ export function sender(options: SenderOptions): Send {
   const ended = (error: unknown, signal: AbortSignal, at: HttpRequest): unknown =>
     signal.aborted && !(error instanceof TimeoutError && error.notSent) ? signal.reason : told(error, at)
 
-  async function refused(got: Answer, at: HttpRequest): Promise<CairnError> {
+  async function refused(got: Answer, at: HttpRequest, isBare = false): Promise<CairnError> {
     const url = placeOf(at)
     const encoding = header(got.headers, 'content-encoding')
     const text = await readText(got.body, { encoding, limit: 1 << 20, url }).catch(() => '')
     const { statusCode: status, headers } = got
-    return refusal(
-      { status, headers, text, url, proxy: proxyOf(at), shown: keysFrom(), hide: secrets.hide },
-      Date.now(),
-    )
+    const shown = !isBare && isTrusted(addressOf(at)) ? keysFrom() : null
+    return refusal({ status, headers, text, url, proxy: proxyOf(at), shown, hide: secrets.hide }, Date.now())
   }
 
   async function text(request: HttpRequest): Promise<HttpAnswer> {
@@ -308,8 +313,8 @@ export function sender(options: SenderOptions): Send {
     const explain = (error: unknown, at: HttpRequest) => ended(error, limit.signal, at)
     try {
       const headers = { 'accept-encoding': 'identity', ...request.headers }
-      const { got, at } = await followed({ ...request, headers }, limit.signal)
-      if (got.statusCode >= 300) throw await refused(got, at)
+      const { got, at, isBare } = await followed({ ...request, headers }, limit.signal)
+      if (got.statusCode >= 300) throw await refused(got, at, isBare)
       const encoding = header(got.headers, 'content-encoding')
       const explained = (error: unknown) => explain(error, at)
       const body = readStream(got.body, { encoding, url: placeOf(at), explain: explained })

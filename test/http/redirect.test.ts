@@ -186,4 +186,25 @@ describe.skipIf(!canMakeCertificates)('a download that is handed on (needs opens
     expect(error.message).toContain(`${there.url}/a answered 403`)
     expect(error.message).not.toContain('secret')
   })
+
+  it.each([
+    [401, '<Code>AccessDenied</Code>', 'UnauthenticatedError'],
+    [401, '{"message":"who asks?"}', 'UnauthenticatedError'],
+    [403, '<Code>AccessDenied</Code>', 'PermissionDeniedError'],
+  ])('to what answers %i there with %s names no credentials, as it got none', async (status, text, name) => {
+    const there = await store((_, response) => void response.writeHead(status).end(text))
+    const server = await answering((_, response) => void response.writeHead(307, { location: there.url }).end())
+    for (const keys of [
+      { auth: () => ({ authorization: 'Bearer t' }) },
+      { auth: { token: 't' }, keysFrom: () => 'a file of ours' },
+      {},
+    ]) {
+      const send = sender({ url: server.url, tls: { ca: made.ca }, ...keys })
+      const error = await rejection(send.stream({ method: 'GET', path: '/a', mayRedirect: true }))
+      expect(error.name).toBe(name)
+      expect(error.message).toContain('no credentials are sent there')
+      expect(error.message).not.toMatch(/MLFLOW_|auth function|a file of ours/)
+      await send.close()
+    }
+  })
 })

@@ -415,7 +415,7 @@ describe('a function for credentials that never answers', () => {
       const limits = setting.mock.results.filter((_, index) => setting.mock.calls[index]?.[1] === 54_321)
       const holding = limits.map(({ value }) => (value as NodeJS.Timeout).hasRef())
       setting.mockRestore()
-    expect(holding).toEqual([!background, !background])
+      expect(holding).toEqual([!background, !background])
       leaving.abort(new Error('enough'))
       expect((await asked).message).toBe('enough')
       await send.close()
