@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import type { Client } from '../index.js'
+import type { Client, Logger } from '../index.js'
 import type { ServerOptions } from '../server/index.js'
 import { plain, type Terminal } from './terminal.js'
 import { examples, several } from './word.js'
@@ -90,16 +90,21 @@ async function serve(terminal: Terminal, options: ServeOptions & StoreOptions): 
   await server.close()
 }
 
+const ignore = (): void => {}
+/** What the client of a first look would tell, that of the server tells. */
+const silent: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore }
+
 /**
  * Throws what is wrong with a store before its page is opened. What may still come is told instead: a server that is away,
- * and the usual folder, which nobody named. One that is named `server` makes, for others log to it; `ui` only looks.
+ * and the usual folder, which nobody named. `server` makes one that is named, for others log to it, and waits for whatever
+ * is to stand at an address, as it is often started first; `ui` only looks.
  */
 async function checkStore(terminal: Terminal, { store, isMade }: StoreOptions): Promise<void> {
   const [{ createClient, InvalidParameterError, NotFoundError }, { isLocal, localPath }, { stateOf }] =
     await Promise.all([import('../index.js'), import('../artifacts/location.js'), import('../disk/write.js')])
-  await using client = createClient({ trackingUri: store, retry: { maxRetries: 0 } })
+  await using client = createClient({ trackingUri: store, retry: { maxRetries: 0 }, logger: silent })
   const uri = client.getTrackingUri()
-  if (!isLocal(uri)) return checkServer(terminal, client)
+  if (!isLocal(uri)) return checkServer(terminal, client, isMade)
   const folder = localPath(uri)
   const state = stateOf(folder)
   if (state && !state.isDirectory) throw new InvalidParameterError(`${folder} is a file, not the folder of a store`)
@@ -109,14 +114,14 @@ async function checkStore(terminal: Terminal, { store, isMade }: StoreOptions): 
   terminal.err(`warning: ${plain(missing)} yet: the page is empty until a run is logged there`)
 }
 
-async function checkServer(terminal: Terminal, client: Client): Promise<void> {
+async function checkServer(terminal: Terminal, client: Client, isAwaited: boolean): Promise<void> {
   const { isRetryable, ProtocolError } = await import('../errors.js')
   const limit = AbortSignal.timeout(LOOK_MS)
   try {
     await client.searchExperiments({ maxResults: 1, signal: limit })
   } catch (error) {
     // What speaks no HTTP will hardly learn it.
-    if (!limit.aborted && (!isRetryable(error) || error instanceof ProtocolError)) throw error
+    if (!isAwaited && !limit.aborted && (!isRetryable(error) || error instanceof ProtocolError)) throw error
     const why = limit.aborted
       ? `${client.getTrackingUri()} has not answered within ${LOOK_MS / 1000} s`
       : (error as Error).message

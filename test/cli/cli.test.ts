@@ -250,3 +250,45 @@ describe('ui', () => {
     expect(err).toContain(`error: http://127.0.0.1:${port}/`)
   })
 })
+
+describe('server', () => {
+  it.each([
+    ['a page that is not MLflow', 200, '<p>'],
+    ['a page that is not found', 404, '<p>'],
+    ['a refusal', 401, '{}'],
+  ])(
+    'stands in front of a server that is coming up, whose first answer is %s, and says so once',
+    async (_, status, body) => {
+      const upstream = createServer(
+        (_request, response) => void response.writeHead(status, { 'content-type': 'text/html' }).end(body),
+      )
+      await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve))
+      const { port } = upstream.address() as AddressInfo
+      const child = start('server', `http://127.0.0.1:${port}`, '--port', '0')
+      let err = ''
+      child.stderr.on('data', (chunk) => (err += chunk))
+      const ended = new Promise((resolve) => child.once('close', resolve))
+      const url = await Promise.race([
+        new Promise<string>((resolve) => child.stdout.once('data', (data) => resolve(String(data).trim()))),
+        ended.then((code) => `ended with ${code}: ${err}`),
+      ])
+      expect(url).toMatch(/^http:\/\/127\.0\.0\.1:/)
+      await expect.poll(() => err).toMatch(/^warning: .*as soon as it answers\n/)
+      expect(err.match(/warning: /g)).toHaveLength(1)
+      child.kill('SIGTERM')
+      expect(await ended).toBe(0)
+      upstream.close()
+    },
+  )
+
+  it('tells once that credentials go in the open', async () => {
+    const child = start('server', 'http://me:secret@0.0.0.0:9', '--port', '0')
+    let err = ''
+    child.stderr.on('data', (chunk) => (err += chunk))
+    const ended = new Promise((resolve) => child.once('close', resolve))
+    await Promise.race([new Promise((resolve) => child.stdout.once('data', resolve)), ended])
+    child.kill('SIGTERM')
+    await ended
+    expect(err.match(/unencrypted/g)).toHaveLength(1)
+  })
+})
