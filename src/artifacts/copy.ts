@@ -18,7 +18,7 @@ import { checkArtifactPath, checkLocalPath, joinPath } from './paths.js'
 import type { ArtifactFile, ArtifactStore } from './store.js'
 
 export interface CopyOptions {
-  /** Files in flight at once; 8 unless said. */
+  /** Files in flight at once, a whole number from 1 or `Infinity`; 8 unless said. */
   readonly concurrency?: number | undefined
   readonly signal?: AbortSignal | undefined
   /** Hears how far the bytes are. */

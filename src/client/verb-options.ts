@@ -45,6 +45,7 @@ const isWait = numberThat(
   (value) => value >= 0 && value <= LONGEST_MS,
 )
 const fromOne = numberThat('a whole number from 1', (value) => value >= 1 && Number.isInteger(value))
+const isConcurrency: Rule = (value, name) => value === Number.POSITIVE_INFINITY || fromOne(value, name)
 const tags = orNull(each('texts', checkedInUse))
 const call = (place: number): Taken<CallOptions> => [place, CALL_OPTIONS]
 const note = { ...CALL_OPTIONS, by: checkedInUse, comment: checkedInUse }
@@ -150,7 +151,7 @@ const OPTIONS: TakenBy<Pick<Client, Verb>> = {
   ],
   packModel: [2, { ...CALL_OPTIONS, ...{ onProgress: untold, offline: untold, verify: untold } }],
   listArtifacts: call(2),
-  downloadArtifacts: [1, { dstPath: orNull(isSomeText), concurrency: fromOne, signal, onProgress }],
+  downloadArtifacts: [1, { dstPath: orNull(isSomeText), concurrency: orNull(isConcurrency), signal, onProgress }],
   doctor: call(0),
   pruneCache: [0, { maxBytes: checkedInUse, olderThanMs: checkedInUse, ...{ signal: untold } }],
 }

@@ -80,8 +80,11 @@ function splitUri(uri: string): { root: string; name: string } {
 export async function downloadArtifacts(
   backends: Backends,
   target: ArtifactTarget,
-  { dstPath, ...options }: DownloadOptions = {},
+  { dstPath: named, concurrency, ...others }: DownloadOptions = {},
 ): Promise<string> {
+  // The options take null for what is left out.
+  const dstPath = named ?? undefined
+  const options = { ...others, concurrency: concurrency ?? undefined }
   const { artifactUri, path, as } = await resolveArtifacts(backends, target, options)
   const store = await backends.openArtifacts(artifactUri)
   if (dstPath === undefined && isLocal(artifactUri)) return hereAlready(store, { artifactUri, path }, options)
@@ -90,14 +93,14 @@ export async function downloadArtifacts(
   if (found && found.kind !== 'directory') throw new InvalidParameterError(`${to} is no directory to download to`)
   if (dstPath === undefined) await makeDirs(to, 0o700)
   const parent = as.includes('/') ? as.slice(0, as.lastIndexOf('/')) : ''
-  const { files } = await download(store, path, (isAlone) => join(to, isAlone ? parent : as), options).catch(
-    async (error: unknown) => {
-      // Nobody knows its name.
-      if (dstPath === undefined) await removeAll(to)
-      throw error
-    },
-  )
-  if (files.length === 0 && path === '') throw new NotFoundError(`There are no artifacts in ${artifactUri}`)
+  try {
+    const { files } = await download(store, path, (isAlone) => join(to, isAlone ? parent : as), options)
+    if (files.length === 0 && path === '') throw new NotFoundError(`There are no artifacts in ${artifactUri}`)
+  } catch (error) {
+    // Nobody knows its name.
+    if (dstPath === undefined) await removeAll(to)
+    throw error
+  }
   return as === '' ? to : join(to, as)
 }
 

@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { localPath } from '../../src/artifacts/location.js'
+import { joinPath } from '../../src/artifacts/paths.js'
 import type { ArtifactStore } from '../../src/artifacts/store.js'
 import { InvalidParameterError, NotFoundError, UnsafePathError } from '../../src/errors.js'
 import { logModel } from '../../src/models/log.js'
@@ -22,26 +23,47 @@ async function runWithFiles() {
 }
 
 describe('a download to a folder that nobody named', () => {
-  it('leaves none behind when it fails', async () => {
-    const before = process.env.TMPDIR
-    const temporary = tempDir()
+  let before: string | undefined
+  let temporary: string
+  beforeEach(() => {
+    before = process.env.TMPDIR
+    temporary = tempDir()
     process.env.TMPDIR = temporary
-    try {
-      const store: ArtifactStore = {
-        list: async (path) => [{ path: `${path}/a.txt`, isDir: false, size: 3 }],
-        read: async () => {
-          throw new NotFoundError('gone')
-        },
-        write: async () => {},
-        remove: async () => {},
-      }
-      const backends: Backends = { ...modelHouse().backends, openArtifacts: () => store }
-      await expect(downloadArtifacts(backends, 's3://bucket/run')).rejects.toThrow('gone')
-      expect(readdirSync(temporary).filter((name) => name.startsWith('cairn-') && name.length > 30)).toEqual([])
-    } finally {
-      if (before === undefined) delete process.env.TMPDIR
-      else process.env.TMPDIR = before
+  })
+  afterEach(() => {
+    if (before === undefined) delete process.env.TMPDIR
+    else process.env.TMPDIR = before
+  })
+  const made = () => readdirSync(temporary).filter((name) => name.startsWith('cairn-') && name.length > 30)
+  const backendsOf = (names: readonly string[], read: ArtifactStore['read']): Backends => {
+    const store: ArtifactStore = {
+      list: async (path) => names.map((name) => ({ path: joinPath(path, name), isDir: false, size: 3 })),
+      read,
+      write: async () => {},
+      remove: async () => {},
     }
+    return { ...modelHouse().backends, openArtifacts: () => store }
+  }
+  const gone = async () => {
+    throw new NotFoundError('gone')
+  }
+
+  it('leaves none behind when it fails', async () => {
+    await expect(downloadArtifacts(backendsOf(['a.txt'], gone), 's3://bucket/run')).rejects.toThrow('gone')
+    expect(made()).toEqual([])
+  })
+
+  it('leaves none behind when there is nothing', async () => {
+    await expect(downloadArtifacts(backendsOf([], gone), 's3://bucket')).rejects.toThrow('There are no artifacts')
+    expect(made()).toEqual([])
+  })
+
+  it('is one that only we may read, also where null names none', async () => {
+    const backends = backendsOf(['a.txt'], async () => new Blob(['aaa']).stream() as ReadableStream<Uint8Array>)
+    const dir = await downloadArtifacts(backends, 's3://bucket', { dstPath: null, concurrency: null } as never)
+    expect(readFileSync(join(dir, 'a.txt'), 'utf8')).toBe('aaa')
+    expect(made()).toEqual([basename(dir)])
+    if (process.platform !== 'win32') expect(statSync(dir).mode & 0o777).toBe(0o700)
   })
 })
 

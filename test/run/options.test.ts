@@ -277,6 +277,8 @@ it('options that are left out, and a signal everywhere, are taken', async () => 
   await client.logBatch(made.info.runId, { metrics: points }, { signal })
   await client.pruneCache({ maxBytes: 0, signal } as never)
   await run.logText('a', 'a.txt', { signal, onProgress: () => {} })
+  for (const concurrency of [Number.POSITIVE_INFINITY, null as never])
+    expect(await client.downloadArtifacts(run, { dstPath: tempDir(), concurrency })).not.toBe('')
   expect((await client.updateRun(made.info.runId, {})).runName).toBe(made.info.runName)
 })
 
