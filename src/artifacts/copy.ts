@@ -157,22 +157,26 @@ export async function download(
     ? files.reduce((sum, { size = 0 }) => sum + size, 0)
     : undefined
   let loaded = 0
-  const made: string[] = []
-  const note = async (path: string): Promise<void> => void made.push(...(await missingOf(path)))
+  const folders: string[] = []
+  const fetched: string[] = []
+  const note = async (path: string): Promise<void> => void folders.push(...(await missingOf(path)))
   const sizes = new Map<string, number>()
   const fetchOne = async (root: string, { path: name, isDir, size }: ArtifactFile): Promise<void> => {
     const below = base === '' ? name : name.slice(base.length + 1)
     const file = join(root, ...below.split('/'))
-    await note(file)
+    await note(isDir ? file : dirname(file))
     if (isDir) return ensureDir(root, file)
     await ensureDir(root, dirname(file))
-    if ((await factsOf(file))?.kind === 'directory')
+    const before = await factsOf(file)
+    if (before?.kind === 'directory')
       throw new InvalidParameterError(`${file} is a directory; the file ${name} cannot be written there`)
     const onBytes = (bytes: number): void => {
       loaded += bytes
       onProgress?.({ loaded, total, file: name })
     }
     sizes.set(name, await fetchFile(store, name, file, { signal, onBytes, size }))
+    // Not sooner: one that comes there meanwhile is another's.
+    if (!before) fetched.push(file)
   }
   try {
     await note(target)
@@ -181,7 +185,7 @@ export async function download(
     await eachLimited(files, concurrency, (file) => fetchOne(root, file), signal)
   } catch (error) {
     const full = noRoom(error, target, 'make room there, or download to another disk (dstPath)')
-    if (full) await unmake(made)
+    if (full) await unmake(folders, fetched)
     throw full ?? error
   }
   const copied = [...sizes].map(([name, size]) => ({ path: name, size }))

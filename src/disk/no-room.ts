@@ -30,10 +30,8 @@ export async function missingOf(path: string): Promise<string[]> {
   return missing
 }
 
-/** Takes away files and folders in the reverse of the order in which they were noted and made; a folder that others use stays. */
-export async function unmake(made: readonly string[]): Promise<void> {
-  for (const path of made.toReversed())
-    await unlink(path)
-      .catch(() => rmdir(path))
-      .catch(() => {})
+/** Takes away files, and folders in the reverse of the order in which they were noted; a folder that others use stays. */
+export async function unmake(folders: readonly string[], files: readonly string[] = []): Promise<void> {
+  for (const file of files) await unlink(file).catch(() => {})
+  for (const folder of folders.toReversed()) await rmdir(folder).catch(() => {})
 }

@@ -295,6 +295,22 @@ describe('download', () => {
     await expect(download(from(short, short, short, short), '', tempDir())).rejects.toBeInstanceOf(IntegrityError)
   })
 
+  it('whose disk takes no more takes away what it brought, and nothing that another wrote meanwhile', async () => {
+    const to = join(tempDir(), 'to')
+    const store: ArtifactStore = {
+      ...fake({}),
+      list: async () => ['a', 'b'].map((path) => ({ path, isDir: false, size: 4 })),
+      read: async (path) => {
+        if (path === 'a') return new Blob(['ours']).stream() as ReadableStream<Uint8Array>
+        writeFileSync(join(to, 'b'), 'theirs')
+        throw Object.assign(new Error('full'), { code: 'ENOSPC' })
+      },
+    }
+    await expect(download(store, '', to, { concurrency: 1 })).rejects.toThrow('its disk is full')
+    expect(readdirSync(to)).toEqual(['b'])
+    expect(readFileSync(join(to, 'b'), 'utf8')).toBe('theirs')
+  })
+
   it('an endless listing ends in an error', async () => {
     const store = {
       ...fake({}),
