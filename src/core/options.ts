@@ -12,7 +12,8 @@ export function described(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (typeof value !== 'object') return `a ${typeof value}`
   if (Array.isArray(value)) return 'an array'
-  return isPlain(value) ? 'an object' : `an instance of ${value.constructor?.name || 'a class'}`
+  const kind = isPlain(value) ? 'an object' : `an instance of ${value.constructor?.name || 'a class'}`
+  return isThenable(value) ? `${kind}: await it` : kind
 }
 
 /** What was given, as a message shows it. */
@@ -26,11 +27,14 @@ function isPlain(value: object): boolean {
   return parent === null || Object.getPrototypeOf(parent) === null
 }
 
+export const isThenable = (value: object): boolean => 'then' in value && typeof value.then === 'function'
+
 /** Whether a value holds things by name, and not as `Headers`, a `Map`, a list or a promise does: those look empty. */
 export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' &&
   value !== null &&
   !(Symbol.iterator in value) &&
+  !isThenable(value) &&
   (isPlain(value) || Object.keys(value).length > 0)
 
 /** As `isRecord`, also of an object that has some of these names by getters, or from its class; a list has a `filter`, too. */

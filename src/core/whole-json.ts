@@ -1,7 +1,5 @@
 import { InvalidParameterError } from '../errors.js'
-import { described } from './options.js'
-
-export const isThenable = (value: object): boolean => 'then' in value && typeof value.then === 'function'
+import { described, isThenable } from './options.js'
 
 /** What was given in place of a value, and what to do about it where that is known. */
 export function describe(value: unknown): string {

@@ -2,7 +2,7 @@ import type { BatchMetric } from '../core/batch.js'
 import type { Dataset, Step } from '../core/entities.js'
 import { checkKey, checkModelId, checkRunName, checkText, cutTo, LIMITS, lengthOf } from '../core/names.js'
 import { checkedInUse, checkOptions, isRecord, type Rules, untold } from '../core/options.js'
-import { describe, isThenable, wholeJson } from '../core/whole-json.js'
+import { describe, wholeJson } from '../core/whole-json.js'
 import { InvalidParameterError, ParamConflictError } from '../errors.js'
 
 /** How over-long texts are treated: cut, with one word about each key, or refused. */
@@ -189,7 +189,7 @@ export const tagText = (key: string, value: unknown, rules: TextRules): string =
 
 /** Refuses what is no record of keys and values: of a Map or a promise nothing would be kept, of pairs the keys "0", "1", …. */
 export function checkRecord(record: unknown): void {
-  if (isRecord(record) && !isThenable(record)) return
+  if (isRecord(record)) return
   throw new InvalidParameterError(
     `Several metrics, params or tags are given as one object, { key: value, … }, not ${describe(record)}`,
   )

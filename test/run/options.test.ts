@@ -184,7 +184,8 @@ it.each<[string, (client: Client, run: Run, tags: never) => Promise<unknown>]>([
   for (const [tags, given] of [
     ['xy', /not (?:"xy"|a text)$/],
     [['a'], /not an (?:Array of length 1|array)/],
-    [Promise.resolve({}), /Promise/],
+    [Promise.resolve({}), /not an? (?:instance of )?Promise: await it$/],
+    [Object.assign(Promise.resolve({}), { team: 'a' }), /not an? (?:instance of )?Promise: await it$/],
   ]) {
     const calling = act(client, run, tags as never)
     await expect(calling).rejects.toThrow(InvalidParameterError)
