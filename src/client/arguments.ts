@@ -3,7 +3,6 @@ import {
   checkedInUse,
   checkOptions,
   isFunction,
-  isSignal,
   isSwitch,
   isText,
   isTime,
@@ -15,6 +14,7 @@ import {
 import { note, type StartRunOptions, tagTexts } from '../run/start.js'
 import type { SyncOptions } from '../sync/sync.js'
 import { paramText, present, type TextRules } from '../tracking/values.js'
+import { onProgress, signal } from '../transport/call-options.js'
 import type { SpoolDeliveryOptions } from '../wire.js'
 
 const SYNC_OPTIONS: Rules<SyncOptions> = {
@@ -23,8 +23,8 @@ const SYNC_OPTIONS: Rules<SyncOptions> = {
   experimentNames: orNull(listOf('names', isText)),
   runIds: orNull(listOf('ids', isText)),
   deleted: orNull(isSwitch),
-  signal: orNull(isSignal),
-  onProgress: orNull(isFunction),
+  signal,
+  onProgress,
 }
 
 /** Checks what `sync` is given; a copy to somewhere else than was meant, or of more, is not taken back. */
@@ -34,10 +34,10 @@ export function checkSync(source: unknown, options: unknown): void {
 }
 
 const DELIVERY_OPTIONS: Rules<SpoolDeliveryOptions> = {
-  signal: orNull(isSignal),
+  signal,
   patienceMs: isTime,
   dryRun: orNull(isSwitch),
-  onProgress: orNull(isFunction),
+  onProgress,
 }
 
 /** Checks what `deliverSpool` is given. */
@@ -54,7 +54,7 @@ const START_OPTIONS: Rules<StartRunOptions> = {
   params: checkedInUse,
   nested: orNull(isSwitch),
   parentRunId: checkedInUse,
-  signal: orNull(isSignal),
+  signal,
 }
 
 /**

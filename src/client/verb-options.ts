@@ -2,23 +2,19 @@ import type { Client } from '../client.js'
 import { type Taken, type TakenBy, withOptionsChecked } from '../core/checked-verbs.js'
 import {
   checkedInUse,
-  each,
-  isFunction,
+  isCount,
   isSomeText,
   isSwitch,
-  LONGEST_MS,
-  numberThat,
   orNull,
   type Rule,
   type Rules,
   record,
   untold,
 } from '../core/options.js'
-import type { BatchOptions } from '../models/batching.js'
-import { MODEL_OPTIONS } from '../models/option-rules.js'
+import { isBatch, isTolerance, MODEL_OPTIONS } from '../models/option-rules.js'
 import type { RequiredMetric } from '../registry/metric.js'
 import type { RegisterModelOptions } from '../registry/versions.js'
-import { CALL_OPTIONS } from '../transport/call-options.js'
+import { CALL_OPTIONS, onProgress, signal, tags } from '../transport/call-options.js'
 import type { CallOptions } from '../transport/transport.js'
 
 /** The verbs that look at their options themselves, or take none. */
@@ -36,17 +32,8 @@ type Others =
   | typeof Symbol.asyncDispose
 type Verb = Exclude<keyof Client, Others>
 
-const { signal } = CALL_OPTIONS
-const onProgress = orNull(isFunction)
 const mayBeSwitch = orNull(isSwitch)
-const fromZero = numberThat('a number from 0', (value) => value >= 0)
-const isWait = numberThat(
-  'a number of milliseconds from 0, at most 2147483647 (24 days)',
-  (value) => value >= 0 && value <= LONGEST_MS,
-)
-const fromOne = numberThat('a whole number from 1', (value) => value >= 1 && Number.isInteger(value))
-const isConcurrency: Rule = (value, name) => value === Number.POSITIVE_INFINITY || fromOne(value, name)
-const tags = orNull(each('texts', checkedInUse))
+const isConcurrency: Rule = (value, name) => value === Number.POSITIVE_INFINITY || isCount(value, name)
 const call = (place: number): Taken<CallOptions> => [place, CALL_OPTIONS]
 const note = { ...CALL_OPTIONS, by: checkedInUse, comment: checkedInUse }
 const described = { ...CALL_OPTIONS, description: checkedInUse }
@@ -140,8 +127,8 @@ const OPTIONS: TakenBy<Pick<Client, Verb>> = {
     {
       offline: checkedInUse,
       verify: checkedInUse,
-      replay: switchOr(record({ tolerance: fromZero })),
-      batch: switchOr(record<BatchOptions>({ maxSize: fromOne, maxWaitMs: isWait })),
+      replay: switchOr(record({ tolerance: isTolerance })),
+      batch: switchOr(isBatch),
       allowCode: mayBeSwitch,
       lib: checkedInUse,
       sessionOptions: checkedInUse,

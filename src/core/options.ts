@@ -64,6 +64,7 @@ export const isText = rule('a text', (value) => typeof value === 'string')
 export const isSomeText = rule('a text that is not blank', (value) => typeof value === 'string' && value.trim() !== '')
 export const isSwitch = rule('true or false', (value) => typeof value === 'boolean')
 export const isFunction = rule('a function', (value) => typeof value === 'function')
+export const isCount = numberThat('a whole number from 1', (value) => Number.isSafeInteger(value) && value >= 1)
 /** No timer holds longer than that, in milliseconds: 24 days. */
 export const LONGEST_MS = 2 ** 31 - 1
 export const isTime = numberThat(

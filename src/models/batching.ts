@@ -1,5 +1,6 @@
 import type { Row } from '../core/tensor.js'
-import { IntegrityError, InvalidParameterError } from '../errors.js'
+import { IntegrityError } from '../errors.js'
+import { isBatch } from './option-rules.js'
 
 /** How rows of calls at once are joined. */
 export interface BatchOptions {
@@ -24,11 +25,9 @@ export interface Batching {
 }
 
 /** Joins the rows of calls that come close together into one question, and hands each its own answers. */
-export function batching(inner: Ask, { maxSize = 64, maxWaitMs = 5 }: BatchOptions = {}): Batching {
-  if (!Number.isInteger(maxSize) || maxSize < 1)
-    throw new InvalidParameterError(`batch.maxSize is a whole number from 1, not ${maxSize}`)
-  if (!(maxWaitMs >= 0))
-    throw new InvalidParameterError(`batch.maxWaitMs is a number of milliseconds from 0, not ${maxWaitMs}`)
+export function batching(inner: Ask, options: BatchOptions = {}): Batching {
+  isBatch(options, 'batch')
+  const { maxSize = 64, maxWaitMs = 5 } = options
   let waiting: Waiting[] = []
   let size = 0
   let timer: ReturnType<typeof setTimeout> | undefined

@@ -1,7 +1,8 @@
 import { parsePythonJson, writePythonJson } from '../core/python-json.js'
 import type { ModelOutput, Scalar } from '../core/tensor.js'
 import { isTensor } from '../core/tensor-data.js'
-import { IntegrityError, InvalidParameterError } from '../errors.js'
+import { IntegrityError } from '../errors.js'
+import { isTolerance } from './option-rules.js'
 
 /** Largest relative difference that `compareOutputs` lets pass unless told otherwise. */
 export const REPLAY_TOLERANCE = 1e-5
@@ -112,8 +113,7 @@ const show = (value: unknown): string =>
  * infinity itself; all else must be the same. Throws `IntegrityError` naming the first value that differs.
  */
 export function compareOutputs(expected: ModelOutput, actual: ModelOutput, tolerance = REPLAY_TOLERANCE): void {
-  if (!(tolerance >= 0))
-    throw new InvalidParameterError(`The tolerance of a replay is a number from 0, not ${tolerance}`)
+  isTolerance(tolerance, 'replay.tolerance')
   const [then, now] = [plain(expected), plain(actual)]
   const found = differs(then, now, 'output', tolerance, scalesOf(then))
   if (!found) return

@@ -1,6 +1,7 @@
 import { type Taken, type TakenBy, withOptionsChecked } from '../core/checked-verbs.js'
-import { checkedInUse, each, isFunction, isSignal, isSomeText, isText, orNull, type Rules } from '../core/options.js'
+import { checkedInUse, each, isSomeText, isText, type Rules } from '../core/options.js'
 import { MODEL_OPTIONS } from '../models/option-rules.js'
+import { onProgress, signal, tags } from '../transport/call-options.js'
 import type { Run } from './handle.js'
 import type { ArtifactOptions } from './verbs.js'
 
@@ -8,9 +9,7 @@ type Verb = Extract<keyof Run, `log${string}`>
 /** The verbs whose calls take options. */
 export type OptionVerbs = Pick<Run, Exclude<Verb, 'logMetric' | 'logMetrics' | 'logParam' | 'logParams'>>
 
-const signal = orNull(isSignal)
-const ARTIFACT: Rules<ArtifactOptions> = { signal, onProgress: orNull(isFunction) }
-const tags = orNull(each('texts', checkedInUse))
+const ARTIFACT: Rules<ArtifactOptions> = { signal, onProgress }
 const files: Taken<ArtifactOptions> = [2, ARTIFACT]
 
 const OPTIONS: TakenBy<OptionVerbs> = {

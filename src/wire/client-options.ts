@@ -3,6 +3,7 @@ import {
   described,
   each,
   having,
+  isCount,
   isFunction,
   isRecord,
   isSwitch,
@@ -19,8 +20,6 @@ import { InvalidParameterError } from '../errors.js'
 import { type Auth, checkedHeaders, credentials } from '../http/auth.js'
 import type { ClientOptions } from '../wire.js'
 import { checkScheme, isFlavor } from './plugins.js'
-
-const count = numberThat('a whole number from 1', (value) => Number.isSafeInteger(value) && value >= 1)
 
 const countOrAll = (least: number): Rule =>
   numberThat(
@@ -52,7 +51,7 @@ const CLIENT_OPTIONS: Rules<ClientOptions> = {
   ),
   buffer: orNull(
     record({
-      limits: record({ metrics: count, params: count, tags: count, total: count, bytes: count }, true),
+      limits: record({ metrics: isCount, params: isCount, tags: isCount, total: isCount, bytes: isCount }, true),
       intervalMs: isTime,
       maxQueued: countOrAll(1),
     }),
