@@ -128,7 +128,7 @@ const refuse = (why: string): never => {
 function checkFault(given: Fault): Fault {
   checkOptions("A fault is an object, like { on: 'logBatch', status: 503 }", given, FAULT)
   const fault = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-  if ('body' in fault && WITHOUT_BODY.has(Number(fault.status)))
+  if ('body' in fault && fault.body !== '' && WITHOUT_BODY.has(Number(fault.status)))
     refuse(`An answer of ${fault.status} has no body: leave it out, or give another status`)
   if ('status' in fault && 'break' in fault)
     refuse('A fault has a status or a break, not both: a connection that breaks gives no answer')
