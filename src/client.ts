@@ -16,7 +16,7 @@ import { type Registry, registry } from './registry/registry.js'
 import { sayingTheWayOut } from './registry/way-out.js'
 import type { ArtifactTarget, DownloadOptions } from './resolve/artifacts.js'
 import { beginRun } from './run/begin.js'
-import { endAtExit, forgetAtExit, mayBegin } from './run/exit.js'
+import { beginBeforeExit, endAtExit, forgetAtExit } from './run/exit.js'
 import { experimentInUse } from './run/experiment.js'
 import { flushMs } from './run/flush-options.js'
 import { logModelOf } from './run/model.js'
@@ -207,6 +207,68 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
       warn(`What was kept on disk for run ${runId} was damaged in ${stretches} places; what stood there is lost`),
   })
 
+  async function start(asked: StartRunOptions): Promise<Run> {
+    const begun = await beginRun(
+      {
+        experiments: starting,
+        runs: startVerbs,
+        server: backends.tracking.local ? undefined : startTransport,
+        rules,
+        chosen: inUse.chosen,
+        current: inUse.current,
+        isOpen: (runId) => [...goingOn].some((run) => run.runId === runId),
+        knownExperiment: inUse.known,
+        user: settings.user,
+        runContext: settings.runContext,
+        mayBeOffline,
+        backend: { transport: tracking, openArtifacts: parts.openArtifacts },
+        impatient,
+        spool: parts.spool?.open,
+        elders: async (runId, signal) => parts.spool?.elders(runId, signal) ?? [],
+        direct: async (runId) => directOutlet(await tracking(), runId),
+        serverRunId: (runId) => (parts.spool ? parts.spool.serverRunId(runId) : runId),
+        watch,
+        warn,
+        away,
+      },
+      asked,
+    )
+    const { data, owned, outlet, spooled, store, transport, isOnline } = begun
+    const run: LiveRun = openRun(data, {
+      ...{ transport, outlet, store, rules, owned, activeModelId: settings.activeModelId },
+      endTimeoutMs: parts.endTimeoutMs,
+      buffer: {
+        ...parts.buffer,
+        ...bufferWatch(watch(data.info.runId)),
+        onFull: ({ message }) => warn(`Run ${data.info.runId}: ${message}`),
+      },
+      say: parts.say,
+      url: isOnline ? runUrl(data, backends.tracking.uri, settings.http.workspace) : undefined,
+      whereToLook:
+        settings.suppressUrl || !isOnline
+          ? undefined
+          : whereToLook(data, backends.tracking.uri, settings.http.workspace),
+      logModel: (model, how) => logModelOf(modelWays, { run, spooled }, model, how),
+      toDisk: spooled?.leave,
+      onEnded: () => {
+        open.delete(run)
+        goingOn.delete(run)
+        forgetAtExit(run)
+      },
+    })
+    open.add(run)
+    goingOn.add(run)
+    endAtExit(run)
+    try {
+      run.logParams(asked.params ?? {})
+    } catch (error) {
+      // One that is resumed while its server is away may have another value; nobody has a handle to end it with.
+      await run.finish('FAILED')
+      throw error
+    }
+    return run
+  }
+
   const client: Client = {
     ...experimentVerbs,
     ...runVerbs,
@@ -220,66 +282,7 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
           "A client's startRun takes options alone and resolves to a run that you end(); to run a function in it, call startRun of the module: cairn.startRun(options, fn)",
         )
       const asked = checkedStart(options, rules)
-      await mayBegin()
-      const begun = await beginRun(
-        {
-          experiments: starting,
-          runs: startVerbs,
-          server: backends.tracking.local ? undefined : startTransport,
-          rules,
-          chosen: inUse.chosen,
-          current: inUse.current,
-          isOpen: (runId) => [...goingOn].some((run) => run.runId === runId),
-          knownExperiment: inUse.known,
-          user: settings.user,
-          runContext: settings.runContext,
-          mayBeOffline,
-          backend: { transport: tracking, openArtifacts: parts.openArtifacts },
-          impatient,
-          spool: parts.spool?.open,
-          elders: async (runId, signal) => parts.spool?.elders(runId, signal) ?? [],
-          direct: async (runId) => directOutlet(await tracking(), runId),
-          serverRunId: (runId) => (parts.spool ? parts.spool.serverRunId(runId) : runId),
-          watch,
-          warn,
-          away,
-        },
-        asked,
-      )
-      const { data, owned, outlet, spooled, store, transport, isOnline } = begun
-      const run: LiveRun = openRun(data, {
-        ...{ transport, outlet, store, rules, owned, activeModelId: settings.activeModelId },
-        endTimeoutMs: parts.endTimeoutMs,
-        buffer: {
-          ...parts.buffer,
-          ...bufferWatch(watch(data.info.runId)),
-          onFull: ({ message }) => warn(`Run ${data.info.runId}: ${message}`),
-        },
-        say: parts.say,
-        url: isOnline ? runUrl(data, backends.tracking.uri, settings.http.workspace) : undefined,
-        whereToLook:
-          settings.suppressUrl || !isOnline
-            ? undefined
-            : whereToLook(data, backends.tracking.uri, settings.http.workspace),
-        logModel: (model, how) => logModelOf(modelWays, { run, spooled }, model, how),
-        toDisk: spooled?.leave,
-        onEnded: () => {
-          open.delete(run)
-          goingOn.delete(run)
-          forgetAtExit(run)
-        },
-      })
-      open.add(run)
-      goingOn.add(run)
-      endAtExit(run)
-      try {
-        run.logParams(asked.params ?? {})
-      } catch (error) {
-        // One that is resumed while its server is away may have another value; nobody has a handle to end it with.
-        await run.finish('FAILED')
-        throw error
-      }
-      return run
+      return beginBeforeExit(() => start(asked))
     },
     async saveModel(model, dir, options = {}) {
       const { saveModel } = await import('./models/package.js')

@@ -1,7 +1,10 @@
+import { setTimeout } from 'node:timers/promises'
 import type { EndStatus, LiveRun } from './run.js'
 
 /** Runs of this process that are open: they are ended, as far as can be, when it goes. */
 const live = new Set<LiveRun>()
+/** Runs that are being made: their server may have them already. */
+const beginning = new Set<Promise<unknown>>()
 /** A signal came: if the process is ended now, by whoever handles it, it was killed. */
 let signalled = false
 /** A signal that nobody else handles came, and what the runs logged is being delivered before it has its way. */
@@ -13,20 +16,42 @@ let closing = false
 /** What the last word at the exit still has to wait for. */
 let waits: readonly (() => void)[] = []
 
+/** How long a process that goes waits for runs that are being made, in milliseconds. */
+const BEGIN_MS = 3_000
+
 /** Sees to it that a run is ended when the process goes. */
 export function endAtExit(run: LiveRun): void {
-  if (live.size === 0 && !leaving) listen('on')
+  watchOut()
   live.add(run)
 }
 
 /** Forgets a run that has ended; with none left the process is as it was. */
 export function forgetAtExit(run: LiveRun): void {
-  if (live.delete(run) && live.size === 0 && !leaving) listen('off')
+  if (live.delete(run)) standDown()
 }
 
-/** Resolves when a run may begin: never, once a signal has the process and it is a matter of moments. */
-export async function mayBegin(): Promise<void> {
+/** Makes a run, which a signal's end waits for; once that is a matter of moments, none begins any more. */
+export async function beginBeforeExit<T>(make: () => Promise<T>): Promise<T> {
   if (closing) await new Promise(() => {})
+  watchOut()
+  const made = make()
+  beginning.add(made)
+  try {
+    return await made
+  } finally {
+    beginning.delete(made)
+    standDown()
+  }
+}
+
+const isIdle = (): boolean => live.size + beginning.size === 0 && !leaving
+
+function watchOut(): void {
+  if (isIdle()) listen('on')
+}
+
+function standDown(): void {
+  if (isIdle()) listen('off')
 }
 
 const statusOf = (code: unknown): EndStatus =>
@@ -103,6 +128,7 @@ async function windUpAll(): Promise<void> {
   const round = () => Promise.allSettled([...live].map((run) => run.beforeEnd('KILLED', from)))
   await round()
   closing = true
+  await Promise.race([Promise.allSettled(beginning), setTimeout(BEGIN_MS)])
   await round()
 }
 

@@ -298,6 +298,30 @@ describe('a process that logs on while a signal ends it', () => {
     await at.stop()
   })
 
+  it.each([
+    ['beside one that is open', "await startRun({ runName: 'open' })"],
+    ['alone', ''],
+  ])('nor one whose making is on its way, %s', async (_, open) => {
+    const at = await stand()
+    at.server?.faults.add({ on: 'createRun', delayMs: 1500, skip: open ? 1 : 0 })
+    const body = `${open}
+      void createClient().startRun({ runName: 'late' })
+      await new Promise((go) => setTimeout(go, 500))
+      console.log('ready')
+      setInterval(() => {}, 1000)`
+    const ended = await at.run(body, killWhen('ready', 'SIGTERM'))
+    expect(ended.signal).toBe('SIGTERM')
+    await at.replay()
+    const client = createClient({ trackingUri: at.url })
+    const runs = await client.searchRuns({ experimentNames: ['Default'] })
+    expect(runs.map(({ info }) => [info.runName, info.status]).sort()).toEqual([
+      ['late', 'KILLED'],
+      ...(open ? [['open', 'KILLED']] : []),
+    ])
+    await client.close()
+    await at.stop()
+  })
+
   it('nor where there is no spool, and what was logged meanwhile has arrived', async () => {
     const at = await stand()
     at.server?.faults.add({ on: 'artifacts', delayMs: 5000 })
