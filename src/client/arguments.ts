@@ -1,4 +1,3 @@
-import type { ClientEvents } from '../client.js'
 import {
   checkedInUse,
   checkOptions,
@@ -16,6 +15,7 @@ import type { SyncOptions } from '../sync/sync.js'
 import { paramText, present, type TextRules } from '../tracking/values.js'
 import { onProgress, signal } from '../transport/call-options.js'
 import type { SpoolDeliveryOptions } from '../wire.js'
+import type { ClientEvents } from './events.js'
 
 const SYNC_OPTIONS: Rules<SyncOptions> = {
   to: isText,

@@ -1,0 +1,122 @@
+import { beginRun } from '../run/begin.js'
+import { endAtExit, forgetAtExit } from '../run/exit.js'
+import { type ExperimentInUse, experimentInUse } from '../run/experiment.js'
+import { type LogModelWays, logModelOf } from '../run/model.js'
+import { directOutlet } from '../run/outlet.js'
+import { type LiveRun, openRun, type Run } from '../run/run.js'
+import type { StartRunOptions } from '../run/start.js'
+import { runUrl, whereToLook } from '../run/where.js'
+import type { DeliveryEvents } from '../spool/deliverer.js'
+import { type Experiments, experiments } from '../tracking/experiments.js'
+import type { BufferOptions } from '../tracking/metric-buffer.js'
+import { type Runs, runs } from '../tracking/runs.js'
+import type { Parts } from '../wire.js'
+
+/** How a client's runs begin. */
+export interface Starting {
+  /** The experiment that they go to. */
+  readonly inUse: ExperimentInUse
+  /** Those that are open. */
+  readonly open: ReadonlySet<LiveRun>
+  /** Begins one; what it is given was checked. */
+  start(asked: StartRunOptions): Promise<Run>
+}
+
+/** What the beginning of runs needs beside the parts. */
+export interface StartingDeps {
+  readonly experiments: Experiments
+  readonly runs: Runs
+  readonly watch: (runId: string) => DeliveryEvents
+  readonly models: LogModelWays
+  readonly warn: (message: string) => void
+  /** Told what waits on disk, and why. */
+  readonly away: (said: string) => void
+}
+
+/** Runs that go on in this process, whichever client has them. */
+const goingOn = new Set<LiveRun>()
+
+/** No run has begun. */
+export function startingOf(parts: Parts, deps: StartingDeps): Starting {
+  const { settings, backends, rules, impatient } = parts
+  const { watch, warn, away } = deps
+  const tracking = backends.tracking.transport
+  const open = new Set<LiveRun>()
+  const mayBeOffline = parts.spool !== undefined && settings.offline === 'fallback'
+  const startTransport = mayBeOffline ? impatient.transport : tracking
+  const starting = mayBeOffline ? experiments(startTransport) : deps.experiments
+  const startVerbs = mayBeOffline
+    ? runs({ transport: startTransport, experiments: starting, defaultExperimentIds: () => [], rules })
+    : deps.runs
+  const inUse = experimentInUse({ starting, mayBeOffline, settings, away })
+
+  async function start(asked: StartRunOptions): Promise<Run> {
+    const begun = await beginRun(
+      {
+        experiments: starting,
+        runs: startVerbs,
+        server: backends.tracking.local ? undefined : startTransport,
+        rules,
+        chosen: inUse.chosen,
+        current: inUse.current,
+        isOpen: (runId) => [...goingOn].some((run) => run.runId === runId),
+        knownExperiment: inUse.known,
+        user: settings.user,
+        runContext: settings.runContext,
+        mayBeOffline,
+        backend: { transport: tracking, openArtifacts: parts.openArtifacts },
+        impatient,
+        spool: parts.spool?.open,
+        elders: async (runId, signal) => parts.spool?.elders(runId, signal) ?? [],
+        direct: async (runId) => directOutlet(await tracking(), runId),
+        serverRunId: (runId) => (parts.spool ? parts.spool.serverRunId(runId) : runId),
+        watch,
+        warn,
+        away,
+      },
+      asked,
+    )
+    const { data, owned, outlet, spooled, store, transport, isOnline } = begun
+    const run: LiveRun = openRun(data, {
+      ...{ transport, outlet, store, rules, owned, activeModelId: settings.activeModelId },
+      endTimeoutMs: parts.endTimeoutMs,
+      buffer: {
+        ...parts.buffer,
+        ...bufferWatch(watch(data.info.runId)),
+        onFull: ({ message }) => warn(`Run ${data.info.runId}: ${message}`),
+      },
+      say: parts.say,
+      url: isOnline ? runUrl(data, backends.tracking.uri, settings.http.workspace) : undefined,
+      whereToLook:
+        settings.suppressUrl || !isOnline
+          ? undefined
+          : whereToLook(data, backends.tracking.uri, settings.http.workspace),
+      logModel: (model, how) => logModelOf(deps.models, { run, spooled }, model, how),
+      toDisk: spooled?.leave,
+      onEnded: () => {
+        open.delete(run)
+        goingOn.delete(run)
+        forgetAtExit(run)
+      },
+    })
+    open.add(run)
+    goingOn.add(run)
+    endAtExit(run)
+    try {
+      run.logParams(asked.params ?? {})
+    } catch (error) {
+      // One that is resumed while its server is away may have another value; nobody has a handle to end it with.
+      await run.finish('FAILED')
+      throw error
+    }
+    return run
+  }
+
+  return { inUse, open, start }
+}
+
+const bufferWatch = ({ onRetry, onRefused, onRecovered }: DeliveryEvents): BufferOptions => ({
+  ...(onRetry && { onRetry }),
+  ...(onRefused && { onRefused }),
+  ...(onRecovered && { onRecovered }),
+})
