@@ -1,23 +1,18 @@
-import {
-  type CairnError,
-  diskError,
-  InvalidParameterError,
-  PermissionDeniedError,
-  UnavailableError,
-} from '../errors.js'
+import { type CairnError, InvalidParameterError, PermissionDeniedError, UnavailableError } from '../errors.js'
 import type { Courier } from '../spool/courier.js'
 import type { Deliverer, DeliveryEvents } from '../spool/deliverer.js'
 import { sayClosed } from '../spool/elders.js'
-import { TOO_LONG } from '../spool/frame.js'
 import { openLog, type SpoolLog } from '../spool/log.js'
 import type { Claim } from '../spool/owner.js'
 import type { Room } from '../spool/room.js'
-import { IS_GIVEN, isChore, LINK_MODEL, type Step, TAKEN_UP } from '../spool/steps.js'
-import { type Delivery, together } from '../tracking/delivery.js'
+import { IS_GIVEN, type Step, TAKEN_UP } from '../spool/steps.js'
+import { type Arrival, arrival } from './arrival.js'
 import type { DiskHealth } from './disk-health.js'
+import { diskWay } from './disk-way.js'
 import { folderLoss } from './folder-loss.js'
-import { notArrived, type Outlet, type RunEnd } from './outlet.js'
+import type { Outlet, RunEnd } from './outlet.js'
 import { ownFolder } from './own-folder.js'
+import { standing } from './standing.js'
 import { type CallStep, straightWay } from './straight.js'
 
 /** The folder of one run in the spool, and who delivers what is in it. */
@@ -41,7 +36,7 @@ export interface SpooledFolder {
 }
 
 /** The outlet of a run whose entries go to disk first. */
-export interface SpooledOutlet extends Outlet {
+export interface SpooledOutlet extends Outlet, Pick<Arrival, 'arrive'> {
   /** Adds steps in their turn and answers how many there are now; they go to disk at once, or the error is thrown. */
   steps(steps: readonly Step[]): number
   /** Whether the first so many steps are done with. */
@@ -56,8 +51,6 @@ export interface SpooledOutlet extends Outlet {
   leave(): void
   /** Whether it takes more: until it is closed. */
   readonly isOpen: boolean
-  /** As `flush`, for the arrival alone: what was refused stays for `flush` to tell. */
-  arrive(timeoutMs: number): Promise<void>
   /** From now on the run is only ended if it was taken up under this mark, or with a status that was given. */
   endsOnlyAs(mark: string): void
   readonly folder: SpooledFolder
@@ -71,23 +64,9 @@ export interface SpooledOptions {
   readonly disk: DiskHealth
 }
 
-const CLEAR_MS = 1_000
-
-/** Waits, and keeps the process alive for that, but no longer than it has to. */
-async function atMost(ms: number, promise: Promise<unknown>): Promise<void> {
-  let limit: NodeJS.Timeout | undefined
-  const late = new Promise((resolve) => {
-    limit = setTimeout(resolve, ms)
-  })
-  await Promise.race([promise, late])
-  clearTimeout(limit)
-}
-
 /** Opens the outlet over a folder that is ours. */
 export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOptions): SpooledOutlet {
-  const log: SpoolLog = openLog(folder.dir, { room: folder.room })
-  /** Those who wait as long as they may write to the run. */
-  const flushing = new Set<AbortController>()
+  const log = openLog(folder.dir, { room: folder.room })
   let isAway = false
   function tellSpooled(error: CairnError): void {
     if (isAway) return
@@ -103,12 +82,10 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
       watch.onRecovered?.()
     },
     onRetry(error, delayMs) {
-      if (error instanceof PermissionDeniedError) for (const one of flushing) one.abort(error)
+      if (error instanceof PermissionDeniedError) waits.denied(error)
       watch.onRetry?.(error, delayMs)
     },
   })
-  /** Steps may find room where points do not. */
-  let failing: 'points' | 'steps' | undefined
   const loss = folderLoss(folder.dir, watch)
   const own = ownFolder(folder.dir, folder.claim, {
     isOver: () => log.isClosed,
@@ -125,101 +102,11 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     isBehind: () => !own.isLost && !deliverer.isDone({ points: 0, steps: log.written.steps }),
     lostWith: () => (loss.count === undefined ? undefined : folder.dir),
   })
-  /** Steps in the log that nobody logged: the run's making, links to models and its end. */
-  let chores = 0
+  const toDisk = diskWay({ folder, log, own, deliverer, disk, straight })
+  const stands = () => standing(log.written, deliverer.progress, toDisk.chores)
+  const waits = arrival({ log, own, deliverer, loss, standing: stands })
   let takenUpAs: string | undefined
   const leaving = new AbortController()
-
-  /** Writes, or answers the reason why not; tells that the disk fails, and that it works again. Throws what is too long. */
-  function write(what: 'points' | 'steps', act: () => void): CairnError | undefined {
-    try {
-      own.assertOurs()
-      act()
-    } catch (error) {
-      if ((error as Partial<CairnError>).code === TOO_LONG) throw error
-      const failure = diskError(error, `write to ${folder.dir}`)
-      own.look()
-      failing = what
-      disk.fails(folder, failure)
-      deliverer.wake()
-      return failure
-    }
-    // A little fits on a disk that is full for all that waits.
-    if ((failing === what || what === 'points') && log.waiting === 0) {
-      failing = undefined
-      disk.works(folder)
-    }
-    deliverer.wake()
-    return undefined
-  }
-
-  const settled = deliverer.finished.then(() => loss.settle(standing().spooled))
-
-  /** Of what was logged and the log has taken, each entry counted once, while the deliverer counts chores as well. */
-  function standing() {
-    const { progress } = deliverer
-    const done = progress.deliveredChores + progress.refusedChores
-    const { points, steps } = log.written
-    const left = Math.max(0, points + steps - progress.delivered - progress.refused - (chores - done))
-    // What is answered is in flight still, for a moment.
-    const inFlight = Math.min(progress.inFlight, left)
-    return {
-      ...{ left, inFlight, spooled: left - inFlight },
-      delivered: progress.delivered - progress.deliveredChores,
-      refused: progress.refused - progress.refusedChores,
-    }
-  }
-
-  /** Notes in its turn what nobody logged. */
-  function chore(
-    step: CallStep,
-    { within = (act: () => void) => act(), signal }: { within?: (act: () => void) => void; signal?: AbortSignal },
-  ): void | Promise<void> {
-    const failure = write('steps', () => within(() => log.steps([step])))
-    if (failure) return straight.call(step, failure, signal)
-    chores++
-  }
-
-  function drain(delivery: Delivery, signal: AbortSignal): void | Promise<void> {
-    if ('linkModel' in delivery) return chore({ call: LINK_MODEL, input: { model_id: delivery.linkModel } }, { signal })
-    if ('deleteTag' in delivery) {
-      const step = { call: 'deleteTag', input: { key: delivery.deleteTag } }
-      const failure = write('steps', () => log.steps([step]))
-      return failure && straight.call(step, failure, signal)
-    }
-    const { metrics, params, tags } = delivery.batch
-    const steps: Step[] = [...params.map((param) => ({ param })), ...tags.map((tag) => ({ tag }))]
-    const noSteps = steps.length === 0 ? undefined : write('steps', () => log.steps(steps))
-    const noPoints = noSteps ?? (metrics.length === 0 ? undefined : write('points', () => log.points(metrics)))
-    if (noPoints === undefined) return undefined
-    return straight.batch(noSteps ? delivery.batch : { metrics, params: [], tags: [] }, noPoints, signal)
-  }
-
-  /** Waits until the log is done with up to where it stands. */
-  async function arrive(timeoutMs: number, signal?: AbortSignal): Promise<void> {
-    own.look()
-    const target = log.written
-    if (deliverer.isDone(target)) return
-    const ended = await deliverer.until(target, timeoutMs, signal)
-    if (ended) return
-    signal?.throwIfAborted()
-    own.look()
-    if (loss.isGone) await atMost(CLEAR_MS, settled)
-    if (loss.count !== undefined) return
-    throw notArrived(standing().left, timeoutMs, deliverer.lastError, loss.error?.message)
-  }
-
-  async function flush(timeoutMs: number, { untilDenied = false } = {}): Promise<void> {
-    const denied = new AbortController()
-    if (untilDenied) flushing.add(denied)
-    const late = await arrive(timeoutMs, denied.signal).then(
-      () => [],
-      (error: CairnError) => [error],
-    )
-    flushing.delete(denied)
-    const errors = [...late, ...deliverer.refusals(), ...loss.untold()]
-    if (errors.length > 0) throw errors.length === 1 ? errors[0] : together(errors)
-  }
 
   function endStep({ status, endTime, isGiven }: RunEnd): CallStep {
     const taken = takenUpAs === undefined ? {} : { [TAKEN_UP]: takenUpAs, ...(isGiven ? { [IS_GIVEN]: true } : {}) }
@@ -234,7 +121,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     deliverer.look()
   }
 
-  const outlet: SpooledOutlet = {
+  return {
     folder,
     way: {
       addKey: log.addKey,
@@ -245,25 +132,22 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
       get passed() {
         return log.poured
       },
-      pour: () => write('points', log.pour) === undefined,
+      pour: toDisk.pour,
       take: log.take,
       leave: () => log.stir(true),
     },
-    drain,
-    flush,
+    drain: toDisk.drain,
+    flush: waits.flush,
+    flushNow: waits.flushNow,
+    arrive: waits.arrive,
     async finish(end, timeoutMs) {
       const signal = AbortSignal.timeout(Math.ceil(timeoutMs))
-      await chore(endStep(end), { within: folder.endOutOfReserve, signal })
+      await toDisk.end(endStep(end), signal)
       if (folder.claim.isThere()) sayClosed(folder.dir)
     },
-    finishNow: (end) => void chore(endStep(end), { within: folder.endOutOfReserve })?.catch(() => {}),
-    flushNow(timeoutMs) {
-      own.look()
-      if (loss.count === undefined)
-        deliverer.untilNow(log.written, loss.isGone ? Math.min(CLEAR_MS, timeoutMs) : timeoutMs)
-    },
+    finishNow: (end) => void toDisk.end(endStep(end))?.catch(() => {}),
     stats(buffer) {
-      const { inFlight, delivered, refused, spooled } = standing()
+      const { inFlight, delivered, refused, spooled } = stands()
       const { retried, lastDeliveredAt } = deliverer.progress
       const times = [lastDeliveredAt, straight.lastAt].filter((time) => time !== undefined)
       return {
@@ -281,13 +165,13 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     },
     get isSettled() {
       const { deliveredChores, refusedChores } = deliverer.progress
-      return deliveredChores + refusedChores >= chores
+      return deliveredChores + refusedChores >= toDisk.chores
     },
     get isEndRefused() {
       return deliverer.progress.refusedChores > 0
     },
     get kept() {
-      return loss.isGone ? 0 : standing().left
+      return loss.isGone ? 0 : stands().left
     },
     get remedy() {
       return loss.isGone ? undefined : 'kept on disk for the next process of Cairn here, or for npx cairn-ml sync'
@@ -297,9 +181,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     },
     steps(steps) {
       if (log.isClosed && !loss.isGone) throw new InvalidParameterError('The run has ended and takes nothing more')
-      const failure = write('steps', () => log.steps(steps))
-      if (failure) throw failure
-      chores += steps.filter(isChore).length
+      toDisk.steps(steps)
       return log.written.steps
     },
     isDone: (steps) => deliverer.isDone({ points: 0, steps }),
@@ -312,20 +194,19 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     get isOpen() {
       return !log.isClosed
     },
-    arrive,
     endsOnlyAs(mark) {
       takenUpAs = mark
     },
     async close() {
       shut()
       // What is done with is cleared away in a moment; who is in another thread has to hear of it first.
-      if (deliverer.isDone(log.written)) await atMost(CLEAR_MS, deliverer.finished)
+      if (deliverer.isDone(log.written)) await waits.cleared()
     },
     closeNow() {
       // Barred before, say: it gets a last chance.
-      if (log.waiting > 0) write('points', log.pour)
+      if (log.waiting > 0) toDisk.pour()
       shut()
-      loss.settle(standing().spooled)
+      loss.settle(stands().spooled)
       if (log.waiting === 0 && deliverer.isDone(log.written)) folder.drop()
     },
     async stop() {
@@ -334,5 +215,4 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
       folder.claim.release()
     },
   }
-  return outlet
 }
