@@ -1,0 +1,132 @@
+import { type CairnError, isRetryable } from '../errors.js'
+import type { BufferOptions, Drain } from './buffer-options.js'
+import { countOf, type Delivery, smaller } from './delivery.js'
+import type { Flushes } from './flushes.js'
+import type { Outcomes } from './outcomes.js'
+
+/** Deliveries handed to a drain, one after the other, and what came back of them. */
+export interface Attempts {
+  /** Whether one may be begun: none is on its way, and the backend needs no time. */
+  isFree(): boolean
+  begin(delivery: Delivery): void
+  /** Takes out what came back and goes first: to be sent again, or by parts where a batch was refused. */
+  again(): Delivery | undefined
+  /** Gives the backend no more time. */
+  hasten(): void
+  /** The process waits for what is tried again. */
+  hold(): void
+  /** Whether something that was begun is neither delivered nor refused. */
+  isTrying(): boolean
+  /** How much that is, and how much of it is on its way. */
+  inHand(): number
+  inFlight(): number
+  lastError(): CairnError | undefined
+  /** Forgets all of it, and what comes of it. */
+  stop(): void
+  isOver(): boolean
+}
+
+export interface AttemptsOptions {
+  readonly outcome: Outcomes
+  readonly flushing: Flushes
+  /** Called when the next may be begun. */
+  readonly goOn: () => void
+  readonly watch: Pick<BufferOptions, 'onRecovered' | 'onRetry'>
+}
+
+const RETRY_FIRST_MS = 100
+const RETRY_MOST_MS = 30_000
+
+/** None yet. */
+export function attempts(drain: Drain, { outcome, flushing, goOn, watch }: AttemptsOptions): Attempts {
+  const waiting: Delivery[] = []
+  let current: Delivery | undefined
+  let failures = 0
+  let retryTimer: NodeJS.Timeout | undefined
+  let lastError: CairnError | undefined
+  const over = new AbortController()
+
+  const inFlight = () => (current ? countOf(current) : 0)
+
+  function arrived(delivery: Delivery): void {
+    if (failures > 0) watch.onRecovered?.()
+    failures = 0
+    lastError = undefined
+    outcome.arrived(countOf(delivery))
+    flushing.tell()
+  }
+
+  function failed(delivery: Delivery, reason: unknown): void {
+    const error = reason as CairnError
+    if (isRetryable(error)) {
+      waiting.unshift(delivery)
+      outcome.retried(countOf(delivery))
+      tryLater(error)
+      return
+    }
+    const parts = smaller(delivery, error)
+    if (parts.length > 1) {
+      waiting.unshift(...parts)
+      return
+    }
+    failures = 0
+    outcome.refused(error, countOf(delivery))
+    flushing.tell()
+  }
+
+  function tryLater(error: CairnError): void {
+    lastError = error
+    const delayMs = error.retryAfterMs ?? Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** failures++)
+    watch.onRetry?.(error, delayMs)
+    retryTimer = setTimeout(() => {
+      retryTimer = undefined
+      goOn()
+    }, delayMs)
+    if (flushing.size === 0) retryTimer.unref()
+  }
+
+  return {
+    isFree: () => current === undefined && retryTimer === undefined,
+    begin(delivery) {
+      try {
+        const draining = drain(delivery, over.signal)
+        if (draining === undefined) {
+          arrived(delivery)
+          return
+        }
+        current = delivery
+        const settle = (then: () => void) => {
+          if (over.signal.aborted) return
+          current = undefined
+          then()
+          goOn()
+          // Another thread may have taken the rest on its way meanwhile.
+          flushing.tell()
+        }
+        draining.then(
+          () => settle(() => arrived(delivery)),
+          (reason: unknown) => settle(() => failed(delivery, reason)),
+        )
+      } catch (reason) {
+        failed(delivery, reason)
+      }
+    },
+    again: () => waiting.shift(),
+    hasten() {
+      clearTimeout(retryTimer)
+      retryTimer = undefined
+    },
+    hold: () => void retryTimer?.ref(),
+    isTrying: () => current !== undefined || waiting.length > 0,
+    inHand: () => waiting.reduce((sum, delivery) => sum + countOf(delivery), inFlight()),
+    inFlight,
+    lastError: () => lastError,
+    stop() {
+      waiting.length = 0
+      current = undefined
+      over.abort()
+      clearTimeout(retryTimer)
+    },
+    isOver: () => over.signal.aborted,
+  }
+}
