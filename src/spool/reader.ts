@@ -1,0 +1,69 @@
+import type { Acks } from './acks.js'
+import { type Backlog, type BacklogSource, backlog } from './backlog.js'
+import type { Written } from './log.js'
+import { openTail } from './tail.js'
+
+/** Reads the log of one folder on, as far as it can be sent soon, and lets go of what is done with. */
+export interface Reader {
+  /** What was read and is not on its way yet. */
+  readonly work: Backlog
+  /** Reads on, where there is more to read. */
+  fill(): void
+  /** Removes the files of which all is done with. */
+  forget(): void
+  /** Has the log go on in its next file: what was delivered goes file by file, and this one could lie there for long. */
+  turn(): void
+  /** Whether nobody wrote any more when the log was last read: what came between that and its end is not read yet. */
+  isClosed(): boolean
+  /** Stretches of the log that were damaged, so far. */
+  damaged(): number
+}
+
+export interface ReaderOptions extends Pick<BacklogSource, 'onLost' | 'tally'> {
+  readonly dir: string
+  readonly acks: Acks
+  readonly written: () => Written | undefined
+  readonly turn: (() => boolean) | undefined
+}
+
+/** Nothing is read yet. */
+export function reader({ dir, acks: { done, tried }, written, turn, onLost, tally }: ReaderOptions): Reader {
+  const tail = openTail(dir, () => written() !== undefined)
+  const work = backlog({ next: tail.next, done, tried, onLost, tally })
+  let knownSegment = 0
+  let isClosed = false
+
+  function fill(): void {
+    const now = written()
+    isClosed = now === undefined
+    const segment = now?.segment ?? 0
+    if (now && now.points <= work.read.points && now.steps <= work.read.steps && segment <= knownSegment) return
+    // Short of the end it has not met the next file, and the one before cannot go.
+    if (!work.fill()) return
+    if (segment > knownSegment) forget()
+    knownSegment = segment
+  }
+
+  function forget(): void {
+    try {
+      tail.forget({ points: done.points.watermark, steps: done.steps.watermark })
+    } catch {
+      // It lies there until the whole folder goes.
+    }
+  }
+
+  return {
+    work,
+    fill,
+    forget,
+    turn() {
+      try {
+        if (turn?.()) fill()
+      } catch {
+        // A disk that takes nothing: as in `forget`.
+      }
+    },
+    isClosed: () => isClosed,
+    damaged: () => tail.damaged,
+  }
+}
