@@ -4,8 +4,8 @@ import { isChore } from './steps.js'
 
 /** The requests of one run that are on their way, counted. */
 export interface Flights {
-  /** Requests with points, requests with steps, and in all of them what was logged, what nobody logged, and files. */
-  readonly out: Readonly<Record<'points' | 'steps' | 'entries' | 'chores' | 'files', number>>
+  /** Requests with points, requests with steps, and in all of them what was logged, and files. */
+  readonly out: Readonly<Record<'points' | 'steps' | 'entries' | 'files', number>>
   /** Counts one in, and answers what counts it out again. */
   begin(parcel: Parcel): Flight
 }
@@ -17,7 +17,7 @@ export interface Flight {
 
 /** None yet, of the folder's run. */
 export function flights(dir: string): Flights {
-  const out = { points: 0, steps: 0, entries: 0, chores: 0, files: 0 }
+  const out = { points: 0, steps: 0, entries: 0, files: 0 }
   return {
     out,
     begin({ stretch, steps }) {
@@ -26,7 +26,6 @@ export function flights(dir: string): Flights {
       const count = (sign: 1 | -1) => {
         out[stretch.lane] += sign
         out.entries += sign * (stretch.count - chores)
-        out.chores += sign * chores
         out.files += sign * files
       }
       count(1)
