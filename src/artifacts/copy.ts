@@ -203,19 +203,22 @@ export async function fetchFile(
   options: SaveOptions,
 ): Promise<number> {
   const most = Math.min(READS, store.attempts ?? READS)
+  let told = 0
   for (let reads = 1; ; reads++) {
     const data = await store.read(name, { signal: options.signal })
     let came = 0
     const onBytes = (bytes: number) => {
       came += bytes
-      options.onBytes?.(bytes)
+      // What is read anew was told.
+      if (came <= told) return
+      options.onBytes?.(came - told)
+      told = came
     }
     try {
       return await saveStream(target, data, { ...options, onBytes })
     } catch (error) {
       const isCut = error instanceof NetworkError || error instanceof TimeoutError || error instanceof IntegrityError
       if (!isCut || reads >= most) throw error
-      options.onBytes?.(-came)
     }
   }
 }

@@ -290,7 +290,8 @@ describe('download', () => {
     const loaded: number[] = []
     await download(from(cut, short, whole), '', to, { onProgress: (progress) => void loaded.push(progress.loaded) })
     expect(readFileSync(join(to, 'a'), 'utf8')).toBe('12345678')
-    expect(loaded.at(-1)).toBe(8)
+    // Never back, whatever is read anew.
+    expect(loaded).toEqual([4, 8])
     await expect(download(from(), '', tempDir())).rejects.toThrow('The connection broke')
     await expect(download(from(short, short, short, short), '', tempDir())).rejects.toBeInstanceOf(IntegrityError)
   })
