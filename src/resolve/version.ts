@@ -31,8 +31,8 @@ async function look(registry: Backend, ref: VersionRef, options: ResolveOptions)
     try {
       return (await transport.call('getModelVersionByAlias', { name, alias: ref.alias }, options)).model_version
     } catch (error) {
-      // MLflow answers INVALID_PARAMETER_VALUE when the alias is well formed and nobody has it.
-      if (!(error instanceof InvalidParameterError)) throw error
+      // MLflow answers INVALID_PARAMETER_VALUE when the alias is well formed and nobody has it; of a bad name, too.
+      if (!(error instanceof InvalidParameterError && /alias/i.test(error.message.replaceAll(name, '')))) throw error
       throw new NotFoundError(`The model ${name} has no alias ${ref.alias}: ${error.message}`, { cause: error })
     }
   }

@@ -114,6 +114,11 @@ describe('what a model reference means', () => {
     await expect(resolveModel(backends, 'models:/m@x')).rejects.toThrow(NotFoundError)
   })
 
+  it('a name that the server refuses is an invalid parameter, by an alias too', async () => {
+    const refused = new InvalidParameterError("Invalid name: 'alias%'. Names cannot contain '%'")
+    await expect(resolveModel(remote({ getModelVersionByAlias: refused }), 'models:/alias%@x')).rejects.toBe(refused)
+  })
+
   it.each([
     'file:///etc',
     '/etc/passwd',
