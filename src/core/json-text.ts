@@ -16,6 +16,19 @@ export function isTooDeep(text: string): boolean {
   return false
 }
 
+/** Whether a text begins as a JSON object and ends before that does. */
+export function isCutShort(text: string): boolean {
+  if (!/^\s*\{/.test(text)) return false
+  let depth = 0
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === 0x22) at = endOfString(text, at)
+    else if (code === 0x5b || code === 0x7b) depth++
+    else if ((code === 0x5d || code === 0x7d) && --depth === 0) return false
+  }
+  return true
+}
+
 /** Where the string that begins at `from` ends: the place of its closing quote, or the end of all. */
 export function endOfString(text: string, from: number): number {
   for (let at = from; ; ) {

@@ -1,3 +1,4 @@
+import { isCutShort } from '../core/json-text.js'
 import {
   type CairnError,
   type CairnErrorOptions,
@@ -203,19 +204,23 @@ function foreign(answer: RawAnswer, options: CairnErrorOptions): CairnError {
   return errorFromCode(undefined, said, options)
 }
 
-/** The error for an answer that calls itself a success and is not MLflow's JSON. */
+/** The error for an answer that calls itself a success and is not MLflow's JSON; one whose end is missing tells of no refusal. */
 export function notMlflow(answer: RawAnswer, why?: string): CairnError {
   const id = shownId(answer)
   const { proxy } = answer
+  const retryable = why === undefined && isCutShort(answer.text)
   const hint = isHtml(answer)
     ? 'a login page, a captive portal or another service stands there: open the address in a browser, and check host, port and path'
-    : 'check that host, port and path are those of an MLflow server'
+    : retryable
+      ? 'its end is missing: something between may have cut it off'
+      : 'check that host, port and path are those of an MLflow server'
   const said = why
     ? `${answer.url} answered ${answer.status}, but not as MLflow does: ${why}`
     : `${answer.url} answered ${answer.status} with ${saying(answer)} where MLflow's JSON belongs; ${hint}${proxy === undefined ? '' : `; it came by the proxy ${proxy}: ${OTHER_WAY}`}`
   return new ProtocolError(answer.hide(said), {
     status: answer.status,
     url: answer.url,
+    retryable,
     ...(id ? { requestId: id } : {}),
   })
 }

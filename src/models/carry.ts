@@ -37,7 +37,7 @@ export async function carryModel(
 /** The model itself is where it belongs, and the refusal is the registry's: no credentials for the run will change it. */
 function unregistered(error: unknown, { name, modelUri }: ModelInfo, registered: string): unknown {
   if (!(error instanceof CairnError) || isRetryable(error) || error.status === 401) return error
-  const said = `The model ${JSON.stringify(name)} is logged as ${modelUri}, but has no version of ${JSON.stringify(registered)}: ${error.message}`
+  const said = `The model ${JSON.stringify(name)} is logged as ${modelUri}, but its registration as ${JSON.stringify(registered)} failed: ${error.message}`
   const Kind = error.constructor as new (message: string, options: CairnErrorOptions) => CairnError
   // Without its status: what a run waits for is its own server's word.
   return new Kind(said, { cause: error, code: error.code })

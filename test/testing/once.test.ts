@@ -151,3 +151,27 @@ describe('a call whose answer is lost', () => {
     expect(await look()).toEqual(expected)
   })
 })
+
+it('a model whose answers end too soon, and well in terms of HTTP, is logged and registered once', async () => {
+  const { server, client, runId } = await made()
+  for (const on of ['createLoggedModel', 'createRegisteredModel', 'createModelVersion'] as const)
+    server.faults.add({ on, status: 200, body: '{ "model": { "info": { "model_id": "m-', carriedOut: true })
+  const run = await client.startRun({ runId })
+  const options = { name: 'net', flavor: 'node', registeredModelName: 'm', stage: 'Staging' } as const
+  const { modelId, registeredModelVersion } = await run.logModel(linearModule(), options)
+  await run.end()
+  expect(server.faults.left).toBe(0)
+  expect(await client.searchLoggedModels({ experimentIds: ['0'] })).toMatchObject([{ modelId, status: 'READY' }])
+  expect(await client.searchModelVersions()).toMatchObject([
+    { version: registeredModelVersion, modelId, currentStage: 'Staging' },
+  ])
+})
+
+it('a registration that fails does not say that there is no version, which nobody knows', async () => {
+  const { server, client, runId } = await made()
+  server.faults.add({ on: 'createModelVersion', status: 200, body: 'Logged in', carriedOut: true })
+  const run = await client.startRun({ runId })
+  const logged = run.logModel(linearModule(), { name: 'net', flavor: 'node', registeredModelName: 'm' })
+  await expect(logged).rejects.toThrow(/is logged as models:\/m-.* but its registration as "m" failed: .*Logged in/)
+  await run.end()
+})

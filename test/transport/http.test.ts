@@ -249,6 +249,26 @@ describe('a failure with the status of a success', () => {
   })
 })
 
+describe('an answer that calls itself a success', () => {
+  it.each([
+    ['{"model_version": {"name": "m", "ver', true],
+    ['{"model_version": {"name": "m}"}', true],
+    ['{', true],
+    ['{}}', false],
+    ['{answer}', false],
+    ['answer', false],
+    ['', false],
+    ['<html>{', false],
+  ])('%j may be asked for again only where its end is missing: %s', async (text, retryable) => {
+    const { transport } = await made(text)
+    await expect(transport.call('createModelVersion', { name: 'm', source: 's' })).rejects.toMatchObject({
+      code: 'PROTOCOL_ERROR',
+      retryable,
+      message: retryable ? expect.stringContaining('its end is missing') : expect.not.stringContaining('its end'),
+    })
+  })
+})
+
 describe('pages without an end', () => {
   it('are an error, not asked for for ever', async () => {
     const server = await answering((_, response) => asJson(response, { runs: [], next_page_token: 'same' }))
