@@ -111,6 +111,26 @@ export function parseRunsUri(uri: string): RunsRef {
   return { runId: checkRunId(runId), path, ...(authority === undefined ? {} : { trackingUri: authority }) }
 }
 
+/** What the source of a version names, where that is a logged model or another version; undefined for files, or what is no reference. */
+export function sourceRef(source: string | undefined): ModelRef | undefined {
+  if (source === undefined || !isModelUri(source)) return undefined
+  try {
+    return parseModelUri(source)
+  } catch {
+    return undefined
+  }
+}
+
+/** The logged model that a version is: databases of MLflow keep it in the source alone. */
+export function modelIdOf(version: {
+  readonly model_id?: string | null | undefined
+  readonly source?: string | null | undefined
+}): string | undefined {
+  if (version.model_id) return version.model_id
+  const ref = sourceRef(version.source ?? undefined)
+  return ref?.by === 'id' ? ref.modelId : undefined
+}
+
 /** Writes a reference back as its URI. */
 export function formatModelUri(ref: ModelRef): string {
   const root = ref.registryUri ? `models://${ref.registryUri.replace('databricks://', '')}@databricks` : 'models:'

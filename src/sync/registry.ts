@@ -1,3 +1,4 @@
+import { modelIdOf } from '../core/model-uri.js'
 import { PROMPT_SOURCE } from '../core/prompt.js'
 import { AlreadyExistsError, absent } from '../errors.js'
 import type { WireModelVersion, WireRegisteredModel } from '../transport/protocol.js'
@@ -87,8 +88,8 @@ const stateOf = ({ version, current_stage, description, tags }: WireModelVersion
   fingerprint([version, current_stage, description ?? '', copied(tags)])
 
 /** What a version is in all stores: numbers are given anew in each, and two stores may have made the same one. */
-const versionIdentity = ({ version, creation_timestamp, model_id, run_id, tags }: WireModelVersion): string =>
-  identityOf([version, creation_timestamp ?? 0, model_id || run_id || ''].join('-'), tags)
+const versionIdentity = (of: WireModelVersion): string =>
+  identityOf([of.version, of.creation_timestamp ?? 0, modelIdOf(of) ?? (of.run_id || '')].join('-'), of.tags)
 
 async function targetOf(
   job: Job,

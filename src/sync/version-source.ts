@@ -1,5 +1,5 @@
 import { isLocal, localPath } from '../artifacts/location.js'
-import { isModelUri, isRunsUri, parseModelUri, parseRunsUri } from '../core/model-uri.js'
+import { isRunsUri, modelIdOf, parseRunsUri } from '../core/model-uri.js'
 import { InvalidParameterError, NotFoundError } from '../errors.js'
 import type { WireModelVersion } from '../transport/protocol.js'
 import type { Job } from './job.js'
@@ -13,8 +13,9 @@ export interface VersionSource {
 }
 
 /** Whether a version comes from what is copied. */
-export const comesFrom = ({ run_id, model_id, source = '' }: WireModelVersion, plans: Plans): boolean =>
-  plans.runs.has(run_id || (runHolding(source, plans) ?? '')) || plans.models.has(model_id ?? '')
+export const comesFrom = (version: WireModelVersion, plans: Plans): boolean =>
+  plans.runs.has(version.run_id || (runHolding(version.source ?? '', plans) ?? '')) ||
+  plans.models.has(modelIdOf(version) ?? '')
 
 /** Finds the copy of the files that a version is made of. */
 export async function sourceAt(job: Job, version: WireModelVersion, plans: Plans): Promise<VersionSource> {
@@ -22,7 +23,7 @@ export async function sourceAt(job: Job, version: WireModelVersion, plans: Plans
   const input = { name, version: number }
   const asked = await job.from.transport.call('getModelVersionDownloadUri', input, { signal: job.signal })
   const place = asked.artifact_uri || source
-  const modelId = version.model_id || idIn(place) || idIn(source)
+  const modelId = modelIdOf(version) ?? modelIdOf({ source: place })
   if (modelId) return ofModel(job, modelId, plans)
   const runId = version.run_id || runHolding(place, plans)
   const inRun = runId === undefined ? undefined : await ofRun(job, runId, place, plans)
@@ -37,12 +38,6 @@ export async function sourceAt(job: Job, version: WireModelVersion, plans: Plans
 function runHolding(place: string, { runs }: Plans): string | undefined {
   if (isRunsUri(place)) return parseRunsUri(place).runId
   return runs.runs.find(({ info }) => pathBelow(info.artifact_uri, place) !== undefined)?.id
-}
-
-function idIn(uri: string): string | undefined {
-  if (!isModelUri(uri)) return undefined
-  const ref = parseModelUri(uri)
-  return ref.by === 'id' ? ref.modelId : undefined
 }
 
 async function ofModel(job: Job, id: string, { models }: Plans): Promise<VersionSource> {

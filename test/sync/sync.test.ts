@@ -439,6 +439,28 @@ it('a version that does not name its run comes with the run in whose artifacts i
   }
 })
 
+it('versions of two models are two, though their stores tell the models apart by the sources alone', async () => {
+  const dir = tempDir()
+  const [from, to] = [join(dir, 'mlruns'), join(dir, 'there')]
+  for (const path of [from, to]) {
+    await using client = clientOf(path, dir)
+    const run = await client.startRun({})
+    await run.logModel({ weights: { age: 1 } }, { name: 'model', registeredModelName: 'churn' })
+    await run.end()
+    const file = join(path, 'models', 'churn', 'version-1', 'meta.yaml')
+    const written = readFileSync(file, 'utf8').replace(/^model_id: .*$/m, 'model_id: null')
+    writeFileSync(
+      file,
+      written
+        .replace(/^run_id: .*$/m, "run_id: ''")
+        .replace(/^creation_timestamp: .*$/m, 'creation_timestamp: 1700000000000'),
+    )
+  }
+  await using client = clientOf(from, dir)
+  expect((await client.sync(from, { to })).modelVersions.added).toBe(1)
+  expect((await client.sync(from, { to })).modelVersions.added).toBe(0)
+})
+
 it('a version whose files are not all copied is told, and not registered', async () => {
   const dir = tempDir()
   const path = join(dir, 'mlruns')
