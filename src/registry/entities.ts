@@ -1,4 +1,5 @@
 import type { ModelVersion, RegisteredModel } from '../core/entities.js'
+import { modelIdOf } from '../core/model-uri.js'
 import { toRecord } from '../core/pairs.js'
 import type { WireModelVersion, WireRegisteredModel } from '../transport/protocol.js'
 
@@ -11,7 +12,7 @@ export const toModelVersion = (wire: WireModelVersion): ModelVersion => ({
   source: wire.source || undefined,
   runId: wire.run_id || undefined,
   runLink: wire.run_link || undefined,
-  modelId: wire.model_id || undefined,
+  modelId: modelIdOf(wire),
   status: wire.status,
   statusMessage: wire.status_message || undefined,
   userId: wire.user_id || undefined,

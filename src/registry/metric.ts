@@ -1,6 +1,8 @@
-import type { ModelVersion } from '../core/entities.js'
+import type { Metric, ModelVersion } from '../core/entities.js'
+import { formatModelUri, sourceRef } from '../core/model-uri.js'
 import { ApprovalRequiredError, absent, InvalidParameterError } from '../errors.js'
 import type { Transport } from '../transport/transport.js'
+import { toModelVersion } from './entities.js'
 
 /** A metric that a version must reach: `min` and `max` are both allowed values themselves; one of them is enough. */
 export interface RequiredMetric {
@@ -13,7 +15,7 @@ export interface RequiredMetric {
 export async function requireReached(
   version: ModelVersion,
   { key, min, max }: RequiredMetric,
-  { tracking, signal }: { readonly tracking: () => Promise<Transport>; readonly signal: AbortSignal | undefined },
+  backends: Backends,
 ): Promise<void> {
   for (const limit of [min, max])
     if (limit !== undefined && (typeof limit !== 'number' || Number.isNaN(limit)))
@@ -21,7 +23,7 @@ export async function requireReached(
   if (min === undefined && max === undefined)
     throw new InvalidParameterError(`requireMetric for ${JSON.stringify(key)} needs min, max or both`)
   // A run or model that is gone has no metric to show.
-  const value = await latestOf(version, key, await tracking(), signal).catch(absent)
+  const value = await latestOf(version, key, backends).catch(absent)
   const what = `Version ${version.version} of ${JSON.stringify(version.name)}`
   if (value === undefined)
     throw new ApprovalRequiredError(
@@ -33,19 +35,48 @@ export async function requireReached(
     throw new ApprovalRequiredError(`${what} has ${key} = ${value}; at most ${max} is allowed`)
 }
 
-async function latestOf(
-  { modelId, runId }: ModelVersion,
-  key: string,
-  tracking: Transport,
-  signal: AbortSignal | undefined,
-): Promise<number | undefined> {
-  const points = modelId
-    ? (await tracking.call('getLoggedModel', { model_id: modelId }, { signal })).model.data.metrics
-    : []
-  const [latest] = points
-    .filter((point) => point.key === key)
-    .sort((a, b) => Number(b.step) - Number(a.step) || b.timestamp - a.timestamp)
+interface Backends {
+  readonly registry: () => Promise<Transport>
+  readonly tracking: () => Promise<Transport>
+  readonly signal: AbortSignal | undefined
+}
+
+async function latestOf(version: ModelVersion, key: string, backends: Backends): Promise<number | undefined> {
+  const call = { signal: backends.signal }
+  const tracking = await backends.tracking()
+  const pointsOf = async (model_id: string) =>
+    (await tracking.call('getLoggedModel', { model_id }, call)).model.data.metrics.filter((point) => point.key === key)
+  const { modelId, runId } = await originOf(version, backends)
+  const own = modelId ? await pointsOf(modelId) : []
+  const [latest] = own.sort((a, b) => Number(b.step) - Number(a.step) || b.timestamp - a.timestamp)
   if (latest || !runId) return latest?.value
-  const { run } = await tracking.call('getRun', { run_id: runId }, { signal })
-  return run.data.metrics.find((point) => point.key === key)?.value
+  const { run } = await tracking.call('getRun', { run_id: runId }, call)
+  const ofRun = run.data.metrics.find((point) => point.key === key)
+  if (!ofRun || !modelId) return ofRun?.value
+  // A run has the points of all its models, and does not say whose they are.
+  const others = new Set([...(run.outputs?.model_outputs ?? []), ...(run.inputs?.model_inputs ?? [])].map(idOf))
+  others.delete(modelId)
+  for (const other of others)
+    if (((await pointsOf(other).catch(absent)) ?? []).some((point) => isSame(point, ofRun))) return undefined
+  return ofRun.value
+}
+
+const idOf = ({ model_id }: { readonly model_id: string }): string => model_id
+
+type Point = Pick<Metric, 'value' | 'timestamp' | 'step'>
+
+const isSame = (a: Point, b: Point): boolean =>
+  Object.is(a.value, b.value) && a.timestamp === b.timestamp && a.step === b.step
+
+/** A copy of a version has the metrics of what it is a copy of. */
+async function originOf(version: ModelVersion, { registry, signal }: Backends): Promise<ModelVersion> {
+  const seen = new Set<string>()
+  for (let origin = version; ; ) {
+    const ref = sourceRef(origin.source)
+    if (origin.modelId || ref?.by !== 'version' || seen.has(formatModelUri(ref))) return origin
+    seen.add(formatModelUri(ref))
+    const { name, version: number } = ref
+    const found = await (await registry()).call('getModelVersion', { name, version: number }, { signal })
+    origin = toModelVersion(found.model_version)
+  }
 }

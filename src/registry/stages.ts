@@ -126,7 +126,8 @@ export function stages(
       const current = versions.find((one) => one.version === number)
       if (!current) throw new NotFoundError(`The registered model ${JSON.stringify(name)} has no version ${number}`)
       requireApproved(current, target, requireApprovals)
-      for (const metric of [requireMetric].flat()) await requireReached(current, metric, { tracking, signal })
+      for (const metric of [requireMetric].flat())
+        await requireReached(current, metric, { registry: transport, tracking, signal })
       return move(versions, current, target, { archive, rollback: false, by, comment, signal })
     },
 

@@ -1,5 +1,5 @@
 import { checkSource, isLocal, localPath, schemeOf } from '../artifacts/location.js'
-import { givenUri, isModelUri, isRunsUri, parseModelUri, parseRunsUri } from '../core/model-uri.js'
+import { givenUri, isModelUri, isRunsUri, modelIdOf, parseModelUri, parseRunsUri } from '../core/model-uri.js'
 import { InvalidParameterError } from '../errors.js'
 import type { ModelPlace, ResolvedModel } from '../models/resolved.js'
 import type { WireModelVersion } from '../transport/protocol.js'
@@ -61,14 +61,14 @@ function loggedModel(
 }
 
 function ofVersion(backends: Backends, found: WireModelVersion, options: ResolveOptions): ResolvedModel {
-  const { name, version, source = '', run_id: runId, model_id: modelId, creation_timestamp: creationTimestamp } = found
+  const { name, version, source = '', run_id: runId, creation_timestamp: creationTimestamp } = found
   const { registry } = backends
   return {
     kind: 'version',
     name,
     version,
     runId: runId || undefined,
-    modelId: modelId || undefined,
+    modelId: modelIdOf(found),
     source,
     creationTimestamp,
     identity: ['version', registry.uri, name, version, source, String(creationTimestamp ?? '')],

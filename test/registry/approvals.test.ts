@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { ApprovalRequiredError, InvalidParameterError } from '../../src/errors.js'
 import { registry } from '../../src/registry/registry.js'
+import type { Transport } from '../../src/transport/transport.js'
 import { churn, LAKE, stand } from './stand.js'
 
 describe('approvals', () => {
@@ -101,5 +102,52 @@ describe('requireMetric', () => {
       verbs.transitionStage('churn', 1, 'Production', { requireMetric: [{ key: 'auc', min }] })
     await expect(move(0.81)).rejects.toThrow(/auc = 0.8;/)
     await move(0.8)
+  })
+
+  it('never takes the value of another model of the run: not for a version that names its model in the source alone, nor for a copy', async () => {
+    const { transport } = stand()
+    // As MLflow's databases answer.
+    const database: Transport = {
+      ...transport,
+      async call(operation, input, options) {
+        const answer = await transport.call(operation, input, options)
+        const { model_version: one, model_versions: many = [] } = answer as {
+          model_version?: { model_id?: unknown }
+          model_versions?: { model_id?: unknown }[]
+        }
+        for (const version of [one, ...many]) if (version) delete version.model_id
+        return answer
+      },
+    }
+    const verbs = registry({ transport: async () => database, tracking: async () => transport })
+    const { run } = await transport.call('createRun', { experiment_id: '0', start_time: 1 })
+    const { run_id } = run.info
+    const made = async (name: string) => {
+      const input = { experiment_id: '0', source_run_id: run_id, name }
+      const { model_id } = (await transport.call('createLoggedModel', input)).model.info
+      await verbs.registerModel(`models:/${model_id}`, 'churn')
+      return model_id
+    }
+    const models = [await made('bad'), await made('good'), await made('silent')]
+    await transport.call('logOutputs', { run_id, models: models.map((model_id) => ({ model_id, step: 0 })) })
+    await verbs.registerModel('models:/churn/1', 'copy')
+    await verbs.registerModel('models:/copy/1', 'copy')
+    const [bad, good] = models
+    await transport.call('logBatch', {
+      run_id,
+      metrics: [
+        { key: 'acc', value: 0.1, timestamp: 1, step: 0, model_id: bad },
+        { key: 'acc', value: 0.95, timestamp: 2, step: 1, model_id: good },
+      ],
+    })
+    const move = (name: string, version: number) =>
+      verbs.transitionStage(name, version, 'Production', { requireMetric: { key: 'acc', min: 0.9 } })
+    await expect(move('churn', 1)).rejects.toThrow(/acc = 0.1; at least 0.9/)
+    await expect(move('copy', 2)).rejects.toThrow(/acc = 0.1; at least 0.9/)
+    await expect(move('churn', 3)).rejects.toThrow(/no metric "acc"/)
+    await move('churn', 2)
+    // A point of the run's own counts for all of them that have none.
+    await transport.call('logBatch', { run_id, metrics: [{ key: 'acc', value: 0.97, timestamp: 3, step: 2 }] })
+    await move('churn', 3)
   })
 })
