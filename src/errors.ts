@@ -94,6 +94,7 @@ export class NothingToRollBackError extends kind('NOTHING_TO_ROLL_BACK') {}
 const BY_CODE: Readonly<Record<string, ErrorClass>> = {
   BAD_REQUEST: InvalidParameterError,
   INVALID_PARAMETER_VALUE: InvalidParameterError,
+  INVALID_STATE: InvalidParameterError,
   RESOURCE_DOES_NOT_EXIST: NotFoundError,
   NOT_FOUND: NotFoundError,
   ENDPOINT_NOT_FOUND: NotFoundError,
@@ -125,12 +126,15 @@ const BY_STATUS: Readonly<Record<number, ErrorClass>> = {
 /** Of the statuses from 500 on, those that say that the server never will. */
 const NEVER = new Set([501, 505])
 
+/** Codes that no later try changes, though their status is one of a failure. */
+const FINAL = new Set(['FEATURE_DISABLED', 'INVALID_STATE'])
+
 /** The error for an answer with MLflow's `error_code`, or for a bare status where there is none. */
 export function errorFromCode(code: string | undefined, message: string, options: CairnErrorOptions = {}): CairnError {
   const status = options.status ?? 500
   const Known = (code && BY_CODE[code]) || BY_STATUS[status] || UnavailableError
   const mayPass = status === 408 || status === 429 || (status >= 500 && !NEVER.has(status))
-  const retryable = mayPass && code !== 'FEATURE_DISABLED'
+  const retryable = mayPass && !(code && FINAL.has(code))
   return new Known(message, { ...options, retryable, ...(code ? { code } : {}) })
 }
 
@@ -140,6 +144,10 @@ export const isRetryable = (error: unknown): boolean => error instanceof CairnEr
 /** Whether nobody was asked: an older server lacks the call, or something on the way does not lead to it. */
 export const isUnknown = (error: unknown): boolean =>
   error instanceof NotFoundError && error.code === 'ENDPOINT_NOT_FOUND'
+
+/** Whether a server's database refused something, as a value that has to be its only one: MLflow hands on its words, not what is meant. */
+export const isBadRequest = (error: unknown): boolean =>
+  error instanceof InvalidParameterError && error.code === 'BAD_REQUEST'
 
 /** For `catch`, where not being there is an answer: undefined for a `NotFoundError` of one who was asked; any other failure stays one. */
 export function absent(error: unknown): undefined {

@@ -1,6 +1,7 @@
 import type { FilterTarget } from '../core/filter/fields.js'
 import { parseFilter } from '../core/filter/parse.js'
-import { InvalidParameterError } from '../errors.js'
+import { type LoggedModelOrder, parseLoggedModelOrder, parseOrderBy } from '../core/order.js'
+import { CairnError, InvalidParameterError } from '../errors.js'
 import type { Input, Operation, Output, Transport } from './transport.js'
 
 const SEARCHED: { readonly [O in Operation]?: FilterTarget } = {
@@ -12,36 +13,43 @@ const SEARCHED: { readonly [O in Operation]?: FilterTarget } = {
 }
 
 /**
- * The same transport, with a filter that its server refuses shown at the place where it broke. What the server takes is
- * not judged here: it may know more than we do.
+ * The same transport, with a filter or order that its server refuses shown at the place where it broke. What the server
+ * takes is not judged here: it may know more than we do. MLflow stumbles over some of what it does not know (a 500), and
+ * would at every try.
  */
-export function withFilterPlace(inner: Transport): Transport {
+export function withFilterPlace<T extends Transport>(inner: T): T {
   async function call<O extends Operation>(operation: O, input: Input<O>, options = {}): Promise<Output<O>> {
     const target = SEARCHED[operation]
     if (target === undefined) return inner.call(operation, input, options)
     try {
       return await inner.call(operation, input, options)
     } catch (error) {
-      throw error instanceof InvalidParameterError ? shown(error, (input as { filter?: string }).filter, target) : error
+      const mayBeOurs = error instanceof InvalidParameterError || (error instanceof CairnError && error.status === 500)
+      throw mayBeOurs ? shown(error, input as Search, target) : error
     }
   }
   return { ...inner, call }
 }
 
-function shown(
-  refusal: InvalidParameterError,
-  filter: string | undefined,
-  target: FilterTarget,
-): InvalidParameterError {
+interface Search {
+  readonly filter?: string
+  readonly order_by?: readonly (string | LoggedModelOrder)[]
+}
+
+function shown(failure: CairnError, { filter, order_by }: Search, target: FilterTarget): CairnError {
   try {
     parseFilter(filter, target)
-    return refusal
+    if (target === 'loggedModels') parseLoggedModelOrder(order_by as readonly LoggedModelOrder[] | undefined)
+    else parseOrderBy(order_by as readonly string[] | undefined, target)
+    return failure
   } catch (error) {
-    if (!(error instanceof InvalidParameterError)) return refusal
+    if (!(error instanceof InvalidParameterError)) return failure
     // Its own words stay: it may have meant something else.
-    return new InvalidParameterError(`${error.message}\nThe server says: ${refusal.message}`, {
-      ...refusal,
-      cause: refusal,
+    return new InvalidParameterError(`${error.message}\nThe server says: ${failure.message}`, {
+      ...failure,
+      code: error.code,
+      retryable: false,
+      cause: failure,
     })
   }
 }

@@ -57,8 +57,7 @@ export async function openRemote(uri: string, settings: HttpSettings, options: S
   }
   const close = async () =>
     void (await Promise.all([send, background, carrying, starting, filing].map((one) => one.close())))
-  const patient = withRetry(httpTransport({ send }), { rules })
-  const transport = { ...withFilterPlace(patient), close }
+  const transport = { ...withRetry(withFilterPlace(httpTransport({ send })), { rules }), close }
   const fewer = { ...rules, attempts: 3, budgetMs: START_MS, factorMs: 500, jitterMs: 250 }
   const impatient = withRetry(httpTransport({ send: starting }), { rules: fewer })
   const single = { ...rules, attempts: 1 }

@@ -1,7 +1,9 @@
 import { expect, it } from 'vitest'
-import { InvalidParameterError, UnavailableError } from '../../src/errors.js'
+import { errorFromCode, InvalidParameterError, UnavailableError } from '../../src/errors.js'
 import { withFilterPlace } from '../../src/transport/filter-place.js'
+import { withRetry } from '../../src/transport/retry.js'
 import type { Transport } from '../../src/transport/transport.js'
+import { fakeClock } from '../support/fake-clock.js'
 
 const failing = (error: Error): Transport =>
   withFilterPlace({ call: () => Promise.reject(error), close: async () => {} })
@@ -36,4 +38,31 @@ it('where our grammar sees nothing wrong, the words of the server stand', async 
 it('another failure is not about the filter', async () => {
   const away = new UnavailableError('away')
   expect(await search(failing(away), 'metrics.auc >> 0.8')).toBe(away)
+})
+
+it('what makes the server stumble is refused after one try, where our grammar does not know it', async () => {
+  const stumble = errorFromCode('INTERNAL_ERROR', "type object 'SqlLoggedModel' has no attribute 'foo'", {
+    status: 500,
+  })
+  let tries = 0
+  const call = async () => {
+    tries++
+    throw stumble
+  }
+  const transport = withRetry(withFilterPlace({ call, close: async () => {} }), { clock: fakeClock() })
+  for (const asked of [
+    transport.call('searchLoggedModels', { experiment_ids: ['0'], filter: "foo = 'x'" }),
+    transport.call('searchLoggedModels', { experiment_ids: ['0'], order_by: [{ field_name: 'foo' }] }),
+    transport.call('searchRuns', { experiment_ids: ['0'], order_by: ['foo'] }),
+  ])
+    await expect(asked).rejects.toMatchObject({
+      constructor: InvalidParameterError,
+      code: 'INVALID_PARAMETER_VALUE',
+      status: 500,
+      retryable: false,
+      message: expect.stringContaining("The server says: type object 'SqlLoggedModel'"),
+    })
+  expect(tries).toBe(3)
+  await expect(transport.call('searchRuns', { experiment_ids: ['0'], filter: "tags.a = '1'" })).rejects.toBe(stumble)
+  expect(tries).toBe(11)
 })
