@@ -1,5 +1,13 @@
 import { byName } from '../core/filter/by-name.js'
-import { AlreadyExistsError, InvalidParameterError, isUnknown, NotFoundError } from '../errors.js'
+import {
+  AlreadyExistsError,
+  absent,
+  CairnError,
+  type CairnErrorOptions,
+  InvalidParameterError,
+  isUnknown,
+  NotFoundError,
+} from '../errors.js'
 import type { CallOptions, Input, Operation, Output, Transport } from './transport.js'
 
 /** The tag by which a thing that was perhaps made is found again. */
@@ -11,16 +19,17 @@ type Tags = readonly { readonly key: string; readonly value?: string | undefined
 export const operationId = (tags: Tags | undefined): string | undefined =>
   tags?.find(({ key }) => key === OPERATION_TAG)?.value
 
-type Look<O extends Operation> = (
+type Look<O extends Operation, Found = Output<O>> = (
   transport: Transport,
   input: Input<O>,
   options: CallOptions,
-) => Promise<Output<O> | undefined>
+) => Promise<Found | undefined>
 type Looks = { readonly [O in Operation]?: Look<O> }
 
 /**
  * Before a call is made again that may have been carried out: looks whether it was, and answers as it would have.
- * These are the operations that would make another, or add an entry twice.
+ * These are the operations that would make another, add an entry twice, or remove what makes a server stumble when it is
+ * not there (a file store, where a tag "a/b" makes a folder "a").
  */
 export const lookBefore: Looks = {
   async createRun(transport, { experiment_id, tags }, options) {
@@ -79,7 +88,24 @@ export const lookBefore: Looks = {
     const there = new Map(model.data.params.map(({ key, value }) => [key, value]))
     return params.every(({ key, value = '' }) => there.get(key) === value) ? {} : undefined
   },
+
+  async deleteTag(transport, { run_id, key }, options) {
+    const found = await transport.call('getRun', { run_id }, options).catch(absent)
+    return found && lacks(found.run.data.tags, key)
+  },
+
+  async deleteRegisteredModelTag(transport, { name, key }, options) {
+    const found = await transport.call('getRegisteredModel', { name }, options).catch(absent)
+    return found && lacks(found.registered_model.tags, key)
+  },
+
+  async deleteModelVersionTag(transport, { name, version, key }, options) {
+    const found = await transport.call('getModelVersion', { name, version }, options).catch(absent)
+    return found && lacks(found.model_version.tags, key)
+  },
 }
+
+const lacks = (tags: Tags, key: string) => (tags.some((tag) => tag.key === key) ? undefined : {})
 
 function listed(history: string | undefined, model: string): boolean {
   try {
@@ -92,16 +118,20 @@ function listed(history: string | undefined, model: string): boolean {
   }
 }
 
+/** What a look finds where a server broke off in the middle. */
+const BOTH = 'both names'
+
 /** After a refusal that may only say that an earlier try succeeded: looks whether it did, and answers as it would have. */
-export const lookAfter: Looks = {
+export const lookAfter: { readonly [O in Operation]?: Look<O, Output<O> | typeof BOTH> } = {
   async createExperiment(transport, { name }, options) {
     const { experiment } = await transport.call('getExperimentByName', { experiment_name: name }, options)
     return { experiment_id: experiment.experiment_id }
   },
   createRegisteredModel: (transport, { name }, options) => transport.call('getRegisteredModel', { name }, options),
-  async renameRegisteredModel(transport, { new_name }, options) {
+  async renameRegisteredModel(transport, { name, new_name }, options) {
     const { registered_model } = await transport.call('getRegisteredModel', { name: new_name }, options)
-    return { registered_model }
+    const old = await transport.call('getRegisteredModel', { name }, options).catch(absent)
+    return old ? BOTH : { registered_model }
   },
   deleteRun: (transport, input, options) => runIs('deleted', transport, input, options),
   restoreRun: (transport, input, options) => runIs('active', transport, input, options),
@@ -136,18 +166,32 @@ const REMOVALS: ReadonlySet<Operation> = new Set<Operation>([
   'deleteModelVersionTag',
 ])
 
-/** What an earlier, ambiguous try has to answer for this refusal; `undefined` when it is a refusal indeed. */
+/**
+ * What an earlier, ambiguous try has to answer for this refusal; `undefined` when it is a refusal indeed. Throws what
+ * `failed` in that try, where it left a thing half done.
+ */
 export async function explained<O extends Operation>(
   operation: O,
   input: Input<O>,
   refusal: unknown,
-  { transport, options }: { transport: Transport; options: CallOptions },
+  { transport, options, failed }: { transport: Transport; options: CallOptions; failed?: unknown },
 ): Promise<Output<O> | undefined> {
   // Something in front of the server that knows no such address says nothing of what was to be removed.
   const isGone = refusal instanceof NotFoundError && !isUnknown(refusal)
   if (REMOVALS.has(operation)) return isGone ? ({} as Output<O>) : undefined
-  const look: Look<O> | undefined = lookAfter[operation]
+  const look: Look<O, Output<O> | typeof BOTH> | undefined = lookAfter[operation]
   const telling = [AlreadyExistsError, NotFoundError, InvalidParameterError].some((Kind) => refusal instanceof Kind)
   if (!look || !telling) return undefined
-  return look(transport, input, options).catch(() => undefined)
+  const found = await look(transport, input, options).catch(() => undefined)
+  if (found !== BOTH) return found
+  if (failed instanceof CairnError) throw halfRenamed(failed, input as Input<'renameRegisteredModel'>)
+  return undefined
+}
+
+function halfRenamed(failed: CairnError, { name, new_name }: Input<'renameRegisteredModel'>): CairnError {
+  const Kind = failed.constructor as new (message: string, options: CairnErrorOptions) => CairnError
+  return new Kind(
+    `${failed.message}. It broke off half-way: both ${JSON.stringify(name)} and ${JSON.stringify(new_name)} exist now; look at both, and delete the one that lacks versions`,
+    { ...failed, retryable: false, cause: failed },
+  )
 }

@@ -61,8 +61,9 @@ export function withRetry(inner: Transport & Facts, policy: RetryPolicy = {}): T
     })
   }
 
-  const plain = <O extends Operation>(operation: O, input: Input<O>, options: CallOptions): Promise<Output<O>> =>
-    tries(operation, options, async ({ ambiguous }) => {
+  function plain<O extends Operation>(operation: O, input: Input<O>, options: CallOptions): Promise<Output<O>> {
+    let failed: unknown
+    return tries(operation, options, async ({ ambiguous }) => {
       const earlier = ambiguous ? await lookBefore[operation]?.(inner, input, options) : undefined
       if (earlier !== undefined) return earlier
       try {
@@ -70,12 +71,14 @@ export function withRetry(inner: Transport & Facts, policy: RetryPolicy = {}): T
       } catch (error) {
         const done =
           ambiguous && failureKind(error) === 'refused'
-            ? await explained(operation, input, error, { transport: inner, options })
+            ? await explained(operation, input, error, { transport: inner, options, failed })
             : undefined
+        if (failureKind(error) === 'ambiguous') failed ??= error
         if (done === undefined) throw error
         return done
       }
     })
+  }
 
   /** A batch goes on as it is; after a try that may have counted, a store that would add its points again gets only what it lacks. */
   function batch(

@@ -85,6 +85,7 @@ export function scriptedStore(kind: 'database' | 'files') {
       tags.set(key, value)
       return {}
     },
+    getRun: () => ({ run: { data: { tags: [...tags].map(([key, value]) => ({ key, value })) } } }),
     deleteTag({ key }: Input<'deleteTag'>) {
       if (!tags.delete(key)) throw new NotFoundError(key)
       return {}

@@ -1,9 +1,10 @@
 import { describe, expect, it, vi } from 'vitest'
-import { InvalidParameterError, NotFoundError } from '../../src/errors.js'
+import { AlreadyExistsError, errorFromCode, InvalidParameterError, NotFoundError } from '../../src/errors.js'
 import { explained } from '../../src/transport/aftermath.js'
 import { protocol } from '../../src/transport/protocol.js'
 import { repeats } from '../../src/transport/repeats.js'
 import { type RetryEvent, withRetry } from '../../src/transport/retry.js'
+import type { Transport } from '../../src/transport/transport.js'
 import { fakeClock } from '../support/fake-clock.js'
 import { type Mishap, scriptedStore } from '../support/scripted-store.js'
 
@@ -138,6 +139,73 @@ describe('a refusal', () => {
     store.next('logBatch', 'refused')
     await expect(transport.call('logBatch', { run_id: 'r' })).rejects.toBeInstanceOf(InvalidParameterError)
     expect(clock.sleeps).toEqual([])
+  })
+})
+
+describe('a server that stumbles at each try', () => {
+  const stumble = errorFromCode('INTERNAL_ERROR', 'Internal Server Error', { status: 500 })
+
+  /** One that answers as it is told, and what it was asked. */
+  function answering(answers: { readonly [operation: string]: (input: never, time: number) => unknown }) {
+    const asked: string[] = []
+    const call = async (operation: string, input: never) => {
+      asked.push(operation)
+      return answers[operation]?.(input, asked.filter((one) => one === operation).length)
+    }
+    const inner = { call, close: async () => {} } as unknown as Transport
+    return { asked, transport: withRetry(inner, { clock: fakeClock() }) }
+  }
+  const fails = () => {
+    throw stumble
+  }
+
+  it.each([
+    ['deleteTag', { run_id: 'r', key: 'a' }, 'getRun', { run: { data: { tags: [{ key: 'a/b', value: '1' }] } } }],
+    ['deleteRegisteredModelTag', { name: 'm', key: 'a' }, 'getRegisteredModel', { registered_model: { tags: [] } }],
+    [
+      'deleteModelVersionTag',
+      { name: 'm', version: '1', key: 'a' },
+      'getModelVersion',
+      { model_version: { tags: [] } },
+    ],
+  ] as const)('over a tag that is not there has nothing to remove: %s', async (operation, input, look, found) => {
+    const { asked, transport } = answering({ [operation]: fails, [look]: () => found })
+    expect(await transport.call(operation as 'deleteTag', input as never)).toEqual({})
+    expect(asked).toEqual([operation, look])
+  })
+
+  it('has renamed a registered model only where the old name is gone', async () => {
+    const rename = (there: readonly string[]) =>
+      answering({
+        renameRegisteredModel(_, time) {
+          if (time === 1) throw stumble
+          throw new AlreadyExistsError('new is taken', { status: 400 })
+        },
+        getRegisteredModel({ name }: { name: string }) {
+          if (!there.includes(name)) throw new NotFoundError(name, { status: 404 })
+          return { registered_model: { name } }
+        },
+      }).transport.call('renameRegisteredModel', { name: 'old', new_name: 'new' })
+    expect(await rename(['new'])).toEqual({ registered_model: { name: 'new' } })
+    await expect(rename(['old', 'new'])).rejects.toMatchObject({
+      constructor: stumble.constructor,
+      status: 500,
+      retryable: false,
+      cause: stumble,
+      message: expect.stringMatching(/^Internal Server Error\. .*both "old" and "new" exist now/),
+    })
+  })
+
+  it('over the state of a thing, as a rename of a deleted experiment, refuses it', async () => {
+    const error = errorFromCode('INVALID_STATE', 'Cannot rename a non-active experiment.', { status: 500 })
+    const { asked, transport } = answering({
+      updateExperiment() {
+        throw error
+      },
+    })
+    await expect(transport.call('updateExperiment', { experiment_id: '1', new_name: 'n' })).rejects.toBe(error)
+    expect(error).toBeInstanceOf(InvalidParameterError)
+    expect(asked).toHaveLength(1)
   })
 })
 
