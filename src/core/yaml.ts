@@ -90,8 +90,16 @@ export const readYamlText = (text: string, what: string): unknown => read(text, 
 /** Reads YAML with null, booleans and numbers as PyYAML resolves them; dates stay text. */
 export const readYaml = (text: string, what: string): unknown => read(text, what, TYPED)
 
+// A step past 2^53 is a bigint, and written as any whole number.
+const int = DUMP_SCHEMA.tags.find(({ tagName }) => tagName === intYaml11Tag.tagName) as typeof intYaml11Tag
+const WRITTEN = DUMP_SCHEMA.withTags({
+  ...int,
+  identify: (data) => typeof data === 'bigint' || int.identify(data),
+  represent: String,
+})
+
 const written = (value: unknown): string =>
-  dump(value, { schema: DUMP_SCHEMA, sortKeys: true, noRefs: true, seqNoIndent: true, lineWidth: -1 })
+  dump(value, { schema: WRITTEN, sortKeys: true, noRefs: true, seqNoIndent: true, lineWidth: -1 })
 
 /** Writes block YAML with sorted keys; whatever YAML 1.1 or 1.2 would not read back as the same text is quoted. */
 export function writeYaml(value: unknown): string {

@@ -92,7 +92,7 @@ function logOutputs(store: Store, input: Input<'logOutputs'>): void {
       destination_type: 'MODEL_OUTPUT',
       source_id: id,
       source_type: 'RUN_OUTPUT',
-      step: Number(step),
+      step,
       tags: {},
     })
 }

@@ -89,8 +89,11 @@ export function setTag(home: string, dir: string, key: string, value: string): v
   writingKey('tag', key, () => writeAtomic(file, value, home))
 }
 
-/** Removes a tag; false when there was none. */
-export const deleteTag = (dir: string, key: string): boolean => removeFile(keyFile(dir, 'tag', key))
+/** Removes a tag; false when there was none, as where only keys begin with it. */
+export function deleteTag(dir: string, key: string): boolean {
+  const file = keyFile(dir, 'tag', key)
+  return !stateOf(file)?.isDirectory && removeFile(file)
+}
 
 /** Refuses another value for a parameter that is there: a `ParamConflictError` naming both. The key is checked. */
 export function checkParam(dir: string, key: string, value: string, owner: string): void {

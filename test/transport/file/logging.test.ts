@@ -12,7 +12,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { InvalidParameterError, ParamConflictError, PermissionDeniedError } from '../../../src/errors.js'
+import { InvalidParameterError, NotFoundError, ParamConflictError, PermissionDeniedError } from '../../../src/errors.js'
 import { fileTransport } from '../../../src/transport/file/file.js'
 import { tempDir } from '../../support/temp-dir.js'
 
@@ -186,4 +186,29 @@ describe('deleting an experiment', () => {
     expect((await call('getExperiment', { experiment_id })).experiment.lifecycle_stage).toBe('active')
     expect(read(root, experiment_id, run.info.run_id, 'meta.yaml')).not.toContain('deleted')
   })
+})
+
+it('a tag is absent where only others begin with it and "/"', async () => {
+  const { call, run_id } = await start()
+  await call('createRegisteredModel', { name: 'm' })
+  await call('createModelVersion', { name: 'm', source: 's3://b/x' })
+  const at = { key: 'a/b', value: '1' }
+  await call('setTag', { run_id, ...at })
+  await call('setExperimentTag', { experiment_id: '0', ...at })
+  await call('setRegisteredModelTag', { name: 'm', ...at })
+  await call('setModelVersionTag', { name: 'm', version: '1', ...at })
+  await expect(call('deleteTag', { run_id, key: 'a' })).rejects.toThrow(NotFoundError)
+  await expect(call('deleteExperimentTag', { experiment_id: '0', key: 'a' })).rejects.toThrow(NotFoundError)
+  await call('deleteRegisteredModelTag', { name: 'm', key: 'a' })
+  await call('deleteModelVersionTag', { name: 'm', version: '1', key: 'a' })
+  expect((await call('getRun', { run_id })).run.data.tags).toContainEqual(at)
+  expect((await call('getModelVersion', { name: 'm', version: '1' })).model_version.tags).toEqual([at])
+})
+
+it('a model comes out of a step past 2^53 as it was given', async () => {
+  const { call, run_id, dir } = await start()
+  const model_id = `m-${'0'.repeat(32)}`
+  await call('logOutputs', { run_id, models: [{ model_id, step: 2n ** 53n + 1n }] })
+  expect(read(dir, 'outputs', model_id, 'meta.yaml')).toContain('\nstep: 9007199254740993\n')
+  expect((await call('getRun', { run_id })).run.outputs?.model_outputs).toEqual([{ model_id, step: 2n ** 53n + 1n }])
 })
