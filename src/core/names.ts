@@ -1,6 +1,7 @@
 import { InvalidParameterError } from '../errors.js'
 import type { RunStatus, ViewType } from './entities.js'
 import { oneOf } from './options.js'
+import { valueText } from './value-text.js'
 
 /** MLflow's limits (`mlflow/utils/validation.py`); lengths are in Unicode code points. */
 export const LIMITS = {
@@ -178,7 +179,7 @@ export function checkTagText(key: string, value: unknown, limit: number): string
   checkKey('tag', key)
   if (value === null || value === undefined)
     refuse(`The tag ${JSON.stringify(key)} has no value (${value}); give it a text`)
-  const text = checkText(`The value of tag ${JSON.stringify(key)}`, String(value))
+  const text = checkText(`The value of tag ${JSON.stringify(key)}`, valueText('tag', key, value))
   if (lengthOf(text) > limit)
     refuse(`The value of tag ${JSON.stringify(key)} has ${lengthOf(text)} characters; at most ${limit} are allowed`)
   return text

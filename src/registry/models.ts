@@ -10,7 +10,6 @@ import {
   LIMITS,
 } from '../core/names.js'
 import { checkMaxResults, pageLimits } from '../core/page.js'
-import { toPairs } from '../core/pairs.js'
 import { allPages, firstOf, listOf } from '../transport/pages.js'
 import { searchCheck } from '../transport/search-options.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
@@ -81,7 +80,7 @@ const checkSearch = searchCheck<SearchRegisteredModelsOptions>({})
 export function registeredModels(transport: () => Promise<Transport>): RegisteredModels {
   const verbs: RegisteredModels = {
     async createRegisteredModel(name, { tags, description, signal } = {}) {
-      const input = { name: checkModelName(name), tags: toPairs(checkTags(tags)), description: note(description) }
+      const input = { name: checkModelName(name), tags: checkTags(tags), description: note(description) }
       return toRegisteredModel(
         (await (await transport()).call('createRegisteredModel', input, { signal })).registered_model,
       )
@@ -155,8 +154,9 @@ export const checkTag = (key: string, value: unknown) => ({
   value: checkTagText(key, value, LIMITS.registryTagValue),
 })
 
-/** Tags of the registry, each checked by MLflow's limits. */
-export function checkTags(tags: Readonly<Record<string, string>> | undefined): typeof tags {
-  for (const [key, value] of Object.entries(tags ?? {})) checkTag(key, value)
-  return tags
-}
+/** Tags of the registry, each checked by MLflow's limits; `null` and `undefined` are left out. */
+export const checkTags = (tags: Readonly<Record<string, unknown>> | undefined) =>
+  tags &&
+  Object.entries(tags)
+    .filter(([, value]) => value !== undefined && value !== null)
+    .map(([key, value]) => checkTag(key, value))

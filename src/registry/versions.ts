@@ -9,7 +9,6 @@ import {
   checkVersion,
 } from '../core/names.js'
 import { checkMaxResults, pageLimits } from '../core/page.js'
-import { toPairs } from '../core/pairs.js'
 import { AlreadyExistsError, InvalidParameterError } from '../errors.js'
 import { allPages, firstOf, listOf } from '../transport/pages.js'
 import { searchCheck } from '../transport/search-options.js'
@@ -132,7 +131,7 @@ export function modelVersions({ transport, tracking = transport, now = Date.now 
         model_id: modelId === undefined ? undefined : checkModelId(modelId),
         run_link: checkOptionalText('The runLink', runLink),
         description: checkOptionalText('The description', description),
-        tags: toPairs(checkTags(tags)),
+        tags: checkTags(tags),
       }
       const made = (await (await transport()).call('createModelVersion', input, { signal })).model_version
       const again = () => verbs.getModelVersion(name, made.version, { signal })

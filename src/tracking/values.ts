@@ -2,7 +2,8 @@ import type { BatchMetric } from '../core/batch.js'
 import type { Dataset, Step } from '../core/entities.js'
 import { checkKey, checkModelId, checkRunName, checkText, cutTo, LIMITS, lengthOf } from '../core/names.js'
 import { checkedInUse, checkOptions, isRecord, type Rules, untold } from '../core/options.js'
-import { describe, wholeJson } from '../core/whole-json.js'
+import { valueText } from '../core/value-text.js'
+import { describe } from '../core/whole-json.js'
 import { InvalidParameterError, ParamConflictError } from '../errors.js'
 
 /** How over-long texts are treated: cut, with one word about each key, or refused. */
@@ -66,10 +67,23 @@ export function checkStep(key: string, step: unknown): Step {
   )
 }
 
+/** Whole epoch milliseconds, a fraction cut off; undefined for what is no time. */
+function wholeTime(time: unknown): number | undefined {
+  const number = time instanceof Date ? time.getTime() : time
+  return typeof number === 'number' && Number.isSafeInteger(Math.trunc(number)) ? Math.trunc(number) : undefined
+}
+
+/** When a run began or ended, as MLflow takes it: a server passes over what is no whole number, and more of the call with it. */
+export function checkTime(what: string, time: unknown): number {
+  const whole = wholeTime(time)
+  if (whole !== undefined) return whole
+  throw new InvalidParameterError(`${what} is ${String(time)}; it must be epoch milliseconds, or a Date`)
+}
+
 /** A time as MLflow takes it: whole epoch milliseconds, not negative. */
 export function checkTimestamp(key: string, timestamp: unknown): number {
-  const number = timestamp instanceof Date ? timestamp.getTime() : timestamp
-  if (typeof number === 'number' && number >= 0 && Number.isSafeInteger(Math.trunc(number))) return Math.trunc(number)
+  const whole = wholeTime(timestamp)
+  if (whole !== undefined && whole >= 0) return whole
   throw new InvalidParameterError(
     `The timestamp of metric ${JSON.stringify(key)} is ${String(timestamp)}; it must be epoch milliseconds, 0 or more`,
   )
@@ -143,7 +157,7 @@ export function pointOf(key: string, value: unknown, options: PointOptions): Poi
 export function checkSameParam(key: string, text: string, before: string | undefined): void {
   if (before === undefined || before === text) return
   throw new ParamConflictError(
-    `The param ${JSON.stringify(key)} is ${JSON.stringify(before)} already and cannot become ${JSON.stringify(text)}; log it under another key, or in a run of its own`,
+    `The param ${JSON.stringify(key)} is ${JSON.stringify(before)} already and cannot become ${JSON.stringify(text)}; log it under another key, or in a run or model of its own`,
   )
 }
 
@@ -157,17 +171,6 @@ export function metricInput(
   return { ...point, model_id: modelId, dataset_name: datasetName, dataset_digest: datasetDigest }
 }
 
-/** A value as text: `String(value)`, objects as JSON; `null`, `undefined`, functions, promises, Maps and Sets are refused. */
-function textOf(kind: 'param' | 'tag', key: string, value: unknown): string {
-  if (value === null || value === undefined || typeof value === 'function' || typeof value === 'symbol')
-    throw new InvalidParameterError(
-      `The ${kind} ${JSON.stringify(key)} has no value that can be kept (${describe(value)})`,
-    )
-  if (value instanceof Date && !Number.isNaN(value.getTime())) return value.toISOString()
-  if (typeof value !== 'object') return String(value)
-  return wholeJson(`The ${kind} ${JSON.stringify(key)}`, value) ?? String(value)
-}
-
 function limited(kind: 'param' | 'tag', key: string, given: string, limit: number, rules: TextRules): string {
   const text = checkText(`The value of ${kind} ${JSON.stringify(key)}`, given)
   if (text.length <= limit || lengthOf(text) <= limit) return text
@@ -179,13 +182,13 @@ function limited(kind: 'param' | 'tag', key: string, given: string, limit: numbe
 
 /** A parameter's value as MLflow keeps it (at most 6,000 characters); the key is checked too. */
 export const paramText = (key: string, value: unknown, rules: TextRules): string =>
-  limited('param', checkKey('param', key), textOf('param', key, value), LIMITS.paramValue, rules)
+  limited('param', checkKey('param', key), valueText('param', key, value), LIMITS.paramValue, rules)
 
 /** A tag's value as MLflow keeps it (at most 8,000 characters); the key is checked too. */
 export const tagText = (key: string, value: unknown, rules: TextRules): string =>
   key === RUN_NAME
-    ? checkRunName(textOf('tag', key, value))
-    : limited('tag', checkKey('tag', key), textOf('tag', key, value), LIMITS.tagValue, rules)
+    ? checkRunName(valueText('tag', key, value))
+    : limited('tag', checkKey('tag', key), valueText('tag', key, value), LIMITS.tagValue, rules)
 
 /** Refuses what is no record of keys and values: of a Map or a promise nothing would be kept, of pairs the keys "0", "1", …. */
 export function checkRecord(record: unknown): void {

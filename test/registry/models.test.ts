@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { AlreadyExistsError, InvalidParameterError, NotFoundError } from '../../src/errors.js'
-import { churn, stand } from './stand.js'
+import { churn, LAKE, stand } from './stand.js'
 
 describe('registered models', () => {
   it('are made with tags and description, and read back in our names', async () => {
@@ -54,6 +54,16 @@ describe('registered models', () => {
     expect((await verbs.getRegisteredModel('churn')).tags).toEqual({})
     await expect(verbs.setRegisteredModelTag('nobody', 'team', 'x')).rejects.toBeInstanceOf(NotFoundError)
     await expect(verbs.setRegisteredModelTag('churn', 'a//b', 'x')).rejects.toBeInstanceOf(InvalidParameterError)
+  })
+
+  it('hold tags that are texts as those of runs are, and versions too', async () => {
+    const verbs = stand()
+    const tags = { list: [1, 2], none: null } as never
+    await verbs.createRegisteredModel('churn', { tags })
+    const { version } = await verbs.createModelVersion('churn', LAKE, { tags })
+    await verbs.setRegisteredModelTag('churn', 'on', { a: true } as never)
+    expect((await verbs.getRegisteredModel('churn')).tags).toEqual({ list: '[1,2]', on: '{"a":true}' })
+    expect((await verbs.getModelVersion('churn', version)).tags).toEqual({ list: '[1,2]' })
   })
 
   it('hold aliases that move', async () => {
