@@ -11,13 +11,12 @@ import {
 } from '../core/names.js'
 import { checkedInUse } from '../core/options.js'
 import { checkMaxResults } from '../core/page.js'
-import { toPairs } from '../core/pairs.js'
-import { AlreadyExistsError, absent, InvalidParameterError } from '../errors.js'
+import { AlreadyExistsError, absent, InvalidParameterError, isBadRequest } from '../errors.js'
 import { allPages, firstOf, listOf } from '../transport/pages.js'
 import { searchCheck } from '../transport/search-options.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
 import { toExperiment } from './entities.js'
-import { checkRecord } from './values.js'
+import { present } from './values.js'
 
 export type { CallOptions } from '../transport/transport.js'
 
@@ -74,13 +73,16 @@ const PAGE = 1000
 
 const checkSearch = searchCheck<SearchExperimentsOptions>({ viewType: checkedInUse })
 
+const textOf = (key: string, value: unknown): string => checkTagText(key, value, LIMITS.experimentTagValue)
+const pairsOf = (tags: Readonly<Record<string, unknown>>) =>
+  present(tags).map(([key, value]) => ({ key, value: textOf(key, value) }))
+
 /** The verbs on experiments, over a transport that is made when the first of them is called. */
 export function experiments(transport: () => Promise<Transport>): Experiments {
   const verbs: Experiments = {
     async createExperiment(name, { artifactLocation, tags, signal } = {}) {
-      for (const [key, value] of Object.entries(tags ?? {})) checkTagText(key, value, LIMITS.experimentTagValue)
       const location = checkOptionalText('The artifactLocation', artifactLocation)
-      const input = { name: checkNewExperimentName(name), artifact_location: location, tags: toPairs(tags) }
+      const input = { name: checkNewExperimentName(name), artifact_location: location, tags: tags && pairsOf(tags) }
       return (await (await transport()).call('createExperiment', input, { signal })).experiment_id
     },
     async getExperiment(experimentId, options) {
@@ -111,7 +113,16 @@ export function experiments(transport: () => Promise<Transport>): Experiments {
     },
     async renameExperiment(experimentId, newName, options) {
       const input = { experiment_id: checkExperimentId(experimentId), new_name: checkNewExperimentName(newName) }
-      await (await transport()).call('updateExperiment', input, options)
+      try {
+        await (await transport()).call('updateExperiment', input, options)
+      } catch (error) {
+        const other = isBadRequest(error) ? await verbs.getExperimentByName(newName, options) : undefined
+        if (other === undefined || other.experimentId === experimentId) throw error
+        throw new AlreadyExistsError(
+          `An experiment ${JSON.stringify(newName)} exists already (id ${other.experimentId})`,
+          { cause: error },
+        )
+      }
     },
     async deleteExperiment(experimentId, options) {
       await (await transport()).call('deleteExperiment', { experiment_id: checkExperimentId(experimentId) }, options)
@@ -120,17 +131,22 @@ export function experiments(transport: () => Promise<Transport>): Experiments {
       await (await transport()).call('restoreExperiment', { experiment_id: checkExperimentId(experimentId) }, options)
     },
     async setExperimentTag(experimentId, key, value, options) {
-      const text = checkTagText(key, value, LIMITS.experimentTagValue)
-      const input = { experiment_id: checkExperimentId(experimentId), key, value: text }
+      const input = { experiment_id: checkExperimentId(experimentId), key, value: textOf(key, value) }
       await (await transport()).call('setExperimentTag', input, options)
     },
     async setExperimentTags(experimentId, tags, options) {
-      checkRecord(tags)
-      for (const [key, value] of Object.entries(tags)) await verbs.setExperimentTag(experimentId, key, value, options)
+      for (const [key, value] of present(tags))
+        await verbs.setExperimentTag(experimentId, key, textOf(key, value), options)
     },
     async deleteExperimentTag(experimentId, key, options) {
       const input = { experiment_id: checkExperimentId(experimentId), key }
-      await (await transport()).call('deleteExperimentTag', input, options).catch(absent)
+      try {
+        await (await transport()).call('deleteExperimentTag', input, options)
+      } catch (error) {
+        absent(error)
+        // Who is not found: the tag, or the experiment.
+        await verbs.getExperiment(experimentId, options)
+      }
     },
   }
   return verbs

@@ -112,7 +112,8 @@ describe('an operation over HTTP', () => {
   it.each(['RESOURCE_DOES_NOT_EXIST', 'NOT_FOUND'])('what it says is not there (%s) is', async (error_code) => {
     const { server } = await made({ error_code, message: 'no' }, 404)
     const client = createClient({ trackingUri: server.url })
-    await client.deleteExperimentTag('1', 'team')
+    // The experiment itself, that is; a tag that is not there is success.
+    await expect(client.deleteExperimentTag('1', 'team')).rejects.toThrow(NotFoundError)
     expect(await client.getExperimentByName('churn')).toBeUndefined()
     await client.close()
   })
