@@ -13,14 +13,24 @@ import {
 } from '../core/names.js'
 import { checkedInUse, checkOptions, type Rules } from '../core/options.js'
 import { checkMaxResults, HISTORY_PAGE, pageLimits } from '../core/page.js'
-import { InvalidParameterError } from '../errors.js'
+import { InvalidParameterError, isBadRequest } from '../errors.js'
 import { checkCall } from '../transport/call-options.js'
 import { allPages, firstOf, listOf } from '../transport/pages.js'
 import { searchCheck } from '../transport/search-options.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
 import { toLoggedModel, toMetric, toRunData, toRunInfo } from './entities.js'
 import type { Experiments } from './experiments.js'
-import { checkBatchPoint, metricInput, paramText, pointOf, present, type TextRules, tagText } from './values.js'
+import {
+  checkBatchPoint,
+  checkSameParam,
+  checkTime,
+  metricInput,
+  paramText,
+  pointOf,
+  present,
+  type TextRules,
+  tagText,
+} from './values.js'
 
 export interface SearchRunsOptions extends CallOptions {
   /** Names of the experiments to look in; with neither names nor ids, the experiment that is set, else all active ones. */
@@ -38,8 +48,8 @@ export interface SearchRunsOptions extends CallOptions {
 
 export interface CreateRunOptions extends CallOptions {
   readonly runName?: string | undefined
-  /** Epoch milliseconds; now by default. */
-  readonly startTime?: number | undefined
+  /** Epoch milliseconds, a fraction cut off; now by default. */
+  readonly startTime?: number | Date | undefined
   readonly tags?: Readonly<Record<string, string>> | undefined
   /** Whose run it is; what the tag `mlflow.user` says by default, else `unknown`. */
   readonly userId?: string | undefined
@@ -48,8 +58,8 @@ export interface CreateRunOptions extends CallOptions {
 export interface UpdateRunOptions extends CallOptions {
   readonly status?: RunStatus | undefined
   readonly runName?: string | undefined
-  /** Epoch milliseconds. */
-  readonly endTime?: number | undefined
+  /** Epoch milliseconds, a fraction cut off. */
+  readonly endTime?: number | Date | undefined
 }
 
 /** Points, parameters and tags for `logBatch`, of any number: they are cut into requests by MLflow's limits. */
@@ -93,7 +103,7 @@ export interface Runs {
   /** Changes status, name or end of a run, and nothing that is left out; `NotFoundError` when there is none with this id. */
   updateRun(runId: string, options?: UpdateRunOptions): Promise<RunInfo>
   /** Ends a run: sets its status (`FINISHED` by default) and its end to now. */
-  setTerminated(runId: string, status?: RunStatus, options?: CallOptions & { endTime?: number }): Promise<void>
+  setTerminated(runId: string, status?: RunStatus, options?: CallOptions & { endTime?: number | Date }): Promise<void>
   /**
    * Writes points, parameters and tags of any number to a run and waits until they are there. A point without `timestamp`
    * (epoch milliseconds) is of now, without `step` of step 0. `InvalidParameterError` for what is wrong, before anything
@@ -200,11 +210,11 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
         return { items: page.metrics.map(toMetric), nextPageToken: page.next_page_token }
       })
     },
-    async createRun(experimentId, { runName, startTime = Date.now(), tags, userId, signal } = {}) {
+    async createRun(experimentId, { runName, startTime, tags, userId, signal } = {}) {
       const input = {
         experiment_id: checkExperimentId(experimentId),
         run_name: checkRunName(runName),
-        start_time: startTime,
+        start_time: checkTime('The startTime of a run', startTime ?? Date.now()),
         tags: tags && present(tags).map(([key, value]) => ({ key, value: tagText(key, value, rules) })),
         // Python's client does the same.
         user_id: userId ?? tags?.['mlflow.user'] ?? 'unknown',
@@ -217,13 +227,13 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
         run_id: checkRunId(runId),
         status,
         run_name: checkRunName(runName),
-        end_time: endTime,
+        end_time: endTime == null ? undefined : checkTime('The endTime of a run', endTime),
       }
       const { run_info } = await (await transport()).call('updateRun', input, { signal })
       return run_info ? toRunInfo(run_info) : (await verbs.getRun(runId, { signal })).info
     },
-    async setTerminated(runId, status = 'FINISHED', { endTime = Date.now(), signal } = {}) {
-      await verbs.updateRun(runId, { status, endTime, signal })
+    async setTerminated(runId, status = 'FINISHED', { endTime, signal } = {}) {
+      await verbs.updateRun(runId, { status, endTime: endTime ?? Date.now(), signal })
     },
     async logBatch(runId, batch, options) {
       checkRunId(runId)
@@ -293,12 +303,28 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
       const pairs = present(params).map(([key, value]) => ({ key, value: paramText(key, value, rules) }))
       const backend = await transport()
       for (let i = 0; i < pairs.length; i += LIMITS.modelParamsPerCall)
-        await backend.call(
-          'logLoggedModelParams',
-          { model_id: checkModelId(modelId), params: pairs.slice(i, i + LIMITS.modelParamsPerCall) },
-          options,
-        )
+        await logParams(backend, checkModelId(modelId), pairs.slice(i, i + LIMITS.modelParamsPerCall), options)
     },
   }
   return verbs
+}
+
+/** Databases refuse a param that is there, with the same value too: then only what the model lacks is sent. */
+async function logParams(
+  backend: Transport,
+  model_id: string,
+  params: readonly { readonly key: string; readonly value: string }[],
+  options?: CallOptions,
+): Promise<void> {
+  try {
+    await backend.call('logLoggedModelParams', { model_id, params: [...params] }, options)
+  } catch (error) {
+    if (!isBadRequest(error)) throw error
+    const { model } = await backend.call('getLoggedModel', { model_id }, options)
+    const before = new Map(model.data.params.map(({ key, value }) => [key, value]))
+    for (const { key, value } of params) checkSameParam(key, value, before.get(key))
+    const missing = params.filter(({ key }) => !before.has(key))
+    if (missing.length === params.length) throw error
+    if (missing.length > 0) await backend.call('logLoggedModelParams', { model_id, params: missing }, options)
+  }
 }
