@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { proxied } from '../../src/artifacts/proxied.js'
-import { ProtocolError, TimeoutError } from '../../src/errors.js'
+import {
+  AlreadyExistsError,
+  InvalidParameterError,
+  ParamConflictError,
+  ProtocolError,
+  TimeoutError,
+} from '../../src/errors.js'
 import { type Send, sender } from '../../src/http/send.js'
+import { createClient } from '../../src/index.js'
 import { httpTransport } from '../../src/transport/http.js'
 import { withRetry } from '../../src/transport/retry.js'
 import type { Transport } from '../../src/transport/transport.js'
@@ -98,6 +105,73 @@ describe.each(SERVERS)('faults in front of MLflow %s on %s', (environment, store
       const { metrics } = await transport.call('getMetricHistory', { run_id, metric_key: 'm' })
       // A file store behind such a network adds what it is sent; nobody in front of it can know.
       expect(metrics).toHaveLength(store === 'sqlite' ? 1 : 2)
+    })
+
+    const clientOf = () => createClient({ trackingUri: server.url, spoolDir: tempDir() })
+
+    it('what the server refuses in its own way is said at once as what it is', async () => {
+      await using client = clientOf()
+      const name = fresh('taken')
+      const experimentId = await client.createExperiment(name)
+      const other = await client.createExperiment(fresh('other'))
+      expect(await rejection(client.renameExperiment(other, name))).toBeInstanceOf(AlreadyExistsError)
+      await client.deleteExperiment(other)
+      const refused: (() => Promise<unknown>)[] = [
+        () => client.searchRuns({ experimentIds: [experimentId], orderBy: ['foo'] }),
+        () => client.searchRegisteredModels({ filter: 'tags.a IS NULL' }),
+      ]
+      if (environment !== 'latest-2')
+        refused.push(
+          () => client.searchLoggedModels({ experimentIds: ['0'], filter: "foo = 'x'" }),
+          () => client.renameExperiment(other, fresh('new')),
+        )
+      for (const one of refused) expect(await rejection(one())).toBeInstanceOf(InvalidParameterError)
+    })
+
+    it('a time with a fraction costs a run nothing', async () => {
+      await using client = clientOf()
+      const made = await client.createRun('0', { runName: 'mine', startTime: 1_700_000_000_000.5, tags: { a: 'b' } })
+      const { runId } = made.info
+      await client.setTerminated(runId, 'FAILED', { endTime: 1_700_000_000_001.5 })
+      const { info, data } = await client.getRun(runId)
+      expect([info.runName, info.startTime, info.endTime, data.tags.a]).toEqual([
+        'mine',
+        1_700_000_000_000,
+        1_700_000_000_001,
+        'b',
+      ])
+    })
+
+    it('a tag that is not there holds up nothing behind it', async () => {
+      await using client = clientOf()
+      const run = await client.startRun({ experimentId: '0' })
+      run.setTag('a/b', '1')
+      await run.flush()
+      run.deleteTag('a')
+      run.logParam('p', 1)
+      await run.flush({ timeoutMs: 20_000 })
+      await run.end()
+      const { data } = await client.getRun(run.runId)
+      expect([data.tags['a/b'], data.params.p]).toEqual(['1', '1'])
+    })
+
+    it.skipIf(environment !== 'latest-2')('a rename that broke off half-way is none', async () => {
+      await using client = clientOf()
+      const name = fresh('renamed')
+      await client.createRegisteredModel(name)
+      await client.createModelVersion(name, 's3://b/x', { tags: { a: 'b' } })
+      const error = await rejection(client.renameRegisteredModel(name, `${name}-2`))
+      expect(error).toMatchObject({ status: 500, message: expect.stringContaining('exist now') })
+    })
+
+    it.skipIf(environment === 'latest-2')('params of a logged model are written once', async () => {
+      await using client = clientOf()
+      const params = [{ key: 'a', value: '1' }]
+      const { model } = await transport.call('createLoggedModel', { experiment_id: '0', name: 'm', params })
+      const id = model.info.model_id
+      for (const _ of [1, 2]) await client.logLoggedModelParams(id, { a: 1, b: 2 })
+      expect((await client.getLoggedModel(id)).params).toEqual({ a: '1', b: '2' })
+      expect(await rejection(client.logLoggedModelParams(id, { b: 3 }))).toBeInstanceOf(ParamConflictError)
     })
 
     it('a login page is no success and is not asked again', async () => {
