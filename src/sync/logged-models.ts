@@ -9,6 +9,7 @@ import { CREATED, copied, differing, FILES, fingerprint, identityOf, SOURCE, STA
 import { type Renames, renamedMlModel } from './mlmodel.js'
 import type { RunPlan } from './runs.js'
 import { placeOf } from './side.js'
+import { tellUnreadable } from './unreadable.js'
 
 /** A server writes this one itself when a version is made. */
 const VERSIONS = 'mlflow.modelVersions'
@@ -65,6 +66,14 @@ export async function planModels(
   const models = new Map<string, PlannedModel>()
   for (const [from, experimentId] of experiments) {
     const found = await loggedModelsOf(job.from, from, call)
+    // What cannot be read is of no run that was asked for.
+    if (!job.options.runIds)
+      await tellUnreadable(job, {
+        what: 'logged model',
+        at: [from, 'models'],
+        listed: new Set(found.map(({ info }) => info.model_id)),
+        read: (id) => job.from.transport.call('getLoggedModel', { model_id: id }, call),
+      })
     const wanted = job.options.runIds ? found.filter(({ info }) => runs.has(info.source_run_id ?? '')) : found
     if (wanted.length === 0) continue
     const there = await loggedModelsOf(job.to, experimentId, call)

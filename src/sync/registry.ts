@@ -6,6 +6,7 @@ import type { Job } from './job.js'
 import { isPrompt, versionsOf } from './list.js'
 import { createdTag, type Plans } from './logged-models.js'
 import { copied, differing, fingerprint, identityOf, type Pair, SOURCE, STATE, textOf } from './marks.js'
+import { tellUnreadable } from './unreadable.js'
 import { comesFrom, sourceAt } from './version-source.js'
 
 /** A version of the source, and its copy. */
@@ -21,6 +22,15 @@ export async function copyRegisteredModel(job: Job, { name }: WireRegisteredMode
   const { registered_model: model } = await job.from.transport.call('getRegisteredModel', { name }, call)
   const limited = job.options.experimentNames !== undefined || job.options.runIds !== undefined
   const all = await versionsOf(job.from, model, call)
+  const number = (folder: string) => folder.replace(/^version-/, '')
+  if (!limited)
+    await tellUnreadable(job, {
+      what: 'model version',
+      at: ['models', name],
+      listed: new Set(all.map(({ version }) => `version-${version}`)),
+      read: (folder) => job.from.transport.call('getModelVersion', { name, version: number(folder) }, call),
+      id: (folder) => `${name}/${number(folder)}`,
+    })
   const versions = all.filter((version) => isReady(version) && (!limited || comesFrom(version, plans)))
   if (limited && versions.length === 0) return
   const aliases = model.aliases.filter(({ version }) => versions.some((one) => one.version === version))

@@ -3,6 +3,7 @@ import type { WireRun } from '../transport/protocol.js'
 import type { Job } from './job.js'
 import { runsOf } from './list.js'
 import { identityOf, SOURCE, STATE, textOf } from './marks.js'
+import { tellUnreadable } from './unreadable.js'
 
 /** A run of the source that is to be at the target. */
 export interface PlannedRun {
@@ -39,10 +40,21 @@ async function originalAt(job: Job, id: string): Promise<WireRun | undefined> {
   return (await job.to.transport.call('getRun', { run_id: id }, { signal: job.signal }).catch(absent))?.run
 }
 
+async function* runsIn(job: Job, experimentId: string): AsyncGenerator<WireRun> {
+  const listed = new Set<string>()
+  const { deleted = false, signal } = job.options
+  for await (const run of runsOf(job.from, experimentId, { deleted, signal })) {
+    listed.add(run.info.run_id)
+    yield run
+  }
+  const read = (id: string) => job.from.transport.call('getRun', { run_id: id }, { signal })
+  await tellUnreadable(job, { what: 'run', at: [experimentId], listed, read })
+}
+
 /** The runs of the source that are to be copied, those of one experiment together. */
 async function* chosenRuns(job: Job, experiments: Iterable<string>): AsyncGenerator<WireRun> {
   const { runIds, deleted = false } = job.options
-  if (!runIds) for (const id of experiments) yield* runsOf(job.from, id, { deleted, signal: job.signal })
+  if (!runIds) for (const id of experiments) yield* runsIn(job, id)
   for (const run_id of new Set(runIds)) {
     const { run } = await job.from.transport.call('getRun', { run_id }, { signal: job.signal })
     if (run.info.lifecycle_stage === 'deleted' && !deleted)

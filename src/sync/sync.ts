@@ -12,6 +12,7 @@ import { copyRegisteredModel } from './registry.js'
 import { rehearsal } from './rehearsal.js'
 import { planRuns } from './runs.js'
 import type { Side } from './side.js'
+import { tellUnreadable } from './unreadable.js'
 
 export type { CopyRules, SyncFailure, SyncKind, SyncOptions, SyncProgress, SyncResult, SyncTally } from './job.js'
 export type { Side } from './side.js'
@@ -43,6 +44,13 @@ export async function sync(from: Side, to: Side, options: CopyRules = {}): Promi
   const runs = await planRuns(one, experiments)
   const models = await planModels(one, experiments, runs)
   const registered = await registeredModelsOf(from, options)
+  if (!options.experimentNames && !options.runIds)
+    await tellUnreadable(one, {
+      what: 'registered model',
+      at: ['models'],
+      listed: new Set(registered.map(({ name }) => name)),
+      read: (name) => from.transport.call('getRegisteredModel', { name }, { signal: one.signal }),
+    })
   one.expect(runs.runs.length + models.ids.length + registered.length)
 
   await eachLimited(runs.runs, RUNS_AT_ONCE, async (run) => {
@@ -80,7 +88,9 @@ async function copyExperiments(one: Job): Promise<Map<string, string>> {
   const holding = runIds && (await experimentsHolding(one, runIds))
   const ids = new Map<string, string>()
   const seen = new Set<string>()
+  const listed = new Set<string>()
   for await (const experiment of experimentsOf(one.from, { signal })) {
+    listed.add(experiment.experiment_id)
     if (wanted && !wanted.has(experiment.name)) continue
     seen.add(experiment.name)
     if (holding && !holding.has(experiment.experiment_id)) continue
@@ -88,6 +98,14 @@ async function copyExperiments(one: Job): Promise<Map<string, string>> {
       ids.set(experiment.experiment_id, await copyExperiment(one, experiment))
     })
   }
+  // What cannot be read is of no name that was asked for.
+  if (!wanted && !runIds)
+    await tellUnreadable(one, {
+      what: 'experiment',
+      at: [],
+      listed,
+      read: (id) => one.from.transport.call('getExperiment', { experiment_id: id }, { signal }),
+    })
   if (deleted) {
     const left: string[] = []
     for await (const { name, experiment_id: id } of experimentsOf(one.from, { deleted, signal }))

@@ -531,3 +531,27 @@ it('a folder that is no store is an error and stays as it is', async () => {
     expect((await rejection(source.sync(path, { to: join(dir, 'copy') }))).message).toContain('is no store')
   expect(readdirSync(dir, { recursive: true })).toEqual(['mlruns'])
 })
+
+it('what cannot be read in the source is told as not copied, rehearsed or not', async () => {
+  const dir = tempDir()
+  const path = join(dir, 'mlruns')
+  cpSync(store, path, { recursive: true })
+  const churn = (await source.getExperimentByName('churn'))?.experimentId ?? ''
+  const spoil = (...at: string[]) => writeFileSync(join(path, ...at, 'meta.yaml'), '{{{: bad')
+  const told = async (dryRun: boolean) => {
+    const { failed } = await source.sync(path, { to: join(dir, 'copy'), dryRun })
+    return failed.map(({ what, id, error }) => [what, id, error.name])
+  }
+  spoil(churn, ids.parent)
+  spoil('models', 'churn', 'version-2')
+  const both = [
+    ['run', ids.parent, 'IntegrityError'],
+    ['model version', 'churn/2', 'IntegrityError'],
+  ]
+  expect([await told(true), await told(false), await told(false)]).toEqual([both, both, both])
+  spoil(churn, 'models', ids.model)
+  spoil('models', 'churn')
+  expect((await told(true)).map(([what]) => what)).toEqual(['run', 'logged model', 'registered model'])
+  spoil(churn)
+  expect((await told(true)).slice(0, 1)).toEqual([['experiment', churn, 'IntegrityError']])
+})
