@@ -1,11 +1,11 @@
 import { cutBatch } from '../core/batch.js'
-import { isUnknown, ParamConflictError, type UnsafePathError } from '../errors.js'
+import { InvalidParameterError, isUnknown, NotFoundError, ParamConflictError, type UnsafePathError } from '../errors.js'
 import type { WireRun } from '../transport/protocol.js'
 import { copyFiles, type Listing, listing, shown } from './files.js'
 import type { Job } from './job.js'
 import type { Plans } from './logged-models.js'
 import { copied, differing, FILES, fingerprint, type Pair, STATE } from './marks.js'
-import { copyPoints, ownersOf } from './points.js'
+import { copyPoints, grownBy, ownersOf } from './points.js'
 import { type PlannedRun, stateOf } from './runs.js'
 import { placeOf } from './side.js'
 
@@ -29,6 +29,7 @@ export async function copyRun(job: Job, plans: Plans, { id, info, known }: Plann
     run.inputs,
     run.outputs,
     found.listing && shown(found.listing),
+    ...(await grownBy(job, run)),
   ])
   const isOver = !['RUNNING', 'SCHEDULED'].includes(run.info.status)
   if (known && isOver && found.unfit === 0 && stateOf(known) === state) {
@@ -39,6 +40,7 @@ export async function copyRun(job: Job, plans: Plans, { id, info, known }: Plann
   const { run: target, fresh } = await plans.runs.ensure(id)
   const { run_id } = target.info
   if (target.info.lifecycle_stage === 'deleted') await transport.call('restoreRun', { run_id }, call)
+  const lacking = await lackingOf(job, plans, run)
   let changes = await copyFields(job, plans, run, target)
   changes += await copyInputs(job, plans, run, target)
   changes += await copyOutputs(job, plans, run, target)
@@ -47,7 +49,7 @@ export async function copyRun(job: Job, plans: Plans, { id, info, known }: Plann
     to: run_id,
     keys: run.data.metrics.map(({ key }) => key),
     known: new Set(target.data.metrics.map(({ key }) => key)),
-    owners: ownersOf(id, plans.models.loggedIn(id), plans.models.madeFor),
+    owners: await ownersOf(id, plans.models),
   })
   if (found.error !== undefined) throw found.error
   const { status, end_time } = run.info
@@ -71,8 +73,8 @@ export async function copyRun(job: Job, plans: Plans, { id, info, known }: Plann
       },
     })
   changes += await end(job, run, target)
-  // What lacks a file is told of by each copy.
-  if (isOver && unfit === 0 && stateOf(target) !== state)
+  // What lacks something is told of by each copy.
+  if (isOver && unfit === 0 && lacking === 0 && stateOf(target) !== state)
     await transport.call('setTag', { run_id, key: STATE, value: state }, call)
   if (isDeleted) await transport.call('deleteRun', { run_id }, call)
   job.count('runs', fresh ? 'added' : changes > 0 ? 'changed' : 'same')
@@ -108,13 +110,45 @@ const RUN_ID_TAGS = new Set(['mlflow.parentRunId', 'mlflow.rootRunId'])
 const HISTORY = 'mlflow.log-model.history'
 const RUN_NAME = 'mlflow.runName'
 
+/** Whether the source has something; what it cannot read, too. */
+const isThere = (job: Job, what: 'run' | 'logged model', id: string): Promise<boolean> =>
+  (what === 'run'
+    ? job.from.transport.call('getRun', { run_id: id }, { signal: job.signal })
+    : job.from.transport.call('getLoggedModel', { model_id: id }, { signal: job.signal })
+  ).then(
+    () => true,
+    (error: unknown) => !(error instanceof NotFoundError || error instanceof InvalidParameterError),
+  )
+
+/** How many of the runs and models that a run names are in the source alone; each is told of. */
+async function lackingOf(job: Job, { runs, models }: Plans, run: WireRun): Promise<number> {
+  const named = [
+    ...run.data.tags.flatMap(({ key, value }) => (RUN_ID_TAGS.has(key) ? [['run', value] as const] : [])),
+    ...[...(run.inputs?.model_inputs ?? []), ...(run.outputs?.model_outputs ?? [])]
+      .filter(({ model_id }) => !models.has(model_id))
+      .map(({ model_id }) => ['logged model', model_id] as const),
+  ]
+  let lacking = 0
+  for (const [what, id] of named) {
+    const at = await (what === 'run' ? runs : models).idAt(id).catch(() => undefined)
+    if (at !== undefined || !(await isThere(job, what, id))) continue
+    lacking++
+    job.keep(`The ${what} ${id} is not copied, so that runs which name it do without; copy it, and then them again`)
+  }
+  job.signal?.throwIfAborted()
+  return lacking
+}
+
 /** The tags as they are to be at the target: other runs under their names there. */
 async function mappedTags(job: Job, { runs }: Plans, run: WireRun, target: WireRun): Promise<Pair[]> {
   const { run_id: id } = run.info
   const tags: Pair[] = []
   for (const { key, value } of copied(run.data.tags)) {
-    if (RUN_ID_TAGS.has(key)) tags.push({ key, value: (await runs.idAt(value).catch(() => undefined)) ?? value })
-    else if (key === HISTORY) tags.push({ key, value: value.replaceAll(id, target.info.run_id) })
+    if (RUN_ID_TAGS.has(key)) {
+      const id = await runs.idAt(value).catch(() => undefined)
+      // One that is in neither store is named as it was.
+      if (id !== undefined || !(await isThere(job, 'run', value))) tags.push({ key, value: id ?? value })
+    } else if (key === HISTORY) tags.push({ key, value: value.replaceAll(id, target.info.run_id) })
     else if (key !== RUN_NAME || value !== target.info.run_name) tags.push({ key, value })
   }
   job.signal?.throwIfAborted()

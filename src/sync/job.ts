@@ -86,6 +86,7 @@ export interface Job {
   count(kind: Counted, outcome: keyof SyncTally): void
   points(more: number): void
   file(bytes: number): void
+  /** Says it once. */
   keep(sentence: string): void
   /** Does the work on one thing; when it fails the others go on, unless the target or source is out of reach. */
   guard(what: SyncKind, id: string, work: () => Promise<void>): Promise<void>
@@ -135,7 +136,9 @@ export function job(from: Side, to: Side, options: CopyRules): Job {
       bytes += size
       tell()
     },
-    keep: (sentence) => void kept.push(sentence),
+    keep(sentence) {
+      if (!kept.includes(sentence)) kept.push(sentence)
+    },
     async guard(what, id, work) {
       try {
         options.signal?.throwIfAborted()

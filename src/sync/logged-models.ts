@@ -1,6 +1,6 @@
 import { LIMITS } from '../core/names.js'
 import { readYaml } from '../core/yaml.js'
-import { isUnknown, NotFoundError } from '../errors.js'
+import { absent, isUnknown, NotFoundError } from '../errors.js'
 import type { WireLoggedModel } from '../transport/protocol.js'
 import { copyFiles, type FilesMark, type Listing, listing, shown } from './files.js'
 import type { Job } from './job.js'
@@ -39,10 +39,8 @@ export interface ModelPlan {
   readonly ids: readonly string[]
   has(id: string): boolean
   ensure(id: string): Promise<ModelCopy>
-  /** The id at the target; none when it is not among those copied or the target knows no logged models. */
+  /** The id at the target, of one that is not among those copied if it was before; none where logged models are unknown. */
   idAt(id: string): Promise<string | undefined>
-  /** As `idAt`, of those that are there already. */
-  madeFor(id: string): string | undefined
   /** The models that have points of a run. */
   loggedIn(runId: string): readonly WireLoggedModel[]
   copy(id: string): Promise<void>
@@ -64,6 +62,19 @@ export async function planModels(
 ): Promise<ModelPlan> {
   const call = { signal: job.signal }
   const models = new Map<string, PlannedModel>()
+  const copies = new Map<string, Map<string, WireLoggedModel>>()
+  const copiesAt = async (experimentId: string): Promise<Map<string, WireLoggedModel>> => {
+    const known =
+      copies.get(experimentId) ??
+      new Map(
+        (await loggedModelsOf(job.to, experimentId, call)).map((model) => [
+          identityOf(model.info.model_id, model.info.tags),
+          model,
+        ]),
+      )
+    copies.set(experimentId, known)
+    return known
+  }
   for (const [from, experimentId] of experiments) {
     const found = await loggedModelsOf(job.from, from, call)
     // What cannot be read is of no run that was asked for.
@@ -76,22 +87,34 @@ export async function planModels(
       })
     const wanted = job.options.runIds ? found.filter(({ info }) => runs.has(info.source_run_id ?? '')) : found
     if (wanted.length === 0) continue
-    const there = await loggedModelsOf(job.to, experimentId, call)
-    const copies = new Map(there.map((model) => [identityOf(model.info.model_id, model.info.tags), model]))
+    const there = await copiesAt(experimentId)
     const named = wanted.map(({ info }) => `${info.source_run_id}/${info.name}`)
     for (const source of wanted) {
       const { model_id: id, name, source_run_id, tags } = source.info
       const alone = named.filter((other) => other === `${source_run_id}/${name}`).length === 1
       const folder = alone ? name : `${name}-${id}`
-      models.set(id, { source, experimentId, known: copies.get(identityOf(id, tags)), folder })
+      models.set(id, { source, experimentId, known: there.get(identityOf(id, tags)), folder })
     }
   }
-  return plan(job, models, runs)
+  return plan(job, models, runs, async (id) => {
+    const found = await job.from.transport.call('getLoggedModel', { model_id: id }, call).catch(absent)
+    const identity = found ? identityOf(id, found.model.info.tags) : id
+    for (const experimentId of new Set(experiments.values())) {
+      const copy = (await copiesAt(experimentId)).get(identity)
+      if (copy) return copy.info.model_id
+    }
+    return undefined
+  })
 }
 
-function plan(job: Job, models: ReadonlyMap<string, PlannedModel>, runs: RunPlan): ModelPlan {
+/** `copyOf` finds the copy of a model that is not planned. */
+function plan(
+  job: Job,
+  models: ReadonlyMap<string, PlannedModel>,
+  runs: RunPlan,
+  copyOf: (id: string) => Promise<string | undefined>,
+): ModelPlan {
   const made = new Map<string, Promise<ModelCopy>>()
-  const ready = new Map<string, string>()
   const byRun = new Map<string, WireLoggedModel[]>()
   for (const { source } of models.values())
     for (const runId of new Set(source.data.metrics.map(({ run_id }) => run_id ?? '')))
@@ -104,7 +127,6 @@ function plan(job: Job, models: ReadonlyMap<string, PlannedModel>, runs: RunPlan
     made.set(id, making)
     const copy = await making
     const at = copy.model?.info.model_id
-    if (at !== undefined) ready.set(id, at)
     if (at !== undefined) job.mapped('modelIds', id, at)
     return copy
   }
@@ -113,8 +135,7 @@ function plan(job: Job, models: ReadonlyMap<string, PlannedModel>, runs: RunPlan
     ids: [...models.keys()],
     has: (id) => models.has(id),
     ensure,
-    idAt: async (id) => (models.has(id) ? (await ensure(id)).model?.info.model_id : undefined),
-    madeFor: (id) => ready.get(id),
+    idAt: async (id) => (models.has(id) ? (await ensure(id)).model?.info.model_id : copyOf(id)),
     loggedIn: (runId) => byRun.get(runId) ?? [],
     copy: (id) => copyModel(job, models.get(id) as PlannedModel, ensure),
   }

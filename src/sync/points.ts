@@ -1,8 +1,11 @@
+import { join } from 'node:path'
 import type { BatchMetric } from '../core/batch.js'
-import { CairnError } from '../errors.js'
+import { factsBehind } from '../disk/files.js'
+import { CairnError, isUnknown } from '../errors.js'
 import { history, type Point, pointIdentity } from '../transport/history.js'
-import type { WireLoggedModel } from '../transport/protocol.js'
+import type { WireRun } from '../transport/protocol.js'
 import type { Job } from './job.js'
+import type { ModelPlan } from './logged-models.js'
 import type { Side } from './side.js'
 
 const BATCH = 1000
@@ -11,15 +14,17 @@ const LOCAL_PAGE = 250_000
 /** A model and, where it was measured on one, a dataset that a point belongs to. */
 type Owner = Pick<BatchMetric, 'model_id' | 'dataset_name' | 'dataset_digest'>
 
-/** The points of a run that belong to logged models as well, by what they are. */
-export function ownersOf(
+/** The points of a run that belong to logged models as well, by what they are; the models are made. */
+export async function ownersOf(
   runId: string,
-  models: readonly WireLoggedModel[],
-  idOf: (sourceId: string) => string | undefined,
-): ReadonlyMap<string, Owner[]> {
+  models: Pick<ModelPlan, 'loggedIn' | 'idAt'>,
+): Promise<ReadonlyMap<string, Owner[]>> {
   const owners = new Map<string, Owner[]>()
-  for (const { info, data } of models) {
-    const model_id = idOf(info.model_id)
+  for (const { info, data } of models.loggedIn(runId)) {
+    const model_id = await models.idAt(info.model_id).catch((error: unknown) => {
+      // Of a server that has no logged models.
+      if (!isUnknown(error)) throw error
+    })
     if (model_id === undefined) continue
     for (const metric of data.metrics) {
       if (metric.run_id !== runId) continue
@@ -29,6 +34,17 @@ export function ownersOf(
     }
   }
   return owners
+}
+
+/**
+ * What grows with each point of a run in a local store. The latest values alone do not tell of one that came later for an
+ * earlier step.
+ */
+export async function grownBy({ from }: Job, { info, data }: WireRun): Promise<unknown[]> {
+  if (!from.local) return []
+  const dir = join(from.uri, info.experiment_id, info.run_id, 'metrics')
+  const size = async ({ key }: { key: string }) => [key, (await factsBehind(join(dir, ...key.split('/'))))?.size]
+  return [await Promise.all(data.metrics.map(size))]
 }
 
 interface Histories {

@@ -22,7 +22,7 @@ export interface RunPlan {
   has(id: string): boolean
   /** The copy of a run; `fresh` when nobody can have written to it but this copy. */
   ensure(id: string): Promise<{ readonly run: WireRun; readonly fresh: boolean }>
-  /** The id of a run at the target, for a run that may not be among those copied. */
+  /** The id of a run at the target, for a run that may not be among those copied: its copy is then one made before. */
   idAt(id: string): Promise<string | undefined>
 }
 
@@ -67,20 +67,37 @@ async function* chosenRuns(job: Job, experiments: Iterable<string>): AsyncGenera
 export async function planRuns(job: Job, experiments: ReadonlyMap<string, string>): Promise<RunPlan> {
   const runs = new Map<string, PlannedRun>()
   const there = new Map<string, Map<string, WireRun>>()
+  const copiesAt = async (experimentId: string): Promise<Map<string, WireRun>> => {
+    const copies = there.get(experimentId) ?? (await copiesIn(job, experimentId))
+    there.set(experimentId, copies)
+    return copies
+  }
   for await (const { info, data } of chosenRuns(job, experiments.keys())) {
     const id = info.run_id
     const experimentId = experiments.get(info.experiment_id)
     if (experimentId === undefined) continue
-    const copies = there.get(experimentId) ?? (await copiesIn(job, experimentId))
-    there.set(experimentId, copies)
+    const copies = await copiesAt(experimentId)
     const identity = identityOf(id, data.tags)
     const known = copies.get(identity) ?? (identity === id ? undefined : await originalAt(job, identity))
     runs.set(id, { id, identity, experimentId, info, known })
   }
-  return plan(job, runs)
+  return plan(job, runs, async (id) => {
+    const run = (await job.from.transport.call('getRun', { run_id: id }, { signal: job.signal }).catch(absent))?.run
+    const identity = run ? identityOf(id, run.data.tags) : id
+    for (const experimentId of new Set(experiments.values())) {
+      const copy = (await copiesAt(experimentId)).get(identity)
+      if (copy) return copy.info.run_id
+    }
+    return identity === id ? undefined : (await originalAt(job, identity))?.info.run_id
+  })
 }
 
-function plan(job: Job, runs: ReadonlyMap<string, PlannedRun>): RunPlan {
+/** `copyOf` finds the copy of a run that is not planned. */
+function plan(
+  job: Job,
+  runs: ReadonlyMap<string, PlannedRun>,
+  copyOf: (id: string) => Promise<string | undefined>,
+): RunPlan {
   const made = new Map<string, Promise<{ run: WireRun; fresh: boolean }>>()
 
   async function make({ identity, experimentId, info, known }: PlannedRun): Promise<{ run: WireRun; fresh: boolean }> {
@@ -109,7 +126,7 @@ function plan(job: Job, runs: ReadonlyMap<string, PlannedRun>): RunPlan {
     runs: [...runs.values()],
     has: (id) => runs.has(id),
     ensure,
-    idAt: async (id) => (runs.has(id) ? (await ensure(id)).run.info.run_id : undefined),
+    idAt: async (id) => (runs.has(id) ? (await ensure(id)).run.info.run_id : copyOf(id)),
   }
 }
 

@@ -29,6 +29,9 @@ const RUNS_AT_ONCE = 4
  * tells the time of each change. A server tells none: all files of a run count as changed when its status, end time,
  * parameters or metrics are others than then, those of a logged model when it was updated; nothing is read to find out.
  * Files that another hand put at the target are compared by size the first time.
+ *
+ * A run that has ended is looked at again when anything about it changed: in a local store also when it got points. Of
+ * metrics a server tells the latest values, so that a point which came there later for an earlier step is not noticed.
  */
 export async function sync(from: Side, to: Side, options: CopyRules = {}): Promise<SyncResult> {
   if (from.uri === to.uri)

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { Client } from '../../src/client.js'
 import { InvalidParameterError, NetworkError, NotFoundError, ParamConflictError } from '../../src/errors.js'
 import { startTestServer, type TestServer } from '../../src/testing/index.js'
+import { fileTransport } from '../../src/transport/file/file.js'
 import { rejection } from '../support/answering.js'
 import { tempDir } from '../support/temp-dir.js'
 import { allOf, bySteps, clientOf, fill, writes } from './stand.js'
@@ -316,7 +317,8 @@ it('deleted runs stay behind, or come as deleted', async () => {
   expect(without.runs.added).toBe(2)
   for (const added of [1, 0]) {
     const result = await source.sync(path, { to: server.url, deleted: true })
-    expect([result.runs, result.failed]).toEqual([{ added, changed: 0, same: 3 - added }, []])
+    // The child finds its parent.
+    expect([result.runs, result.failed]).toEqual([{ added, changed: added, same: 3 - 2 * added }, []])
     await using target = clientOf(server.url, tempDir())
     expect((await target.getRun(result.runIds[ids.parent] ?? '')).info.lifecycleStage).toBe('deleted')
   }
@@ -554,4 +556,64 @@ it('what cannot be read in the source is told as not copied, rehearsed or not', 
   expect((await told(true)).map(([what]) => what)).toEqual(['run', 'logged model', 'registered model'])
   spoil(churn)
   expect((await told(true)).slice(0, 1)).toEqual([['experiment', churn, 'IntegrityError']])
+})
+
+it('a point that comes later to a run that has ended is copied, whatever its step', async () => {
+  const dir = tempDir()
+  const [path, to] = [join(dir, 'mlruns'), join(dir, 'copy')]
+  await using client = clientOf(path, dir)
+  const run = await client.startRun({})
+  run.logMetric('eval/loss', 1, { step: 5, timestamp: 5 })
+  await run.end()
+  await client.sync(path, { to })
+  await client.logBatch(run.runId, { metrics: [{ key: 'eval/loss', value: 2, step: 1, timestamp: 1 }] })
+  expect(await client.sync(path, { to })).toMatchObject({ runs: { changed: 1 }, points: 1 })
+  expect(await client.sync(path, { to })).toMatchObject({ runs: { same: 1 }, points: 0 })
+})
+
+it('a logged model keeps what an older run measured of it', async () => {
+  const dir = tempDir()
+  const [path, to] = [join(dir, 'mlruns'), join(dir, 'copy')]
+  await using client = clientOf(path, dir)
+  const judge = await client.startRun({ runName: 'judge' })
+  for (const runName of ['b', 'c', 'd']) await (await client.startRun({ runName })).end()
+  const training = await client.startRun({ runName: 'training' })
+  const { modelId } = await training.logModel({ weights: { age: 1 } }, { name: 'model' })
+  await training.end()
+  // As a client of Python does, which links no model to the run.
+  const metrics = [{ key: 'accuracy', value: 0.9, timestamp: 1, step: 1, model_id: modelId }]
+  await fileTransport({ root: path }).call('logBatch', { run_id: judge.runId, metrics })
+  await judge.end()
+  const { modelIds, runIds, failed } = await client.sync(path, { to })
+  expect(failed).toEqual([])
+  await using target = clientOf(to, tempDir())
+  const { metrics: there } = await target.getLoggedModel(modelIds[modelId ?? ''] ?? '')
+  expect(there).toMatchObject([{ key: 'accuracy', value: 0.9, runId: runIds[judge.runId] }])
+})
+
+it('a run that is copied before its parent and its model finds both when they have come', async () => {
+  const dir = tempDir()
+  const [path, to] = [join(dir, 'mlruns'), join(dir, 'copy')]
+  await using client = clientOf(path, dir)
+  const parent = await client.startRun({ runName: 'parent' })
+  const { modelId = '' } = await parent.logModel({ weights: { age: 1 } }, { name: 'model' })
+  const child = await client.startRun({ runName: 'child', parentRunId: parent.runId })
+  child.logMetric('accuracy', 1, { modelId })
+  await child.end()
+  await parent.end()
+  const first = await client.sync(path, { to, runIds: [child.runId] })
+  expect(first.kept).toEqual([
+    expect.stringContaining(`The run ${parent.runId} is not copied`),
+    expect.stringContaining(`The logged model ${modelId} is not copied`),
+  ])
+  await using target = clientOf(to, tempDir())
+  const copy = () => target.getRun(first.runIds[child.runId] ?? '')
+  expect((await copy()).data.tags).not.toHaveProperty(['mlflow.parentRunId'])
+  const { runIds, modelIds } = await client.sync(path, { to, runIds: [parent.runId] })
+  // Copied alone again: what it names is there.
+  for (const outcome of ['changed', 'same'] as const)
+    expect(await client.sync(path, { to, runIds: [child.runId] })).toMatchObject({ runs: { [outcome]: 1 }, kept: [] })
+  const { data, inputs } = await copy()
+  expect(data.tags['mlflow.parentRunId']).toBe(runIds[parent.runId])
+  expect(inputs?.modelInputs).toEqual([{ modelId: modelIds[modelId] }])
 })
