@@ -9,6 +9,8 @@ export const STATE = 'cairn.sync.state'
 export const FILES = 'cairn.sync.files'
 /** The tag that says which files a copy wrote in a local store, and when: copied back, they are no changes. */
 export const WRITTEN = 'cairn.sync.written'
+/** The tag that says which description and tags of a registered model are as they were copied, each as a short hash. */
+export const FIELDS = 'cairn.sync.fields'
 /** The tag with the original's creation time in epoch milliseconds, where a server sets its own. */
 export const CREATED = 'cairn.sync.created'
 

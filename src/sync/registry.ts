@@ -5,7 +5,7 @@ import type { WireModelVersion, WireRegisteredModel } from '../transport/protoco
 import type { Job } from './job.js'
 import { isPrompt, versionsOf } from './list.js'
 import { createdTag, type Plans } from './logged-models.js'
-import { copied, differing, fingerprint, identityOf, type Pair, SOURCE, STATE, textOf } from './marks.js'
+import { copied, differing, FIELDS, fingerprint, identityOf, type Pair, SOURCE, STATE, textOf } from './marks.js'
 import { tellUnreadable } from './unreadable.js'
 import { comesFrom, sourceAt } from './version-source.js'
 
@@ -63,7 +63,7 @@ export async function copyRegisteredModel(job: Job, { name }: WireRegisteredMode
     })
     whole &&= done
   }
-  let changes = fresh ? 0 : await copyModelFields(job, { ...model, tags }, target)
+  let changes = fresh ? 0 : await copyModelFields(job, { ...model, tags: shownToo(tags, target) }, target)
   changes += await copyAliases(job, { name, aliases, numbers, target })
   if (whole) await job.to.transport.call('setRegisteredModelTag', { name, key: STATE, value: stateOfAll }, call)
   job.count('registeredModels', fresh ? 'added' : changes > 0 ? 'changed' : 'same')
@@ -78,6 +78,15 @@ const placedTags = ({ tags }: WireRegisteredModel, { experiments }: Plans): Pair
     if (key !== EXPERIMENTS) return { key, value }
     const ids = value.split(',').flatMap((id) => experiments.get(id) ?? [])
     return { key, value: `,${ids.join(',')},` }
+  })
+
+/** The tags with the experiments in which the target shows the prompt already: another copy may have brought those. */
+const shownToo = (tags: readonly Pair[], target: WireRegisteredModel): Pair[] =>
+  tags.map(({ key, value }) => {
+    const there = key === EXPERIMENTS ? textOf(target.tags, key) : undefined
+    if (there === undefined) return { key, value }
+    const ids = new Set(`${there},${value}`.split(',').filter((id) => id !== ''))
+    return { key, value: `,${[...ids].join(',')},` }
   })
 
 /** A target gives its own numbers, so that what was deleted leaves no gap there. */
@@ -108,7 +117,8 @@ async function targetOf(
   const call = { signal: job.signal }
   const found = await job.to.transport.call('getRegisteredModel', { name }, call).catch(absent)
   if (found) return { model: found.registered_model, fresh: false }
-  const input = { name, tags: copied(tags), ...(description ? { description } : {}) }
+  const mark = { key: FIELDS, value: hashesOf(fieldsOf({ description, tags })) }
+  const input = { name, tags: [...copied(tags), mark], ...(description ? { description } : {}) }
   return { model: (await job.to.transport.call('createRegisteredModel', input, call)).registered_model, fresh: true }
 }
 
@@ -196,16 +206,45 @@ function withNumbers(tag: Pair, numbers: ReadonlyMap<string, string>): Pair {
   }
 }
 
+const MOST_FIELDS = 500
+
+/** Description and tags as pairs; the description is the one without a key. */
+const fieldsOf = ({ description, tags }: Pick<WireRegisteredModel, 'description' | 'tags'>): Pair[] => [
+  { key: '', value: description ?? '' },
+  ...copied(tags),
+]
+
+const hashOf = ({ key, value }: Pair): string => fingerprint(`${key}\n${value}`).slice(0, 8)
+/** What remembers fields as they were copied, within what a tag holds. */
+const hashesOf = (fields: readonly Pair[]): string => fields.slice(0, MOST_FIELDS).map(hashOf).join(' ')
+
+/** Fields that are at the target as they were copied follow the source; what others wrote there stays, and is told. */
 async function copyModelFields(job: Job, model: WireRegisteredModel, target: WireRegisteredModel): Promise<number> {
   const { transport } = job.to
   const call = { signal: job.signal }
-  const { name, description = '' } = model
-  const known = new Set(target.tags.map(({ key }) => key))
-  const lacking = copied(model.tags).filter(({ key }) => !known.has(key))
-  for (const tag of lacking) await transport.call('setRegisteredModelTag', { name, ...tag }, call)
-  const undescribed = description !== '' && !target.description
-  if (undescribed) await transport.call('updateRegisteredModel', { name, description }, call)
-  return lacking.length + (undescribed ? 1 : 0)
+  const { name } = model
+  const before = new Set(textOf(target.tags, FIELDS)?.split(' '))
+  const there = new Map(fieldsOf(target).map(({ key, value }) => [key, value]))
+  const asCopied: Pair[] = []
+  let changes = 0
+  for (const field of fieldsOf(model)) {
+    const { key, value } = field
+    const old = there.get(key)
+    const follows = key === EXPERIMENTS || !old || before.has(hashOf({ key, value: old }))
+    if (old === value || follows) asCopied.push(field)
+    else if (value !== '')
+      job.keep(
+        `The ${key === '' ? 'description' : `tag ${JSON.stringify(key)}`} of ${JSON.stringify(name)} differs at the target and stays`,
+      )
+    if (old === value || !follows) continue
+    changes++
+    if (key === '') await transport.call('updateRegisteredModel', { name, description: value }, call)
+    else await transport.call('setRegisteredModelTag', { name, key, value }, call)
+  }
+  const now = hashesOf(asCopied)
+  if (textOf(target.tags, FIELDS) !== now)
+    await transport.call('setRegisteredModelTag', { name, key: FIELDS, value: now }, call)
+  return changes
 }
 
 interface Aliases {

@@ -6,7 +6,7 @@ import { withoutSecrets } from '../spool/place.js'
 import { copyRun } from './copy-run.js'
 import { copyExperiment } from './experiments.js'
 import { type CopyRules, type Job, job, type SyncResult } from './job.js'
-import { experimentsOf, registeredModelsOf } from './list.js'
+import { experimentsOf, registeredModelsOf, runsOf } from './list.js'
 import { planModels } from './logged-models.js'
 import { copyRegisteredModel } from './registry.js'
 import { rehearsal } from './rehearsal.js'
@@ -100,6 +100,12 @@ async function copyExperiments(one: Job): Promise<Map<string, string>> {
     await one.guard('experiment', experiment.name, async () => {
       ids.set(experiment.experiment_id, await copyExperiment(one, experiment))
     })
+    if (ids.has(experiment.experiment_id)) continue
+    const left = holding?.get(experiment.experiment_id) ?? (await countRuns(one, experiment.experiment_id))
+    if (left > 0)
+      one.keep(
+        `With the experiment ${JSON.stringify(experiment.name)} ${left} ${left === 1 ? 'run was' : 'runs were'} left out`,
+      )
   }
   // What cannot be read is of no name that was asked for.
   if (!wanted && !runIds)
@@ -121,10 +127,18 @@ async function copyExperiments(one: Job): Promise<Map<string, string>> {
   return ids
 }
 
-/** The experiments of some runs; `NotFoundError` when one of them is not there. */
-async function experimentsHolding({ from, signal }: Job, runIds: readonly string[]): Promise<Set<string>> {
-  const found = new Set<string>()
-  for (const run_id of runIds)
-    found.add((await from.transport.call('getRun', { run_id }, { signal })).run.info.experiment_id)
+async function countRuns({ from, options: { deleted = false, signal } }: Job, experimentId: string): Promise<number> {
+  let count = 0
+  for await (const _ of runsOf(from, experimentId, { deleted, signal })) count++
+  return count
+}
+
+/** The experiments of some runs, and how many each has; `NotFoundError` when one of them is not there. */
+async function experimentsHolding({ from, signal }: Job, runIds: readonly string[]): Promise<Map<string, number>> {
+  const found = new Map<string, number>()
+  for (const run_id of new Set(runIds)) {
+    const { run } = await from.transport.call('getRun', { run_id }, { signal })
+    found.set(run.info.experiment_id, (found.get(run.info.experiment_id) ?? 0) + 1)
+  }
   return found
 }

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Client } from '../../src/client.js'
@@ -616,4 +616,74 @@ it('a run that is copied before its parent and its model finds both when they ha
   const { data, inputs } = await copy()
   expect(data.tags['mlflow.parentRunId']).toBe(runIds[parent.runId])
   expect(inputs?.modelInputs).toEqual([{ modelId: modelIds[modelId] }])
+})
+
+it('a description and tags of a registered model follow the source, until somebody changes them at the target', async () => {
+  const dir = tempDir()
+  const [path, to] = [join(dir, 'mlruns'), join(dir, 'copy')]
+  await using client = clientOf(path, dir)
+  await using target = clientOf(to, tempDir())
+  const write = async (at: Client, value: string) => {
+    await at.setRegisteredModelTag('net', 'owner', value)
+    await at.updateRegisteredModel('net', { description: value })
+  }
+  const copied = async () => {
+    const { kept, registeredModels } = await client.sync(path, { to })
+    const { description, tags } = await target.getRegisteredModel('net')
+    return [registeredModels.changed, description, tags.owner, kept.length]
+  }
+  await client.createRegisteredModel('net')
+  await write(client, 'a')
+  expect(await copied()).toEqual([0, 'a', 'a', 0])
+  for (const value of ['b', 'c']) {
+    await write(client, value)
+    expect(await copied()).toEqual([1, value, value, 0])
+  }
+  await write(target, 'theirs')
+  await write(client, 'd')
+  expect(await copied()).toEqual([0, 'theirs', 'theirs', 2])
+})
+
+it('an experiment that is deleted at the target is told with how many runs it has', async () => {
+  const to = join(tempDir(), 'copy')
+  await using target = clientOf(to, tempDir())
+  await target.deleteExperiment(await target.createExperiment('churn'))
+  const { failed, kept } = await source.sync(store, { to })
+  expect(failed).toMatchObject([
+    { what: 'experiment', id: 'churn' },
+    { what: 'model version' },
+    { what: 'model version' },
+  ])
+  expect(kept).toEqual(['With the experiment "churn" 3 runs were left out'])
+})
+
+it("a user's own file that ends with .partial is copied", async () => {
+  const dir = tempDir()
+  const path = join(dir, 'mlruns')
+  await using client = clientOf(path, dir)
+  const run = await client.startRun({})
+  await run.logText('x', 'model.partial')
+  await run.end()
+  expect(await client.listArtifacts(run.runId)).toMatchObject([{ path: 'model.partial' }])
+  expect(await client.sync(path, { to: join(dir, 'copy') })).toMatchObject({ files: 1 })
+})
+
+it('what a killed copy was writing is removed by the next one, and nothing else', async () => {
+  const dir = tempDir()
+  const [path, to] = [join(dir, 'mlruns'), join(dir, 'copy')]
+  await using client = clientOf(path, dir)
+  const run = await client.startRun({})
+  await run.logText('x', 'deep/a.txt')
+  const { runIds } = await client.sync(path, { to })
+  const folder = join(to, '0', runIds[run.runId] ?? '', 'artifacts', 'deep')
+  const [killed, alive] = ['1', '2'].map((digit) => `.cairn-${digit.repeat(8)}-1111-4111-8111-111111111111.partial`)
+  for (const name of [killed, alive, 'own.partial']) writeFileSync(join(folder, `${name}`), 'x')
+  const later = new Date(Date.now() + 60_000)
+  utimesSync(join(folder, `${alive}`), later, later)
+  utimesSync(join(folder, `${killed}`), 1, 1)
+  await client.sync(path, { to, dryRun: true })
+  expect(readdirSync(folder)).toHaveLength(4)
+  await client.sync(path, { to })
+  expect(readdirSync(folder).sort()).toEqual([alive, 'a.txt', 'own.partial'])
+  await run.end()
 })

@@ -21,8 +21,8 @@ export function localPath(uri: string): string | undefined {
   return /^[a-z][a-z0-9+.-]+:/i.test(uri) ? undefined : uri
 }
 
-// What a store of artifacts is writing, and Python's and our own staging.
-const HIDDEN = /^\.(?:stage-|partial-|cairn-)|^\.?mlflow_tmp|\.partial$/
+// What a store of artifacts is writing, and Python's and our own staging; no file of a user is called so.
+const HIDDEN = /^\.stage-\d+-[0-9a-f]{16}$|^\.cairn-|^\.?mlflow_tmp/
 
 /** What lies in a folder below `root`: names relative to `root`, sorted; nothing for a file or a missing path. */
 export function listLocal(root: string, path: string | undefined): WireFile[] {
