@@ -657,17 +657,6 @@ it('an experiment that is deleted at the target is told with how many runs it ha
   expect(kept).toEqual(['With the experiment "churn" 3 runs were left out'])
 })
 
-it("a user's own file that ends with .partial is copied", async () => {
-  const dir = tempDir()
-  const path = join(dir, 'mlruns')
-  await using client = clientOf(path, dir)
-  const run = await client.startRun({})
-  await run.logText('x', 'model.partial')
-  await run.end()
-  expect(await client.listArtifacts(run.runId)).toMatchObject([{ path: 'model.partial' }])
-  expect(await client.sync(path, { to: join(dir, 'copy') })).toMatchObject({ files: 1 })
-})
-
 it('what a killed copy was writing is removed by the next one, and nothing else', async () => {
   const dir = tempDir()
   const [path, to] = [join(dir, 'mlruns'), join(dir, 'copy')]

@@ -263,6 +263,15 @@ describe('a store that others wrote', () => {
 })
 
 describe('artifacts', () => {
+  it('are listed but for what is being written: a user may name a file .partial', async () => {
+    const { root, run } = pythonStore()
+    const id = '11111111-1111-4111-8111-111111111111'
+    for (const name of ['own.partial', `.cairn-${id}.partial`, `.stage-1-${'a'.repeat(16)}`, '.mlflow_tmp'])
+      writeFileSync(join(run, 'artifacts', name), 'x')
+    const { files } = await open(root).call('listArtifacts', { run_id: RUN })
+    expect(files.map(({ path }) => path)).toEqual(['own.partial'])
+  })
+
   it('are listed by folder; a link out of them is not, and not followed', async () => {
     const { root, run } = pythonStore()
     const outside = tempDir()
