@@ -1,6 +1,6 @@
 import { LIMITS } from '../core/names.js'
 import { readYaml } from '../core/yaml.js'
-import { absent, isUnknown, NotFoundError } from '../errors.js'
+import { isUnknown, NotFoundError } from '../errors.js'
 import type { WireLoggedModel } from '../transport/protocol.js'
 import { copyFiles, type FilesMark, type Listing, listing, shown } from './files.js'
 import type { Job } from './job.js'
@@ -9,7 +9,7 @@ import { CREATED, copied, differing, FILES, fingerprint, identityOf, SOURCE, STA
 import { type Renames, renamedMlModel } from './mlmodel.js'
 import type { RunPlan } from './runs.js'
 import { placeOf } from './side.js'
-import { tellUnreadable } from './unreadable.js'
+import { tellUnreadable, unreadable } from './unreadable.js'
 
 /** A server writes this one itself when a version is made. */
 const VERSIONS = 'mlflow.modelVersions'
@@ -97,7 +97,7 @@ export async function planModels(
     }
   }
   return plan(job, models, runs, async (id) => {
-    const found = await job.from.transport.call('getLoggedModel', { model_id: id }, call).catch(absent)
+    const found = await job.from.transport.call('getLoggedModel', { model_id: id }, call).catch(unreadable)
     const identity = found ? identityOf(id, found.model.info.tags) : id
     for (const experimentId of new Set(experiments.values())) {
       const copy = (await copiesAt(experimentId)).get(identity)

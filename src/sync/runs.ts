@@ -3,7 +3,7 @@ import type { WireRun } from '../transport/protocol.js'
 import type { Job } from './job.js'
 import { runsOf } from './list.js'
 import { identityOf, SOURCE, STATE, textOf } from './marks.js'
-import { tellUnreadable } from './unreadable.js'
+import { tellUnreadable, unreadable } from './unreadable.js'
 
 /** A run of the source that is to be at the target. */
 export interface PlannedRun {
@@ -82,7 +82,7 @@ export async function planRuns(job: Job, experiments: ReadonlyMap<string, string
     runs.set(id, { id, identity, experimentId, info, known })
   }
   return plan(job, runs, async (id) => {
-    const run = (await job.from.transport.call('getRun', { run_id: id }, { signal: job.signal }).catch(absent))?.run
+    const run = (await job.from.transport.call('getRun', { run_id: id }, { signal: job.signal }).catch(unreadable))?.run
     const identity = run ? identityOf(id, run.data.tags) : id
     for (const experimentId of new Set(experiments.values())) {
       const copy = (await copiesAt(experimentId)).get(identity)
