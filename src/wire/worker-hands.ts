@@ -105,6 +105,12 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
     })
   }
 
+  async function endThread(): Promise<void> {
+    if (other.isBegun) await whenClosed()
+    await other.end()
+  }
+  let ending: Promise<void> | undefined
+
   return {
     deliver(job) {
       if (other.isLost) return fallback.deliver(job)
@@ -122,8 +128,8 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
     },
     replay: (how) => fallback.replay(how),
     async close() {
-      if (other.isBegun) await whenClosed()
-      await other.end()
+      ending ??= endThread()
+      await ending
       await fallback.close()
     },
   }

@@ -1,5 +1,10 @@
-import { expect, it } from 'vitest'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { expect, it, vi } from 'vitest'
+import { workerHands } from '../../src/wire/worker-hands.js'
 import { stand } from '../support/spool-child.js'
+import { tempDir } from '../support/temp-dir.js'
 
 it('a client that is closed lets go of what another process had left and its server has not taken yet', async () => {
   const at = await stand()
@@ -31,3 +36,23 @@ it('a client that is closed lets go of what another process had left and its ser
   expect(at.left()).toEqual([])
   await at.stop()
 }, 60_000)
+
+it('the thread that delivers is closed once, however often its client is', async () => {
+  const file = join(tempDir(), 'thread.mjs')
+  writeFileSync(
+    file,
+    `import { parentPort } from 'node:worker_threads'
+    parentPort.on('message', ({ close }) => close && parentPort.postMessage({ event: 'closed' }))`,
+  )
+  const fallback = { close: vi.fn(async () => {}) }
+  const hands = workerHands(pathToFileURL(file), { fallback, place: {} } as never)
+  hands.lookForLeft(false)
+  vi.useFakeTimers({ toFake: ['setTimeout'] })
+  try {
+    await Promise.all([hands.close(), hands.close()])
+    await hands.close()
+  } finally {
+    vi.useRealTimers()
+  }
+  expect(fallback.close).toHaveBeenCalledTimes(3)
+}, 5_000)
