@@ -126,9 +126,8 @@ export function wire(options: ClientOptions): Parts {
   const remotes = new Map<string, Promise<Remote>>()
   async function open(uri: string, workspace: Within['workspace']): Promise<Remote> {
     // What carries the spool is loaded with it, while files can be opened: a module that could not be is never loaded later.
-    const opening = openRemote(uri, { ...settings.http, workspace }, { ...options, warn: warnOnce, renew })
-    const [remote] = await Promise.all([opening, import('./wire/carrier.js')])
-    return remote
+    await import('./wire/carrier.js')
+    return openRemote(uri, { ...settings.http, workspace }, { ...options, warn: warnOnce, renew })
   }
   const remoteAt = (uri: string, { workspace }: Within = settings.http): Promise<Remote> => {
     const key = JSON.stringify([uri, workspace])

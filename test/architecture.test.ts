@@ -138,6 +138,12 @@ describe('the house', () => {
     expect(files.flatMap((file) => lines(file, speaks))).toEqual([])
   })
 
+  it('loads no two files of its own at once: the loader of Jest fails where they share a chunk', () => {
+    const loads = (node: ts.Node) => importOf(node)?.kind === 'lazy' && importOf(node)?.from.startsWith('.') === true
+    const atOnce = (node: ts.Node) => ts.isArrayLiteralExpression(node) && node.elements.some(loads)
+    expect(files.flatMap((file) => lines(file, atOnce))).toEqual([])
+  })
+
   it('has no any', () => {
     expect(files.flatMap((file) => lines(file, (node) => node.kind === ts.SyntaxKind.AnyKeyword))).toEqual([])
   })

@@ -100,8 +100,9 @@ const silent: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignor
  * is to stand at an address, as it is often started first; `ui` only looks.
  */
 async function checkStore(terminal: Terminal, { store, isMade }: StoreOptions): Promise<void> {
-  const [{ createClient, InvalidParameterError, NotFoundError }, { isLocal, localPath }, { stateOf }] =
-    await Promise.all([import('../index.js'), import('../artifacts/location.js'), import('../disk/write.js')])
+  const { createClient, InvalidParameterError, NotFoundError } = await import('../index.js')
+  const { isLocal, localPath } = await import('../artifacts/location.js')
+  const { stateOf } = await import('../disk/write.js')
   await using client = createClient({ trackingUri: store, retry: { maxRetries: 0 }, logger: silent })
   const uri = client.getTrackingUri()
   if (!isLocal(uri)) return checkServer(terminal, client, isMade)

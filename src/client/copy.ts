@@ -10,7 +10,8 @@ export const copying =
   async (source, options = {}) => {
     checkSync(source, options)
     const { to = givenUri(own.backends.tracking.uri), ...rules } = options
-    const [{ sync }, { alone }] = await Promise.all([import('../sync/sync.js'), import('../sync/alone.js')])
+    const { sync } = await import('../sync/sync.js')
+    const { alone } = await import('../sync/alone.js')
     const [from, target] = [partsAt(source), partsAt(to)]
     try {
       const copy = async () => sync(await sideOf(from), await sideOf(target), rules)

@@ -64,7 +64,8 @@ async function keptOrSent(
   model: unknown,
   options: LogModelOptions,
 ): Promise<ModelInfo> {
-  const [{ packForRun }, { carryModel }] = await Promise.all([import('../models/log.js'), import('../models/carry.js')])
+  const { packForRun } = await import('../models/log.js')
+  const { carryModel } = await import('../models/carry.js')
   const folder = `model-${randomUUID()}`
   const dir = join(spooled.folder.dir, folder)
   const { registry } = ways

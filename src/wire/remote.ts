@@ -29,15 +29,13 @@ const ONCE_MS = 30_000
 
 /** Opens the way to a server; undici and the rest of the remote half are loaded here, not before. */
 export async function openRemote(uri: string, settings: HttpSettings, options: SenderOrigins): Promise<Remote> {
-  const [{ sender }, { inWorkspace }, { httpTransport }, { withRetry }, { withFilterPlace }, { proxied }] =
-    await Promise.all([
-      import('../http/send.js'),
-      import('../http/workspace.js'),
-      import('../transport/http.js'),
-      import('../transport/retry.js'),
-      import('../transport/filter-place.js'),
-      import('../artifacts/proxied.js'),
-    ])
+  // One after the other: the loader of Jest fails where two imports at once share a chunk.
+  const { sender } = await import('../http/send.js')
+  const { inWorkspace } = await import('../http/workspace.js')
+  const { httpTransport } = await import('../transport/http.js')
+  const { withRetry } = await import('../transport/retry.js')
+  const { withFilterPlace } = await import('../transport/filter-place.js')
+  const { proxied } = await import('../artifacts/proxied.js')
   const how = await senderOptions(uri, settings, options)
   const checked = inWorkspace(how.workspace)
   const send = checked(sender(how))
