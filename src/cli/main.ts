@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { run } from './run.js'
-import { endQuietlyWhenClosed, terminal } from './terminal.js'
+import { endWhenUnwritable, terminal } from './terminal.js'
 
-endQuietlyWhenClosed(process.stdout, process.stderr)
+endWhenUnwritable(process.stdout, process.stderr)
 process.exitCode = await run(process.argv.slice(2), terminal(process.stdout, process.stderr))

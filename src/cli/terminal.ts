@@ -25,12 +25,13 @@ export function terminal(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStream)
   }
 }
 
-/** Ends the process without a word when whoever reads its output has had enough (`… | head`). */
-export function endQuietlyWhenClosed(...streams: readonly NodeJS.WriteStream[]): void {
-  for (const stream of streams)
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error
-      process.exit(0)
+/** Ends the process when its output cannot be written, without a word when whoever reads it has had enough (`… | head`). */
+export function endWhenUnwritable(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStream): void {
+  for (const stream of [stdout, stderr])
+    stream.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+      if (code === 'EPIPE') process.exit(0)
+      if (stream === stdout) stderr.write(`error: The output cannot be written: ${message}\n`)
+      process.exit(1)
     })
 }
 

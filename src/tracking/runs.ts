@@ -94,7 +94,7 @@ export interface Runs {
   searchRuns(options?: SearchRunsOptions): Promise<RunData[]>
   /** As `searchRuns`, one after the other, asked for page by page as they are consumed. */
   iterateRuns(options?: SearchRunsOptions): AsyncIterable<RunData>
-  /** Every point of one metric, whatever their number: `{ key, value, timestamp, step }`, in the backend's order. */
+  /** Every point of one metric, whatever their number: `{ key, value, timestamp, step }`, in the backend's order: sort by step to plot. */
   getMetricHistory(runId: string, key: string, options?: CallOptions): Promise<Metric[]>
   /** As `getMetricHistory`, page by page. */
   iterateMetricHistory(runId: string, key: string, options?: CallOptions): AsyncIterable<Metric>

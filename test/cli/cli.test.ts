@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -13,7 +13,9 @@ const cwd = tempDir()
 let runId = ''
 
 /** The program as a user starts it, in a folder with a `mlruns`; nothing in the environment says where things are. */
-function start(...words: string[]) {
+const start = (...words: string[]) => startInto('pipe', ...words) as ChildProcessWithoutNullStreams
+
+function startInto(stdout: 'pipe' | number, ...words: string[]) {
   const clean = Object.entries(process.env).filter(([name]) => !/^(MLFLOW|CAIRN|VITEST|NODE_OPTIONS)/.test(name))
   const env = {
     ...Object.fromEntries(clean),
@@ -21,7 +23,11 @@ function start(...words: string[]) {
     CAIRN_CACHE_DIR: join(cwd, '.cache'),
   }
   const main = join(root, 'src', 'cli', 'main.ts')
-  return spawn(process.execPath, ['--import', import.meta.resolve('tsx'), main, ...words], { cwd, env })
+  return spawn(process.execPath, ['--import', import.meta.resolve('tsx'), main, ...words], {
+    cwd,
+    env,
+    stdio: ['pipe', stdout, 'pipe'],
+  })
 }
 
 async function cairn(...words: string[]): Promise<{ code: number | null; out: string; err: string }> {
@@ -197,6 +203,15 @@ describe('what goes wrong', () => {
     child.stderr.on('data', (chunk) => (err += chunk))
     expect(await new Promise((resolve) => child.once('close', resolve))).toBe(0)
     expect(err).toBe('')
+  })
+
+  it.skipIf(!existsSync('/dev/full'))('says in a line that its output cannot be written', async () => {
+    const full = openSync('/dev/full', 'w')
+    const child = startInto(full, 'runs', 'list')
+    let err = ''
+    child.stderr?.on('data', (chunk) => (err += chunk))
+    expect(await new Promise((resolve) => child.once('close', resolve))).toBe(1)
+    expect(err).toMatch(/^error: The output cannot be written: ENOSPC: .*\n$/)
   })
 })
 
