@@ -1,6 +1,6 @@
 import type { Experiment } from '../core/entities.js'
 import { checkNewExperimentName } from '../core/names.js'
-import { InvalidParameterError } from '../errors.js'
+import { InvalidParameterError, NotFoundError } from '../errors.js'
 import { type CallOptions, type Experiments, ensureExperiment, requireActive } from '../tracking/experiments.js'
 import { isAway } from './offline.js'
 
@@ -50,6 +50,17 @@ export function experimentInUse(deps: ExperimentInUseDeps): ExperimentInUse {
     return chosen
   }
 
+  async function theEnvironments(id: string, options?: CallOptions): Promise<Experiment> {
+    try {
+      return requireActive(await starting.getExperiment(id, options))
+    } catch (error) {
+      const Kind = [NotFoundError, InvalidParameterError].find((one) => error instanceof one)
+      if (Kind === undefined) throw error
+      const { message } = error as Error
+      throw new Kind(`MLFLOW_EXPERIMENT_ID is set to ${JSON.stringify(id)}: ${message}`, { cause: error })
+    }
+  }
+
   return {
     get id() {
       return (chosen ?? found)?.experimentId
@@ -78,7 +89,7 @@ export function experimentInUse(deps: ExperimentInUseDeps): ExperimentInUse {
     async current(options) {
       const one = (await theChosen(options)) ?? found
       if (one) return one
-      if (experimentId !== undefined) found = requireActive(await starting.getExperiment(experimentId, options))
+      if (experimentId !== undefined) found = await theEnvironments(experimentId, options)
       if (experimentName === undefined) return found
       if (found && found.name !== experimentName)
         throw new InvalidParameterError(
