@@ -3,19 +3,19 @@ export interface CairnErrorOptions {
   /** The failure underneath, kept as it came. */
   readonly cause?: unknown
   /** MLflow's `error_code`, where the failure has one of its own. */
-  readonly code?: string
+  readonly code?: string | undefined
   /** Whether the very same call may succeed later. */
-  readonly retryable?: boolean
+  readonly retryable?: boolean | undefined
   /** HTTP status of the answer that failed. */
-  readonly status?: number
+  readonly status?: number | undefined
   /** Request id the server gave. */
-  readonly requestId?: string
+  readonly requestId?: string | undefined
   /** Where the request went, without credentials or query. */
-  readonly url?: string
+  readonly url?: string | undefined
   /** How long the server asked to wait, in milliseconds. */
-  readonly retryAfterMs?: number
+  readonly retryAfterMs?: number | undefined
   /** True when nothing left this process, so that the backend cannot have acted on it. */
-  readonly notSent?: boolean
+  readonly notSent?: boolean | undefined
 }
 
 /** The one family: every error Cairn throws on its own account is one of these. */

@@ -4,7 +4,7 @@ import { type LocalFile, upload } from '../artifacts/copy.js'
 import { checkArtifactPath, joinPath } from '../artifacts/paths.js'
 import type { ArtifactStore, TransferOptions } from '../artifacts/store.js'
 import { textAt } from '../artifacts/text.js'
-import { checkedInUse, checkOptions, isSomeText, numberThat, type Rules } from '../core/options.js'
+import { checkedInUse, checkOptions, isSomeText, numberThat, type Rules, shown } from '../core/options.js'
 import { encodePng, pictureKind } from '../core/png.js'
 import { appendRows, readTable, type SplitTable, splitTable } from '../core/table.js'
 import { wholeJson } from '../core/whole-json.js'
@@ -163,7 +163,8 @@ async function yaml(value: unknown, file: string): Promise<string> {
 function pictureBytes(image: ImageInput): Uint8Array<ArrayBuffer> {
   if (typeof image !== 'object' || image === null || !('length' in image || 'data' in image))
     throw new InvalidParameterError('logImage takes the bytes of a picture, or { data, width, height, channels }')
-  if (!(image instanceof Uint8Array)) return encodePng({ channels: 3, ...image }) as Uint8Array<ArrayBuffer>
+  if (!(image instanceof Uint8Array))
+    return encodePng({ ...image, channels: image.channels ?? 3 }) as Uint8Array<ArrayBuffer>
   if (pictureKind(image)) return image as Uint8Array<ArrayBuffer>
   throw new InvalidParameterError(
     'The bytes are no PNG, JPEG or WebP; give raw pixels as { data, width, height, channels }',
@@ -177,7 +178,8 @@ function imageName({ key, step = 0, timestamp = Date.now() }: ImageStep): string
     throw new InvalidParameterError(
       `The image key ${JSON.stringify(key)} may have letters, digits, "_", "-", ".", "/" and space`,
     )
-  if (!Number.isSafeInteger(step)) throw new InvalidParameterError(`The image step ${step} must be a whole number`)
+  if (!Number.isSafeInteger(step))
+    throw new InvalidParameterError(`The image step ${shown(step)} must be a whole number`)
   return `images/${key.replaceAll('/', '~')}+step+${step}+timestamp+${Math.trunc(timestamp)}+${randomUUID()}`
 }
 

@@ -18,7 +18,7 @@ export type ImageInput =
       readonly data: Uint8Array | Uint8ClampedArray | readonly number[]
       readonly width: number
       readonly height: number
-      readonly channels?: 1 | 3 | 4
+      readonly channels?: 1 | 3 | 4 | undefined
     }
 
 /** Where a picture that belongs to a step goes, instead of a file name. */
@@ -108,7 +108,7 @@ export interface RunVerbs {
   logInput(dataset: DatasetOptions, options?: InputOptions): Promise<void>
   /** Notes logged models as what the run made, each at a step (0 by default). */
   logOutputs(
-    models: readonly (string | { readonly modelId: string; readonly step?: Step })[],
+    models: readonly (string | { readonly modelId: string; readonly step?: Step | undefined })[],
     options?: Pick<ArtifactOptions, 'signal'>,
   ): Promise<void>
   /** Keeps the code: git's commit as a tag, the changes since as `git.diff`, and a `code.tgz` of the files. */

@@ -11,22 +11,22 @@ export type Fault = {
    * Which requests: an operation of the protocol (`logBatch`), or all (the default). Files that are sent, fetched or listed
    * through the server are none of the operations but `artifacts`, whatever the verb that wants them.
    */
-  readonly on?: Operation | 'artifacts' | 'all'
+  readonly on?: Operation | 'artifacts' | 'all' | undefined
   /** How many requests it meets, `Infinity` for all that come; default 1. */
-  readonly times?: number
+  readonly times?: number | undefined
   /** How many requests pass before; default 0. */
-  readonly skip?: number
+  readonly skip?: number | undefined
   /** Waits this long before anything else, in milliseconds. */
-  readonly delayMs?: number
+  readonly delayMs?: number | undefined
 } & (
   | {
       /** Answers with this status (200 to 599) instead, without carrying the request out; 204, 205 and 304 have no body. */
       readonly status: number
-      readonly headers?: Readonly<Record<string, string>>
+      readonly headers?: Readonly<Record<string, string>> | undefined
       /** Default: JSON of MLflow's error with the code that goes with the status, and `503 by script`, say, as its words. */
-      readonly body?: string
+      readonly body?: string | undefined
       /** Carries the request out before it answers so. */
-      readonly carriedOut?: boolean
+      readonly carriedOut?: boolean | undefined
     }
   | {
       /**

@@ -30,23 +30,23 @@ export interface BufferStats {
 
 /** Sizes and times of a buffer. */
 export interface BufferOptions {
-  readonly limits?: BatchLimits
+  readonly limits?: BatchLimits | undefined
   /** Milliseconds that a point waits at the most while the event loop turns; 250 by default. */
-  readonly intervalMs?: number
+  readonly intervalMs?: number | undefined
   /**
    * Points that may wait in memory while the backend is slow, 2,097,152 (59 MB) by default; a point that names a model or
    * dataset counts as five. Parameters and tags may take 64 MiB, or as much as so many points. What is more is refused and
    * counted.
    */
-  readonly maxQueued?: number
+  readonly maxQueued?: number | undefined
   /** Told the first time that something is refused because as much waits as may. */
-  readonly onFull?: (error: CairnError) => void
+  readonly onFull?: ((error: CairnError) => void) | undefined
   /** Hears what the backend turned down for good, and how many points, parameters and tags that were. */
-  readonly onRefused?: (error: CairnError, count: number) => void
+  readonly onRefused?: ((error: CairnError, count: number) => void) | undefined
   /** After an outage: batches are taken again. */
-  readonly onRecovered?: () => void
+  readonly onRecovered?: (() => void) | undefined
   /** Hears of each failure that may pass, and how long the next try waits. */
-  readonly onRetry?: (error: CairnError, delayMs: number) => void
+  readonly onRetry?: ((error: CairnError, delayMs: number) => void) | undefined
 }
 
 /** A buffer's options where its drain is a log on disk. */
