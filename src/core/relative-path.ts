@@ -1,4 +1,5 @@
-import { UnsafePathError } from '../errors.js'
+import { InvalidParameterError, UnsafePathError } from '../errors.js'
+import { described } from './options.js'
 
 const DECODE_ROUNDS = 8
 const SEGMENT_BYTES = 255
@@ -26,6 +27,7 @@ function fault(path: string): string | undefined {
   const control = CONTROL.exec(path)
   if (control)
     return `it contains the control character U+${control[0].charCodeAt(0).toString(16).padStart(4, '0').toUpperCase()}`
+  if (!path.isWellFormed()) return 'it has half an emoji (a lone surrogate), which no file name can keep'
   if (path.includes('\\')) return 'it contains a backslash; segments are separated by "/"'
   if (path.includes('#')) return 'it contains "#", which MLflow servers refuse in every path; rename the file'
   if (path.startsWith('/')) return 'it is absolute; give it relative to its folder'
@@ -48,7 +50,8 @@ function fault(path: string): string | undefined {
  * unchanged; throws `UnsafePathError` naming `what` and the part that breaks the rule.
  */
 export function checkRelativePath(path: string, what: string): string {
-  if (typeof path !== 'string') throw new UnsafePathError(`${what} must be a relative path, not ${typeof path}`)
+  if (typeof path !== 'string')
+    throw new InvalidParameterError(`${what} must be a relative path, not ${described(path)}`)
   if (path === '') throw new UnsafePathError(`${what} must be a relative path, not empty`)
   const refuse = (reason: string): never => {
     throw new UnsafePathError(`${what} ${show(path)} is refused: ${reason}`)

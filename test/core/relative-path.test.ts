@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { checkRelativePath } from '../../src/core/relative-path.js'
-import { UnsafePathError } from '../../src/errors.js'
+import { InvalidParameterError, UnsafePathError } from '../../src/errors.js'
 
 it.each([
   'a',
@@ -53,8 +53,19 @@ it.each([
   'a#b',
   'a%23b',
   'a//b',
+  'a/\ud800x',
   'a/',
   `${'a/'.repeat(3000)}b`,
 ])('%j is refused', (path) => {
   expect(() => checkRelativePath(path, 'The path')).toThrow(UnsafePathError)
+})
+
+it.each<[string, unknown]>([
+  ['null', null],
+  ['a number', 5],
+  ['an object', {}],
+])('%s is no path', (said, path) => {
+  const check = () => checkRelativePath(path as string, 'The path')
+  expect(check).toThrow(InvalidParameterError)
+  expect(check).toThrow(`The path must be a relative path, not ${said}`)
 })

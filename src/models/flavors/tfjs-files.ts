@@ -78,7 +78,9 @@ export async function readTfjsFiles(dir: string, file: string): Promise<TfjsFile
     if (!isMap(group) || !Array.isArray(group.paths) || !Array.isArray(group.weights))
       return corrupt('a group of weights has no paths or weights')
     const paths = group.paths.map((path: unknown) =>
-      checkRelativePath(path as string, 'A weight file of the TensorFlow.js model'),
+      typeof path === 'string'
+        ? checkRelativePath(path, 'A weight file of the TensorFlow.js model')
+        : corrupt('a weight file has no path'),
     )
     return { paths, specs: group.weights.map(spec) }
   })
