@@ -1,5 +1,6 @@
 import { InvalidParameterError } from '../errors.js'
 import { checkAlias, checkModelName, checkRunId, checkStage, checkVersion, type Stage } from './names.js'
+import { shown } from './options.js'
 import { checkRelativePath } from './relative-path.js'
 
 /** How a client keeps the address `databricks`, which would be a folder otherwise. */
@@ -30,7 +31,7 @@ const MODEL_ID = /^m-[0-9a-zA-Z]{1,64}$/
 const FORMS =
   'models:/name/3, models:/name/Production, models:/name/latest, models:/name@alias or models:/m-<32 hexadecimal digits>'
 
-const show = (uri: unknown): string => JSON.stringify(String(uri).slice(0, 200))
+const show = (uri: unknown): string => (typeof uri === 'string' ? JSON.stringify(uri.slice(0, 200)) : shown(uri))
 const refuse = (uri: unknown, why: string): never => {
   throw new InvalidParameterError(`${show(uri)} ${why}`)
 }

@@ -1,6 +1,6 @@
 import { InvalidParameterError } from '../errors.js'
 import type { RunStatus, ViewType } from './entities.js'
-import { oneOf } from './options.js'
+import { oneOf, shown } from './options.js'
 import { valueText } from './value-text.js'
 
 /** MLflow's limits (`mlflow/utils/validation.py`); lengths are in Unicode code points. */
@@ -42,6 +42,16 @@ export function checkText(what: string, text: string): string {
 /** As `checkText`, for a text that may be left out. */
 export const checkOptionalText = (what: string, text: string | undefined): string | undefined =>
   text === undefined || text === null ? undefined : checkText(what, text)
+
+/** As `checkText`, for a value that is taken by its `toString`. */
+export function checkAsText(what: string, value: unknown): string {
+  try {
+    value = String(value)
+  } catch {
+    // An object that has no text is refused as what it is.
+  }
+  return checkText(what, value as string)
+}
 
 /** Length in Unicode code points, as Python counts. */
 export function lengthOf(text: string): number {
@@ -93,7 +103,7 @@ export const isModelId = (id: unknown): id is string => typeof id === 'string' &
 
 /** Checks the id of a logged model (`m-` and 32 hexadecimal digits, as MLflow makes them). */
 export function checkModelId(id: string): string {
-  return isModelId(id) ? id : refuse(`${quote(String(id))} is not a model id (like m-0572626502694a71bde4b3c3d124ceb7)`)
+  return isModelId(id) ? id : refuse(`${shown(id)} is not a model id (like m-0572626502694a71bde4b3c3d124ceb7)`)
 }
 
 /** Checks the name of a run, where it has one. */
@@ -132,15 +142,14 @@ export function checkLoggedModelName(name: string): string {
 
 /** Checks a version number; answers it as the text that goes over the wire. */
 export function checkVersion(version: string | number): string {
-  return /^[1-9]\d{0,15}$/.test(String(version))
-    ? String(version)
-    : refuse(`${quote(String(version))} is not a model version: a whole number from 1`)
+  const text = typeof version === 'object' ? '' : String(version)
+  return /^[1-9]\d{0,15}$/.test(text) ? text : refuse(`${shown(version)} is not a model version: a whole number from 1`)
 }
 
 /** Checks an alias by MLflow's rule: letters, digits, `_`, `-`; neither `latest` nor `v<number>`. */
 export function checkAlias(alias: string): string {
   if (typeof alias !== 'string' || !/^[\p{L}\p{N}_-]+$/u.test(alias) || lengthOf(alias) > LIMITS.alias)
-    refuse(`${quote(String(alias))} is not an alias: 1 to ${LIMITS.alias} letters, digits, "_" or "-"`)
+    refuse(`${shown(alias)} is not an alias: 1 to ${LIMITS.alias} letters, digits, "_" or "-"`)
   if (alias.toLowerCase() === 'latest' || /^v\d+$/i.test(alias))
     refuse(`The alias ${quote(alias)} is reserved: "latest" and "v<number>" already mean something`)
   return alias
@@ -151,8 +160,8 @@ export type Stage = (typeof STAGES)[number]
 
 /** The canonical spelling of a stage; case does not matter. */
 export function checkStage(stage: string): Stage {
-  const known = STAGES.find((name) => name.toLowerCase() === String(stage).toLowerCase())
-  return known ?? refuse(`${quote(String(stage))} is not a stage; the stages are ${STAGES.join(', ')}`)
+  const known = STAGES.find((name) => name.toLowerCase() === (typeof stage === 'string' && stage.toLowerCase()))
+  return known ?? refuse(`${shown(stage)} is not a stage; the stages are ${STAGES.join(', ')}`)
 }
 
 const RUN_STATUSES: readonly RunStatus[] = ['RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED']

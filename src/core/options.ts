@@ -16,8 +16,8 @@ export function described(value: unknown): string {
   return isThenable(value) ? `${kind}: await it` : kind
 }
 
-/** What was given, as a message shows it. */
-function shown(value: unknown): string {
+/** What was given, as a message shows it; `String(value)` throws for an object that has no text. */
+export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}...` : value)
   return /^(?:number|boolean|bigint)$/.test(typeof value) ? String(value) : described(value)
 }

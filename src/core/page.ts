@@ -1,5 +1,6 @@
 import { InvalidParameterError } from '../errors.js'
 import type { FilterTarget } from './filter/fields.js'
+import { shown } from './options.js'
 
 /** How many results a page of each search has: without a wish, at least, and at most. Zero stands for the default where it is allowed. */
 export const pageLimits: Readonly<Record<FilterTarget, { byDefault: number; least: 0 | 1; most: number }>> = {
@@ -19,7 +20,7 @@ export function pageSize(target: FilterTarget, maxResults: number | undefined): 
   if (maxResults === undefined) return byDefault
   if (!Number.isInteger(maxResults) || maxResults < least || maxResults > most)
     throw new InvalidParameterError(
-      `max_results must be a whole number from ${least} to ${most}, but is ${String(maxResults)}; leave it out for ${byDefault}`,
+      `max_results must be a whole number from ${least} to ${most}, but is ${shown(maxResults)}; leave it out for ${byDefault}`,
     )
   return maxResults === 0 ? byDefault : maxResults
 }
@@ -27,7 +28,7 @@ export function pageSize(target: FilterTarget, maxResults: number | undefined): 
 /** A page size or limit as a caller gives it: a whole number from 1 to `most`, 50,000 by default. */
 export function checkMaxResults(maxResults: number, most = 50_000): number {
   if (Number.isInteger(maxResults) && maxResults >= 1 && maxResults <= most) return maxResults
-  throw new InvalidParameterError(`maxResults is ${maxResults}; it must be a whole number from 1 to ${most}`)
+  throw new InvalidParameterError(`maxResults is ${shown(maxResults)}; it must be a whole number from 1 to ${most}`)
 }
 
 /** The token for the page that begins at an offset above zero. */
@@ -43,7 +44,7 @@ export function offsetOf(token: string): number {
     // Falls to the one answer for every token that no search gave.
   }
   throw new InvalidParameterError(
-    `Invalid page_token "${String(token).slice(0, 80)}": pass the next_page_token of the page before, or none for the first page`,
+    `Invalid page_token ${shown(token)}: pass the next_page_token of the page before, or none for the first page`,
   )
 }
 

@@ -1,5 +1,6 @@
 import { deflateSync } from 'node:zlib'
 import { InvalidParameterError } from '../errors.js'
+import { shown } from './options.js'
 
 /** Raw pixels: 8 bits a channel, row by row. */
 export interface Pixels {
@@ -41,12 +42,12 @@ export function encodePng({ data, width, height, channels }: Pixels): Buffer {
   const size = (n: number) => Number.isInteger(n) && n > 0 && n < 2 ** 31
   if (!size(width) || !size(height) || !(channels in COLOUR) || data?.length !== width * height * channels)
     throw new InvalidParameterError(
-      `${data?.length ?? 'No'} values are no picture of ${width} x ${height} pixels with ${channels} channels (1, 3 or 4, 8 bits each)`,
+      `${data?.length ?? 'No'} values are no picture of ${shown(width)} x ${shown(height)} pixels with ${shown(channels)} channels (1, 3 or 4, 8 bits each)`,
     )
   const odd = isBytes(data) ? -1 : Array.from<unknown>(data).findIndex((value) => !isByte(value))
   if (odd >= 0)
     throw new InvalidParameterError(
-      `The values of a picture are whole numbers from 0 to 255; data[${odd}] is ${String(data[odd])}`,
+      `The values of a picture are whole numbers from 0 to 255; data[${odd}] is ${shown(data[odd])}`,
     )
   const header = Buffer.alloc(13)
   header.writeUInt32BE(width, 0)

@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { dirname, join } from 'node:path'
+import { shown } from '../core/options.js'
 import { factsOf, makeDirs, move, namesIn, readText, removeAll, saveFile, touch } from '../disk/files.js'
 import { noRoom, unmake } from '../disk/no-room.js'
 import { isStage, once, sweepStages } from '../disk/stage.js'
@@ -218,7 +219,7 @@ export function modelCache({ dir, warn = () => {} }: ModelCacheOptions): ModelCa
     async prune({ maxBytes = Number.POSITIVE_INFINITY, olderThanMs = Number.POSITIVE_INFINITY } = {}) {
       for (const [name, limit] of Object.entries({ maxBytes, olderThanMs }))
         if (typeof limit !== 'number' || !(limit >= 0))
-          throw new InvalidParameterError(`${name} is a number from 0, not ${String(limit)}`)
+          throw new InvalidParameterError(`${name} is a number from 0, not ${shown(limit)}`)
       for (const group of await namesIn(root)) await sweepStages(join(root, group))
       let [kept, removed, bytes] = [0, 0, 0]
       for (const entry of await entries()) {

@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os'
 import type { Progress } from '../core/entities.js'
-import { checkAlias, checkLoggedModelName, checkModelName, checkStage, checkText } from '../core/names.js'
+import { checkAlias, checkAsText, checkLoggedModelName, checkModelName, checkStage } from '../core/names.js'
+import { shown } from '../core/options.js'
 import { wholeJson } from '../core/whole-json.js'
 import { inStage } from '../disk/stage.js'
 import { InvalidParameterError } from '../errors.js'
@@ -60,7 +61,8 @@ export function checkModelOptions(options: LogModelOptions): void {
     throw new InvalidParameterError("logModel takes options with the model's name, like { name: 'model' }")
   const { name, registeredModelName, stage, alias, step = 0 } = options
   checkLoggedModelName(name)
-  if (!Number.isSafeInteger(step)) throw new InvalidParameterError(`The step of a model is a whole number, not ${step}`)
+  if (!Number.isSafeInteger(step))
+    throw new InvalidParameterError(`The step of a model is a whole number, not ${shown(step)}`)
   if (stage !== undefined) checkStage(stage)
   if (alias !== undefined) checkAlias(alias)
   if (registeredModelName !== undefined) checkModelName(registeredModelName)
@@ -104,5 +106,5 @@ const pairs = (record: Readonly<Record<string, unknown>>): { key: string; value:
   Object.entries(record).map(([key, value]) => {
     const what = `The value of the model's ${JSON.stringify(key)}`
     const text = typeof value === 'object' ? wholeJson(what, value) : undefined
-    return { key, value: checkText(what, text ?? String(value)) }
+    return { key, value: checkAsText(what, text ?? value) }
   })

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Dataset } from '../core/entities.js'
-import { checkModelId, checkOptionalText, checkText } from '../core/names.js'
+import { checkAsText, checkModelId, checkOptionalText } from '../core/names.js'
 import { checkedInUse, checkOptions, type Rules } from '../core/options.js'
 import { wholeJson } from '../core/whole-json.js'
 import { InvalidParameterError } from '../errors.js'
@@ -54,7 +54,7 @@ export function inputVerbs(runId: string, transport: Transport): Pick<RunVerbs, 
       checkOptions('logInput takes a dataset, like { name, source }', dataset, DATASET)
       const all = { ...tags, ...(context === undefined ? {} : { 'mlflow.data.context': context }) }
       for (const [key, value] of Object.entries(all))
-        checkText(`The value of the dataset's tag ${JSON.stringify(key)}`, String(value))
+        checkAsText(`The value of the dataset's tag ${JSON.stringify(key)}`, value)
       const input = { tags: toPairs(all), dataset: fromDataset(toDataset(dataset)) }
       await transport.call('logInputs', { run_id: runId, datasets: [input] }, { signal })
     },

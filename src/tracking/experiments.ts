@@ -155,7 +155,7 @@ export function experiments(transport: () => Promise<Transport>): Experiments {
 /** The experiment with a name, made when it is absent, also when several processes ask at once. */
 export async function ensureExperiment(verbs: Experiments, name: string, signal?: AbortSignal): Promise<Experiment> {
   // Longer than any that is there, it would have to be made.
-  if (lengthOf(String(name)) > LIMITS.experimentName) checkNewExperimentName(name)
+  if (typeof name === 'string' && lengthOf(name) > LIMITS.experimentName) checkNewExperimentName(name)
   const existing = await verbs.getExperimentByName(name, { signal })
   if (existing) return requireActive(existing)
   try {

@@ -1,7 +1,7 @@
 import type { BatchMetric } from '../core/batch.js'
 import type { Dataset, Step } from '../core/entities.js'
 import { checkKey, checkModelId, checkRunName, checkText, cutTo, LIMITS, lengthOf } from '../core/names.js'
-import { checkedInUse, checkOptions, isRecord, type Rules, untold } from '../core/options.js'
+import { checkedInUse, checkOptions, isRecord, type Rules, shown, untold } from '../core/options.js'
 import { valueText } from '../core/value-text.js'
 import { describe } from '../core/whole-json.js'
 import { InvalidParameterError, ParamConflictError } from '../errors.js'
@@ -63,7 +63,7 @@ export function checkStep(key: string, step: unknown): Step {
   if (typeof step === 'number' && Number.isSafeInteger(step)) return step
   if (typeof step === 'bigint' && step >= -INT64 && step < INT64) return step
   throw new InvalidParameterError(
-    `The step of metric ${JSON.stringify(key)} is ${String(step)}; it must be a whole number (past 2^53 a bigint)`,
+    `The step of metric ${JSON.stringify(key)} is ${shown(step)}; it must be a whole number (past 2^53 a bigint)`,
   )
 }
 
@@ -77,7 +77,7 @@ function wholeTime(time: unknown): number | undefined {
 export function checkTime(what: string, time: unknown): number {
   const whole = wholeTime(time)
   if (whole !== undefined) return whole
-  throw new InvalidParameterError(`${what} is ${String(time)}; it must be epoch milliseconds, or a Date`)
+  throw new InvalidParameterError(`${what} is ${shown(time)}; it must be epoch milliseconds, or a Date`)
 }
 
 /** A time as MLflow takes it: whole epoch milliseconds, not negative. */
@@ -85,7 +85,7 @@ export function checkTimestamp(key: string, timestamp: unknown): number {
   const whole = wholeTime(timestamp)
   if (whole !== undefined && whole >= 0) return whole
   throw new InvalidParameterError(
-    `The timestamp of metric ${JSON.stringify(key)} is ${String(timestamp)}; it must be epoch milliseconds, 0 or more`,
+    `The timestamp of metric ${JSON.stringify(key)} is ${shown(timestamp)}; it must be epoch milliseconds, 0 or more`,
   )
 }
 

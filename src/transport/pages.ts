@@ -1,3 +1,4 @@
+import { shown } from '../core/options.js'
 import { InvalidParameterError, ProtocolError } from '../errors.js'
 
 /** One page of a search: what was found, and the token of the next page, when there is one. */
@@ -31,7 +32,7 @@ export async function firstOf<T, O extends { readonly maxResults?: number | unde
   const { maxResults = byDefault } = options
   if (!(Number.isInteger(maxResults) || maxResults === Number.POSITIVE_INFINITY) || maxResults < 1)
     throw new InvalidParameterError(
-      `maxResults is ${String(maxResults)}; it must be a whole number from 1, or Infinity for all`,
+      `maxResults is ${shown(maxResults)}; it must be a whole number from 1, or Infinity for all`,
     )
   const found: T[] = []
   for await (const item of search({ ...options, maxResults: Math.min(maxResults, most) }))

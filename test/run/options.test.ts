@@ -1,6 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type Client, createClient } from '../../src/client.js'
-import { InvalidParameterError } from '../../src/errors.js'
+import { InvalidParameterError, NotFoundError } from '../../src/errors.js'
 import type { Run } from '../../src/run/run.js'
 import { tempDir } from '../support/temp-dir.js'
 
@@ -326,7 +326,7 @@ describe('values that an option cannot have', () => {
     ['tags must be an object', () => run.logInput({ name: 'd', source: 's' }, { tags: 5 as never })],
     ['did you mean schema?', () => run.logInput({ name: 'd', source: 's', schma: 1 } as never)],
     ['dir must be a text that is not blank, not 5', () => run.logCode({ dir: 5 as never })],
-    ['maxBytes is a number from 0, not x', () => client.pruneCache({ maxBytes: 'x' as never })],
+    ['maxBytes is a number from 0, not "x"', () => client.pruneCache({ maxBytes: 'x' as never })],
     ...(['loadModel', 'pruneCache', 'logCode'] as const).map((verb): [string, () => Promise<unknown>] => [
       `${verb} takes options`,
       () => call(verb === 'logCode' ? run : client, verb, verb === 'loadModel' ? ['models:/m/1', null] : [null]),
@@ -337,4 +337,50 @@ describe('values that an option cannot have', () => {
     await expect(calling).rejects.toThrow(message)
     expect(await client.searchLoggedModels({ experimentIds: [run.experimentId] })).toHaveLength(0)
   })
+})
+
+it.each<[string, unknown]>([
+  ['without a prototype', Object.create(null)],
+  ['whose toString throws', { toString: () => expect.fail('asked for its text') }],
+])('an object %s is refused as any other, where it stands for a number or a text', async (_, odd) => {
+  const given = odd as never
+  const picture = { data: [0], width: 1, height: 1, channels: 1 } as const
+  const calls: readonly (() => unknown)[] = [
+    () => run.logMetric('loss', 1, { step: given }),
+    () => run.logMetrics({ loss: 1 }, { timestamp: given }),
+    () => run.logImage(picture, { key: 'k', step: given }),
+    () => run.logImage({ ...picture, width: given }, 'a.png'),
+    () => run.logImage({ ...picture, data: [given] }, 'a.png'),
+    () => run.logText('', given),
+    () => run.logInput({ name: 'd', source: 's' }, { tags: { k: given } }),
+    () => run.logModel({}, { name: 'm', step: given }),
+    () => client.searchRuns({ maxResults: given }),
+    () => client.setExperiment(given),
+    () => client.setExperimentTag('0', 'k', given),
+    () => client.getModelVersion('m', given),
+    () => client.setRegisteredModelAlias('m', given, 1),
+    () => client.transitionStage('m', 1, given),
+    () => client.getLoggedModel(given),
+    () => client.loadModel(given),
+    () => client.pruneCache({ maxBytes: given }),
+  ]
+  for (const one of calls)
+    await expect((async () => one())(), String(one)).rejects.toBeInstanceOf(InvalidParameterError)
+})
+
+it('an experiment of the environment that is not there is named by its variable', async () => {
+  vi.stubEnv('MLFLOW_EXPERIMENT_ID', '404')
+  try {
+    await using other = createClient({ trackingUri: tempDir() })
+    const starting = other.startRun()
+    await expect(starting).rejects.toBeInstanceOf(NotFoundError)
+    await expect(starting).rejects.toThrow(/^MLFLOW_EXPERIMENT_ID is set to "404": /)
+  } finally {
+    vi.unstubAllEnvs()
+  }
+})
+
+it('raw pixels have three channels where those are left undefined', async () => {
+  const picture = { data: [0, 0, 0], width: 1, height: 1, channels: undefined }
+  await expect(run.logImage(picture, 'a.png')).resolves.toBeUndefined()
 })
