@@ -2,7 +2,15 @@ import { z } from 'zod'
 import { isTooDeep } from '../core/json-text.js'
 import { percentDecoded } from '../core/percent.js'
 import { type Clock, defaultRules, type RetryRules, retrying } from '../core/retry.js'
-import { absent, CairnError, InvalidParameterError, isUnknown, NetworkError, NotFoundError } from '../errors.js'
+import {
+  absent,
+  CairnError,
+  InvalidParameterError,
+  isUnknown,
+  NetworkError,
+  NotFoundError,
+  ProtocolError,
+} from '../errors.js'
 import { systemClock } from '../http/clock.js'
 import { isBroken } from '../http/failure.js'
 import { notMlflow } from '../http/refusal.js'
@@ -77,16 +85,19 @@ function proxiedStore(send: Send, { origin, endpoint, root }: Place, options: Pr
   const tries = <T>(signal: AbortSignal | undefined, once: () => Promise<T>) => retrying(once, { rules, clock, signal })
   const common = { origin, idempotent: true }
 
+  async function listed(path: string, signal: AbortSignal | undefined): Promise<HttpAnswer> {
+    const dir = joinPath(root, checkArtifactPath(path))
+    checkListed(dir)
+    const query = dir === '' ? '' : `?path=${encodeURIComponent(dir)}`
+    return send.text({ ...common, method: 'GET', path: endpoint + query, signal })
+  }
+
   return {
     attempts: rules.attempts,
     checkWritable: checkServedPath,
 
     async list(path, { signal } = {}) {
-      const dir = joinPath(root, checkArtifactPath(path))
-      checkListed(dir)
-      const query = dir === '' ? '' : `?path=${encodeURIComponent(dir)}`
-      const answer = await tries(signal, () => send.text({ ...common, method: 'GET', path: endpoint + query, signal }))
-      return filesOf(answer, path)
+      return filesOf(await tries(signal, () => listed(path, signal)), path)
     },
 
     async read(path, { signal } = {}) {
@@ -114,9 +125,14 @@ function proxiedStore(send: Send, { origin, endpoint, root }: Place, options: Pr
           signal,
           timeoutMs: Number.POSITIVE_INFINITY,
         })
-      const answer = await tries(signal, put)
-      // Old servers answer an upload with nothing.
-      if (answer.status !== 204 && answer.text !== '') jsonOf(answer)
+      await tries(signal, async () => {
+        const answer = await put()
+        if (answer.text !== '') return jsonOf(answer)
+        // Old servers say nothing of an upload, and so does what stands in front of one and has kept nothing.
+        const dir = path.slice(0, Math.max(0, path.lastIndexOf('/')))
+        const there = filesOf(await listed(dir, signal), dir).find((file) => file.path === path)
+        if (there?.size !== data.size) throw notStored(answer, path, there?.size)
+      })
     },
 
     async remove(path, { signal } = {}) {
@@ -156,6 +172,12 @@ const unsendable = (error: CairnError, path: string): NetworkError =>
   new NetworkError(
     `The server breaks off when it is asked for ${JSON.stringify(path)}: MLflow 2 on gunicorn cannot send a file whose name has characters outside Latin-1. MLflow 3 (on uvicorn) can; else log it under another name, or fetch it where the server keeps it`,
     { cause: error, retryable: false, ...(error.url ? { url: error.url } : {}) },
+  )
+
+const notStored = ({ url, status }: HttpAnswer, path: string, size: number | undefined): ProtocolError =>
+  new ProtocolError(
+    `${url} answered ${status} with nothing, and ${JSON.stringify(path)} is ${size === undefined ? 'not there' : `there with ${size} bytes that are not those sent`}: something in front of the server may have answered in its place`,
+    { url, status, retryable: true },
   )
 
 function filesOf(answer: HttpAnswer, dir: string): ArtifactFile[] {

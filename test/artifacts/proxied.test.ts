@@ -168,3 +168,26 @@ it.each([
   expect((await rejection((async () => store.read(name))())).message).toMatch(said)
   expect(server.seen).toHaveLength(times)
 })
+
+it.each([200, 204])('a file that %i and nothing answers is stored only if it is there', async (status) => {
+  await using server = await startTestServer()
+  await using client = createClient({ trackingUri: server.url })
+  const run = await client.startRun()
+  await run.logText('older', 'd/x.txt')
+  server.faults.add({ on: 'artifacts', status, body: '' })
+  await run.logText('x', 'd/x.txt')
+  expect((await client.listArtifacts(run.runId, 'd')).map(({ fileSize }) => fileSize)).toEqual([1])
+})
+
+it('a file that is answered with nothing and never there is an error that says so', async () => {
+  const server = await answering(({ method }, response) => {
+    if (method === 'GET') return asJson(response, { files: [] })
+    response.writeHead(204).end()
+  })
+  const rules = { attempts: 2, jitterMs: 0 }
+  const store = await proxied(sender({ url: server.url }), { rules })('mlflow-artifacts:/1/r/artifacts')
+  const error = await rejection(store.write('d/x.txt', new Blob(['x'])))
+  expect(error).toMatchObject({ name: 'ProtocolError', status: 204, retryable: true })
+  expect(error.message).toMatch(/answered 204 with nothing, and "d\/x.txt" is not there/)
+  expect(server.seen.filter(({ method }) => method === 'PUT')).toHaveLength(2)
+})
