@@ -1,4 +1,4 @@
-import { IntegrityError, InvalidParameterError } from '../errors.js'
+import { IntegrityError, InvalidParameterError, ProtocolError } from '../errors.js'
 import { described, isRecord } from './options.js'
 
 /** Rows as objects, or columns as lists of one length. */
@@ -51,8 +51,9 @@ export function hasRows({ columns, data }: SplitTable, from: number, rows: Split
   return !places.includes(-1) && JSON.stringify(there) === JSON.stringify(rows.data)
 }
 
-/** A table's text; `IntegrityError` when it is something else. */
+/** A table's text; `IntegrityError` when it is something else, `ProtocolError` when a page came in its place. */
 export function readTable(text: string, file: string): SplitTable {
+  if (/^\s*<(!doctype|html)/i.test(text)) throw isPage(text, file)
   try {
     const { columns, data } = JSON.parse(text) as Partial<SplitTable>
     if (Array.isArray(columns) && Array.isArray(data) && data.every(Array.isArray)) return { columns, data }
@@ -60,4 +61,12 @@ export function readTable(text: string, file: string): SplitTable {
     // Said below.
   }
   throw new IntegrityError(`${JSON.stringify(file)} is there and is no table in the split form; use another name`)
+}
+
+function isPage(text: string, file: string): ProtocolError {
+  const [, title] = /<title[^>]*>([^<]{1,160})/i.exec(text) ?? []
+  const what = title === undefined ? 'an HTML page' : `an HTML page ("${title.replace(/[\p{Cc}\s]+/gu, ' ').trim()}")`
+  return new ProtocolError(
+    `Where the table ${JSON.stringify(file)} was asked for, ${what} came: a login page, a captive portal or another service answered in the server's place, or a page was logged under that name`,
+  )
 }

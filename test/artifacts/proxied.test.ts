@@ -191,3 +191,15 @@ it('a file that is answered with nothing and never there is an error that says s
   expect(error.message).toMatch(/answered 204 with nothing, and "d\/x.txt" is not there/)
   expect(server.seen.filter(({ method }) => method === 'PUT')).toHaveLength(2)
 })
+
+it('a page that answers where a table was asked for is not taken for what is there', async () => {
+  await using server = await startTestServer()
+  await using client = createClient({ trackingUri: server.url })
+  const run = await client.startRun()
+  const page = { status: 200, body: '<html><title>Sign in</title></html>', headers: { 'content-type': 'text/html' } }
+  server.faults.add({ on: 'artifacts', ...page })
+  const error = await rejection(run.logTable([{ a: 1 }], 't.json'))
+  expect(error).toBeInstanceOf(ProtocolError)
+  expect(error.message).toContain('"t.json" was asked for, an HTML page ("Sign in") came')
+  await run.logTable([{ a: 1 }], 't.json')
+})
