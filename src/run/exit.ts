@@ -63,6 +63,12 @@ const statusOf = (code: unknown): EndStatus =>
  */
 function onExit(code: number): void {
   waits = endAll(signalled ? 'KILLED' : statusOf(code))
+  const { exit } = process
+  // One that cuts it short leaves those after it no turn.
+  process.exit = (again) => {
+    onLastExit()
+    return exit.call(process, again)
+  }
 }
 
 /** Notes the end of all that are open; what it returns waits for them, for all together no longer than for one. */
@@ -74,7 +80,9 @@ function endAll(status: EndStatus): (() => void)[] {
 
 /** In line as early as the first run: what handlers before it log is still taken. */
 function onLastExit(): void {
-  for (const wait of waits) wait()
+  const all = waits
+  waits = []
+  for (const wait of all) wait()
 }
 
 /** Node gives a script whose top-level await never settles its code only at the exit, by a listener that is there until then. */

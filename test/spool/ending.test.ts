@@ -223,6 +223,15 @@ describe('a process that logs to a server and ends with its run open', () => {
     await at.stop()
   })
 
+  it('by exit handlers that call process.exit, away from its server, says once what is left', async () => {
+    const at = await stand()
+    await at.stop()
+    const cut = "process.on('exit', () => process.exit(7))"
+    const { code, stderr } = await at.run(`${cut}; ${LOG} ${cut}; process.exit(3)`)
+    expect(code).toBe(7)
+    expect(stderr.match(/^cairn: run .* kept on disk/gm)).toHaveLength(1)
+  })
+
   it('has what an exit handler from before its run logs', async () => {
     const at = await stand()
     const late = "logMetric('loss', -1, 2500); setTag('late', 'yes')"
