@@ -3,7 +3,7 @@ import { isServed } from '../artifacts/location.js'
 import { checkServedPath } from '../artifacts/paths.js'
 import type { OpenArtifacts, TransferOptions } from '../artifacts/store.js'
 import type { SplitTable } from '../core/table.js'
-import { blobOf, removeAll, saveStream } from '../disk/files.js'
+import { blobOf, factsOf, removeAll, saveStream } from '../disk/files.js'
 import { type CairnError, NotFoundError, UnavailableError } from '../errors.js'
 import { inRoom } from '../spool/room.js'
 import { KEPT_CALLS } from '../spool/steps.js'
@@ -117,7 +117,9 @@ export function keptOrSent(deps: KeptDeps): Kept {
 
   async function copyOf(path: string): Promise<ReadableStream<Uint8Array> | undefined> {
     const file = readBack.get(path) ?? keptUnder(path)?.file
-    return file === undefined ? undefined : ((await blobOf(join(dir, file))).stream() as ReadableStream<Uint8Array>)
+    // Without the folder, which somebody may remove, nothing but the server has it.
+    if (file === undefined || !(await factsOf(join(dir, file)))) return undefined
+    return (await blobOf(join(dir, file))).stream() as ReadableStream<Uint8Array>
   }
 
   const store: RunFiles = {

@@ -49,6 +49,19 @@ describe('a spool that is removed while something waits in it', () => {
     expect(ended.stderr).not.toMatch(/kept on disk/)
   })
 
+  it('is no loss to a table that has arrived: its rows are added where it is', async () => {
+    const ended = await at.run(`import { readFileSync, rmSync } from 'node:fs'
+      const run = await startRun()
+      await run.logTable([{ a: 1 }], 't.json')
+      await run.flush()
+      rmSync(process.env.CAIRN_SPOOL_DIR, { recursive: true })
+      for (const a of [2, 3]) await run.logTable([{ a }], 't.json')
+      const client = createClient()
+      console.log(readFileSync(await client.downloadArtifacts({ runId: run.runId, path: 't.json' }), 'utf8'))
+      await endRun()`)
+    expect(ended.stdout).toContain('"data":[[1],[2],[3]]')
+  })
+
   it('before its run was made there: what is logged to that is refused, with the reason', async () => {
     const away = await startTestServer()
     await away.close()
