@@ -73,9 +73,12 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
 
   const hasEnded = () =>
     new InvalidParameterError(`The run ${runId} has ended; resume it with startRun({ runId: '${runId}' })`)
-  const calls = underWay(() => {
-    if (asked !== undefined) throw hasEnded()
-  })
+  const calls = underWay(
+    () => {
+      if (asked !== undefined) throw hasEnded()
+    },
+    () => outlet.kept,
+  )
   const stats = (): BufferStats => outlet.stats(buffer.stats())
 
   /** What neither the server nor a disk has is tried no more: else it would hold the process, and be lost all the same. */

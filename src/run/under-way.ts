@@ -12,8 +12,8 @@ export interface UnderWay {
   readonly left: string | undefined
 }
 
-/** Keeps account of what was begun; `begin` is asked before anything is, and may throw. */
-export function underWay(begin: () => void): UnderWay {
+/** Keeps account of what was begun; `begin` is asked before anything is, and may throw; `kept` is how much waits on disk. */
+export function underWay(begin: () => void, kept: () => number): UnderWay {
   const open = new Set<{ readonly name: string }>()
   const waiting = waiters<undefined>()
 
@@ -23,7 +23,11 @@ export function underWay(begin: () => void): UnderWay {
     const call = { name }
     open.add(call)
     try {
-      return await act()
+      const before = kept()
+      const outcome = act()
+      // What is on disk at once is through, also for a process that gives its promise no turn to say so.
+      if (kept() > before) open.delete(call)
+      return await outcome
     } finally {
       open.delete(call)
       if (open.size === 0) waiting.tell(() => true)

@@ -232,6 +232,15 @@ describe('a process that logs to a server and ends with its run open', () => {
     expect(stderr.match(/^cairn: run .* kept on disk/gm)).toHaveLength(1)
   })
 
+  it('by process.exit counts no call as open that is on disk', async () => {
+    const at = await stand()
+    await at.stop()
+    const ended = await at.run(
+      `await startRun(); activeRun().logInput({ name: 'iris', source: 'x' }); logText('x', 'x.txt'); process.exit(3)`,
+    )
+    expect(ended.stderr).toMatch(/: 1 call not through \(logText\), 1 not delivered: kept on disk/)
+  })
+
   it('has what an exit handler from before its run logs', async () => {
     const at = await stand()
     const late = "logMetric('loss', -1, 2500); setTag('late', 'yes')"
