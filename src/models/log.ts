@@ -3,6 +3,7 @@ import type { Progress } from '../core/entities.js'
 import { checkAlias, checkAsText, checkLoggedModelName, checkModelName, checkStage } from '../core/names.js'
 import { shown } from '../core/options.js'
 import { wholeJson } from '../core/whole-json.js'
+import { noRoom } from '../disk/no-room.js'
 import { inStage } from '../disk/stage.js'
 import { InvalidParameterError } from '../errors.js'
 import type { ModelRequest } from '../spool/steps.js'
@@ -52,7 +53,10 @@ export async function logModel(
     return carryModel(deps, run, packed, options)
   }
   checkModelOptions(options)
-  return inStage(deps.tempDir ?? tmpdir(), work, 0o700)
+  const tempDir = deps.tempDir ?? tmpdir()
+  return inStage(tempDir, work, 0o700).catch((error: unknown) => {
+    throw noRoom(error, tempDir, 'make room there, or name another folder in TMPDIR') ?? error
+  })
 }
 
 /** All that can be wrong with the options, before anything is made known: a version in no stage would stay behind. */

@@ -11,6 +11,7 @@ import { wholeJson } from '../core/whole-json.js'
 import { factsBehind } from '../disk/files.js'
 import { globFiles } from '../disk/glob.js'
 import { InvalidParameterError, NotFoundError } from '../errors.js'
+import { loaded } from './loaded.js'
 import { isOutage } from './offline.js'
 import type { ArtifactOptions, ImageInput, ImageStep, RunVerbs } from './verbs.js'
 
@@ -152,7 +153,7 @@ function json(value: unknown, file: string): string {
 }
 
 async function yaml(value: unknown, file: string): Promise<string> {
-  const { writeYaml } = await import('../core/yaml.js')
+  const { writeYaml } = await loaded(() => import('../core/yaml.js'))
   try {
     return writeYaml(value)
   } catch (cause) {

@@ -8,6 +8,7 @@ import { globFiles } from '../disk/glob.js'
 import { inStage } from '../disk/stage.js'
 import { InvalidParameterError } from '../errors.js'
 import { type GitState, gitState } from '../host/git.js'
+import { loaded } from './loaded.js'
 import type { CodeOptions, RunVerbs } from './verbs.js'
 
 export interface CodeDeps {
@@ -31,7 +32,7 @@ export function codeVerbs({ store, setTag }: CodeDeps): Pick<RunVerbs, 'logCode'
       if (files === undefined || files.length === 0)
         throw new InvalidParameterError(`Git tracks no file in ${dir}; name those to keep, with include: ['src/**']`)
       await inStage(tmpdir(), async (stage) => {
-        const { create } = await import('tar')
+        const { create } = await loaded(() => import('tar'))
         const names = files.map((file) => `./${file}`)
         await create({ cwd: dir, file: join(stage, 'code.tgz'), gzip: true, portable: true }, names)
         if (git?.diff) await saveFile(join(stage, 'git.diff'), git.diff)

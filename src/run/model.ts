@@ -1,16 +1,19 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { makeDirs, removeAll } from '../disk/files.js'
+import { noRoom } from '../disk/no-room.js'
 import { tree } from '../disk/tree.js'
 import { type CairnError, TimeoutError, UnavailableError } from '../errors.js'
 import type { CarryDeps } from '../models/carried.js'
-import type { LogModelOptions, ModelInfo } from '../models/log.js'
+import type { LogModelOptions, ModelInfo, Packed } from '../models/log.js'
 import type { PackageDeps } from '../models/package.js'
 import { inRoom } from '../spool/room.js'
 import { checkKeptPath } from './kept.js'
+import { loaded } from './loaded.js'
 import { isOutage } from './offline.js'
 import type { LiveRun } from './run.js'
 import type { SpooledOutlet } from './spooled.js'
+import type { Tried } from './while-there.js'
 
 /** What logging a model needs of the world. */
 export interface LogModelWays {
@@ -44,36 +47,71 @@ export async function logModelOf(
   model: unknown,
   asked: LogModelOptions,
 ): Promise<ModelInfo> {
-  const log = await import('../models/log.js')
+  const log = await loaded(() => import('../models/log.js'))
   log.checkModelOptions(asked)
   const options = { ...asked, tags: { ...(await ways.contextTags()), ...asked.tags } }
-  if (spooled?.isOpen) return keptOrSent(ways, { run, spooled }, model, options)
+  const runId = spooled?.folder.runId() ?? run.runId
+  if (spooled) {
+    const tried = await keptOrSent(ways, { run, spooled }, model, options)
+    if ('value' in tried) return tried.value
+    // Whom nothing waits for on disk is not waited for at length.
+    await carried(ways.impatient, runId, options.signal).catch((error: unknown) => {
+      throw isOutage(error) ? nowhere(error, tried.reason) : error
+    })
+  }
   // The logged model takes over what the run knows of itself: its parameters have to be there first.
   await run.flush()
-  const deps = { ...(await ways.packaging()), ...ways.backend }
-  const runId = spooled?.folder.runId() ?? run.runId
+  const deps = { ...(await loaded(ways.packaging)), ...ways.backend }
   return log.logModel(deps, await carried(ways.backend, runId, options.signal), model, options)
 }
 
 const carried = async ({ transport }: CarryDeps, runId: string, signal: AbortSignal | undefined) =>
-  (await import('../models/carried.js')).runOfModel(await transport(), runId, { signal })
+  (await loaded(() => import('../models/carried.js'))).runOfModel(await transport(), runId, { signal })
 
+const nowhere = (away: CairnError, { message }: CairnError) =>
+  new UnavailableError(`${away.message}, and the model cannot be kept on disk until then: ${message}`, { cause: away })
+
+/** Why a run's folder cannot have a model, where that is known before. */
+function noPlace({ isOpen, folder }: SpooledOutlet): CairnError | undefined {
+  if (!folder.claim.isThere()) return new UnavailableError(`${folder.dir} was removed, or has been taken over`)
+  return isOpen ? undefined : new UnavailableError('The run has ended')
+}
+
+/** Packages a model in a run's folder; answers why not where its disk has no room. */
+async function packedBeside({ dir }: SpooledOutlet['folder'], pack: () => Promise<Packed>): Promise<Tried<Packed>> {
+  try {
+    return { value: await pack() }
+  } catch (error) {
+    const reason = noRoom(error, dir, 'make room there, or name another folder in CAIRN_SPOOL_DIR')
+    if (!reason) throw error
+    return { reason }
+  }
+}
+
+/** The model on its server, or on disk; answers why it found no place there on its way. */
 async function keptOrSent(
   ways: LogModelWays,
   { run, spooled }: { readonly run: LiveRun; readonly spooled: SpooledOutlet },
   model: unknown,
   options: LogModelOptions,
-): Promise<ModelInfo> {
-  const { packForRun } = await import('../models/log.js')
-  const { carryModel } = await import('../models/carry.js')
+): Promise<Tried<ModelInfo>> {
+  const lost = noPlace(spooled)
+  if (lost) return { reason: lost }
+  const { packForRun } = await loaded(() => import('../models/log.js'))
+  const { carryModel } = await loaded(() => import('../models/carry.js'))
   const folder = `model-${randomUUID()}`
   const dir = join(spooled.folder.dir, folder)
   const { registry } = ways
   const known = { model, runId: run.runId, operationId: randomUUID(), registry }
   let isKept = false
-  await makeDirs(dir, 0o700)
   try {
-    const { packed, info } = await packForRun(await ways.packaging(), dir, known, options)
+    const packing = await loaded(ways.packaging)
+    const tried = await packedBeside(spooled.folder, async () => {
+      await makeDirs(dir, 0o700)
+      return packForRun(packing, dir, known, options)
+    })
+    if ('reason' in tried) return tried
+    const { packed, info } = tried.value
     for (const { path } of await tree(dir, { links: 'refuse' })) checkKeptPath(run.artifactUri, path)
     const signal = AbortSignal.any([spooled.leaving, options.signal].filter((one) => one !== undefined))
     const goesOn = (error: unknown): error is CairnError =>
@@ -82,7 +120,7 @@ async function keptOrSent(
     if (!reason)
       try {
         const of = await carried(ways.impatient, spooled.folder.runId() ?? run.runId, signal)
-        return await carryModel(ways.impatient, of, packed, { ...options, signal, goesOn })
+        return { value: await carryModel(ways.impatient, of, packed, { ...options, signal, goesOn }) }
       } catch (error) {
         if (!goesOn(error)) throw error
         reason = error
@@ -94,7 +132,7 @@ async function keptOrSent(
     ways.away(
       `The model ${JSON.stringify(options.name)} of run ${run.runId} is kept on disk until its server takes it, then logged${options.registeredModelName === undefined ? '' : ' and registered'} in its turn: ${reason.message}`,
     )
-    return info
+    return { value: info }
   } finally {
     if (!isKept) await Promise.all([removeAll(dir), removeAll(`${dir}.sent`)])
   }

@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type Client, createClient } from '../../src/index.js'
 import type { ChildOptions } from '../support/child.js'
 import { leftIn } from '../support/left.js'
 import { linearModule } from '../support/linear-models.js'
+import { mayMount, mount, unmount } from '../support/small-disk.js'
 import { stand } from '../support/spool-child.js'
 import { tempDir } from '../support/temp-dir.js'
 
@@ -248,6 +249,94 @@ describe('a model of a run whose server is away', () => {
     const [run] = await client.searchRuns()
     expect((await client.listArtifacts(run?.info.runId ?? '')).map(({ path }) => path)).toEqual(['after.txt', 'net'])
   })
+})
+
+describe('a model that the run’s folder cannot have', () => {
+  const TRY = `.logModel(MODEL, { name: 'net', flavor: 'node' }).then(() => console.log('logged'), (error) => console.log(error.name, error.retryable, error.message))`
+
+  it('as that was removed: an error at once while the server is away, and it is logged when that is back', async () => {
+    const here = await house()
+    let turn: Promise<void> | undefined
+    const ended = await here.run(
+      `import { rmSync } from 'node:fs'
+      await startRun()
+      await activeRun().flush()
+      rmSync(process.env.CAIRN_SPOOL_DIR, { recursive: true })
+      console.log('begun')
+      await new Promise((resolve) => process.stdin.once('data', resolve))
+      logMetric('loss', 1)
+      await activeRun()${TRY}
+      console.log('come back')
+      await new Promise((resolve) => process.stdin.once('data', resolve))
+      process.stdin.destroy()
+      await activeRun()${TRY}
+      await endRun()`,
+      {
+        onStdout(all, _, write) {
+          if (all.includes('come back')) return here.start().then(() => write('go\n'))
+          if (all.includes('begun')) turn ??= here.stop().then(() => write('go\n'))
+          return turn
+        },
+      },
+    )
+    expect(ended.stdout).toMatch(
+      /^UnavailableError true .*, and the model cannot be kept on disk until then: .*spool.* was removed/m,
+    )
+    expect(ended.stdout).toMatch(/^logged$/m)
+    expect((await here.there()).models).toMatchObject([{ name: 'net', status: 'READY' }])
+  })
+
+  it.skipIf(!mayMount())(
+    'as its disk is full goes straight to the server, and needs room elsewhere for that',
+    async () => {
+      const here = await house()
+      const temp = join(here.cwd, 'temp')
+      for (const dir of [here.spoolDir, temp]) {
+        mkdirSync(dir)
+        expect(mount(dir)).toBe(true)
+        closers.push(async () => unmount(dir))
+      }
+      const ended = await here.run(
+        `import { writeFileSync } from 'node:fs'
+      await startRun()
+      await activeRun().flush()
+      const fill = (dir) => {
+        for (const size of [65536, 4096, 1]) try { for (let i = 0; ; i++) writeFileSync(dir + '/fill-' + size + '-' + i, Buffer.alloc(size)) } catch {}
+      }
+      fill(process.env.CAIRN_SPOOL_DIR)
+      await activeRun()${TRY}
+      fill(process.env.TMPDIR)
+      await activeRun()${TRY}
+      await endRun()`,
+        { env: { TMPDIR: temp } },
+      )
+      expect(ended.stdout).toMatch(
+        /^logged\nUnavailableError false Nothing can be written to .*temp: its disk is full \(ENOSPC\); make room there/,
+      )
+      expect((await here.there()).models).toMatchObject([{ name: 'net', status: 'READY' }])
+    },
+  )
+
+  it.skipIf(process.platform === 'win32')(
+    'as too many files are open is refused with that reason, and the way out',
+    async () => {
+      const here = await house()
+      const ended = await here.run(
+        `import { closeSync, openSync } from 'node:fs'
+      await startRun()
+      await activeRun().flush()
+      const held = []
+      try { for (;;) held.push(openSync('/dev/null')) } catch {}
+      await activeRun()${TRY}
+      for (const one of held) closeSync(one)
+      await activeRun()${TRY}
+      await endRun()`,
+        { under: ['/bin/sh', '-c', 'ulimit -n 256; exec "$@"', 'sh'] },
+      )
+      const said = /^UnavailableError false .*too many files were open \(EMFILE\).*restart it/
+      expect(ended.stdout.trim().split('\n')).toEqual([expect.stringMatching(said), expect.stringMatching(said)])
+    },
+  )
 })
 
 describe('a process that exits while its model is on its way', () => {
