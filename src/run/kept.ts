@@ -4,6 +4,7 @@ import { checkServedPath } from '../artifacts/paths.js'
 import type { OpenArtifacts, TransferOptions } from '../artifacts/store.js'
 import type { SplitTable } from '../core/table.js'
 import { blobOf, factsOf, removeAll, saveStream } from '../disk/files.js'
+import { type Sum, summed } from '../disk/sums.js'
 import { type CairnError, NotFoundError, UnavailableError } from '../errors.js'
 import { inRoom } from '../spool/room.js'
 import { KEPT_CALLS } from '../spool/steps.js'
@@ -92,9 +93,9 @@ export function keptOrSent(deps: KeptDeps): Kept {
     saving++
     try {
       await inRoom(outlet.folder.room, data.size, async () => {
-        await save(file, data, signal)
+        const sum = await save(file, data, signal)
         try {
-          keep(path, reason, [{ artifact: { path, file, type: data.type, ...(isRows ? { isRows } : {}) } }])
+          keep(path, reason, [{ artifact: { path, file, type: data.type, sum, ...(isRows ? { isRows } : {}) } }])
         } catch (error) {
           await removeAll(join(dir, file))
           throw error
@@ -106,8 +107,11 @@ export function keptOrSent(deps: KeptDeps): Kept {
     waiting.set(path, { file, steps: after, isRows })
   }
 
-  const save = (file: string, data: Blob, signal: AbortSignal | undefined) =>
-    saveStream(join(dir, file), data.stream() as ReadableStream<Uint8Array>, { signal, mode: 0o600 })
+  async function save(file: string, data: Blob, signal: AbortSignal | undefined): Promise<Sum> {
+    const taken = summed(data.stream() as ReadableStream<Uint8Array>)
+    await saveStream(join(dir, file), taken.data, { signal, mode: 0o600 })
+    return taken.sum()
+  }
 
   /** What waits for the server under a path. */
   const keptUnder = (path: string) => {

@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { makeDirs, removeAll } from '../disk/files.js'
+import { makeDirs, readText, removeAll } from '../disk/files.js'
 import { noRoom } from '../disk/no-room.js'
+import { type Sum, sumOf } from '../disk/sums.js'
 import { tree } from '../disk/tree.js'
 import { type CairnError, TimeoutError, UnavailableError } from '../errors.js'
 import type { CarryDeps } from '../models/carried.js'
 import type { LogModelOptions, ModelInfo, Packed } from '../models/log.js'
 import type { PackageDeps } from '../models/package.js'
 import { inRoom } from '../spool/room.js'
+import type { KeptModel } from '../spool/steps.js'
 import { checkKeptPath } from './kept.js'
 import { loaded } from './loaded.js'
 import { isOutage } from './offline.js'
@@ -63,6 +65,14 @@ export async function logModelOf(
   await run.flush()
   const deps = { ...(await loaded(ways.packaging)), ...ways.backend }
   return log.logModel(deps, await carried(ways.backend, runId, options.signal), model, options)
+}
+
+/** By what the files of a packaged model are known again. */
+async function asKept(dir: string): Promise<Pick<KeptModel, 'mlModel' | 'sums'>> {
+  const sums: Record<string, Sum> = {}
+  for (const { path, file } of await tree(dir, { links: 'refuse' }))
+    if (path !== 'MLmodel') sums[path] = await sumOf(file)
+  return { mlModel: await readText(join(dir, 'MLmodel')), sums }
 }
 
 const carried = async ({ transport }: CarryDeps, runId: string, signal: AbortSignal | undefined) =>
@@ -125,7 +135,7 @@ async function keptOrSent(
         if (!goesOn(error)) throw error
         reason = error
       }
-    const step = { model: { folder, request: packed.request } }
+    const step = { model: { folder, request: packed.request, ...(await asKept(dir)) } }
     await inRoom(spooled.folder.room, info.modelSizeBytes ?? 0, () => spooled.steps([step]))
     isKept = true
     spooled.tellSpooled(reason)

@@ -1,4 +1,5 @@
 import type { BatchEntry } from '../core/batch.js'
+import type { Sum } from '../disk/sums.js'
 
 /** What is done in its turn, one after the other: everything but points. */
 export type Step =
@@ -43,12 +44,18 @@ export interface KeptFile {
   readonly type: string
   /** It has rows for the table at the path, which could not be read when they were logged. */
   readonly isRows?: boolean | undefined
+  /** Of what was written; steps of older versions lack it, as does what is not kept. */
+  readonly sum?: Sum | undefined
 }
 
 /** A model that was packaged in a folder beside the log, or where it lies. */
 export interface KeptModel {
   readonly folder: string
   readonly request: ModelRequest
+  /** Its MLmodel as it was packaged; the file says by and by where it goes. Steps of older versions lack both. */
+  readonly mlModel?: string | undefined
+  /** All other files, by their path in the folder. */
+  readonly sums?: Readonly<Record<string, Sum>> | undefined
 }
 
 /** What a model is logged with; plain data, so that it can wait on disk. */

@@ -1,4 +1,6 @@
+import { join } from 'node:path'
 import type { OpenArtifacts } from '../artifacts/store.js'
+import { readMlModel } from '../core/mlmodel.js'
 import { CairnError, isRetryable } from '../errors.js'
 import { systemUser } from '../host/user.js'
 import { type RegisterRequest, runOfModel } from '../models/carried.js'
@@ -30,7 +32,11 @@ export function carrier({ transport, openArtifacts, serverRunId, registryAt, use
   /** By folder: who takes over from a thread that is gone joins what that one had begun here. */
   const underWay = new Map<string, Promise<void>>()
 
-  async function carryOne(runId: string, { folder, request }: KeptModel, { signal }: CarryOptions): Promise<void> {
+  async function carryOne(
+    runId: string,
+    { folder, request, mlModel }: KeptModel,
+    { signal }: CarryOptions,
+  ): Promise<void> {
     const { carryModel } = await import('../models/carry.js')
     const deps = {
       transport: async () => transport,
@@ -46,7 +52,8 @@ export function carrier({ transport, openArtifacts, serverRunId, registryAt, use
         ),
     }
     const run = await runOfModel(transport, runId, { signal })
-    await carryModel(deps, run, { dir: folder, request }, { signal, goesOn })
+    const described = mlModel === undefined ? undefined : readMlModel(mlModel, join(folder, 'MLmodel'))
+    await carryModel(deps, run, { dir: folder, request, described }, { signal, goesOn })
   }
 
   function model(runId: string, kept: KeptModel, options: CarryOptions): Promise<void> {
