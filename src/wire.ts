@@ -25,7 +25,7 @@ import {
 } from './wire/plugins.js'
 import { openRemote, type Remote, type RemoteOptions } from './wire/remote.js'
 import { serverSpool } from './wire/server-spool.js'
-import { deliverAll, type Spool, type SpoolDelivery, type SpoolDeliveryOptions } from './wire/spool.js'
+import { deliverAll, hiddenFrom, type Spool, type SpoolDelivery, type SpoolDeliveryOptions } from './wire/spool.js'
 import { checkUri, isOfThisMachine } from './wire/uri.js'
 
 export type { Logger } from './wire/logger.js'
@@ -220,11 +220,11 @@ export function wire(options: ClientOptions): Parts {
     serverAt: (uri) => (isServer(uri) ? () => remoteAt(uri) : undefined),
     flavors: () => flavorsWith(options),
     spool,
-    deliverSpool: (how) =>
-      deliverAll(
-        serverPlaces(spoolDir).map((place) => (spool?.dir === place.dir ? spool : spoolOf(place.uri, place))),
-        how,
-      ),
+    async deliverSpool(how) {
+      const places = serverPlaces(spoolDir)
+      const spools = places.map((place) => (spool?.dir === place.dir ? spool : spoolOf(place.uri, place)))
+      return [...(await deliverAll(spools, how)), ...hiddenFrom(spoolDir)]
+    },
     impatient: {
       transport: () => impatientAt(trackingUri),
       registry: () => impatientAt(registryUri),

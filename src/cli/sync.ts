@@ -76,7 +76,12 @@ async function lackingTarget({ client, options: { to } }: Work<Options>, path: s
   return `${plain(path)} cannot be copied into itself: say where to with --to <uri>, or set MLFLOW_TRACKING_URI to it`
 }
 
-const isDone = ({ complete, busy, refused }: SpoolDelivery): boolean => (complete || busy) && refused === 0
+const isDone = ({ complete, busy, refused, refusals }: SpoolDelivery): boolean =>
+  (complete || busy) && refused + refusals.length === 0
+
+/** Of a folder of which it is not known what waits there. */
+const hiddenText = (dir: string, reason: Error | undefined): string =>
+  `NOT FINISHED ${plain(dir)}: ${plain(reason?.message ?? '')}; to give it up, remove the folder`
 
 /** Sends what processes that are gone have left in the spool, each run to its server. */
 async function deliver({ client, options: { dryRun }, terminal }: Work<Options>): Promise<SpoolDelivery[]> {
@@ -108,7 +113,8 @@ const at = ({ server, workspace }: Pick<SpoolDelivery, 'server' | 'workspace'>):
 function waitingText(all: readonly SpoolDelivery[]): string {
   if (all.length === 0) return 'Nothing waits to be delivered.'
   return all
-    .map(({ runId, serverRunId, busy, waiting, ...where }) => {
+    .map(({ runId, serverRunId, dir, busy, waiting, reason, ...where }) => {
+      if (where.server === '') return hiddenText(dir, reason)
       const { entries = 0, files = 0, models = [] } = waiting ?? {}
       const named = models.map(
         ({ name, registeredModelName: as }) =>
@@ -126,13 +132,15 @@ function deliveredText(all: readonly SpoolDelivery[]): string {
   if (all.length === 0) return 'Nothing waits to be delivered.'
   return all
     .map(({ runId, serverRunId, dir, complete, busy, delivered, refused, refusals, reason, ...where }) => {
+      if (where.server === '') return hiddenText(dir, reason)
       const run = `run ${plain(serverRunId ?? runId)} at ${at(where)}`
       if (busy) return `left alone   ${run}: a process that lives delivers it`
       const causes = refusals.map((error) => `; ${plain(error.message)}`).join('')
-      const rest = refused > 0 ? `, ${refused} refused${causes}` : ''
+      const rest = `${refused > 0 ? `, ${refused} refused` : ''}${causes}`
       const why = reason ? `; ${plain(reason.message)}` : ''
       const left = complete ? '' : `${why}; to give up what is left, remove ${plain(dir)}`
-      const what = complete && delivered + refused === 0 ? NOTHING_LEFT : counted(delivered, 'entry', 'entries')
+      const what =
+        complete && delivered + refused + refusals.length === 0 ? NOTHING_LEFT : counted(delivered, 'entry', 'entries')
       return `${complete ? 'delivered   ' : 'NOT FINISHED'} ${run}: ${what}${rest}${left}`
     })
     .join('\n')

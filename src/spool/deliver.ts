@@ -1,18 +1,23 @@
-import { diskError } from '../errors.js'
+import { basename } from 'node:path'
+import { diskError, IntegrityError } from '../errors.js'
 import { waiters } from '../host/waiters.js'
 import { type Acks, openAcks } from './acks.js'
 import type { Parcel } from './backlog.js'
 import type { Courier } from './courier.js'
 import type { Deliverer, DeliveryEvents, Progress } from './deliverer.js'
 import { anyGoesFirst } from './elders.js'
+import { leftBeside } from './kept.js'
 import type { Written } from './log.js'
+import { LOST } from './making.js'
 import { type Outcomes, outcomes } from './outcomes.js'
 import { pauses } from './pauses.js'
 import { dropRunDir, type ServerPlace, type SpooledRun } from './place.js'
 import { reader } from './reader.js'
+import { keepAside } from './refused.js'
 import { schedule } from './schedule.js'
 import { type Sender, sender } from './sender.js'
 import type { ServerState } from './server.js'
+import { isEmptied } from './whose.js'
 
 export interface DeliverOptions {
   readonly dir: string
@@ -47,12 +52,20 @@ export function deliverer(options: DeliverOptions): Deliverer {
     runId: () => sending.runId(),
     putBack: (parcel) => work.putBack(parcel),
   })
-  const reading = reader({ dir, acks, written, turn, onLost: outcome.lost, tally: server.tally })
+  let isRemade = false
+  const onRemade = () => {
+    isRemade = true
+  }
+  const making = run.local && acks.runId === undefined ? { place, onRemade } : undefined
+  const reading = reader({ dir, acks, written, turn, making, onLost: outcome.lost, tally: server.tally })
   const { work } = reading
   const sending = sender({
     ...{ ...parts, courier, outcome },
     isLeft: () => written() === undefined,
     onArrived: reading.forget,
+    onMade(made) {
+      if (isRemade) outcome.told(new IntegrityError(`The start of run ${made} was damaged on disk: ${LOST}`))
+    },
     onBack() {
       tellWaiters()
       pump()
@@ -100,7 +113,20 @@ export function deliverer(options: DeliverOptions): Deliverer {
     if (logged && isIdle() && isDone(logged)) reading.turn()
     if (!reading.isClosed() || !isIdle()) return
     if (reading.damaged() > 0) watch.onDamaged?.(reading.damaged())
+    setStraysAside()
     leave(true)
+  }
+
+  /** Files of steps that the log has lost. */
+  function setStraysAside(): void {
+    for (const path of leftBeside(dir, reading.damaged() > 0 || isEmptied(dir))) {
+      const to = keepAside(place.dir, run.runId, path)
+      outcome.told(
+        new IntegrityError(
+          `What says where ${basename(path)} of run ${run.runId} goes was damaged on disk; it lies in ${to}`,
+        ),
+      )
+    }
   }
 
   /** Sends what may go now. */

@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import { createPrivate } from '../disk/log-file.js'
 import { exists } from '../disk/write.js'
 import { isInFirstHands } from './owner.js'
-import { runDirs, runIdIn, type ServerPlace, writtenIds } from './place.js'
+import { runDirs, type ServerPlace, writtenIds } from './place.js'
+import { runIdIn } from './whose.js'
 
 /** The older folders of each folder's run, by any id that the run has had; both in the order in which they were made. */
 export function eldersAmong(place: ServerPlace, dirs: readonly string[]): (dir: string) => readonly string[] {

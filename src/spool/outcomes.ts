@@ -47,6 +47,8 @@ export interface Outcomes {
   givenUp(parcel: Parcel, isLeft: boolean): void
   /** A part of the log is damaged. */
   lost(stretch: Stretch): void
+  /** Something of the run was lost on disk that is not to be counted. */
+  told(error: CairnError): void
   /** Something else than a request failed. */
   stopped(error: CairnError): void
   /** What was set aside since this was last asked, a hundred at the most. */
@@ -236,6 +238,11 @@ export function outcomes(options: OutcomesOptions): Outcomes {
       const what = `${stretch.count} ${stretch.lane === 'points' ? 'points' : 'parameters, tags or other steps'}`
       const reason = `${what} of run ${run.runId} were damaged on disk (${dir}) and are lost`
       refuse(stretch, new IntegrityError(reason), [{ lost: stretch }])
+    },
+    told(error) {
+      setAside(place.dir, run.runId, error, [{ lost: true }])
+      refusals.push(error)
+      watch.onRefused?.(error, 0)
     },
     stopped(error) {
       lastError = error

@@ -1,10 +1,20 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { basename, join } from 'node:path'
-import { appendBytes, closeLog, createPrivate, makePrivateDir, namesIn } from '../disk/log-file.js'
+import { join } from 'node:path'
+import {
+  appendBytes,
+  closeLog,
+  createPrivate,
+  makePrivateDir,
+  namesIn,
+  sizeOf,
+  writePrivate,
+} from '../disk/log-file.js'
 import { exists, move, readText, removeDir } from '../disk/write.js'
+import { type CairnError, IntegrityError, UnavailableError } from '../errors.js'
 import { beginAcks } from './acks.js'
 import { signFirst } from './owner.js'
 import { keepReserve, outOfReserve } from './reserve.js'
+import { nameOf, runOf } from './whose.js'
 
 /** Where what waits for one server lies. */
 export interface ServerPlace {
@@ -28,6 +38,7 @@ export interface SpooledRun {
 }
 
 const VERSION = 'v1'
+const WHOSE = 'server.json'
 
 /** An address as it may be written down: no credentials, no query. */
 export function withoutSecrets(uri: string): string {
@@ -49,29 +60,55 @@ export function serverPlace(
 }
 
 /** The places in a spool where anything was ever kept. */
-export function serverPlaces(spoolDir: string): ServerPlace[] {
-  return namesIn(join(spoolDir, VERSION)).flatMap((name) => {
-    const dir = join(spoolDir, VERSION, name)
-    try {
-      const { uri, workspace } = JSON.parse(readText(join(dir, 'server.json')) ?? '') as Record<string, unknown>
-      const isWhole = typeof uri === 'string' && (workspace === undefined || typeof workspace === 'string')
-      return isWhole ? { uri, workspace, dir, spoolDir } : []
-    } catch {
-      return []
-    }
-  })
+export const serverPlaces = (spoolDir: string): ServerPlace[] =>
+  dirsOf(spoolDir).flatMap((dir) => placeSaid(spoolDir, dir) ?? [])
+
+const dirsOf = (spoolDir: string): string[] =>
+  namesIn(join(spoolDir, VERSION)).map((name) => join(spoolDir, VERSION, name))
+
+/** The place that a folder says it is; undefined when that is not to be read, or its name says otherwise. */
+function placeSaid(spoolDir: string, dir: string): ServerPlace | undefined {
+  try {
+    const { uri, workspace } = JSON.parse(readText(join(dir, WHOSE)) ?? '') as Record<string, unknown>
+    if (typeof uri !== 'string' || (workspace !== undefined && typeof workspace !== 'string')) return undefined
+    const place = serverPlace(spoolDir, uri, { workspace })
+    return place.dir === dir ? place : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Writes down for which server a place is, also where that is to be read no more. */
+export function sayWhose({ uri, workspace, spoolDir, dir }: ServerPlace): void {
+  if (!placeSaid(spoolDir, dir)) writePrivate(join(dir, WHOSE), JSON.stringify({ uri, workspace }))
+}
+
+/** Folders of a spool in which something waits that cannot be delivered from here, each with the reason. */
+export function hiddenPlaces(spoolDir: string): { readonly dir: string; readonly reason: CairnError }[] {
+  const others = namesIn(spoolDir).filter((name) => /^v\d+$/.test(name) && name !== VERSION)
+  const hidden = others.map((name) => ({
+    dir: join(spoolDir, name),
+    reason: new UnavailableError('another version of cairn-ml has left it, which delivers it: run its sync'),
+  }))
+  const lost = dirsOf(spoolDir).filter((dir) => !placeSaid(spoolDir, dir) && runDirs({ dir }).length > 0)
+  const nameless = lost.map((dir) => ({
+    dir,
+    reason: new IntegrityError(
+      `${WHOSE} in it, which says for which server this waits, is damaged: run sync with MLFLOW_TRACKING_URI (and MLFLOW_WORKSPACE, if it was set) as they were`,
+    ),
+  }))
+  return [...hidden.filter(({ dir }) => sizeOf(dir) > 0), ...nameless]
 }
 
 let madeAt = 0
 
 /** Makes the folder of one run of this process, and owns it from the first moment in which others see it. */
 export function newRunDir(place: ServerPlace, run: SpooledRun): string {
-  const { uri, workspace, dir } = place
-  const known = join(dir, 'server.json')
-  if (!exists(known)) createPrivate(known, JSON.stringify({ uri, workspace }))
+  const { dir } = place
+  sayWhose(place)
   // Folders of one run are told apart by their age.
   madeAt = Math.max(Date.now(), madeAt + 1)
-  const name = `${madeAt}-${run.runId}-${randomBytes(4).toString('hex')}`
+  const name = nameOf(madeAt, run.runId, randomBytes(4).toString('hex'))
   const staged = join(dir, 'staging', name)
   const made = join(dir, 'runs', name)
   keepReserve(place)
@@ -88,30 +125,17 @@ export function newRunDir(place: ServerPlace, run: SpooledRun): string {
   return made
 }
 
-/** The id in a folder's name. */
-export const runIdIn = (dir: string): string => /^\d+-(.*)-[0-9a-f]+$/.exec(basename(dir))?.[1] ?? ''
-
 const GONE = '.gone'
 /** What is older in staging belongs to nobody: it is there for the blink of an eye. */
 const STAGING_MS = 3_600_000
 
 /** The folders of runs that wait for a server, the oldest first; what was being removed is removed. */
-export function runDirs({ dir }: ServerPlace): string[] {
+export function runDirs({ dir }: Pick<ServerPlace, 'dir'>): string[] {
   for (const name of namesIn(join(dir, 'staging')))
     if (Date.now() - Number.parseInt(name, 10) > STAGING_MS) removeDir(join(dir, 'staging', name))
   const all = namesIn(join(dir, 'runs')).map((name) => join(dir, 'runs', name))
   for (const gone of all) if (gone.endsWith(GONE)) removeDir(gone)
   return all.filter((path) => !path.endsWith(GONE))
-}
-
-/** What a run's folder says of it; undefined when that is not to be read. */
-export function runOf(dir: string): SpooledRun | undefined {
-  try {
-    const { runId, local } = JSON.parse(readText(join(dir, 'run.json')) ?? '') as SpooledRun
-    return typeof runId === 'string' ? { runId, local: local === true } : undefined
-  } catch {
-    return undefined
-  }
 }
 
 /** Removes a run's folder; it is out of the way at once, so that half of it is never taken for a whole. */

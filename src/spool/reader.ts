@@ -1,6 +1,7 @@
 import type { Acks } from './acks.js'
 import { type Backlog, type BacklogSource, backlog } from './backlog.js'
 import type { Written } from './log.js'
+import { type MakingOptions, withMaking } from './making.js'
 import { openTail } from './tail.js'
 
 /** Reads the log of one folder on, as far as it can be sent soon, and lets go of what is done with. */
@@ -24,12 +25,18 @@ export interface ReaderOptions extends Pick<BacklogSource, 'onLost' | 'tally'> {
   readonly acks: Acks
   readonly written: () => Written | undefined
   readonly turn: (() => boolean) | undefined
+  /** For a run that its server has to make yet. */
+  readonly making: Pick<MakingOptions, 'place' | 'onRemade'> | undefined
 }
 
 /** Nothing is read yet. */
-export function reader({ dir, acks: { done, tried }, written, turn, onLost, tally }: ReaderOptions): Reader {
-  const tail = openTail(dir, () => written() !== undefined)
-  const work = backlog({ next: tail.next, done, tried, onLost, tally })
+export function reader(options: ReaderOptions): Reader {
+  const { dir, written, turn, making, onLost, tally } = options
+  const { done, tried } = options.acks
+  const writing = () => written() !== undefined
+  const tail = openTail(dir, writing)
+  const next = making ? withMaking(tail.next, { dir, writing, ...making }) : tail.next
+  const work = backlog({ next, done, tried, onLost, tally })
   let knownSegment = 0
   let isClosed = false
 

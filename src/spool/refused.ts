@@ -18,14 +18,16 @@ export function setAside(serverDir: string, runId: string, error: CairnError, wh
   }
 }
 
-/** Keeps a file or folder that a server refused, beside what is said of it. */
-export function keepAside(serverDir: string, runId: string, path: string): void {
+/** Keeps a file or folder that a server refused, beside what is said of it; answers where. */
+export function keepAside(serverDir: string, runId: string, path: string): string {
+  const name = `${Date.now()}-${basename(path)}`
+  const kept = join(serverDir, 'refused', `${runId.replace(/[^\w-]/g, '_')}-files`, name)
   try {
-    const name = `${Date.now()}-${basename(path)}`
-    move(path, join(serverDir, 'refused', `${runId.replace(/[^\w-]/g, '_')}-files`, name))
+    move(path, kept)
   } catch {
     // Not there any more, or the disk refuses: the refusal is counted and reported all the same.
   }
+  return kept
 }
 
 const readable = (_: string, value: unknown): unknown => {

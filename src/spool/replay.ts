@@ -2,15 +2,16 @@ import type { BatchLimits } from '../core/batch.js'
 import { heed } from '../core/heed.js'
 import { sharedSignal } from '../core/shared-signal.js'
 import { exists } from '../disk/write.js'
-import { type CairnError, diskError, UnavailableError } from '../errors.js'
+import { type CairnError, diskError, IntegrityError, UnavailableError } from '../errors.js'
 import type { Courier } from './courier.js'
 import { deliverer } from './deliver.js'
 import type { Deliverer, DeliveryEvents } from './deliverer.js'
 import { eldersAmong, goesFirst } from './elders.js'
 import { type Claim, claim, isOwned } from './owner.js'
-import { dropRunDir, runDirs, runOf, type ServerPlace, type SpooledRun } from './place.js'
+import { dropRunDir, runDirs, type ServerPlace, type SpooledRun } from './place.js'
 import { isFull, outOfReserve } from './reserve.js'
 import { type ServerState, serverState } from './server.js'
+import { isBlank, isEmptied, runIdIn, runOf } from './whose.js'
 
 /** What was left by one run of a process that is gone, and what became of it. */
 export interface Replayed {
@@ -26,6 +27,7 @@ export interface Replayed {
   readonly busy: boolean
   readonly delivered: number
   readonly refused: number
+  /** Why; also what else of it is lost, or set aside, since it was damaged on disk. */
   readonly refusals: readonly CairnError[]
   /** Why it stopped before all was done with, as far as that is known. */
   readonly reason?: CairnError | undefined
@@ -65,9 +67,12 @@ export interface Waiting {
 /** The runs that wait for a server, the oldest first, those of living processes included. */
 export const waitingRuns = (place: ServerPlace): Waiting[] =>
   runDirs(place).flatMap((dir) => {
-    const run = runOf(dir)
+    const run = runOf(dir) ?? (isBlank(dir) ? undefined : nameless(dir))
     return run ? { ...run, dir } : []
   })
+
+/** A run of which it is not to be told any more whether its server has it. */
+const nameless = (dir: string): SpooledRun => ({ runId: runIdIn(dir), local: false })
 
 /**
  * Delivers what processes that are gone have left for a server: each run by whoever claims it first, so that two who try
@@ -136,12 +141,22 @@ async function replayRun(place: ServerPlace, dir: string, options: One): Promise
   // Gone by now: another one has delivered it since the folders were listed.
   if (!owned) return run && exists(dir) ? { ...untouched(run, dir), busy: true } : undefined
   if (!run) {
-    // Killed before it said whose it is: nothing was logged yet.
-    dropRunDir(dir)
-    return undefined
+    if (isBlank(dir)) {
+      dropRunDir(dir)
+      return undefined
+    }
+    owned.release()
+    const reason = new IntegrityError('run.json and the start of the log are damaged: nothing says how its run begins')
+    return { ...untouched(nameless(dir), dir), busy: false, reason }
   }
   const { runId } = run
   const { courier, server, watch, signal, onProgress } = options
+  let damaged = isEmptied(dir) ? 1 : 0
+  const told = watch?.(runId)
+  const onDamaged = (stretches: number) => {
+    damaged += stretches
+    told?.onDamaged?.(stretches)
+  }
   const delivery = deliverer({
     dir,
     place,
@@ -150,7 +165,7 @@ async function replayRun(place: ServerPlace, dir: string, options: One): Promise
     server,
     held: owned.held,
     written: () => undefined,
-    watch: watch?.(runId),
+    watch: { ...told, onDamaged },
   })
   const since = progressFrom(delivery)
   const tell = () => {
@@ -163,8 +178,16 @@ async function replayRun(place: ServerPlace, dir: string, options: One): Promise
   if (!complete) owned.release()
   const { delivered, refused } = since()
   const serverRunId = delivery.runId()
-  return { runId, serverRunId, dir, complete, busy: false, delivered, refused, refusals: delivery.refusals(), reason }
+  const refusals = delivery.refusals()
+  // What stood at the end of the log nobody misses.
+  if (complete && damaged > 0 && refusals.length === 0)
+    refusals.push(
+      new IntegrityError(`The log of run ${runId} was damaged in ${counted(damaged)}; what stood there is lost`),
+    )
+  return { runId, serverRunId, dir, complete, busy: false, delivered, refused, refusals, reason }
 }
+
+const counted = (places: number): string => (places === 1 ? 'one place' : `${places} places`)
 
 /** What became of a log from now on: what was done with before, whoever left it has counted. */
 function progressFrom(delivery: Deliverer) {

@@ -30,6 +30,8 @@ export interface SenderOptions extends Omit<OutcomesOptions, 'runId' | 'putBack'
   /** Whether nothing more is logged. */
   readonly isLeft: () => boolean
   readonly onArrived: () => void
+  /** Told the run's id when its server has made it. */
+  readonly onMade: (runId: string) => void
   /** Called after each request, whatever came of it. */
   readonly onBack: () => void
 }
@@ -49,11 +51,12 @@ export function sender(options: SenderOptions): Sender {
   const carriage = {
     dir,
     courier: options.courier,
-    runId: () => runId!,
+    runId: () => runId,
     onMade(made: string) {
       acks.mapped(made)
       rememberId(place, run.runId, made)
       runId = made
+      options.onMade(made)
       options.watch.onMapped?.(made)
     },
   }

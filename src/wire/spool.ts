@@ -9,7 +9,7 @@ import { PARENT_FIRST } from '../spool/failures.js'
 import { serverIds } from '../spool/ids.js'
 import type { Outage } from '../spool/outage.js'
 import { claimOf } from '../spool/owner.js'
-import { dropRunDir, newRunDir, type ServerPlace, type SpooledRun } from '../spool/place.js'
+import { dropRunDir, hiddenPlaces, newRunDir, type ServerPlace, type SpooledRun, sayWhose } from '../spool/place.js'
 import type { Replayed, ReplayOptions } from '../spool/replay.js'
 import { endOutOfReserve } from '../spool/reserve.js'
 import { roomOf } from '../spool/room.js'
@@ -58,6 +58,7 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** Opens the spool of one server; nothing is made on disk before the first run. */
 export function openSpool({ place, hands, courier, warn, outage, onClose }: SpoolOptions): Spool {
+  mend(place)
   const outlets = new Set<SpooledOutlet>()
   let awaySince: number | undefined
   /** What one run is told of the server is true for all. */
@@ -164,7 +165,16 @@ export function openSpool({ place, hands, courier, warn, outage, onClose }: Spoo
   }
 }
 
-/** What became of one run that waited in the spool. */
+/** What waits in a place that says no more for which server is found again by who knows that. */
+function mend(place: ServerPlace): void {
+  try {
+    if (exists(place.dir)) sayWhose(place)
+  } catch {
+    // A disk that takes nothing: it is looked at again when a run begins.
+  }
+}
+
+/** What became of one run that waited in the spool; of a folder whose runs cannot be told, `runId` and `server` are empty. */
 export interface SpoolDelivery extends Replayed {
   /** The address of its server, and the workspace there that it was logged to. */
   readonly server: string
@@ -188,6 +198,14 @@ export interface SpoolDeliveryOptions {
 }
 
 const PATIENCE_MS = 30_000
+
+const NOTHING = { complete: false, delivered: 0, refused: 0, refusals: [] } as const
+
+/** What waits on disk for a server that is not known, or as another version writes it. */
+export const hiddenFrom = (spoolDir: string): SpoolDelivery[] =>
+  hiddenPlaces(spoolDir).map((hidden) => ({
+    ...{ ...NOTHING, ...hidden, runId: '', serverRunId: undefined, server: '', busy: false },
+  }))
 
 /** Delivers what waits on disk, each to the server that it was logged to. */
 export async function deliverAll(
@@ -225,5 +243,5 @@ export async function deliverAll(
 const rehearsed = (spool: Spool): SpoolDelivery[] =>
   spool.waiting().map((run) => ({
     ...run,
-    ...{ server: spool.uri, workspace: spool.workspace, complete: false, delivered: 0, refused: 0, refusals: [] },
+    ...{ ...NOTHING, server: spool.uri, workspace: spool.workspace },
   }))
