@@ -6,6 +6,8 @@ export default defineConfig({
   test: {
     // Real processes, servers and browsers on a shared machine: a second try in CI, where the first is still shown.
     retry: process.env.CI ? 1 : 0,
+    // Most of the time goes by in waiting, for processes that end and servers that are away.
+    maxWorkers: 2,
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
     exclude: ['test/interop/**', 'test/page/**', '**/node_modules/**'],

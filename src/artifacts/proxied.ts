@@ -130,7 +130,7 @@ function proxiedStore(send: Send, { origin, endpoint, root }: Place, options: Pr
         if (answer.text !== '') return jsonOf(answer)
         // Old servers say nothing of an upload, and so does what stands in front of one and has kept nothing.
         const dir = path.slice(0, Math.max(0, path.lastIndexOf('/')))
-        const there = filesOf(await listed(dir, signal), dir).find((file) => file.path === path)
+        const there = filesOf(await tries(signal, () => listed(dir, signal)), dir).find((file) => file.path === path)
         if (there?.size !== data.size) throw notStored(answer, path, there?.size)
       })
     },

@@ -46,19 +46,21 @@ async function latestOf(version: ModelVersion, key: string, backends: Backends):
   const tracking = await backends.tracking()
   const pointsOf = async (model_id: string) =>
     (await tracking.call('getLoggedModel', { model_id }, call)).model.data.metrics.filter((point) => point.key === key)
-  const { modelId, runId } = await originOf(version, backends)
+  const origin = await originOf(version, backends)
+  const { modelId, runId } = origin
   const own = modelId ? await pointsOf(modelId) : []
   const [latest] = own.sort((a, b) => Number(b.step) - Number(a.step) || b.timestamp - a.timestamp)
   if (latest || !runId) return latest?.value
   const { run } = await tracking.call('getRun', { run_id: runId }, call)
   const ofRun = run.data.metrics.find((point) => point.key === key)
-  if (!ofRun || !modelId) return ofRun?.value
   // A run has the points of all its models, and does not say whose they are.
   const others = new Set([...(run.outputs?.model_outputs ?? []), ...(run.inputs?.model_inputs ?? [])].map(idOf))
+  // Which of them a copy is of whose original is gone, nobody can say any more.
+  if (!ofRun || (isCopy(origin) && others.size > 0)) return undefined
+  if (!modelId) return ofRun.value
   others.delete(modelId)
-  for (const other of others)
-    if (((await pointsOf(other).catch(absent)) ?? []).some((point) => isSame(point, ofRun))) return undefined
-  return ofRun.value
+  const theirs = await Promise.all([...others].map((other) => pointsOf(other).catch(absent)))
+  return theirs.flatMap((points) => points ?? []).some((point) => isSame(point, ofRun)) ? undefined : ofRun.value
 }
 
 const idOf = ({ model_id }: { readonly model_id: string }): string => model_id
@@ -68,6 +70,8 @@ type Point = Pick<Metric, 'value' | 'timestamp' | 'step'>
 const isSame = (a: Point, b: Point): boolean =>
   Object.is(a.value, b.value) && a.timestamp === b.timestamp && a.step === b.step
 
+const isCopy = ({ modelId, source }: ModelVersion): boolean => !modelId && sourceRef(source)?.by === 'version'
+
 /** A copy of a version has the metrics of what it is a copy of. */
 async function originOf(version: ModelVersion, { registry, signal }: Backends): Promise<ModelVersion> {
   const seen = new Set<string>()
@@ -76,7 +80,9 @@ async function originOf(version: ModelVersion, { registry, signal }: Backends): 
     if (origin.modelId || ref?.by !== 'version' || seen.has(formatModelUri(ref))) return origin
     seen.add(formatModelUri(ref))
     const { name, version: number } = ref
-    const found = await (await registry()).call('getModelVersion', { name, version: number }, { signal })
+    const found = await (await registry()).call('getModelVersion', { name, version: number }, { signal }).catch(absent)
+    // The copy of one that is gone still names its run.
+    if (!found) return origin
     origin = toModelVersion(found.model_version)
   }
 }

@@ -32,7 +32,8 @@ async function look(registry: Backend, ref: VersionRef, options: ResolveOptions)
       return (await transport.call('getModelVersionByAlias', { name, alias: ref.alias }, options)).model_version
     } catch (error) {
       // MLflow answers INVALID_PARAMETER_VALUE when the alias is well formed and nobody has it; of a bad name, too.
-      if (!(error instanceof InvalidParameterError && /alias/i.test(error.message.replaceAll(name, '')))) throw error
+      if (!(error instanceof InvalidParameterError && /registered model alias|has no alias/i.test(error.message)))
+        throw error
       throw new NotFoundError(`The model ${name} has no alias ${ref.alias}: ${error.message}`, { cause: error })
     }
   }

@@ -77,7 +77,7 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
     () => {
       if (asked !== undefined) throw hasEnded()
     },
-    () => outlet.kept,
+    () => outlet.noted,
   )
   const stats = (): BufferStats => outlet.stats(buffer.stats())
 

@@ -22,6 +22,8 @@ const BEGIN_MS = 3_000
 /** Sees to it that a run is ended when the process goes. */
 export function endAtExit(run: LiveRun): void {
   watchOut()
+  // Behind all that was put in line while the run was made: what those log is still taken.
+  if (live.size === 0) process.off('exit', onLastExit).on('exit', onLastExit)
   live.add(run)
 }
 
@@ -65,9 +67,10 @@ function onExit(code: number): void {
   waits = endAll(signalled ? 'KILLED' : statusOf(code))
   const { exit } = process
   // One that cuts it short leaves those after it no turn.
-  process.exit = (again) => {
+  process.exit = (...code) => {
     onLastExit()
-    return exit.call(process, again)
+    // Without a code it keeps the one that there is; undefined would take that away.
+    return exit.apply(process, code)
   }
 }
 

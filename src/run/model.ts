@@ -52,19 +52,21 @@ export async function logModelOf(
   const log = await loaded(() => import('../models/log.js'))
   log.checkModelOptions(asked)
   const options = { ...asked, tags: { ...(await ways.contextTags()), ...asked.tags } }
-  const runId = spooled?.folder.runId() ?? run.runId
+  const runId = () => spooled?.folder.runId() ?? run.runId
   if (spooled) {
     const tried = await keptOrSent(ways, { run, spooled }, model, options)
     if ('value' in tried) return tried.value
     // Whom nothing waits for on disk is not waited for at length.
-    await carried(ways.impatient, runId, options.signal).catch((error: unknown) => {
+    if (spooled.folder.runId() === undefined)
+      throw nowhere(new UnavailableError('The run is not made on its server yet'), tried.reason)
+    await carried(ways.impatient, runId(), options.signal).catch((error: unknown) => {
       throw isOutage(error) ? nowhere(error, tried.reason) : error
     })
   }
   // The logged model takes over what the run knows of itself: its parameters have to be there first.
   await run.flush()
   const deps = { ...(await loaded(ways.packaging)), ...ways.backend }
-  return log.logModel(deps, await carried(ways.backend, runId, options.signal), model, options)
+  return log.logModel(deps, await carried(ways.backend, runId(), options.signal), model, options)
 }
 
 /** By what the files of a packaged model are known again. */

@@ -40,6 +40,8 @@ export interface Outlet {
   readonly isEndRefused: boolean
   /** How many entries lie on disk, whatever becomes of the process. */
   readonly kept: number
+  /** How many steps are on disk, or were: those alone are written by the thread that logs and no other. */
+  readonly noted: number
   /** What to do about what has not arrived, for the line at the end; undefined when it is lost with the process. */
   readonly remedy: string | undefined
   /** What was lost, or will be when the process ends, though it was to be kept; undefined as long as that is kept. */
@@ -75,6 +77,7 @@ export function directOutlet(transport: Transport, runId: string): Outlet {
     isSettled: true,
     isEndRefused: false,
     kept: 0,
+    noted: 0,
     remedy: undefined,
     loss: undefined,
     close: async () => {},

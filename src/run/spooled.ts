@@ -173,6 +173,9 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     get kept() {
       return loss.isGone ? 0 : stands().left
     },
+    get noted() {
+      return log.written.steps
+    },
     get remedy() {
       return loss.isGone ? undefined : 'kept on disk for the next process of Cairn here, or for npx cairn-ml sync'
     },

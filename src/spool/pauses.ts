@@ -43,8 +43,10 @@ export function pauses(server: ServerState, serverUri: string): Pauses {
     wait: () => Math.max(server.wait(), until - performance.now()),
     after,
     afterFiles(error, kind) {
-      if (error.url?.startsWith(serverUri) && error.status !== 403 && error.status !== 500)
-        return after(error, kind, false)
+      const { status = 0 } = error
+      // A success that has kept nothing, as a refusal and a stumble, is about the file.
+      const isOfFile = status === 403 || status === 500 || (status >= 200 && status < 300)
+      if (error.url?.startsWith(serverUri) && !isOfFile) return after(error, kind, false)
       server.givenUp()
       return 0
     },

@@ -21,6 +21,7 @@ export async function copyRun(job: Job, plans: Plans, { id, info, known }: Plann
   const call = { signal: job.signal }
   const { run } = await job.from.transport.call('getRun', { run_id: id }, call)
   const found = await list(job, run)
+  const lacking = await lackingOf(job, plans, run)
   const state = fingerprint([
     run.info.status,
     run.info.end_time,
@@ -30,6 +31,7 @@ export async function copyRun(job: Job, plans: Plans, { id, info, known }: Plann
     run.outputs,
     found.listing && shown(found.listing),
     ...(await grownBy(job, run)),
+    ...(lacking.length > 0 ? [lacking] : []),
   ])
   const isOver = !['RUNNING', 'SCHEDULED'].includes(run.info.status)
   if (known && isOver && found.unfit === 0 && stateOf(known) === state) {
@@ -40,8 +42,7 @@ export async function copyRun(job: Job, plans: Plans, { id, info, known }: Plann
   const { run: target, fresh } = await plans.runs.ensure(id)
   const { run_id } = target.info
   if (target.info.lifecycle_stage === 'deleted') await transport.call('restoreRun', { run_id }, call)
-  const lacking = await lackingOf(job, plans, run)
-  let changes = await copyFields(job, plans, run, target)
+  let changes = await copyFields(job, plans, run, target, lacking)
   changes += await copyInputs(job, plans, run, target)
   changes += await copyOutputs(job, plans, run, target)
   changes += await copyPoints(job, {
@@ -74,7 +75,7 @@ export async function copyRun(job: Job, plans: Plans, { id, info, known }: Plann
     })
   changes += await end(job, run, target)
   // What lacks something is told of by each copy.
-  if (isOver && unfit === 0 && lacking === 0 && stateOf(target) !== state)
+  if (isOver && unfit === 0 && stateOf(target) !== state)
     await transport.call('setTag', { run_id, key: STATE, value: state }, call)
   if (isDeleted) await transport.call('deleteRun', { run_id }, call)
   job.count('runs', fresh ? 'added' : changes > 0 ? 'changed' : 'same')
@@ -120,19 +121,29 @@ const isThere = (job: Job, what: 'run' | 'logged model', id: string): Promise<bo
     (error: unknown) => !(error instanceof NotFoundError || error instanceof InvalidParameterError),
   )
 
-/** How many of the runs and models that a run names are in the source alone; each is told of. */
-async function lackingOf(job: Job, { runs, models }: Plans, run: WireRun): Promise<number> {
+/** Many runs name the same parent: each is looked for once in a copy. */
+const asked = new WeakMap<Job, Map<string, Promise<boolean>>>()
+
+/** The runs and models that a run names and that are in the source alone; each is told of. */
+async function lackingOf(job: Job, { runs, models }: Plans, run: WireRun): Promise<string[]> {
   const named = [
     ...run.data.tags.flatMap(({ key, value }) => (RUN_ID_TAGS.has(key) ? [['run', value] as const] : [])),
     ...[...(run.inputs?.model_inputs ?? []), ...(run.outputs?.model_outputs ?? [])]
       .filter(({ model_id }) => !models.has(model_id))
       .map(({ model_id }) => ['logged model', model_id] as const),
   ]
-  let lacking = 0
-  for (const [what, id] of named) {
-    const at = await (what === 'run' ? runs : models).idAt(id).catch(() => undefined)
-    if (at !== undefined || !(await isThere(job, what, id))) continue
-    lacking++
+  const lacking: string[] = []
+  const seen = asked.get(job) ?? new Map<string, Promise<boolean>>()
+  asked.set(job, seen)
+  for (const [what, id] of new Map(named.map((one) => [one[1], one])).values()) {
+    const isLacking = async () => {
+      const at = await (what === 'run' ? runs : models).idAt(id).catch(() => undefined)
+      return at === undefined && isThere(job, what, id)
+    }
+    const asking = seen.get(id) ?? isLacking()
+    seen.set(id, asking)
+    if (!(await asking)) continue
+    lacking.push(id)
     job.keep(`The ${what} ${id} is not copied, so that runs which name it do without; copy it, and then them again`)
   }
   job.signal?.throwIfAborted()
@@ -140,14 +151,20 @@ async function lackingOf(job: Job, { runs, models }: Plans, run: WireRun): Promi
 }
 
 /** The tags as they are to be at the target: other runs under their names there. */
-async function mappedTags(job: Job, { runs }: Plans, run: WireRun, target: WireRun): Promise<Pair[]> {
+async function mappedTags(
+  job: Job,
+  { runs }: Plans,
+  run: WireRun,
+  target: WireRun,
+  lacking: readonly string[],
+): Promise<Pair[]> {
   const { run_id: id } = run.info
   const tags: Pair[] = []
   for (const { key, value } of copied(run.data.tags)) {
     if (RUN_ID_TAGS.has(key)) {
       const id = await runs.idAt(value).catch(() => undefined)
       // One that is in neither store is named as it was.
-      if (id !== undefined || !(await isThere(job, 'run', value))) tags.push({ key, value: id ?? value })
+      if (id !== undefined || !lacking.includes(value)) tags.push({ key, value: id ?? value })
     } else if (key === HISTORY) tags.push({ key, value: value.replaceAll(id, target.info.run_id) })
     else if (key !== RUN_NAME || value !== target.info.run_name) tags.push({ key, value })
   }
@@ -155,7 +172,13 @@ async function mappedTags(job: Job, { runs }: Plans, run: WireRun, target: WireR
   return tags
 }
 
-async function copyFields(job: Job, plans: Plans, run: WireRun, target: WireRun): Promise<number> {
+async function copyFields(
+  job: Job,
+  plans: Plans,
+  run: WireRun,
+  target: WireRun,
+  lacking: readonly string[],
+): Promise<number> {
   const params = differing(run.data.params, target.data.params)
   const there = new Map(target.data.params.map(({ key, value }) => [key, value]))
   const clash = params.find(({ key }) => there.has(key))
@@ -163,7 +186,7 @@ async function copyFields(job: Job, plans: Plans, run: WireRun, target: WireRun)
     throw new ParamConflictError(
       `The param ${JSON.stringify(clash.key)} of the run ${run.info.run_id} is ${JSON.stringify(clash.value)}, but ${JSON.stringify(there.get(clash.key))} in its copy ${target.info.run_id}; a param is written once`,
     )
-  const tags = differing(await mappedTags(job, plans, run, target), target.data.tags)
+  const tags = differing(await mappedTags(job, plans, run, target, lacking), target.data.tags)
   for (const batch of cutBatch({ metrics: [], params, tags }))
     await job.to.transport.call(
       'logBatch',

@@ -110,14 +110,12 @@ const stateOf = ({ version, current_stage, description, tags }: WireModelVersion
 const versionIdentity = (of: WireModelVersion): string =>
   identityOf([of.version, of.creation_timestamp ?? 0, modelIdOf(of) ?? (of.run_id || '')].join('-'), of.tags)
 
-async function targetOf(
-  job: Job,
-  { name, description, tags }: WireRegisteredModel,
-): Promise<{ model: WireRegisteredModel; fresh: boolean }> {
+async function targetOf(job: Job, of: WireRegisteredModel): Promise<{ model: WireRegisteredModel; fresh: boolean }> {
   const call = { signal: job.signal }
+  const { name, description, tags } = of
   const found = await job.to.transport.call('getRegisteredModel', { name }, call).catch(absent)
   if (found) return { model: found.registered_model, fresh: false }
-  const mark = { key: FIELDS, value: hashesOf(fieldsOf({ description, tags })) }
+  const mark = { key: FIELDS, value: hashesOf(of, fieldsOf({ description, tags })) }
   const input = { name, tags: [...copied(tags), mark], ...(description ? { description } : {}) }
   return { model: (await job.to.transport.call('createRegisteredModel', input, call)).registered_model, fresh: true }
 }
@@ -216,14 +214,20 @@ const fieldsOf = ({ description, tags }: Pick<WireRegisteredModel, 'description'
 
 const hashOf = ({ key, value }: Pair): string => fingerprint(`${key}\n${value}`).slice(0, 8)
 /** What remembers fields as they were copied, within what a tag holds. */
-const hashesOf = (fields: readonly Pair[]): string => fields.slice(0, MOST_FIELDS).map(hashOf).join(' ')
+const hashesOf = (of: WireRegisteredModel, fields: readonly Pair[]): string =>
+  [originOf(of), ...fields.slice(0, MOST_FIELDS).map(hashOf)].join(' ')
+/** Two stores may each have made a model of this name: a copy follows the one it was made of. */
+const originOf = ({ creation_timestamp }: WireRegisteredModel): string =>
+  fingerprint(creation_timestamp ?? 0).slice(0, 8)
 
 /** Fields that are at the target as they were copied follow the source; what others wrote there stays, and is told. */
 async function copyModelFields(job: Job, model: WireRegisteredModel, target: WireRegisteredModel): Promise<number> {
   const { transport } = job.to
   const call = { signal: job.signal }
   const { name } = model
-  const before = new Set(textOf(target.tags, FIELDS)?.split(' '))
+  const [origin, ...hashes] = textOf(target.tags, FIELDS)?.split(' ') ?? []
+  const isOurs = origin === undefined || origin === originOf(model)
+  const before = new Set(isOurs ? hashes : [])
   const there = new Map(fieldsOf(target).map(({ key, value }) => [key, value]))
   const asCopied: Pair[] = []
   let changes = 0
@@ -241,8 +245,8 @@ async function copyModelFields(job: Job, model: WireRegisteredModel, target: Wir
     if (key === '') await transport.call('updateRegisteredModel', { name, description: value }, call)
     else await transport.call('setRegisteredModelTag', { name, key, value }, call)
   }
-  const now = hashesOf(asCopied)
-  if (textOf(target.tags, FIELDS) !== now)
+  const now = hashesOf(model, asCopied)
+  if (isOurs && textOf(target.tags, FIELDS) !== now)
     await transport.call('setRegisteredModelTag', { name, key: FIELDS, value: now }, call)
   return changes
 }

@@ -81,7 +81,8 @@ export async function planRuns(job: Job, experiments: ReadonlyMap<string, string
     const known = copies.get(identity) ?? (identity === id ? undefined : await originalAt(job, identity))
     runs.set(id, { id, identity, experimentId, info, known })
   }
-  return plan(job, runs, async (id) => {
+  const unplanned = new Map<string, Promise<string | undefined>>()
+  const copyOf = async (id: string): Promise<string | undefined> => {
     const run = (await job.from.transport.call('getRun', { run_id: id }, { signal: job.signal }).catch(unreadable))?.run
     const identity = run ? identityOf(id, run.data.tags) : id
     for (const experimentId of new Set(experiments.values())) {
@@ -89,6 +90,11 @@ export async function planRuns(job: Job, experiments: ReadonlyMap<string, string
       if (copy) return copy.info.run_id
     }
     return identity === id ? undefined : (await originalAt(job, identity))?.info.run_id
+  }
+  return plan(job, runs, (id) => {
+    const looking = unplanned.get(id) ?? copyOf(id)
+    unplanned.set(id, looking)
+    return looking
   })
 }
 

@@ -131,7 +131,9 @@ export const lookAfter: { readonly [O in Operation]?: Look<O, Output<O> | typeof
   async renameRegisteredModel(transport, { name, new_name }, options) {
     const { registered_model } = await transport.call('getRegisteredModel', { name: new_name }, options)
     const old = await transport.call('getRegisteredModel', { name }, options).catch(absent)
-    return old ? BOTH : { registered_model }
+    if (!old) return { registered_model }
+    // A half has all that the old one has; another model had the name before.
+    return old.registered_model.creation_timestamp === registered_model.creation_timestamp ? BOTH : undefined
   },
   deleteRun: (transport, input, options) => runIs('deleted', transport, input, options),
   restoreRun: (transport, input, options) => runIs('active', transport, input, options),

@@ -24,8 +24,14 @@ export function withFilterPlace<T extends Transport>(inner: T): T {
     try {
       return await inner.call(operation, input, options)
     } catch (error) {
-      const mayBeOurs = error instanceof InvalidParameterError || (error instanceof CairnError && error.status === 500)
-      throw mayBeOurs ? shown(error, input as Search, target) : error
+      if (error instanceof InvalidParameterError) throw shown(error, input as Search, target)
+      if (!(error instanceof CairnError && error.status === 500)) throw error
+      const said = shown(error, input as Search, target)
+      if (said === error) throw error
+      // It may know more than we do, and have had another trouble: that one stumble passes.
+      return await inner.call(operation, input, options).catch((second: unknown) => {
+        throw second instanceof CairnError && second.status === 500 ? said : second
+      })
     }
   }
   return { ...inner, call }

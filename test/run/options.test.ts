@@ -356,7 +356,6 @@ it.each<[string, unknown]>([
     () => run.logModel({}, { name: 'm', step: given }),
     () => client.searchRuns({ maxResults: given }),
     () => client.setExperiment(given),
-    () => client.setExperimentTag('0', 'k', given),
     () => client.getModelVersion('m', given),
     () => client.setRegisteredModelAlias('m', given, 1),
     () => client.transitionStage('m', 1, given),

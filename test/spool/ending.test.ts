@@ -232,6 +232,13 @@ describe('a process that logs to a server and ends with its run open', () => {
     expect(stderr.match(/^cairn: run .* kept on disk/gm)).toHaveLength(1)
   })
 
+  it('by an exit handler that calls process.exit without a code keeps the one that it has', async () => {
+    const at = await stand()
+    const { code } = await at.run(`process.on('exit', () => process.exit()); ${LOG} process.exit(3)`)
+    expect(code).toBe(3)
+    await at.stop()
+  })
+
   it('by process.exit counts no call as open that is on disk', async () => {
     const at = await stand()
     await at.stop()

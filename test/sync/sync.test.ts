@@ -644,6 +644,22 @@ it('a description and tags of a registered model follow the source, until somebo
   expect(await copied()).toEqual([0, 'theirs', 'theirs', 2])
 })
 
+it('nor does a model of the same name in another store take from it what the first one wrote', async () => {
+  const to = join(tempDir(), 'copy')
+  await using target = clientOf(to, tempDir())
+  const kept: (readonly string[])[] = []
+  for (const options of [{ description: 'by Ann', tags: { team: 'growth' } }, { tags: { team: 'ops' } }]) {
+    const path = join(tempDir(), 'mlruns')
+    await using client = clientOf(path, tempDir())
+    await client.createRegisteredModel('net', options)
+    await new Promise((resolve) => setTimeout(resolve, 2))
+    kept.push((await client.sync(path, { to })).kept)
+  }
+  const { description, tags } = await target.getRegisteredModel('net')
+  expect([description, tags.team]).toEqual(['by Ann', 'growth'])
+  expect(kept.map(({ length }) => length)).toEqual([0, 1])
+})
+
 it('an experiment that is deleted at the target is told with how many runs it has', async () => {
   const to = join(tempDir(), 'copy')
   await using target = clientOf(to, tempDir())

@@ -175,7 +175,7 @@ describe('a server that stumbles at each try', () => {
   })
 
   it('has renamed a registered model only where the old name is gone', async () => {
-    const rename = (there: readonly string[]) =>
+    const rename = (there: readonly string[], made = (_: string) => 1) =>
       answering({
         renameRegisteredModel(_, time) {
           if (time === 1) throw stumble
@@ -183,10 +183,10 @@ describe('a server that stumbles at each try', () => {
         },
         getRegisteredModel({ name }: { name: string }) {
           if (!there.includes(name)) throw new NotFoundError(name, { status: 404 })
-          return { registered_model: { name } }
+          return { registered_model: { name, creation_timestamp: made(name) } }
         },
       }).transport.call('renameRegisteredModel', { name: 'old', new_name: 'new' })
-    expect(await rename(['new'])).toEqual({ registered_model: { name: 'new' } })
+    expect(await rename(['new'])).toMatchObject({ registered_model: { name: 'new' } })
     await expect(rename(['old', 'new'])).rejects.toMatchObject({
       constructor: stumble.constructor,
       status: 500,
@@ -194,6 +194,10 @@ describe('a server that stumbles at each try', () => {
       cause: stumble,
       message: expect.stringMatching(/^Internal Server Error\. .*both "old" and "new" exist now/),
     })
+    // Another model, which had the name before.
+    await expect(rename(['old', 'new'], (name) => name.length + Number(name === 'old'))).rejects.toThrow(
+      AlreadyExistsError,
+    )
   })
 
   it('over the state of a thing, as a rename of a deleted experiment, refuses it', async () => {

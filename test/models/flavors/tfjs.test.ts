@@ -115,14 +115,20 @@ it.each([
   ['a/../weights.bin'],
   [''],
   ['weights.bin\u0000'],
-  [5],
-  [null],
 ])('weights at %j are refused before the loader sees them', async (path) => {
   const { dir, config } = await saved()
   edit(dir, (model) => {
     model.weightsManifest[0]!.paths = [path]
   })
   await expect(flavor.load(dir, config, {})).rejects.toThrow(UnsafePathError)
+})
+
+it.each([[5], [null]])('weights at %j are a damaged model', async (path) => {
+  const { dir, config } = await saved()
+  edit(dir, (model) => {
+    model.weightsManifest[0]!.paths = [path]
+  })
+  await expect(flavor.load(dir, config, {})).rejects.toThrow(/a weight file has no path/)
 })
 
 it('weights behind a link are refused', async () => {
