@@ -232,6 +232,19 @@ describe('a process that logs to a server and ends with its run open', () => {
     expect(stderr.match(/^cairn: run .* kept on disk/gm)).toHaveLength(1)
   })
 
+  it('by end() waits for an upload that was begun while its thread wrote points', async () => {
+    const at = await stand()
+    at.server?.faults.add({ on: 'artifacts', delayMs: 1000 })
+    const side = 1500
+    const { stdout } = await at.run(`const run = await startRun()
+      for (let i = 0; i < 200_000; i++) run.logMetric('loss', i, i)
+      void run.logImage({ data: new Uint8Array(${3 * side * side}).map((_, i) => i * 7), width: ${side}, height: ${side} }, 'a.png')
+      await run.end()
+      console.log((await createClient().listArtifacts(run.runId)).map(({ path }) => path).join())`)
+    expect(stdout).toContain('a.png')
+    await at.stop()
+  })
+
   it('by an exit handler that calls process.exit without a code keeps the one that it has', async () => {
     const at = await stand()
     const { code } = await at.run(`process.on('exit', () => process.exit()); ${LOG} process.exit(3)`)
