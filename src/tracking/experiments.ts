@@ -135,8 +135,7 @@ export function experiments(transport: () => Promise<Transport>): Experiments {
       await (await transport()).call('setExperimentTag', input, options)
     },
     async setExperimentTags(experimentId, tags, options) {
-      for (const [key, value] of present(tags))
-        await verbs.setExperimentTag(experimentId, key, textOf(key, value), options)
+      for (const { key, value } of pairsOf(tags)) await verbs.setExperimentTag(experimentId, key, value, options)
     },
     async deleteExperimentTag(experimentId, key, options) {
       const input = { experiment_id: checkExperimentId(experimentId), key }

@@ -40,3 +40,9 @@ it('tags are texts as those of runs are, and left out without a value', async ()
   for (const experiment of [id, '0']) expect((await verbs.getExperiment(experiment)).tags).toEqual(kept)
   await expect(verbs.setExperimentTag('0', 'map', new Map() as never)).rejects.toThrow(InvalidParameterError)
 })
+
+it('of several tags one that cannot be kept keeps none', async () => {
+  const verbs = local()
+  await expect(verbs.setExperimentTags('0', { a: 'x', b: new Map() as never })).rejects.toThrow(InvalidParameterError)
+  expect((await verbs.getExperiment('0')).tags).toEqual({})
+})
