@@ -134,7 +134,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
       },
       pour: toDisk.pour,
       take: log.take,
-      leave: () => log.stir(true),
+      leave: log.leave,
     },
     drain: toDisk.drain,
     flush: waits.flush,

@@ -1,3 +1,4 @@
+import { constants, setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { CairnError } from '../errors.js'
 import { loadUndici } from '../http/dispatcher.js'
@@ -7,8 +8,7 @@ import type { Deliverer, DeliveryEvents } from '../spool/deliverer.js'
 import { NO_WAY } from '../spool/failures.js'
 import { PATIENT_MS, serverIds } from '../spool/ids.js'
 import { openLog, type SpoolLog, type Written } from '../spool/log.js'
-import { logLookout } from '../spool/lookout.js'
-import { logMemory } from '../spool/memory.js'
+import { DELIVERS, logMemory } from '../spool/memory.js'
 import { distantOutage } from '../spool/outage.js'
 import { claimOf } from '../spool/owner.js'
 import { room as roomIn, STALE_MS } from '../spool/room.js'
@@ -21,7 +21,6 @@ import { type FromWorker, heard, sharedNumbers, type ToWorker, told, type Worker
 interface Task {
   readonly delivery: Deliverer
   readonly log: SpoolLog
-  readonly held: () => boolean
   /** What is waited for in the other thread. */
   readonly awaited: Written[]
   moved(): void
@@ -33,7 +32,6 @@ function work(start: WorkerStart): void {
   const room = roomIn(place.spoolDir, place.maxBytes, start.room)
   setInterval(room.look, STALE_MS).unref()
   const tasks = new Map<number, Task>()
-  const lookout = logLookout()
   const uploads = new Map<number, { resolve: () => void; reject: (error: unknown) => void }>()
   /** Files on their way by the other thread, by run. */
   const uploading = new Map<string, number>()
@@ -130,12 +128,11 @@ function work(start: WorkerStart): void {
   function deliver(message: Extract<ToWorker, { deliver: number }>): void {
     const { deliver: job, dir, run, elders, generation } = message
     const shared = sharedNumbers(message.shared)
-    const log = openLog(dir, { memory: logMemory(message.log), room })
-    const claim = claimOf(dir, generation)
+    const log = openLog(dir, { memory: logMemory(DELIVERS, message.log), room })
     const delivery: Deliverer = hands.deliver({
       dir,
       run,
-      claim,
+      claim: claimOf(dir, generation),
       log,
       elders,
       watch: watch(job, run.runId),
@@ -146,12 +143,11 @@ function work(start: WorkerStart): void {
       shared.setProgress(delivery.progress, delivery.done, stands)
       if (task.awaited.some(delivery.isDone)) tell({ event: 'reached', job })
     }
-    const task: Task = { delivery, log, held: claim.held, awaited: [], moved }
+    const task: Task = { delivery, log, awaited: [], moved }
     tasks.set(job, task)
     void delivery.finished.then((complete) => {
       moved()
       tasks.delete(job)
-      lookout.forget(log)
       log.letGo()
       tell({ event: 'finished', job, complete })
     })
@@ -178,11 +174,8 @@ function work(start: WorkerStart): void {
 
   function hear(message: ToWorker): void {
     if ('deliver' in message) deliver(message)
-    else if ('key' in message) tasks.get(message.key)?.log.addKey(message.name)
-    else if ('stir' in message) {
-      const task = tasks.get(message.stir)
-      if (task) lookout.watch(task.log, task.held, task.delivery.wake)
-    } else if ('look' in message) tasks.get(message.look)?.delivery.look()
+    else if ('unread' in message) tasks.get(message.unread)?.log.unread.pass()
+    else if ('look' in message) tasks.get(message.look)?.delivery.look()
     else if ('hurry' in message) {
       const task = tasks.get(message.hurry)
       if (task) hurry(task, message)
@@ -206,6 +199,19 @@ function work(start: WorkerStart): void {
   parentPort?.on('message', hear)
 }
 
+/** A training goes first where both want the processor. Elsewhere than on Linux that cannot be said of one thread. */
+function giveWay(): void {
+  if (process.platform !== 'linux') return
+  try {
+    setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
+  } catch {
+    // A sandbox that does not allow it.
+  }
+}
+
 const given = workerData as WorkerStart | LookoutStart
 if ('lookout' in given) keepLookout(given)
-else work(given)
+else {
+  giveWay()
+  work(given)
+}

@@ -1,6 +1,7 @@
 import type { CairnError } from '../errors.js'
 import type { Deliverer } from '../spool/deliverer.js'
 import type { Written } from '../spool/log.js'
+import { DELIVERS } from '../spool/memory.js'
 import type { Hands, Job } from './hands.js'
 import { type FromWorker, heard, newShared, sharedNumbers, type ToWorker } from './shared.js'
 
@@ -53,7 +54,7 @@ export function workerJob(id: number, job: Job, { post, isLost, fallback }: Deli
 
   function notify(): void {
     if (inner) inner.wake()
-    else log.stir(false)
+    else log.unread.ring()
   }
 
   /** All that happened before is known when this resolves: numbers are seen at once, reasons come as messages. */
@@ -220,10 +221,10 @@ export function workerJob(id: number, job: Job, { post, isLost, fallback }: Deli
     begin() {
       const { dir, elders = [] } = job
       post({ deliver: id, dir, run, elders, generation: 0, log: log.memory.buffer, shared: memory })
-      log.watchedBy({ stir: () => post({ stir: id }), key: (name) => post({ key: id, name }) })
+      log.unread.heardBy(() => post({ unread: id }))
     },
     fallBack() {
-      log.watchedBy(undefined)
+      log.lose(DELIVERS)
       inner = fallback.deliver(job)
       for (let n = 0; n < hurried; n++) inner.hurry()
       inner.look()
