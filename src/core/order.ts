@@ -44,6 +44,16 @@ export function parseOrderBy(terms: readonly string[] | undefined, target: Filte
   )
 }
 
+const idOf = ({ entity, key, dataset }: OrderKey): string => JSON.stringify([entity, key, dataset])
+
+/** Refuses what is sorted by one key twice: a file store passes over the second, a database stumbles. */
+export function checkDistinct(keys: readonly OrderKey[]): void {
+  const twice = keys.find((key, at) => keys.slice(0, at).some((one) => idOf(one) === idOf(key)))
+  if (twice === undefined) return
+  const name = twice.entity === 'attribute' ? twice.key : `${twice.entity}s.${twice.key}`
+  throw new InvalidParameterError(`order_by names ${name} twice; leave the second one out, which changes nothing`)
+}
+
 /** A sort key of a logged-model search as MLflow's REST API has it. */
 export interface LoggedModelOrder {
   readonly field_name: string

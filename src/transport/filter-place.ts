@@ -1,6 +1,6 @@
 import type { FilterTarget } from '../core/filter/fields.js'
 import { parseFilter } from '../core/filter/parse.js'
-import { type LoggedModelOrder, parseLoggedModelOrder, parseOrderBy } from '../core/order.js'
+import { checkDistinct, type LoggedModelOrder, parseLoggedModelOrder, parseOrderBy } from '../core/order.js'
 import { CairnError, InvalidParameterError } from '../errors.js'
 import type { Input, Operation, Output, Transport } from './transport.js'
 
@@ -45,8 +45,11 @@ interface Search {
 function shown(failure: CairnError, { filter, order_by }: Search, target: FilterTarget): CairnError {
   try {
     parseFilter(filter, target)
-    if (target === 'loggedModels') parseLoggedModelOrder(order_by as readonly LoggedModelOrder[] | undefined)
-    else parseOrderBy(order_by as readonly string[] | undefined, target)
+    const keys =
+      target === 'loggedModels'
+        ? parseLoggedModelOrder(order_by as readonly LoggedModelOrder[] | undefined)
+        : parseOrderBy(order_by as readonly string[] | undefined, target)
+    checkDistinct(keys)
     return failure
   } catch (error) {
     if (!(error instanceof InvalidParameterError)) return failure
