@@ -29,9 +29,17 @@ type Looks = { readonly [O in Operation]?: Look<O> }
 /**
  * Before a call is made again that may have been carried out: looks whether it was, and answers as it would have.
  * These are the operations that would make another, add an entry twice, or remove what makes a server stumble when it is
- * not there (a file store, where a tag "a/b" makes a folder "a").
+ * not there (a file store, where a tag "a/b" makes a folder "a"), or rename what is deleted (one of MLflow 2, and 3).
  */
 export const lookBefore: Looks = {
+  async updateExperiment(transport, { experiment_id }, options) {
+    const { experiment } = await transport.call('getExperiment', { experiment_id }, options)
+    if (experiment.lifecycle_stage !== 'deleted') return undefined
+    throw new InvalidParameterError(
+      `The experiment ${experiment_id} is deleted; bring it back with restoreExperiment('${experiment_id}') to rename it`,
+    )
+  },
+
   async createRun(transport, { experiment_id, tags }, options) {
     const id = operationId(tags)
     if (id === undefined) return undefined

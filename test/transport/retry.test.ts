@@ -211,6 +211,24 @@ describe('a server that stumbles at each try', () => {
     expect(error).toBeInstanceOf(InvalidParameterError)
     expect(asked).toHaveLength(1)
   })
+
+  it('over the rename of a deleted experiment, without a word of that, is asked for it', async () => {
+    const rename = (lifecycle_stage: string) =>
+      answering({
+        updateExperiment(_, time) {
+          if (time === 1 || lifecycle_stage === 'deleted') throw stumble
+          return {}
+        },
+        getExperiment: () => ({ experiment: { experiment_id: '1', lifecycle_stage } }),
+      })
+    const [deleted, active] = [rename('deleted'), rename('active')]
+    const input = { experiment_id: '1', new_name: 'n' }
+    await expect(deleted.transport.call('updateExperiment', input)).rejects.toThrow(
+      new InvalidParameterError("The experiment 1 is deleted; bring it back with restoreExperiment('1') to rename it"),
+    )
+    expect(deleted.asked).toEqual(['updateExperiment', 'getExperiment'])
+    expect(await active.transport.call('updateExperiment', input)).toEqual({})
+  })
 })
 
 describe('a server that asks to wait', () => {
