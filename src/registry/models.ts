@@ -9,8 +9,9 @@ import {
   checkVersion,
   LIMITS,
 } from '../core/names.js'
+import { checkedInUse, listOf } from '../core/options.js'
 import { checkMaxResults, pageLimits } from '../core/page.js'
-import { allPages, firstOf, listOf } from '../transport/pages.js'
+import { allPages, firstOf } from '../transport/pages.js'
 import { searchCheck } from '../transport/search-options.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
 import { toModelVersion, toRegisteredModel } from './entities.js'
@@ -75,6 +76,7 @@ export interface RegisteredModels {
 const { byDefault: PAGE, most: MOST } = pageLimits.registeredModels
 
 const checkSearch = searchCheck<SearchRegisteredModelsOptions>({})
+const areStages = listOf('stages', checkedInUse)
 
 /** The verbs on registered models, over a transport that is made when the first of them is called. */
 export function registeredModels(transport: () => Promise<Transport>): RegisteredModels {
@@ -112,13 +114,14 @@ export function registeredModels(transport: () => Promise<Transport>): Registere
       const { filter, orderBy, maxResults = PAGE, signal } = options
       yield* allPages(async (page_token) => {
         const max_results = checkMaxResults(maxResults, MOST)
-        const input = { filter, order_by: listOf('orderBy', orderBy), max_results, page_token }
+        const input = { filter, order_by: orderBy && [...orderBy], max_results, page_token }
         const page = await (await transport()).call('searchRegisteredModels', input, { signal })
         return { items: page.registered_models.map(toRegisteredModel), nextPageToken: page.next_page_token }
       })
     },
     async getLatestVersions(name, stages, options) {
-      const input = { name: checkModelName(name), stages: listOf('stages', stages)?.map(checkStage) }
+      if (stages !== undefined) areStages(stages, 'stages')
+      const input = { name: checkModelName(name), stages: stages?.map(checkStage) }
       const { model_versions } = await (await transport()).call('getLatestVersions', input, options)
       return model_versions.map(toModelVersion)
     },
@@ -156,7 +159,8 @@ export const checkTag = (key: string, value: unknown) => ({
 
 /** Tags of the registry, each checked by MLflow's limits; `null` and `undefined` are left out. */
 export const checkTags = (tags: Readonly<Record<string, unknown>> | undefined) =>
-  tags &&
-  Object.entries(tags)
-    .filter(([, value]) => value !== undefined && value !== null)
-    .map(([key, value]) => checkTag(key, value))
+  tags
+    ? Object.entries(tags)
+        .filter(([, value]) => value !== undefined && value !== null)
+        .map(([key, value]) => checkTag(key, value))
+    : undefined

@@ -10,7 +10,7 @@ import {
 } from '../core/names.js'
 import { checkMaxResults, pageLimits } from '../core/page.js'
 import { AlreadyExistsError, InvalidParameterError } from '../errors.js'
-import { allPages, firstOf, listOf } from '../transport/pages.js'
+import { allPages, firstOf } from '../transport/pages.js'
 import { searchCheck } from '../transport/search-options.js'
 import type { CallOptions } from '../transport/transport.js'
 import type { RegistryDeps } from './deps.js'
@@ -156,7 +156,7 @@ export function modelVersions({ transport, tracking = transport, now = Date.now 
       const { filter, orderBy, maxResults = PAGE, signal } = options
       yield* allPages(async (page_token) => {
         const max_results = checkMaxResults(maxResults, MOST)
-        const input = { filter, order_by: listOf('orderBy', orderBy), max_results, page_token }
+        const input = { filter, order_by: orderBy && [...orderBy], max_results, page_token }
         const page = await (await transport()).call('searchModelVersions', input, { signal })
         return { items: page.model_versions.map(toModelVersion), nextPageToken: page.next_page_token }
       })

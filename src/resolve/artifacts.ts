@@ -8,7 +8,7 @@ import type { ArtifactFile, ArtifactStore } from '../artifacts/store.js'
 import type { FileInfo } from '../core/entities.js'
 import { formatModelUri, isModelUri, isRunsUri, parseRunsUri, type RunsRef, splitModelUri } from '../core/model-uri.js'
 import { checkRunId } from '../core/names.js'
-import { nearest } from '../core/nearest.js'
+import { slipOf } from '../core/nearest.js'
 import { percentDecoded } from '../core/percent.js'
 import { factsBehind, makeDirs, removeAll } from '../disk/files.js'
 import { InvalidParameterError, NotFoundError } from '../errors.js'
@@ -41,7 +41,7 @@ export async function resolveArtifacts(
     if (typeof target !== 'object' || target === null)
       throw new InvalidParameterError('Artifacts are named by a URI, like runs:/<run id>/<path>, or by { runId, path }')
     // Whole runs and models are handed over, too, with names of their own; but without its path all of a run would come.
-    const odd = Object.keys(target).find((key) => key !== 'path' && nearest(key, ['path'], 1))
+    const odd = slipOf('path', target)
     if (odd !== undefined) throw new InvalidParameterError(`Artifacts have no ${odd}: did you mean path?`)
     const path = checkArtifactPath(target.path ?? '')
     const { place } = await placeInRun(backends, { runId: checkRunId(target.runId), path }, options)

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { Dataset } from '../core/entities.js'
 import { checkAsText, checkModelId, checkOptionalText } from '../core/names.js'
-import { checkedInUse, checkOptions, type Rules } from '../core/options.js'
+import { slipOf } from '../core/nearest.js'
+import { checkedInUse, checkOptions, described, type Rules } from '../core/options.js'
 import { wholeJson } from '../core/whole-json.js'
 import { InvalidParameterError } from '../errors.js'
 import { fromDataset, toPairs } from '../tracking/entities.js'
@@ -47,6 +48,16 @@ export function toDataset({ name, digest, source, sourceType = 'local', schema, 
   return whole
 }
 
+/** A whole logged model is handed over, too; but without its step it would stand at step 0. */
+function checkOutput(model: unknown): void {
+  if (typeof model !== 'object' || model === null)
+    throw new InvalidParameterError(
+      `A logged model is named by its id or by { modelId, step }, not ${described(model)}`,
+    )
+  const odd = slipOf('step', model)
+  if (odd !== undefined) throw new InvalidParameterError(`A logged model has no ${odd} here: did you mean step?`)
+}
+
 /** The verbs of a run that say what went in and what came out. */
 export function inputVerbs(runId: string, transport: Transport): Pick<RunVerbs, 'logInput' | 'logOutputs'> {
   return {
@@ -62,6 +73,7 @@ export function inputVerbs(runId: string, transport: Transport): Pick<RunVerbs, 
       if (!Array.isArray(models))
         throw new InvalidParameterError("logOutputs takes a list of logged models, like ['m-…'] or [{ modelId, step }]")
       const outputs = models.map((model) => {
+        if (typeof model !== 'string') checkOutput(model)
         const { modelId, step = 0 } = typeof model === 'string' ? { modelId: model } : model
         return { model_id: checkModelId(modelId), step: checkStep('outputs', step) }
       })

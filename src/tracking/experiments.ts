@@ -12,7 +12,7 @@ import {
 import { checkedInUse } from '../core/options.js'
 import { checkMaxResults } from '../core/page.js'
 import { AlreadyExistsError, absent, InvalidParameterError, isBadRequest } from '../errors.js'
-import { allPages, firstOf, listOf } from '../transport/pages.js'
+import { allPages, firstOf } from '../transport/pages.js'
 import { searchCheck } from '../transport/search-options.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
 import { toExperiment } from './entities.js'
@@ -82,7 +82,11 @@ export function experiments(transport: () => Promise<Transport>): Experiments {
   const verbs: Experiments = {
     async createExperiment(name, { artifactLocation, tags, signal } = {}) {
       const location = checkOptionalText('The artifactLocation', artifactLocation)
-      const input = { name: checkNewExperimentName(name), artifact_location: location, tags: tags && pairsOf(tags) }
+      const input = {
+        name: checkNewExperimentName(name),
+        artifact_location: location,
+        tags: tags ? pairsOf(tags) : undefined,
+      }
       return (await (await transport()).call('createExperiment', input, { signal })).experiment_id
     },
     async getExperiment(experimentId, options) {
@@ -102,7 +106,7 @@ export function experiments(transport: () => Promise<Transport>): Experiments {
       yield* allPages(async (page_token) => {
         const input = {
           filter,
-          order_by: listOf('orderBy', orderBy),
+          order_by: orderBy && [...orderBy],
           max_results: checkMaxResults(maxResults),
           view_type: checkViewType(viewType),
           page_token,

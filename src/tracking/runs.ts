@@ -11,11 +11,11 @@ import {
   checkViewType,
   LIMITS,
 } from '../core/names.js'
-import { checkedInUse, checkOptions, type Rules } from '../core/options.js'
+import { checkedInUse, checkOptions, isSwitch, isText, listOf, type Rules, record } from '../core/options.js'
 import { checkMaxResults, HISTORY_PAGE, pageLimits } from '../core/page.js'
 import { InvalidParameterError, isBadRequest } from '../errors.js'
 import { checkCall } from '../transport/call-options.js'
-import { allPages, firstOf, listOf } from '../transport/pages.js'
+import { allPages, firstOf } from '../transport/pages.js'
 import { searchCheck } from '../transport/search-options.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
 import { toLoggedModel, toMetric, toRunData, toRunInfo } from './entities.js'
@@ -132,15 +132,24 @@ const { byDefault: PAGE } = pageLimits.runs
 const { byDefault: MODELS_PAGE } = pageLimits.loggedModels
 
 const checkRunSearch = searchCheck<SearchRunsOptions>(
-  { experimentNames: checkedInUse, experimentIds: checkedInUse, viewType: checkedInUse },
+  {
+    experimentNames: listOf('names', checkedInUse),
+    experimentIds: listOf('ids', checkedInUse),
+    viewType: checkedInUse,
+  },
   "{ filter: 'metrics.auc > 0.5' }",
 )
 const checkModelSearch = searchCheck<SearchLoggedModelsOptions>(
-  { experimentIds: checkedInUse },
+  { experimentIds: listOf('ids', checkedInUse) },
   "{ experimentIds: ['0'] }",
+  listOf('keys', record({ fieldName: isText, ascending: isSwitch })),
 )
 
-const BATCH: Rules<LogBatchInput> = { metrics: checkedInUse, params: checkedInUse, tags: checkedInUse }
+const BATCH: Rules<LogBatchInput> = {
+  metrics: listOf('points', checkedInUse),
+  params: checkedInUse,
+  tags: checkedInUse,
+}
 
 export interface RunsDeps {
   readonly transport: () => Promise<Transport>
@@ -153,12 +162,12 @@ export interface RunsDeps {
 /** The verbs on runs and logged models, over a transport that is made when the first of them is called. */
 export function runs({ transport, experiments, defaultExperimentIds, rules }: RunsDeps): Runs {
   async function experimentIds(options: SearchRunsOptions): Promise<string[]> {
-    const ids = (listOf('experimentIds', options.experimentIds) ?? []).map(checkExperimentId)
-    for (const name of listOf('experimentNames', options.experimentNames) ?? []) {
+    const asked = (options.experimentIds ?? []).map(checkExperimentId)
+    for (const name of options.experimentNames ?? []) {
       const experiment = await experiments.getExperimentByName(name, options)
-      if (experiment) ids.push(experiment.experimentId)
+      if (experiment) asked.push(experiment.experimentId)
     }
-    if (options.experimentIds || options.experimentNames) return ids
+    if (options.experimentIds || options.experimentNames) return asked
     if (defaultExperimentIds().length > 0) return [...defaultExperimentIds()]
     const all: string[] = []
     for await (const { experimentId } of experiments.iterateExperiments({ signal: options.signal }))
@@ -183,7 +192,7 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
         const input = {
           experiment_ids,
           filter,
-          order_by: listOf('orderBy', orderBy),
+          order_by: orderBy && [...orderBy],
           max_results: maxResults,
           run_view_type: viewType,
           page_token,
@@ -215,7 +224,7 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
         experiment_id: checkExperimentId(experimentId),
         run_name: checkRunName(runName),
         start_time: checkTime('The startTime of a run', startTime ?? Date.now()),
-        tags: tags && present(tags).map(([key, value]) => ({ key, value: tagText(key, value, rules) })),
+        tags: tags ? present(tags).map(([key, value]) => ({ key, value: tagText(key, value, rules) })) : undefined,
         // Python's client does the same.
         user_id: userId ?? tags?.['mlflow.user'] ?? 'unknown',
       }
@@ -241,7 +250,7 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
       const { metrics, params = {}, tags = {} } = batch
       const now = Date.now()
       const whole: Batch = {
-        metrics: (listOf('metrics', metrics, '[{ key, value, step }]') ?? []).map((point) => {
+        metrics: (metrics ?? []).map((point) => {
           const { key, value, timestamp = now, step } = checkBatchPoint(point)
           return metricInput(key, pointOf(key, value, { step, timestamp }))
         }),
@@ -276,12 +285,12 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
       checkModelSearch('iterateLoggedModels', options)
       const { experimentIds, filter, orderBy, maxResults = MODELS_PAGE, signal } = options
       yield* allPages(async (page_token) => {
-        const ids = listOf('experimentIds', experimentIds) ?? []
-        if (ids.length === 0) throw new InvalidParameterError('searchLoggedModels needs at least one experiment id')
+        if (!experimentIds?.length)
+          throw new InvalidParameterError('searchLoggedModels needs at least one experiment id')
         const input = {
-          experiment_ids: ids.map(checkExperimentId),
+          experiment_ids: experimentIds.map(checkExperimentId),
           filter,
-          order_by: listOf('orderBy', orderBy)?.map(({ fieldName, ascending }) => ({
+          order_by: orderBy?.map(({ fieldName, ascending }) => ({
             field_name: fieldName,
             ascending,
           })),

@@ -39,9 +39,3 @@ export async function firstOf<T, O extends { readonly maxResults?: number | unde
     if (found.push(item) >= maxResults) break
   return found
 }
-
-/** What an option lists, as a list of its own; one text alone would be taken letter by letter. */
-export function listOf<T>(what: string, items: readonly T[] | undefined, example = "['…']"): T[] | undefined {
-  if (items === undefined || Array.isArray(items)) return items && [...items]
-  throw new InvalidParameterError(`${what} is a list, like ${example}, not ${items === null ? 'null' : typeof items}`)
-}

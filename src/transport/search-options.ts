@@ -1,4 +1,4 @@
-import { checkedInUse, checkOptions, isText, orNull, type Rules } from '../core/options.js'
+import { checkedInUse, checkOptions, isText, listOf, orNull, type Rule, type Rules } from '../core/options.js'
 import { CALL_OPTIONS } from './call-options.js'
 import type { CallOptions } from './transport.js'
 
@@ -11,22 +11,26 @@ interface SearchOptions extends CallOptions {
 
 const SEARCH_OPTIONS: Rules<SearchOptions> = {
   filter: orNull(isText),
-  orderBy: checkedInUse,
+  orderBy: listOf('keys', isText),
   maxResults: checkedInUse,
   ...CALL_OPTIONS,
 }
 
 /**
  * The check of a search with options of its `own` beside those of every search: a filter that is passed over would find
- * everything, and the best of that is another one. Answers the options.
+ * everything, and the best of that is another one. Its keys to sort by are texts unless said. Answers the options.
  */
 export const searchCheck =
-  <T extends SearchOptions>(own: Rules<Omit<T, keyof SearchOptions>>, example = "{ filter: '…' }") =>
+  <T extends SearchOptions>(
+    own: Rules<Omit<T, keyof SearchOptions>>,
+    example = "{ filter: '…' }",
+    orderBy: Rule = SEARCH_OPTIONS.orderBy,
+  ) =>
   (verb: string, given: T): T => {
     checkOptions<SearchOptions>(
       `${verb} takes options, like ${example}`,
       given,
-      { ...own, ...SEARCH_OPTIONS },
+      { ...own, ...SEARCH_OPTIONS, orderBy },
       {
         filterString: 'filter',
       },

@@ -22,10 +22,11 @@ describe('registered models', () => {
     await expect(verbs.getRegisteredModel('leavers')).rejects.toBeInstanceOf(NotFoundError)
   })
 
-  it('refuse a name that is taken, and names no URI could hold', async () => {
+  it('refuse a name that is taken, and names no URI could hold; no tags are none', async () => {
     const verbs = stand()
     await churn(verbs, 0)
     await expect(verbs.createRegisteredModel('churn')).rejects.toBeInstanceOf(AlreadyExistsError)
+    expect((await verbs.createRegisteredModel('bare', { tags: null as never })).tags).toEqual({})
     for (const name of ['', ' ', 'a/b', 'a:b'])
       await expect(verbs.createRegisteredModel(name), name).rejects.toBeInstanceOf(InvalidParameterError)
   })

@@ -105,7 +105,7 @@ describe('artifacts of runs', () => {
   it('are not all brought because the path is misspelt; a whole model or file names its run', async () => {
     const { backends, run, info } = await runWithFiles()
     const get = (target: object) => downloadArtifacts(backends, target as never, { dstPath: tempDir() })
-    for (const name of ['pth', 'pathh', 'Path', 'paths', 'path_']) {
+    for (const name of ['pth', 'pathh', 'Path', 'paths', 'path_', 'paht']) {
       const getting = get({ runId: run.runId, [name]: 'a.txt' })
       await expect(getting, name).rejects.toThrow(InvalidParameterError)
       await expect(getting, name).rejects.toThrow(`Artifacts have no ${name}: did you mean path?`)

@@ -217,7 +217,7 @@ it.each<[string, RegExp, (client: Client, id: string, given: never) => Promise<u
   ],
   [
     'logBatch',
-    /^metrics is a list, like \[\{ key, value, step \}\], not object$/,
+    /^metrics must be a list of points, like \[ … \], not an object$/,
     (client, id, batch) => client.logBatch(id, batch),
     { metrics: { a: 1 } },
   ],

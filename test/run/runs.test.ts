@@ -510,6 +510,7 @@ describe('searches', () => {
       [{ pages: 5 }, /^There is no option pages: there are .*filter, orderBy, maxResults, signal$/],
       [{ backgroud: true }, /^There is no option backgroud: there are .*signal$/],
       [{ filter: ['a'] }, /^filter must be a text, not an array$/],
+      [{ orderBy: [null] }, /^orderBy\[0\] must be (?:a text|an object like \{ fieldName, ascending \}), not null$/],
     ]
     for (const [options, message] of bad) {
       const searching = search(options as never)
@@ -530,12 +531,16 @@ describe('searches', () => {
   })
 
   it('take a list of keys and a known view', async () => {
-    await expect(client.searchRuns({ orderBy: 'metrics.loss' as never })).rejects.toThrow(/orderBy is a list/)
-    await expect(client.searchLoggedModels({ experimentIds: '0' as never })).rejects.toThrow(/experimentIds is a list/)
+    await expect(client.searchRuns({ orderBy: 'metrics.loss' as never })).rejects.toThrow(/orderBy must be a list/)
+    await expect(client.searchLoggedModels({ experimentIds: '0' as never })).rejects.toThrow(
+      /experimentIds must be a list/,
+    )
     await expect(client.searchRuns({ viewType: 'EVERY' as never })).rejects.toThrow(
       /viewType must be one of .* not "EVERY"/,
     )
     await expect(client.searchExperiments({ viewType: 'EVERY' as never })).rejects.toThrow(/viewType/)
+    const misspelt = { experimentIds: ['0'], orderBy: [{ fieldName: 'name', acsending: false } as never] }
+    await expect(client.searchLoggedModels(misspelt)).rejects.toThrow('did you mean orderBy[0].ascending?')
   })
 })
 
@@ -774,6 +779,8 @@ describe('artifacts', () => {
         () => run.logInput(odd),
         () => run.logOutputs(odd),
         () => run.logOutputs('m-1' as never),
+        () => run.logOutputs([odd]),
+        () => run.logOutputs([{ modelId: `m-${'0'.repeat(32)}`, stpe: 3 } as never]),
         () => run.logCode({ dir: join(outside, 'in'), include: '../*.txt' }),
       ]
       for (const attempt of attempts)
