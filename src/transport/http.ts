@@ -8,6 +8,7 @@ import { batchJson, parseJson, toJson } from './json.js'
 import { pageSizes } from './page-sizes.js'
 import { protocol } from './protocol.js'
 import { isRepeatable } from './repeats.js'
+import { tellingTooLong } from './too-long.js'
 import type { CallOptions, Input, Operation, Output, Transport } from './transport.js'
 
 /** A transport that knows the server behind it. */
@@ -68,7 +69,7 @@ export function httpTransport({ send }: { readonly send: Send }): HttpTransport 
         ...(output === saysNothing ? { maxAnswerBytes: NOTHING_BYTES } : {}),
       })
       .catch((error: unknown) => {
-        throw lacking(error, operation)
+        throw tellingTooLong(lacking(error, operation), input)
       })
     // What carries something there is not stored by one who answers with less than MLflow does.
     const said = answer.status === 204 && operation.startsWith('delete') ? {} : jsonOf(answer)

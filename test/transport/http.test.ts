@@ -170,6 +170,45 @@ describe('a page', () => {
   })
 })
 
+describe('a text for which its database has no room', () => {
+  const sql = (said: string) => `${said}\n\n[SQL: UPDATE registered_models SET …]\n[parameters: {'description': 'xxx`
+  const refused = async (said: string, status = 400) => {
+    const { transport } = await made({ error_code: 'BAD_REQUEST', message: sql(said) }, status)
+    return {
+      run: () => rejection(transport.call('createRun', { experiment_id: '1' })),
+      model: () =>
+        rejection(
+          transport.call('createRegisteredModel', {
+            name: 'm',
+            description: 'x'.repeat(6),
+            tags: [{ key: 'team', value: '😀'.repeat(6) }],
+          }),
+        ),
+    }
+  }
+
+  it('is named, with what fits and without SQL', async () => {
+    const postgres = '(psycopg2.errors.StringDataRightTruncation) value too long for type character varying(5)'
+    const { run, model } = await refused(postgres, 500)
+    const error = await model()
+    expect(error).toBeInstanceOf(InvalidParameterError)
+    expect(error).toMatchObject({ code: 'INVALID_PARAMETER_VALUE', status: 500, retryable: false })
+    expect(error).toHaveProperty(
+      'message',
+      "The server's database has not enough room: description has 6, tags[team].value has 6 characters where at most 5 fit; shorten it",
+    )
+    expect(await run()).toHaveProperty(
+      'message',
+      expect.stringMatching(/room: what the server makes .*artifactLocation/),
+    )
+    const mysql = await refused(`(pymysql.err.DataError) (1406, "Data too long for column 'run_link' at row 1")`)
+    expect(await mysql.model()).toHaveProperty(
+      'message',
+      "The server's database has not enough room for runLink; shorten it",
+    )
+  })
+})
+
 describe('the server behind it', () => {
   const told = (routes: Record<string, [number, string]>) =>
     answering(({ url }, response) => {
