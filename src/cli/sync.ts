@@ -115,12 +115,14 @@ function waitingText(all: readonly SpoolDelivery[]): string {
   return all
     .map(({ runId, serverRunId, dir, busy, waiting, reason, ...where }) => {
       if (where.server === '') return hiddenText(dir, reason)
-      const { entries = 0, files = 0, models = [] } = waiting ?? {}
+      const { entries = 0, begins, ends, files = 0, models = [] } = waiting ?? {}
+      const own = [begins && 'its start', ends && 'its end'].filter((one) => one)
       const named = models.map(
         ({ name, registeredModelName: as }) =>
           `the model ${plain(name)}${as === undefined ? '' : ` (to be ${plain(as)})`}`,
       )
-      const parts = [counted(entries, 'entry', 'entries'), files > 0 && counted(files, 'file', 'files'), ...named]
+      const all = entries === own.length ? `only ${own.join(' and ')}` : counted(entries, 'entry', 'entries')
+      const parts = [all, files > 0 && counted(files, 'file', 'files'), ...named]
       const what = entries === 0 ? NOTHING_LEFT : parts.filter((part) => part).join(', ')
       const place = `run ${plain(serverRunId ?? runId)} at ${at(where)}${serverRunId === undefined ? ', to be made' : ''}`
       return `${busy ? 'left alone  ' : 'waits       '} ${place}: ${busy ? `a process that lives delivers it (${what})` : what}`

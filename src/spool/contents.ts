@@ -9,6 +9,10 @@ import { openTail } from './tail.js'
 export interface SpoolContents {
   /** Points, parameters, tags and all else that is sent in its turn: also the run's making and its end, which `stats()` leaves out. */
   readonly entries: number
+  /** Whether the run's making is among them. */
+  readonly begins: boolean
+  /** Whether the run's end is among them. */
+  readonly ends: boolean
   /** How many of them are files of the run. */
   readonly files: number
   /** The names of models among them, and of what they are registered as. */
@@ -46,8 +50,11 @@ function contentsOf(dir: string): SpoolContents {
   const models: SpoolContents['models'][number][] = []
   let entries = 0
   let files = 0
+  let [begins, ends] = [false, false]
   const look = (step: Step): void => {
     if ('artifact' in step) files++
+    begins ||= 'create' in step
+    ends ||= 'call' in step && step.call === 'updateRun'
     if (!('model' in step)) return
     const { name, version } = step.model.request
     models.push({ name, registeredModelName: version?.name })
@@ -59,5 +66,5 @@ function contentsOf(dir: string): SpoolContents {
       if (record.kind === 'steps') for (const step of record.steps.slice(from, from + missing.count)) look(step)
     }
   }
-  return { entries, files, models }
+  return { entries, begins, ends, files, models }
 }

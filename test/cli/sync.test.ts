@@ -212,6 +212,31 @@ describe('cairn-ml sync', () => {
     }
   })
 
+  it('says of a run of which only the end waits that it does, and of an empty one its start too', async () => {
+    const here = await stand()
+    process.env.CAIRN_SPOOL_DIR = here.spoolDir
+    try {
+      await here.run(
+        `const run = await startRun()
+        logMetric('loss', 1)
+        await run.flush()
+        console.log('ready')
+        await new Promise((resolve) => process.stdin.once('data', resolve))
+        process.exit()`,
+        {
+          onStdout: (all, _, write) =>
+            all.includes('ready') && here.server ? here.stop().then(() => write('go\n')) : undefined,
+        },
+      )
+      expect((await cairn('sync', '--dry-run')).out).toMatch(/^waits {8}run [0-9a-f]{32} at \S+: only its end$/)
+      await here.run('await startRun()\nprocess.exit()')
+      expect((await cairn('sync', '--dry-run')).out).toMatch(/, to be made: only its start and its end$/m)
+    } finally {
+      delete process.env.CAIRN_SPOOL_DIR
+      await here.stop()
+    }
+  })
+
   it('says that nothing is left of a run that was killed when all had arrived', async () => {
     const here = await stand()
     await here.run(`
