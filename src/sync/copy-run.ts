@@ -5,7 +5,7 @@ import { copyFiles, type Listing, listing, shown } from './files.js'
 import type { Job } from './job.js'
 import type { Plans } from './logged-models.js'
 import { copied, differing, FILES, fingerprint, type Pair, STATE } from './marks.js'
-import { copyPoints, grownBy, ownersOf } from './points.js'
+import { copyPoints, grownBy, isRecent, ownersOf } from './points.js'
 import { type PlannedRun, stateOf } from './runs.js'
 import { placeOf } from './side.js'
 
@@ -34,9 +34,15 @@ export async function copyRun(job: Job, plans: Plans, { id, info, known }: Plann
     ...(lacking.length > 0 ? [lacking] : []),
   ])
   const isOver = !['RUNNING', 'SCHEDULED'].includes(run.info.status)
-  if (known && isOver && found.unfit === 0 && stateOf(known) === state) {
+  const mark = isRecent(job, run) ? `${state} ${RECENT}` : state
+  const was = known && stateOf(known)
+  if (known && isOver && found.unfit === 0 && (was === state || was === `${state} ${RECENT}`)) {
     job.mapped('runIds', id, known.info.run_id)
-    return job.count('runs', 'same')
+    // Nobody can log to a deleted run.
+    const isSettled = isDeleted || job.from.local || (was === state && !job.options.runIds)
+    const late = isSettled ? 0 : await copyHistories(job, plans, run, known)
+    if (was !== mark) await setState(job, known, mark)
+    return job.count('runs', late > 0 ? 'changed' : 'same')
   }
 
   const { run: target, fresh } = await plans.runs.ensure(id)
@@ -45,13 +51,7 @@ export async function copyRun(job: Job, plans: Plans, { id, info, known }: Plann
   let changes = await copyFields(job, plans, run, target, lacking)
   changes += await copyInputs(job, plans, run, target)
   changes += await copyOutputs(job, plans, run, target)
-  changes += await copyPoints(job, {
-    from: id,
-    to: run_id,
-    keys: run.data.metrics.map(({ key }) => key),
-    known: new Set(target.data.metrics.map(({ key }) => key)),
-    owners: await ownersOf(id, plans.models),
-  })
+  changes += await copyHistories(job, plans, run, target)
   if (found.error !== undefined) throw found.error
   const { status, end_time } = run.info
   let { unfit } = found
@@ -75,11 +75,25 @@ export async function copyRun(job: Job, plans: Plans, { id, info, known }: Plann
     })
   changes += await end(job, run, target)
   // What lacks something is told of by each copy.
-  if (isOver && unfit === 0 && stateOf(target) !== state)
-    await transport.call('setTag', { run_id, key: STATE, value: state }, call)
+  if (isOver && unfit === 0 && stateOf(target) !== mark) await setState(job, target, mark)
   if (isDeleted) await transport.call('deleteRun', { run_id }, call)
   job.count('runs', fresh ? 'added' : changes > 0 ? 'changed' : 'same')
 }
+
+/** Behind the state of a run: when it was copied its points were perhaps not all there. */
+const RECENT = 'recent'
+
+const setState = (job: Job, { info: { run_id } }: WireRun, value: string) =>
+  job.to.transport.call('setTag', { run_id, key: STATE, value }, { signal: job.signal })
+
+const copyHistories = async (job: Job, { models }: Plans, run: WireRun, target: WireRun): Promise<number> =>
+  copyPoints(job, {
+    from: run.info.run_id,
+    to: target.info.run_id,
+    keys: run.data.metrics.map(({ key }) => key),
+    known: new Set(target.data.metrics.map(({ key }) => key)),
+    owners: await ownersOf(run.info.run_id, models),
+  })
 
 interface Found {
   readonly listing?: Listing

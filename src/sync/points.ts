@@ -47,6 +47,15 @@ export async function grownBy({ from }: Job, { info, data }: WireRun): Promise<u
   return [await Promise.all(data.metrics.map(size))]
 }
 
+const DAY = 24 * 60 * 60 * 1000
+
+/**
+ * Whether a run of a server ended so lately that points may still come to it; its histories alone tell of those for earlier
+ * steps.
+ */
+export const isRecent = ({ from }: Job, { info: { start_time = 0, end_time = start_time } }: WireRun): boolean =>
+  !from.local && Date.now() - end_time < DAY
+
 interface Histories {
   readonly from: string
   readonly to: string

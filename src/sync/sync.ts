@@ -31,7 +31,9 @@ const RUNS_AT_ONCE = 4
  * Files that another hand put at the target are compared by size the first time.
  *
  * A run that has ended is looked at again when anything about it changed: in a local store also when it got points. Of
- * metrics a server tells the latest values, so that a point which came there later for an earlier step is not noticed.
+ * metrics a server tells the latest values, which a point that comes later for an earlier step leaves as they are: for it
+ * histories are read again until a run was copied a day after its end. One that comes later still is noticed when the run
+ * is named in `runIds`.
  */
 export async function sync(from: Side, to: Side, options: CopyRules = {}): Promise<SyncResult> {
   if (from.uri === to.uri)

@@ -1,6 +1,6 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Client } from '../../src/client.js'
 import { InvalidParameterError, NetworkError, NotFoundError, ParamConflictError } from '../../src/errors.js'
 import { startTestServer, type TestServer } from '../../src/testing/index.js'
@@ -569,6 +569,45 @@ it('a point that comes later to a run that has ended is copied, whatever its ste
   await client.logBatch(run.runId, { metrics: [{ key: 'eval/loss', value: 2, step: 1, timestamp: 1 }] })
   expect(await client.sync(path, { to })).toMatchObject({ runs: { changed: 1 }, points: 1 })
   expect(await client.sync(path, { to })).toMatchObject({ runs: { same: 1 }, points: 0 })
+})
+
+it('and from a server, to a run that ended within a day or is named; no history of others is read again', async () => {
+  const dir = tempDir()
+  const to = join(dir, 'copy')
+  await using server = await startTestServer()
+  await using client = clientOf(server.url, dir)
+  const late = (run_id: string, step: number) =>
+    client.logBatch(run_id, { metrics: [{ key: 'loss', value: step, step, timestamp: step }] })
+  const [fresh, old] = await Promise.all(['fresh', 'old'].map((runName) => client.startRun({ runName })))
+  for (const run of [fresh, old]) {
+    run?.logMetric('loss', 9, { step: 9, timestamp: 9 })
+    await run?.end()
+  }
+  const ids = [fresh?.runId ?? '', old?.runId ?? '']
+  await client.updateRun(ids[1] ?? '', { status: 'FINISHED', endTime: 1000 })
+  expect(await client.sync(server.url, { to })).toMatchObject({ runs: { added: 2 }, points: 2 })
+  for (const id of ids) await late(id, 1)
+  await using target = clientOf(to, tempDir())
+  const [copy] = await target.searchRuns({ filter: "attributes.run_name = 'fresh'" })
+  await target.logBatch(copy?.info.runId ?? '', { tags: { by: 'hand' } })
+  const seen = server.requests.length
+  expect(await client.sync(server.url, { to })).toMatchObject({ runs: { changed: 1, same: 1 }, points: 1 })
+  const read = server.requests.slice(seen).filter(({ url }) => url.includes('get-history'))
+  expect(read.filter(({ url }) => url.includes(ids[1] ?? ''))).toEqual([])
+  expect(await client.sync(server.url, { to, runIds: ids })).toMatchObject({ runs: { changed: 1, same: 1 }, points: 1 })
+  expect(await client.sync(server.url, { to, runIds: ids })).toMatchObject({ runs: { same: 2 }, points: 0 })
+  // When a day has gone by since its end it is read once more, and then no more.
+  vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 25 * 60 * 60 * 1000)
+  try {
+    await late(ids[0] ?? '', 2)
+    expect(await client.sync(server.url, { to })).toMatchObject({ runs: { changed: 1, same: 1 }, points: 1 })
+    const settled = server.requests.length
+    expect(await client.sync(server.url, { to })).toMatchObject({ runs: { same: 2 } })
+    expect(server.requests.slice(settled).filter(({ url }) => url.includes('get-history'))).toEqual([])
+  } finally {
+    vi.restoreAllMocks()
+  }
+  expect((await target.getRun(copy?.info.runId ?? '')).data.tags.by).toBe('hand')
 })
 
 it('a logged model keeps what an older run measured of it', async () => {
