@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { createReadStream, openAsBlob } from 'node:fs'
 import {
   copyFile,
@@ -17,6 +17,7 @@ import { basename, dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { diskError, IntegrityError, InvalidParameterError } from '../errors.js'
+import { partialName } from './partial.js'
 import { makeDir } from './write.js'
 
 export type FileKind = 'file' | 'directory' | 'link' | 'other'
@@ -161,7 +162,7 @@ export async function saveStream(
   data: ReadableStream<Uint8Array>,
   { signal, onBytes, size, mode = 0o666 }: SaveOptions = {},
 ): Promise<number> {
-  const partial = join(dirname(path), `.cairn-${randomUUID()}.partial`)
+  const partial = join(dirname(path), partialName())
   const reader = data.getReader()
   const give = (): void => void reader.cancel(signal?.reason).catch(() => {})
   let handle: FileHandle | undefined

@@ -5,6 +5,7 @@ import { eachLimited } from '../artifacts/limited.js'
 import { isLocal, localPath } from '../artifacts/location.js'
 import type { ArtifactFile, ArtifactStore } from '../artifacts/store.js'
 import { factsBehind, factsOf, isPartial, namesIn, removeAll } from '../disk/files.js'
+import { isAbandoned } from '../disk/partial.js'
 import { inStage } from '../disk/stage.js'
 import { IntegrityError } from '../errors.js'
 import type { Job } from './job.js'
@@ -63,13 +64,13 @@ interface Tagged {
   readonly tags: readonly Pair[]
 }
 
-/** Removes the unfinished files of a copy that was killed: what was written to since this one began is somebody else's. */
-async function sweep(job: Job, uri: string, folders: readonly string[]): Promise<void> {
+/** Removes the unfinished files of a copy that was killed. */
+async function sweep(uri: string, folders: readonly string[]): Promise<void> {
   for (const folder of folders)
     for (const name of (await namesIn(placed(uri, folder))).filter(isPartial)) {
       const file = join(placed(uri, folder), name)
       const facts = await factsOf(file)
-      if (facts?.kind === 'file' && facts.mtimeMs < job.began) await removeAll(file)
+      if (facts?.kind === 'file' && isAbandoned(name, facts.mtimeMs)) await removeAll(file)
     }
 }
 
@@ -136,7 +137,7 @@ export async function copyFiles(job: Job, listing: Listing, target: Target): Pro
   const to = await job.to.openArtifacts(target.uri)
   const there = target.fresh ? [] : await listAll(to, target.path, { signal, onUnfit: () => {} })
   const folders = there.filter(({ isDir }) => isDir).map(({ path }) => path)
-  if (isLocal(target.uri) && !target.fresh && !job.options.dryRun) await sweep(job, target.uri, ['', ...folders])
+  if (isLocal(target.uri) && !target.fresh && !job.options.dryRun) await sweep(target.uri, ['', ...folders])
   const sizes = new Map(there.map(({ path, size }) => [path, size]))
   const at = (path: string) => (target.path === '' ? path : `${target.path}/${path}`)
   const check = (path: string) => to.checkWritable?.(at(path))

@@ -83,8 +83,6 @@ export interface Job {
   readonly to: Side
   readonly options: CopyRules
   readonly signal: AbortSignal | undefined
-  /** Epoch milliseconds. */
-  readonly began: number
   count(kind: Counted, outcome: keyof SyncTally): void
   points(more: number): void
   file(bytes: number): void
@@ -126,7 +124,6 @@ export function job(from: Side, to: Side, options: CopyRules): Job {
     to,
     options,
     signal: options.signal,
-    began: Date.now(),
     count(kind, outcome) {
       tallies[kind][outcome]++
     },

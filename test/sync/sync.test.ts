@@ -1,7 +1,9 @@
+import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Client } from '../../src/client.js'
+import { partialName } from '../../src/disk/partial.js'
 import { InvalidParameterError, NetworkError, NotFoundError, ParamConflictError } from '../../src/errors.js'
 import { startTestServer, type TestServer } from '../../src/testing/index.js'
 import { fileTransport } from '../../src/transport/file/file.js'
@@ -720,14 +722,18 @@ it('what a killed copy was writing is removed by the next one, and nothing else'
   await run.logText('x', 'deep/a.txt')
   const { runIds } = await client.sync(path, { to })
   const folder = join(to, '0', runIds[run.runId] ?? '', 'artifacts', 'deep')
-  const [killed, alive] = ['1', '2'].map((digit) => `.cairn-${digit.repeat(8)}-1111-4111-8111-111111111111.partial`)
-  for (const name of [killed, alive, 'own.partial']) writeFileSync(join(folder, `${name}`), 'x')
-  const later = new Date(Date.now() + 60_000)
-  utimesSync(join(folder, `${alive}`), later, later)
-  utimesSync(join(folder, `${killed}`), 1, 1)
+  const { pid = 0 } = spawnSync(process.execPath, ['--version'])
+  const mine = partialName()
+  const killed = mine.replace(process.pid.toString(16).padStart(8, '0'), pid.toString(16).padStart(8, '0'))
+  const [foreign, old] = ['1', '2'].map((digit) => `.cairn-${digit.repeat(8)}-1111-4111-8111-111111111111.partial`)
+  for (const name of [killed, mine, foreign, old, 'own.partial']) writeFileSync(join(folder, `${name}`), 'x')
+  // Two copies that are stalled, and one that went long ago.
+  const anHourAgo = Date.now() / 1000 - 3600
+  for (const name of [mine, foreign]) utimesSync(join(folder, `${name}`), anHourAgo, anHourAgo)
+  utimesSync(join(folder, `${old}`), 1, 1)
   await client.sync(path, { to, dryRun: true })
-  expect(readdirSync(folder)).toHaveLength(4)
+  expect(readdirSync(folder)).toHaveLength(6)
   await client.sync(path, { to })
-  expect(readdirSync(folder).sort()).toEqual([alive, 'a.txt', 'own.partial'])
+  expect(readdirSync(folder).sort()).toEqual([mine, foreign, 'a.txt', 'own.partial'].sort())
   await run.end()
 })
