@@ -2,7 +2,7 @@ import { cutBatch } from '../core/batch.js'
 import { InvalidParameterError, isUnknown, NotFoundError, ParamConflictError, type UnsafePathError } from '../errors.js'
 import type { WireRun } from '../transport/protocol.js'
 import { copyFiles, type Listing, listing, shown } from './files.js'
-import type { Job } from './job.js'
+import { isOutage, type Job } from './job.js'
 import type { Plans } from './logged-models.js'
 import { copied, differing, FILES, fingerprint, type Pair, STATE } from './marks.js'
 import { copyPoints, grownBy, isRecent, ownersOf } from './points.js'
@@ -132,7 +132,10 @@ const isThere = (job: Job, what: 'run' | 'logged model', id: string): Promise<bo
     : job.from.transport.call('getLoggedModel', { model_id: id }, { signal: job.signal })
   ).then(
     () => true,
-    (error: unknown) => !(error instanceof NotFoundError || error instanceof InvalidParameterError),
+    (error: unknown) => {
+      if (isOutage(error)) throw error
+      return !(error instanceof NotFoundError || error instanceof InvalidParameterError)
+    },
   )
 
 /** Many runs name the same parent: each is looked for once in a copy. */
@@ -151,11 +154,16 @@ async function lackingOf(job: Job, { runs, models }: Plans, run: WireRun): Promi
   asked.set(job, seen)
   for (const [what, id] of new Map(named.map((one) => [one[1], one])).values()) {
     const isLacking = async () => {
-      const at = await (what === 'run' ? runs : models).idAt(id).catch(() => undefined)
+      const plan = what === 'run' ? runs : models
+      const at = await plan.idAt(id).catch((error: unknown) => {
+        // What keeps one of those copied from being made is told of that one.
+        if (isOutage(error) && !plan.has(id)) throw error
+      })
       return at === undefined && isThere(job, what, id)
     }
     const asking = seen.get(id) ?? isLacking()
     seen.set(id, asking)
+    asking.catch(() => seen.delete(id))
     if (!(await asking)) continue
     lacking.push(id)
     job.keep(`The ${what} ${id} is not copied, so that runs which name it do without; copy it, and then them again`)

@@ -1,5 +1,5 @@
 import type { Progress } from '../core/entities.js'
-import { CairnError, NetworkError, UnauthenticatedError } from '../errors.js'
+import { CairnError, isRetryable, NetworkError, UnauthenticatedError } from '../errors.js'
 import { withoutSecrets } from '../spool/place.js'
 import { isMadeUp } from './rehearsal.js'
 import type { Side } from './side.js'
@@ -102,6 +102,11 @@ export interface Job {
 
 const MOST_LOST = 3
 
+const isOutOfReach = (error: unknown): boolean => error instanceof NetworkError || error instanceof UnauthenticatedError
+
+/** Whether it was the store that failed, and not what it was asked for. */
+export const isOutage = (error: unknown): boolean => isRetryable(error) || isOutOfReach(error)
+
 /** Begins to count. */
 export function job(from: Side, to: Side, options: CopyRules): Job {
   const none = (): Mutable<SyncTally> => ({ added: 0, changed: 0, same: 0 })
@@ -149,7 +154,7 @@ export function job(from: Side, to: Side, options: CopyRules): Job {
         if (!(error instanceof CairnError)) throw error
         // Out of reach for one is out of reach for all: each would only wait as long again.
         if (error.retryable) lost++
-        if (error instanceof NetworkError || error instanceof UnauthenticatedError || lost >= MOST_LOST) throw error
+        if (isOutOfReach(error) || lost >= MOST_LOST) throw error
         failed.push({ what, id, error })
       }
     },

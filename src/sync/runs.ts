@@ -94,6 +94,7 @@ export async function planRuns(job: Job, experiments: ReadonlyMap<string, string
   return plan(job, runs, (id) => {
     const looking = unplanned.get(id) ?? copyOf(id)
     unplanned.set(id, looking)
+    looking.catch(() => unplanned.delete(id))
     return looking
   })
 }

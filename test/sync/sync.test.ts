@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
-import type { Client } from '../../src/client.js'
+import { type Client, createClient } from '../../src/client.js'
 import { partialName } from '../../src/disk/partial.js'
 import { InvalidParameterError, NetworkError, NotFoundError, ParamConflictError } from '../../src/errors.js'
 import { startTestServer, type TestServer } from '../../src/testing/index.js'
@@ -657,6 +657,29 @@ it('a run that is copied before its parent and its model finds both when they ha
   const { data, inputs } = await copy()
   expect(data.tags['mlflow.parentRunId']).toBe(runIds[parent.runId])
   expect(inputs?.modelInputs).toEqual([{ modelId: modelIds[modelId] }])
+})
+
+it('an outage while the parent of a run is looked for is told as what it is', async () => {
+  const dir = tempDir()
+  const to = join(dir, 'copy')
+  await using server = await startTestServer()
+  await using client = createClient({ trackingUri: server.url, cacheDir: join(dir, 'cache'), retry: { budgetMs: 200 } })
+  const parent = await client.startRun({})
+  const run = await client.startRun({ parentRunId: parent.runId })
+  await run.end()
+  await parent.end()
+  const sync = () => client.sync(server.url, { to, runIds: [run.runId] })
+  // The run is read thrice, and then its parent: for its copy, and whether it is there.
+  for (const skip of [3, 4]) {
+    server.faults.add({ on: 'getRun', skip, times: 100, status: 503 })
+    const { failed, kept } = await sync()
+    expect([failed.map(({ error }) => error.name), kept]).toEqual([['UnavailableError'], []])
+    server.faults.clear()
+    server.faults.add({ on: 'getRun', skip, times: 100, break: 'refuse' })
+    await expect(sync()).rejects.toThrow(NetworkError)
+    server.faults.clear()
+  }
+  expect((await sync()).kept).toEqual([expect.stringContaining(`The run ${parent.runId} is not copied`)])
 })
 
 it('a description and tags of a registered model follow the source, until somebody changes them at the target', async () => {
