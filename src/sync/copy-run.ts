@@ -12,7 +12,7 @@ import { placeOf } from './side.js'
 /** Copies one run with all that was logged to it; what its copy has already is not sent again. */
 export async function copyRun(job: Job, plans: Plans, { id, info, known }: PlannedRun): Promise<void> {
   const isDeleted = info.lifecycle_stage === 'deleted'
-  if (known?.info.lifecycle_stage === 'deleted' && !isDeleted) {
+  if (known?.info.lifecycle_stage === 'deleted' && !isDeleted && !stateOf(known)?.endsWith(DELETED)) {
     job.mapped('runIds', id, known.info.run_id)
     job.count('runs', 'same')
     return job.keep(`The copy of the run ${id}, ${known.info.run_id}, is deleted at the target and stays so`)
@@ -34,12 +34,13 @@ export async function copyRun(job: Job, plans: Plans, { id, info, known }: Plann
     ...(lacking.length > 0 ? [lacking] : []),
   ])
   const isOver = !['RUNNING', 'SCHEDULED'].includes(run.info.status)
-  const mark = isRecent(job, run) ? `${state} ${RECENT}` : state
+  const mark = state + (isDeleted ? DELETED : isRecent(job, run) ? RECENT : '')
   const was = known && stateOf(known)
-  if (known && isOver && found.unfit === 0 && (was === state || was === `${state} ${RECENT}`)) {
+  if (known && isOver && found.unfit === 0 && was?.split(' ')[0] === state) {
     job.mapped('runIds', id, known.info.run_id)
     // Nobody can log to a deleted run.
-    const isSettled = isDeleted || job.from.local || (was === state && !job.options.runIds)
+    if (isDeleted) return job.count('runs', 'same')
+    const isSettled = job.from.local || (was === state && !job.options.runIds)
     const late = isSettled ? 0 : await copyHistories(job, plans, run, known)
     if (was !== mark) await setState(job, known, mark)
     return job.count('runs', late > 0 ? 'changed' : 'same')
@@ -48,7 +49,8 @@ export async function copyRun(job: Job, plans: Plans, { id, info, known }: Plann
   const { run: target, fresh } = await plans.runs.ensure(id)
   const { run_id } = target.info
   if (target.info.lifecycle_stage === 'deleted') await transport.call('restoreRun', { run_id }, call)
-  let changes = await copyFields(job, plans, run, target, lacking)
+  let changes = target.info.lifecycle_stage === 'deleted' && !isDeleted ? 1 : 0
+  changes += await copyFields(job, plans, run, target, lacking)
   changes += await copyInputs(job, plans, run, target)
   changes += await copyOutputs(job, plans, run, target)
   changes += await copyHistories(job, plans, run, target)
@@ -81,7 +83,9 @@ export async function copyRun(job: Job, plans: Plans, { id, info, known }: Plann
 }
 
 /** Behind the state of a run: when it was copied its points were perhaps not all there. */
-const RECENT = 'recent'
+const RECENT = ' recent'
+/** Of a run that was deleted as the original was, and not by somebody at the target. */
+const DELETED = ' deleted'
 
 const setState = (job: Job, { info: { run_id } }: WireRun, value: string) =>
   job.to.transport.call('setTag', { run_id, key: STATE, value }, { signal: job.signal })

@@ -30,6 +30,8 @@ const RUNS_AT_ONCE = 4
  * parameters or metrics are others than then, those of a logged model when it was updated; nothing is read to find out.
  * Files that another hand put at the target are compared by size the first time.
  *
+ * What is removed in the source, a file, a tag, an alias or a version, stays at the target.
+ *
  * A run that has ended is looked at again when anything about it changed: in a local store also when it got points. Of
  * metrics a server tells the latest values, which a point that comes later for an earlier step leaves as they are: for it
  * histories are read again until a run was copied a day after its end. One that comes later still is noticed when the run

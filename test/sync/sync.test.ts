@@ -324,6 +324,22 @@ it('deleted runs stay behind, or come as deleted', async () => {
     await using target = clientOf(server.url, tempDir())
     expect((await target.getRun(result.runIds[ids.parent] ?? '')).info.lifecycleStage).toBe('deleted')
   }
+  // Restored, it is there again, unless somebody deletes it at the target.
+  await client.restoreRun(ids.parent)
+  await using target = clientOf(server.url, tempDir())
+  for (const [changed, lifecycleStage] of [
+    [1, 'active'],
+    [0, 'deleted'],
+  ] as const) {
+    const { runs, runIds, kept } = await source.sync(path, { to: server.url })
+    const copy = runIds[ids.parent] ?? ''
+    expect([runs.changed, (await target.getRun(copy)).info.lifecycleStage, kept.length]).toEqual([
+      changed,
+      lifecycleStage,
+      1 - changed,
+    ])
+    if (changed) await target.deleteRun(copy)
+  }
 })
 
 it('deleted experiments stay behind, and the result of a copy with what is deleted says so', async () => {
