@@ -1,7 +1,6 @@
 import { InvalidParameterError } from '../errors.js'
 import type { RunStatus, ViewType } from './entities.js'
 import { oneOf, shown } from './options.js'
-import { valueText } from './value-text.js'
 
 /** MLflow's limits (`mlflow/utils/validation.py`); lengths are in Unicode code points. */
 export const LIMITS = {
@@ -42,16 +41,6 @@ export function checkText(what: string, text: string): string {
 /** As `checkText`, for a text that may be left out. */
 export const checkOptionalText = (what: string, text: string | undefined): string | undefined =>
   text === undefined || text === null ? undefined : checkText(what, text)
-
-/** As `checkText`, for a value that is taken by its `toString`. */
-export function checkAsText(what: string, value: unknown): string {
-  try {
-    value = String(value)
-  } catch {
-    // An object that has no text is refused as what it is.
-  }
-  return checkText(what, value as string)
-}
 
 /** Length in Unicode code points, as Python counts. */
 export function lengthOf(text: string): number {
@@ -182,14 +171,3 @@ export const checkEndStatus = <T extends RunStatus>(status: T): T =>
 
 /** Checks which of active and deleted things a search is to find. */
 export const checkViewType = (viewType: ViewType): ViewType => among('viewType', VIEW_TYPES, viewType)
-
-/** A tag's value as text, checked for length, and its key; `null` and `undefined` are refused. */
-export function checkTagText(key: string, value: unknown, limit: number): string {
-  checkKey('tag', key)
-  if (value === null || value === undefined)
-    refuse(`The tag ${JSON.stringify(key)} has no value (${value}); give it a text`)
-  const text = checkText(`The value of tag ${JSON.stringify(key)}`, valueText('tag', key, value))
-  if (lengthOf(text) > limit)
-    refuse(`The value of tag ${JSON.stringify(key)} has ${lengthOf(text)} characters; at most ${limit} are allowed`)
-  return text
-}

@@ -1,7 +1,27 @@
+import { InvalidParameterError } from '../errors.js'
+import { isRecord } from './options.js'
+import { describe } from './whole-json.js'
+
 /** MLflow's list of pairs as a record. */
 export const toRecord = (pairs: readonly { key: string; value: string }[]): Record<string, string> =>
   Object.fromEntries(pairs.map(({ key, value }) => [key, value]))
 
-/** A record as MLflow's list of pairs; `undefined` stays so. */
-export const toPairs = (record: Readonly<Record<string, string>> | undefined) =>
-  record && Object.entries(record).map(([key, value]) => ({ key, value: String(value) }))
+/** A record as MLflow's list of pairs, by the text of each value; what has no value is left out. */
+export const toPairs = (
+  record: Readonly<Record<string, unknown>>,
+  textOf: (key: string, value: unknown) => string = (_, value) => String(value),
+): { key: string; value: string }[] => present(record).map(([key, value]) => ({ key, value: textOf(key, value) }))
+
+/** Refuses what is no record of keys and values: of a Map or a promise nothing would be kept, of pairs the keys "0", "1", …. */
+export function checkRecord(record: unknown): void {
+  if (isRecord(record)) return
+  throw new InvalidParameterError(
+    `Several metrics, params or tags are given as one object, { key: value, … }, not ${describe(record)}`,
+  )
+}
+
+/** The entries of a record that have a value; `null` and `undefined` are left out. */
+export function present(record: Readonly<Record<string, unknown>>): [string, unknown][] {
+  checkRecord(record)
+  return Object.entries(record).filter(([, value]) => value !== undefined && value !== null)
+}

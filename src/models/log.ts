@@ -1,8 +1,9 @@
 import { tmpdir } from 'node:os'
 import type { Progress } from '../core/entities.js'
-import { checkAlias, checkAsText, checkLoggedModelName, checkModelName, checkStage } from '../core/names.js'
+import { checkAlias, checkLoggedModelName, checkModelName, checkStage } from '../core/names.js'
 import { shown } from '../core/options.js'
-import { wholeJson } from '../core/whole-json.js'
+import { toPairs } from '../core/pairs.js'
+import { valueText } from '../core/value-text.js'
 import { noRoom } from '../disk/no-room.js'
 import { inStage } from '../disk/stage.js'
 import { InvalidParameterError } from '../errors.js'
@@ -103,12 +104,7 @@ function requestOf(
   { operationId, registry }: { operationId?: string; registry?: string | undefined },
 ): ModelRequest {
   const version = registeredModelName === undefined ? undefined : { name: registeredModelName, stage, alias, registry }
-  return { name, type, params: pairs(params), tags: pairs(tags), step, operationId, version }
+  return { name, type, params: toPairs(params, textOf), tags: toPairs(tags, textOf), step, operationId, version }
 }
 
-const pairs = (record: Readonly<Record<string, unknown>>): { key: string; value: string }[] =>
-  Object.entries(record).map(([key, value]) => {
-    const what = `The value of the model's ${JSON.stringify(key)}`
-    const text = typeof value === 'object' ? wholeJson(what, value) : undefined
-    return { key, value: checkAsText(what, text ?? value) }
-  })
+const textOf = (key: string, value: unknown): string => valueText(`The model's ${JSON.stringify(key)}`, value)

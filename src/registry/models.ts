@@ -5,12 +5,13 @@ import {
   checkModelName,
   checkOptionalText,
   checkStage,
-  checkTagText,
   checkVersion,
   LIMITS,
 } from '../core/names.js'
 import { checkedInUse, listOf } from '../core/options.js'
 import { checkMaxResults, pageLimits } from '../core/page.js'
+import { toPairs } from '../core/pairs.js'
+import { keyedText } from '../core/value-text.js'
 import { allPages, firstOf } from '../transport/pages.js'
 import { searchCheck } from '../transport/search-options.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
@@ -151,16 +152,11 @@ export function registeredModels(transport: () => Promise<Transport>): Registere
 
 const note = (description: string | undefined) => checkOptionalText('The description', description)
 
+const textOf = (key: string, value: unknown): string => keyedText('tag', key, value, { limit: LIMITS.registryTagValue })
+
 /** A tag of the registry, checked by MLflow's limits. */
-export const checkTag = (key: string, value: unknown) => ({
-  key: checkKey('tag', key),
-  value: checkTagText(key, value, LIMITS.registryTagValue),
-})
+export const checkTag = (key: string, value: unknown) => ({ key, value: textOf(key, value) })
 
 /** Tags of the registry, each checked by MLflow's limits; `null` and `undefined` are left out. */
 export const checkTags = (tags: Readonly<Record<string, unknown>> | undefined) =>
-  tags
-    ? Object.entries(tags)
-        .filter(([, value]) => value !== undefined && value !== null)
-        .map(([key, value]) => checkTag(key, value))
-    : undefined
+  tags ? toPairs(tags, textOf) : undefined

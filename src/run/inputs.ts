@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import type { Dataset } from '../core/entities.js'
-import { checkAsText, checkModelId, checkOptionalText } from '../core/names.js'
+import { checkModelId, checkOptionalText } from '../core/names.js'
 import { slipOf } from '../core/nearest.js'
 import { checkedInUse, checkOptions, described, type Rules } from '../core/options.js'
-import { wholeJson } from '../core/whole-json.js'
+import { toPairs } from '../core/pairs.js'
+import { valueText } from '../core/value-text.js'
 import { InvalidParameterError } from '../errors.js'
-import { fromDataset, toPairs } from '../tracking/entities.js'
+import { fromDataset } from '../tracking/entities.js'
 import { checkStep, DATASET_LIMITS } from '../tracking/values.js'
 import type { Transport } from '../transport/transport.js'
 import type { DatasetOptions, RunVerbs } from './verbs.js'
@@ -22,16 +23,17 @@ const DATASET: Rules<DatasetOptions> = {
   profile: checkedInUse,
 }
 
-const jsonText = (field: string, value: unknown): string | undefined =>
-  value === undefined || typeof value === 'string' ? value : wholeJson(`The ${field} of a dataset`, value)
+const fieldText = (field: string, value: unknown): string | undefined =>
+  value === undefined || value === null ? undefined : valueText(`The ${field} of a dataset`, value)
+const tagText = (key: string, value: unknown): string => valueText(`The dataset's tag ${JSON.stringify(key)}`, value)
 
 /** A dataset as MLflow keeps it, its digest made of all the rest when none is given. */
 export function toDataset({ name, digest, source, sourceType = 'local', schema, profile }: DatasetOptions): Dataset {
   const texts = {
     name,
-    source: jsonText('source', source),
-    schema: jsonText('schema', schema),
-    profile: jsonText('profile', profile),
+    source: fieldText('source', source),
+    schema: fieldText('schema', schema),
+    profile: fieldText('profile', profile),
   }
   if (typeof name !== 'string' || name === '') throw new InvalidParameterError('A dataset needs a name')
   if (texts.source === undefined) throw new InvalidParameterError(`The dataset ${JSON.stringify(name)} needs a source`)
@@ -64,9 +66,7 @@ export function inputVerbs(runId: string, transport: Transport): Pick<RunVerbs, 
     async logInput(dataset, { context, tags = {}, signal } = {}) {
       checkOptions('logInput takes a dataset, like { name, source }', dataset, DATASET)
       const all = { ...tags, ...(context === undefined ? {} : { 'mlflow.data.context': context }) }
-      for (const [key, value] of Object.entries(all))
-        checkAsText(`The value of the dataset's tag ${JSON.stringify(key)}`, value)
-      const input = { tags: toPairs(all), dataset: fromDataset(toDataset(dataset)) }
+      const input = { tags: toPairs(all, tagText), dataset: fromDataset(toDataset(dataset)) }
       await transport.call('logInputs', { run_id: runId, datasets: [input] }, { signal })
     },
     async logOutputs(models, { signal } = {}) {

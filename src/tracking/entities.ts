@@ -9,8 +9,6 @@ import type {
   WireRunInfo,
 } from '../transport/protocol.js'
 
-export { toPairs, toRecord } from '../core/pairs.js'
-
 export const toExperiment = (wire: WireExperiment): Experiment => ({
   experimentId: wire.experiment_id,
   name: wire.name,

@@ -4,19 +4,19 @@ import {
   checkExperimentName,
   checkNewExperimentName,
   checkOptionalText,
-  checkTagText,
   checkViewType,
   LIMITS,
   lengthOf,
 } from '../core/names.js'
 import { checkedInUse } from '../core/options.js'
 import { checkMaxResults } from '../core/page.js'
+import { toPairs } from '../core/pairs.js'
+import { keyedText } from '../core/value-text.js'
 import { AlreadyExistsError, absent, InvalidParameterError, isBadRequest } from '../errors.js'
 import { allPages, firstOf } from '../transport/pages.js'
 import { searchCheck } from '../transport/search-options.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
 import { toExperiment } from './entities.js'
-import { present } from './values.js'
 
 export type { CallOptions } from '../transport/transport.js'
 
@@ -73,9 +73,9 @@ const PAGE = 1000
 
 const checkSearch = searchCheck<SearchExperimentsOptions>({ viewType: checkedInUse })
 
-const textOf = (key: string, value: unknown): string => checkTagText(key, value, LIMITS.experimentTagValue)
-const pairsOf = (tags: Readonly<Record<string, unknown>>) =>
-  present(tags).map(([key, value]) => ({ key, value: textOf(key, value) }))
+const textOf = (key: string, value: unknown): string =>
+  keyedText('tag', key, value, { limit: LIMITS.experimentTagValue })
+const pairsOf = (tags: Readonly<Record<string, unknown>>) => toPairs(tags, textOf)
 
 /** The verbs on experiments, over a transport that is made when the first of them is called. */
 export function experiments(transport: () => Promise<Transport>): Experiments {

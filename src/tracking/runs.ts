@@ -13,6 +13,7 @@ import {
 } from '../core/names.js'
 import { checkedInUse, checkOptions, isSwitch, isText, listOf, type Rules, record } from '../core/options.js'
 import { checkMaxResults, HISTORY_PAGE, pageLimits } from '../core/page.js'
+import { toPairs } from '../core/pairs.js'
 import { InvalidParameterError, isBadRequest } from '../errors.js'
 import { checkCall } from '../transport/call-options.js'
 import { allPages, firstOf } from '../transport/pages.js'
@@ -27,7 +28,6 @@ import {
   metricInput,
   paramText,
   pointOf,
-  present,
   type TextRules,
   tagText,
 } from './values.js'
@@ -161,6 +161,9 @@ export interface RunsDeps {
 
 /** The verbs on runs and logged models, over a transport that is made when the first of them is called. */
 export function runs({ transport, experiments, defaultExperimentIds, rules }: RunsDeps): Runs {
+  const paramOf = (key: string, value: unknown) => paramText(key, value, rules)
+  const tagOf = (key: string, value: unknown) => tagText(key, value, rules)
+
   async function experimentIds(options: SearchRunsOptions): Promise<string[]> {
     const asked = (options.experimentIds ?? []).map(checkExperimentId)
     for (const name of options.experimentNames ?? []) {
@@ -224,7 +227,7 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
         experiment_id: checkExperimentId(experimentId),
         run_name: checkRunName(runName),
         start_time: checkTime('The startTime of a run', startTime ?? Date.now()),
-        tags: tags ? present(tags).map(([key, value]) => ({ key, value: tagText(key, value, rules) })) : undefined,
+        tags: tags ? toPairs(tags, tagOf) : undefined,
         // Python's client does the same.
         user_id: userId ?? tags?.['mlflow.user'] ?? 'unknown',
       }
@@ -254,8 +257,8 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
           const { key, value, timestamp = now, step } = checkBatchPoint(point)
           return metricInput(key, pointOf(key, value, { step, timestamp }))
         }),
-        params: present(params).map(([key, value]) => ({ key, value: paramText(key, value, rules) })),
-        tags: present(tags).map(([key, value]) => ({ key, value: tagText(key, value, rules) })),
+        params: toPairs(params, paramOf),
+        tags: toPairs(tags, tagOf),
       }
       const backend = await transport()
       for (const part of cutBatch(whole))
@@ -305,11 +308,11 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
       await (await transport()).call('deleteLoggedModel', { model_id: checkModelId(modelId) }, options)
     },
     async setLoggedModelTags(modelId, tags, options) {
-      const pairs = present(tags).map(([key, value]) => ({ key, value: tagText(key, value, rules) }))
+      const pairs = toPairs(tags, tagOf)
       await (await transport()).call('setLoggedModelTags', { model_id: checkModelId(modelId), tags: pairs }, options)
     },
     async logLoggedModelParams(modelId, params, options) {
-      const pairs = present(params).map(([key, value]) => ({ key, value: paramText(key, value, rules) }))
+      const pairs = toPairs(params, paramOf)
       const backend = await transport()
       for (let i = 0; i < pairs.length; i += LIMITS.modelParamsPerCall)
         await logParams(backend, checkModelId(modelId), pairs.slice(i, i + LIMITS.modelParamsPerCall), options)

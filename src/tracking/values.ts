@@ -1,16 +1,13 @@
 import type { BatchMetric } from '../core/batch.js'
 import type { Dataset, Step } from '../core/entities.js'
-import { checkKey, checkModelId, checkRunName, checkText, cutTo, LIMITS, lengthOf } from '../core/names.js'
-import { checkedInUse, checkOptions, isRecord, type Rules, shown, untold } from '../core/options.js'
-import { valueText } from '../core/value-text.js'
+import { checkKey, checkModelId, checkRunName, checkText, LIMITS } from '../core/names.js'
+import { checkedInUse, checkOptions, type Rules, shown, untold } from '../core/options.js'
+import { keyedText, type TextRules, valueText } from '../core/value-text.js'
 import { describe } from '../core/whole-json.js'
 import { InvalidParameterError, ParamConflictError } from '../errors.js'
 
-/** How over-long texts are treated: cut, with one word about each key, or refused. */
-export interface TextRules {
-  readonly truncate: boolean
-  readonly warn: (message: string) => void
-}
+export { checkRecord, present } from '../core/pairs.js'
+export type { TextRules } from '../core/value-text.js'
 
 /** Where and when a point was measured. */
 export interface PointOptions {
@@ -171,35 +168,12 @@ export function metricInput(
   return { ...point, model_id: modelId, dataset_name: datasetName, dataset_digest: datasetDigest }
 }
 
-function limited(kind: 'param' | 'tag', key: string, given: string, limit: number, rules: TextRules): string {
-  const text = checkText(`The value of ${kind} ${JSON.stringify(key)}`, given)
-  if (text.length <= limit || lengthOf(text) <= limit) return text
-  const what = `The value of ${kind} ${JSON.stringify(key)} has ${lengthOf(text)} characters; MLflow keeps ${limit}`
-  if (!rules.truncate) throw new InvalidParameterError(what)
-  rules.warn(`${what}: it was cut`)
-  return cutTo(text, limit)
-}
-
 /** A parameter's value as MLflow keeps it (at most 6,000 characters); the key is checked too. */
 export const paramText = (key: string, value: unknown, rules: TextRules): string =>
-  limited('param', checkKey('param', key), valueText('param', key, value), LIMITS.paramValue, rules)
+  keyedText('param', key, value, { limit: LIMITS.paramValue, rules })
 
 /** A tag's value as MLflow keeps it (at most 8,000 characters); the key is checked too. */
 export const tagText = (key: string, value: unknown, rules: TextRules): string =>
   key === RUN_NAME
-    ? checkRunName(valueText('tag', key, value))
-    : limited('tag', checkKey('tag', key), valueText('tag', key, value), LIMITS.tagValue, rules)
-
-/** Refuses what is no record of keys and values: of a Map or a promise nothing would be kept, of pairs the keys "0", "1", …. */
-export function checkRecord(record: unknown): void {
-  if (isRecord(record)) return
-  throw new InvalidParameterError(
-    `Several metrics, params or tags are given as one object, { key: value, … }, not ${describe(record)}`,
-  )
-}
-
-/** The entries of a record that have a value; `null` and `undefined` are left out. */
-export function present(record: Readonly<Record<string, unknown>>): [string, unknown][] {
-  checkRecord(record)
-  return Object.entries(record).filter(([, value]) => value !== undefined && value !== null)
-}
+    ? checkRunName(valueText(`The tag ${JSON.stringify(key)}`, value))
+    : keyedText('tag', key, value, { limit: LIMITS.tagValue, rules })

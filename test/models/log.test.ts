@@ -35,11 +35,18 @@ const json = (...parts: string[]): unknown => JSON.parse(readFileSync(join(...pa
 describe('logModel', () => {
   it('logs the way of MLflow 3: a logged model, linked to its run, ready, MLmodel with all ids', async () => {
     const { log, inner } = modelHouse()
-    const info = await log(model, { inputExample: rows, metadata: { team: 'growth' }, params: { depth: 3 } })
+    const info = await log(model, {
+      inputExample: rows,
+      metadata: { team: 'growth' },
+      params: { depth: 3, at: new Date(0), none: undefined },
+    })
     expect(info).toMatchObject({ modelUri: `models:/${info.modelId}`, name: 'model', metadata: { team: 'growth' } })
     const { model: logged } = await inner.call('getLoggedModel', { model_id: info.modelId as string })
     expect(logged.info).toMatchObject({ status: 'LOGGED_MODEL_READY', name: 'model', model_type: 'plain' })
-    expect(logged.data.params).toEqual([{ key: 'depth', value: '3' }])
+    expect(logged.data.params).toEqual([
+      { key: 'at', value: '1970-01-01T00:00:00.000Z' },
+      { key: 'depth', value: '3' },
+    ])
     const { run } = await inner.call('getRun', { run_id: info.runId })
     expect(run.outputs?.model_outputs).toMatchObject([{ model_id: info.modelId }])
     const dir = localPath(info.artifactPath)

@@ -352,7 +352,6 @@ it.each<[string, unknown]>([
     () => run.logImage({ ...picture, width: given }, 'a.png'),
     () => run.logImage({ ...picture, data: [given] }, 'a.png'),
     () => run.logText('', given),
-    () => run.logInput({ name: 'd', source: 's' }, { tags: { k: given } }),
     () => run.logModel({}, { name: 'm', step: given }),
     () => client.searchRuns({ maxResults: given }),
     () => client.setExperiment(given),

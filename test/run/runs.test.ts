@@ -794,14 +794,19 @@ describe('inputs and code', () => {
     const dir = tempDir()
     writeFileSync(join(dir, 'train.js'), '1')
     const { runId } = await startRun({}, async (run) => {
-      await run.logInput({ name: 'iris', source: { uri: 'x.csv' }, schema: { a: 1 } }, { context: 'training' })
+      const tags = { rows: { from: 1 }, at: new Date(0), none: undefined } as never
+      await run.logInput({ name: 'iris', source: { uri: 'x.csv' }, schema: { a: 1 } }, { context: 'training', tags })
       await run.logCode({ dir, include: '**/*.js' })
       return run
     })
     const { inputs } = await getRun(runId)
     expect(inputs?.datasetInputs[0]).toMatchObject({
       dataset: { name: 'iris', source: '{"uri":"x.csv"}', sourceType: 'local', schema: '{"a":1}' },
-      tags: { 'mlflow.data.context': 'training' },
+    })
+    expect(inputs?.datasetInputs[0]?.tags).toEqual({
+      rows: '{"from":1}',
+      at: '1970-01-01T00:00:00.000Z',
+      'mlflow.data.context': 'training',
     })
     expect((await client.listArtifacts(runId, 'code')).map(({ path }) => path)).toEqual(['code/code.tgz'])
   })
