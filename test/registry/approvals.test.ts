@@ -149,5 +149,17 @@ describe('requireMetric', () => {
     // A point of the run's own counts for all of them that have none.
     await transport.call('logBatch', { run_id, metrics: [{ key: 'acc', value: 0.97, timestamp: 3, step: 2 }] })
     await move('churn', 3)
+    // A copy outlives its original: then nobody can say which of the run's models it is.
+    await verbs.deleteModelVersion('churn', 1)
+    await expect(move('copy', 2)).rejects.toThrow(/no metric "acc"/)
+  })
+
+  it('takes the value of its run for a copy whose original is gone, where the run has no models', async () => {
+    const verbs = await withMetric(0.9)
+    await verbs.registerModel('models:/churn/1', 'copy')
+    await verbs.deleteModelVersion('churn', 1)
+    const move = (min: number) => verbs.transitionStage('copy', 1, 'Production', { requireMetric: { key: 'auc', min } })
+    await expect(move(0.91)).rejects.toThrow(/auc = 0.9;/)
+    await move(0.9)
   })
 })
