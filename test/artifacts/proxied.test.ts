@@ -179,6 +179,17 @@ it.each([200, 204])('a file that %i and nothing answers is stored only if it is 
   expect((await client.listArtifacts(run.runId, 'd')).map(({ fileSize }) => fileSize)).toEqual([1])
 })
 
+it('a file that is stored and answered with nothing is sent once, also where it is looked for in vain at first', async () => {
+  await using server = await startTestServer()
+  await using client = createClient({ trackingUri: server.url })
+  const run = await client.startRun()
+  server.faults.add({ on: 'artifacts', status: 204, body: '', carriedOut: true })
+  server.faults.add({ on: 'artifacts', status: 503 })
+  await run.logText('x', 'd/x.txt')
+  const sent = server.requests.filter(({ operation }) => operation === 'artifacts').map(({ method }) => method)
+  expect(sent).toEqual(['PUT', 'GET', 'GET'])
+})
+
 it('a file that is answered with nothing and never there is an error that says so', async () => {
   const server = await answering(({ method }, response) => {
     if (method === 'GET') return asJson(response, { files: [] })

@@ -666,6 +666,8 @@ it('a run that is copied before its parent and its model finds both when they ha
   await using target = clientOf(to, tempDir())
   const copy = () => target.getRun(first.runIds[child.runId] ?? '')
   expect((await copy()).data.tags).not.toHaveProperty(['mlflow.parentRunId'])
+  // Told by each copy.
+  expect(await client.sync(path, { to, runIds: [child.runId] })).toMatchObject({ runs: { same: 1 }, kept: first.kept })
   const { runIds, modelIds } = await client.sync(path, { to, runIds: [parent.runId] })
   // Copied alone again: what it names is there.
   for (const outcome of ['changed', 'same'] as const)
@@ -696,6 +698,32 @@ it('an outage while the parent of a run is looked for is told as what it is', as
     server.faults.clear()
   }
   expect((await sync()).kept).toEqual([expect.stringContaining(`The run ${parent.runId} is not copied`)])
+})
+
+it('a parent that many runs name is looked for once', async () => {
+  await using server = await startTestServer()
+  await using client = clientOf(server.url, tempDir())
+  const parent = await client.startRun()
+  const children = await Promise.all([1, 2, 3].map(() => client.startRun({ parentRunId: parent.runId })))
+  const runIds = children.map((child) => child.runId)
+  for (const run of [...children, parent]) await run.end()
+  const before = server.requests.length
+  const { runs, kept } = await client.sync(server.url, { to: join(tempDir(), 'copy'), runIds })
+  expect([runs.added, new Set(kept).size]).toEqual([3, 1])
+  // For a copy of it that was made before, and whether it is there at all.
+  expect(server.requests.slice(before).filter(({ url }) => url.includes(parent.runId))).toHaveLength(2)
+})
+
+it('a run that names a parent and a model which cannot be read is copied without them', async () => {
+  const dir = tempDir()
+  const path = join(dir, 'mlruns')
+  cpSync(store, path, { recursive: true })
+  const churn = (await source.getExperimentByName('churn'))?.experimentId ?? ''
+  for (const at of [[ids.parent], ['models', ids.model]])
+    writeFileSync(join(path, churn, ...at, 'meta.yaml'), '{{{: bad')
+  const { failed, kept, runs } = await source.sync(path, { to: join(dir, 'copy'), runIds: [ids.child] })
+  expect([runs.added, failed.map(({ what }) => what)]).toEqual([1, ['model version']])
+  for (const id of [ids.parent, ids.model]) expect(kept).toContainEqual(expect.stringContaining(`${id} is not copied`))
 })
 
 it('a description and tags of a registered model follow the source, until somebody changes them at the target', async () => {
