@@ -3,11 +3,10 @@ import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, unl
 import { dirname } from 'node:path'
 import { diskError } from '../errors.js'
 import { clearOfEdges } from './edges.js'
+import { inFile, NOFOLLOW } from './in-file.js'
 import { createOnce, errno, isAbsent, makeDirs } from './write.js'
 
-const { O_WRONLY, O_RDWR, O_APPEND, O_CREAT } = constants
-// Undefined where the platform has none.
-const NOFOLLOW = constants.O_NOFOLLOW ?? 0
+const { O_RDONLY, O_WRONLY, O_RDWR, O_APPEND, O_CREAT } = constants
 
 /** The file opened for appending; what it was made of when it was missing and `temp` is there for that. */
 function openOrCreate(file: string, lines: string, temp: string | undefined): number | string {
@@ -61,17 +60,15 @@ function writeRest(file: string, fd: number, bytes: Buffer, from: number): void 
 export const undoAppend = (file: string, lines: string): void => takeBack(file, Buffer.from(lines))
 
 function takeBack(file: string, ours: Buffer): void {
-  let fd: number | undefined
   try {
-    fd = openSync(file, O_RDWR | NOFOLLOW)
-    const { size } = fstatSync(fd)
-    const end = Buffer.alloc(ours.length)
-    readSync(fd, end, 0, end.length, size - end.length)
-    if (end.equals(ours)) shorten(file, fd, size - end.length)
+    inFile(file, O_RDWR | NOFOLLOW, (fd) => {
+      const { size } = fstatSync(fd)
+      const end = Buffer.alloc(ours.length)
+      readSync(fd, end, 0, end.length, size - end.length)
+      if (end.equals(ours)) shorten(file, fd, size - end.length)
+    })
   } catch {
     // What stays is whole lines, or a torn one that readers skip and the next writer cuts.
-  } finally {
-    if (fd !== undefined) closeSync(fd)
   }
 }
 
@@ -85,7 +82,7 @@ const NEWLINE = 10
 
 /** Whether the last line of a file has no line end: an append was cut, by a kill or a full disk. */
 export function isTorn(file: string): boolean {
-  return withFile(file, constants.O_RDONLY, (fd) => {
+  return lookAtEnd(file, O_RDONLY, (fd) => {
     const { size } = fstatSync(fd)
     return size > 0 && lastNewline(fd, size) !== size
   })
@@ -96,7 +93,7 @@ export function isTorn(file: string): boolean {
  * lock of whoever owns the file.
  */
 export function mendTail(file: string): boolean {
-  return withFile(file, O_RDWR, (fd) => {
+  return lookAtEnd(file, O_RDWR, (fd) => {
     const { size } = fstatSync(fd)
     const whole = lastNewline(fd, size)
     if (whole === size) return false
@@ -105,16 +102,12 @@ export function mendTail(file: string): boolean {
   })
 }
 
-function withFile(file: string, flags: number, look: (fd: number) => boolean): boolean {
-  let fd: number | undefined
+function lookAtEnd(file: string, flags: number, look: (fd: number) => boolean): boolean {
   try {
-    fd = openSync(file, flags | NOFOLLOW)
-    return look(fd)
+    return inFile(file, flags | NOFOLLOW, look)
   } catch (error) {
     if (isAbsent(error)) return false
     throw diskError(error, `look at the end of ${file}`)
-  } finally {
-    if (fd !== undefined) closeSync(fd)
   }
 }
 

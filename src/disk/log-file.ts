@@ -18,11 +18,10 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { diskError, UnavailableError } from '../errors.js'
+import { inFile, NOFOLLOW } from './in-file.js'
 import { discard, errno, freshPath, isAbsent, makeDirs } from './write.js'
 
 const { O_WRONLY, O_RDONLY, O_RDWR, O_APPEND, O_CREAT } = constants
-// Undefined where the platform has none.
-const NOFOLLOW = constants.O_NOFOLLOW ?? 0
 /** Files kept open for appending, in all: a process may have ten thousand runs, and few descriptors. */
 const MOST_OPEN = 64
 const PRIVATE_FILE = 0o600
@@ -123,17 +122,14 @@ function cutBack(fd: number, before: number, most: number): void {
 
 /** Makes a file shorter by so many bytes; false when no more than `leave` are left of it, or it cannot be. */
 export function cutOff(file: string, bytes: number, leave: number): boolean {
-  let fd: number | undefined
   try {
-    fd = openSync(file, O_RDWR | NOFOLLOW)
-    const { size } = fstatSync(fd)
-    if (size <= leave) return false
-    ftruncateSync(fd, Math.max(leave, size - bytes))
-    return true
+    return inFile(file, O_RDWR | NOFOLLOW, (fd) => {
+      const { size } = fstatSync(fd)
+      if (size > leave) ftruncateSync(fd, Math.max(leave, size - bytes))
+      return size > leave
+    })
   } catch {
     return false
-  } finally {
-    if (fd !== undefined) closeSync(fd)
   }
 }
 
@@ -155,23 +151,21 @@ export function closeLog(file: string, later = false): void {
 
 /** At most `most` bytes of a file from `from` on; undefined when there is no file. */
 export function readRange(file: string, from: number, most: number): Uint8Array | undefined {
-  let fd: number | undefined
   try {
-    fd = openSync(file, O_RDONLY | NOFOLLOW)
-    const size = Math.min(most, Math.max(0, fstatSync(fd).size - from))
-    const bytes = new Uint8Array(size)
-    let count = 0
-    while (count < size) {
-      const more = readSync(fd, bytes, count, size - count, from + count)
-      if (more === 0) break
-      count += more
-    }
-    return count === size ? bytes : bytes.subarray(0, count)
+    return inFile(file, O_RDONLY | NOFOLLOW, (fd) => {
+      const size = Math.min(most, Math.max(0, fstatSync(fd).size - from))
+      const bytes = new Uint8Array(size)
+      let count = 0
+      while (count < size) {
+        const more = readSync(fd, bytes, count, size - count, from + count)
+        if (more === 0) break
+        count += more
+      }
+      return count === size ? bytes : bytes.subarray(0, count)
+    })
   } catch (error) {
     if (isAbsent(error)) return undefined
     throw diskError(error, `read ${file}`)
-  } finally {
-    if (fd !== undefined) closeSync(fd)
   }
 }
 
@@ -215,15 +209,15 @@ export function freeBytes(dir: string): number | undefined {
  * for all machines that share it: its first byte is written anew.
  */
 export function beat(file: string): boolean {
-  let fd: number | undefined
+  const first = new Uint8Array(1)
   try {
-    fd = openSync(file, O_RDWR | NOFOLLOW)
-    const first = new Uint8Array(1)
-    return readSync(fd, first, 0, 1, 0) === 1 && writeSync(fd, first, 0, 1, 0) === 1
+    return inFile(
+      file,
+      O_RDWR | NOFOLLOW,
+      (fd) => readSync(fd, first, 0, 1, 0) === 1 && writeSync(fd, first, 0, 1, 0) === 1,
+    )
   } catch {
     return false
-  } finally {
-    if (fd !== undefined) closeSync(fd)
   }
 }
 

@@ -2,12 +2,10 @@ import { Buffer } from 'node:buffer'
 import { randomBytes } from 'node:crypto'
 import {
   accessSync,
-  closeSync,
   constants,
   fstatSync,
   linkSync,
   mkdirSync,
-  openSync,
   readFileSync,
   readSync,
   renameSync,
@@ -19,6 +17,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { diskError, InvalidParameterError, PermissionDeniedError } from '../errors.js'
+import { inFile } from './in-file.js'
 
 const self = randomBytes(6).toString('hex')
 let serial = 0
@@ -209,19 +208,17 @@ let block: Buffer | undefined
 
 /** A file's text and the state it had just before that was read, at one opening; undefined when there is no file. */
 export function readWithState(file: string): { readonly text: string; readonly state: FileState } | undefined {
-  let fd: number | undefined
   try {
-    fd = openSync(file, 'r')
-    const state = toState(fstatSync(fd))
-    if (state.isDirectory) return undefined
-    block ??= Buffer.allocUnsafeSlow(64 * 1024)
-    const count = state.size < block.length ? readSync(fd, block, 0, block.length, 0) : block.length
-    return { state, text: count < block.length ? block.toString('utf8', 0, count) : readFileSync(fd, 'utf8') }
+    return inFile(file, constants.O_RDONLY, (fd) => {
+      const state = toState(fstatSync(fd))
+      if (state.isDirectory) return undefined
+      block ??= Buffer.allocUnsafeSlow(64 * 1024)
+      const count = state.size < block.length ? readSync(fd, block, 0, block.length, 0) : block.length
+      return { state, text: count < block.length ? block.toString('utf8', 0, count) : readFileSync(fd, 'utf8') }
+    })
   } catch (error) {
     if (isAbsent(error)) return undefined
     throw diskError(error, `read ${file}`)
-  } finally {
-    if (fd !== undefined) closeSync(fd)
   }
 }
 
