@@ -1,5 +1,6 @@
 import type { MlModel } from '../core/mlmodel.js'
 import { LIMITS } from '../core/names.js'
+import { toPairs, toRecord } from '../core/pairs.js'
 import { IntegrityError, isUnknown } from '../errors.js'
 import type { ModelRequest } from '../spool/steps.js'
 import { OPERATION_TAG } from '../transport/aftermath.js'
@@ -48,8 +49,8 @@ export async function create(
 
 /** The run's parameters, and the model's own over them. */
 function paramsOf({ params = {} }: ModelRun, request: ModelRequest): { key: string; value: string }[] {
-  const all = { ...params, ...Object.fromEntries(request.params.map(({ key, value }) => [key, value])) }
-  return Object.entries(all).map(([key, value]) => ({ key, value }))
+  const all = { ...params, ...toRecord(request.params) }
+  return toPairs(all)
 }
 
 /** Links a logged model to its run, and gives it the parameters that the first call had no room for. */
