@@ -1,4 +1,5 @@
 import { CairnError, IntegrityError } from '../errors.js'
+import { isMap } from './options.js'
 import { checkRelativePath } from './relative-path.js'
 import { parseSignature, type Signature } from './signature.js'
 import { readYaml, readYamlText, writeYaml } from './yaml.js'
@@ -41,8 +42,6 @@ const PATHS = ['data', 'code', 'model_path', 'python_model', 'pickled_model', 's
 const FLAVOR = /^[A-Za-z_][\w.-]{0,99}$/
 const INHERITED = new Set(['__proto__', 'constructor', 'prototype'])
 const NODES_LIMIT = 200_000
-
-const isMap = (value: unknown): value is Entries => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** Refuses keys that would reach an object's prototype, wherever they stand, and more nodes than a model has. */
 function checkKeys(root: unknown, what: string): void {

@@ -22,7 +22,13 @@ export function shown(value: unknown): string {
   return /^(?:number|boolean|bigint)$/.test(typeof value) ? String(value) : described(value)
 }
 
-function isPlain(value: object): boolean {
+/** Whether what was read from JSON or YAML has entries by name. */
+export const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Whether a value is an object of no class, whichever realm it comes from. */
+export function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) return false
   const parent: unknown = Object.getPrototypeOf(value)
   return parent === null || Object.getPrototypeOf(parent) === null
 }
@@ -39,8 +45,7 @@ export const isRecord = (value: unknown): value is Readonly<Record<string, unkno
 
 /** As `isRecord`, also of an object that has some of these names by getters, or from its class; a list has a `filter`, too. */
 export const holdsAny = (value: unknown, names: readonly string[]): value is Readonly<Record<string, unknown>> =>
-  isRecord(value) ||
-  (typeof value === 'object' && value !== null && !Array.isArray(value) && names.some((name) => name in value))
+  isRecord(value) || (isMap(value) && names.some((name) => name in value))
 
 const refuse = (message: string): never => {
   throw new InvalidParameterError(message)

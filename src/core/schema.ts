@@ -1,3 +1,5 @@
+import { isMap } from './options.js'
+
 /** MLflow's column types: `integer` has 32 bits, `long` 64; `float` 32, `double` 64. */
 export const DATA_TYPES = ['boolean', 'integer', 'long', 'float', 'double', 'string', 'binary', 'datetime'] as const
 /** A plain type of a column, by MLflow's name. */
@@ -44,8 +46,7 @@ const fault = (message: string): never => {
   throw new SchemaFault(message)
 }
 
-const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)
-const object = (value: unknown, what: string): Json => (isObject(value) ? value : fault(`${what} must be an object`))
+const object = (value: unknown, what: string): Json => (isMap(value) ? value : fault(`${what} must be an object`))
 const list = (value: unknown, what: string): readonly unknown[] =>
   Array.isArray(value) ? value : fault(`${what} must be a list`)
 const isDataType = (type: unknown): type is DataType => DATA_TYPES.includes(type as DataType)

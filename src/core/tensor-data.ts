@@ -1,4 +1,5 @@
 import { InvalidParameterError } from '../errors.js'
+import { isPlain } from './options.js'
 import type { NestedArray, Row, Scalar, Tensor, TensorData, TensorLike, TensorType } from './tensor.js'
 
 const ARRAYS = {
@@ -15,12 +16,6 @@ const ARRAYS = {
 } as const
 const TYPES: readonly string[] = ['bool', 'float16', 'string', ...Object.keys(ARRAYS)]
 const BITS = /^u?int(8|16|32|64)$/
-
-const isPlain = (value: unknown): value is Readonly<Record<string, unknown>> => {
-  if (typeof value !== 'object' || value === null) return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null
-}
 
 /** Whether a value is `{ data, dims, type }`; a framework's tensor with these properties is one too. */
 export function isTensor(value: unknown): value is Tensor {

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { checkArtifactPath } from '../artifacts/paths.js'
+import { isMap } from '../core/options.js'
 import { parsePythonJson, writePythonJson } from '../core/python-json.js'
 import type { Signature } from '../core/signature.js'
 import type { ModelInput, Row, Scalar, Tensor, TensorLike } from '../core/tensor.js'
@@ -66,8 +67,6 @@ export async function writeExample(dir: string, example: ModelInput): Promise<En
   await saveFile(join(dir, SERVING), writePythonJson(serving, 2))
   return { artifact_path: EXAMPLE, serving_input_path: SERVING, ...type }
 }
-
-const isMap = (value: unknown): value is Entries => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 function rowsOf(saved: unknown, signature: Signature | undefined, what: string): readonly Row[] | TensorLike {
   if (!isMap(saved) || !Array.isArray(saved.data))

@@ -1,3 +1,4 @@
+import { isMap } from '../core/options.js'
 import { parsePythonJson, writePythonJson } from '../core/python-json.js'
 import type { ModelOutput, Scalar } from '../core/tensor.js'
 import { isTensor } from '../core/tensor-data.js'
@@ -42,9 +43,6 @@ interface Difference {
 }
 
 type Scales = ReadonlyMap<string, number>
-const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
 /** Which output a value belongs to: its path without positions. */
 const group = (path: string): string => path.replace(/\[\d+\]/g, '')
 

@@ -1,3 +1,4 @@
+import { isMap } from '../../core/options.js'
 import { checkRelativePath } from '../../core/relative-path.js'
 import { readInside } from '../../disk/inside.js'
 import { IntegrityError } from '../../errors.js'
@@ -32,9 +33,6 @@ const MODEL_LIMIT = 256 * 1024 * 1024
 const corrupt = (why: string): never => {
   throw new IntegrityError(`The TensorFlow.js model is damaged: ${why}`)
 }
-const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
 function parse(bytes: Uint8Array): Readonly<Record<string, unknown>> {
   try {
     const json: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'))
