@@ -205,4 +205,4 @@ function telling(data: Blob, onTaken: () => void): Blob {
 }
 
 const unread = (path: string, cause: CairnError | undefined) =>
-  new UnavailableError(`${JSON.stringify(path)} may be on the server, which is away, and cannot be read now`, { cause })
+  new UnavailableError(`${JSON.stringify(path)} may be on the server and cannot be read from there now`, { cause })

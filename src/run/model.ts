@@ -12,7 +12,7 @@ import { inRoom } from '../spool/room.js'
 import type { KeptModel } from '../spool/steps.js'
 import { checkKeptPath } from './kept.js'
 import { loaded } from './loaded.js'
-import { isOutage } from './offline.js'
+import { mayWait } from './offline.js'
 import type { LiveRun } from './run.js'
 import type { SpooledOutlet } from './spooled.js'
 import type { Tried } from './while-there.js'
@@ -60,7 +60,7 @@ export async function logModelOf(
     if (spooled.folder.runId() === undefined)
       throw nowhere(new UnavailableError('The run is not made on its server yet'), tried.reason)
     await carried(ways.impatient, runId(), options.signal).catch((error: unknown) => {
-      throw isOutage(error) ? nowhere(error, tried.reason) : error
+      throw mayWait(error) ? nowhere(error, tried.reason) : error
     })
   }
   // The logged model takes over what the run knows of itself: its parameters have to be there first.
@@ -126,8 +126,7 @@ async function keptOrSent(
     const { packed, info } = tried.value
     for (const { path } of await tree(dir, { links: 'refuse' })) checkKeptPath(run.artifactUri, path)
     const signal = AbortSignal.any([spooled.leaving, options.signal].filter((one) => one !== undefined))
-    const goesOn = (error: unknown): error is CairnError =>
-      isOutage(error) && spooled.isOpen && !options.signal?.aborted
+    const goesOn = (error: unknown): error is CairnError => mayWait(error) && spooled.isOpen && !options.signal?.aborted
     let reason = await awayFor(run, spooled)
     if (!reason)
       try {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Experiment, RunData } from '../core/entities.js'
 import { checkNewExperimentName, checkRunId } from '../core/names.js'
 import { toPairs } from '../core/pairs.js'
-import { CairnError, ProtocolError } from '../errors.js'
+import { CairnError, ProtocolError, UnauthenticatedError } from '../errors.js'
 import { IS_LEFT, type Step, TAKE_UP, TAKEN_UP, TAKEN_UP_AT } from '../spool/steps.js'
 import { note, runTags, type StartDeps, type StartRunOptions, tagTexts } from './start.js'
 
@@ -11,6 +11,9 @@ export const isOutage = (error: unknown): error is CairnError =>
   error instanceof CairnError &&
   error.retryable &&
   (error.status === undefined || error.status >= 500 || error.status === 408 || error.status === 429)
+
+/** Whether what a run was given can be kept: its server is away, or takes other credentials by now, which may be renewed. */
+export const mayWait = (error: unknown): error is CairnError => isOutage(error) || error instanceof UnauthenticatedError
 
 /** As `isOutage`, of a server that was never there: a name that does not resolve, or what does not speak HTTP, may be a wrong address. */
 export const isAway = (error: unknown): error is CairnError =>

@@ -1,5 +1,5 @@
 import { CairnError, UnavailableError } from '../errors.js'
-import { isOutage } from './offline.js'
+import { mayWait } from './offline.js'
 import type { SpooledOutlet } from './spooled.js'
 
 /** What came of something that was tried with a server: its answer, or why the server counts as away. */
@@ -105,7 +105,7 @@ export function whileThere(
       // What was known then: it may be over by now.
       const reason = given.signal.aborted ? (given.signal.reason as CairnError) : undefined
       if (reason) return { reason }
-      if (!isOutage(error)) throw error
+      if (!mayWait(error)) throw error
       return { reason: error }
     } finally {
       clearInterval(look)

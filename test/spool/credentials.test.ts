@@ -1,7 +1,10 @@
+import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
+import { createClient } from '../../src/index.js'
 import { startTestServer } from '../../src/testing/index.js'
 import { built } from '../support/built.js'
 import { child } from '../support/child.js'
+import { linearModule } from '../support/linear-models.js'
 import { stand } from '../support/spool-child.js'
 import { tempDir } from '../support/temp-dir.js'
 
@@ -37,6 +40,56 @@ it('goes on with new credentials from the environment when the old ones are take
     },
   })
   expect(ended).toMatchObject({ code: 0, stdout: 'started\n1\n100 0\n' })
+  await server.close()
+})
+
+it('keeps files, inputs and models while its credentials are taken no more, and sends them with new ones', async () => {
+  const dir = tempDir()
+  let server = await startTestServer({ credentials: { token: 'old' }, dir })
+  const port = Number(new URL(server.url).port)
+  const script = `import { startRun, logText, logTable, logInput, logModel, endRun } from 'CAIRN'
+    const run = await startRun()
+    await logTable({ a: [1] }, 't.json')
+    console.log('started')
+    await new Promise((go) => process.stdin.once('data', go)); process.stdin.destroy()
+    await logText('hello', 'a.txt')
+    await logInput({ name: 'rows', source: 'here' })
+    await logTable({ a: [2] }, 't.json')
+    await logModel(${JSON.stringify(linearModule())}, { name: 'net', flavor: 'node' })
+    console.log('kept')
+    process.env.MLFLOW_TRACKING_TOKEN = 'new'
+    await run.flush()
+    console.log(run.stats().refused)
+    await endRun()`
+  let isMoved = false
+  const ended = await child(script, {
+    cwd: tempDir(),
+    built: await built(),
+    env: { MLFLOW_TRACKING_URI: server.url, MLFLOW_TRACKING_TOKEN: 'old' },
+    onStdout: (all, _, write) => {
+      if (isMoved || !all.includes('started')) return
+      isMoved = true
+      return server.close().then(async () => {
+        server = await startTestServer({ credentials: { token: 'new' }, port, dir })
+        write('go\n')
+      })
+    },
+  })
+  expect(ended).toMatchObject({ code: 0, stdout: 'started\nkept\n0\n' })
+  expect(ended.stderr.match(/MLFLOW_TRACKING_TOKEN.*What is kept is sent when that has changed/g)).toHaveLength(1)
+  const client = createClient({ trackingUri: server.url, auth: { token: 'new' } })
+  const [run] = await client.searchRuns()
+  const { runId } = run!.info
+  const text = async (path: string) =>
+    readFile(await client.downloadArtifacts(`runs:/${runId}/${path}`, { dstPath: tempDir() }), 'utf8')
+  expect(await text('a.txt')).toBe('hello')
+  expect(JSON.parse(await text('t.json'))).toEqual({ columns: ['a'], data: [[1], [2]] })
+  expect(run).toMatchObject({
+    info: { status: 'FINISHED' },
+    inputs: { datasetInputs: [{ dataset: { name: 'rows' } }] },
+  })
+  expect(await client.searchLoggedModels({ experimentIds: ['0'] })).toMatchObject([{ name: 'net', status: 'READY' }])
+  await client.close()
   await server.close()
 })
 
