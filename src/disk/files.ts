@@ -16,6 +16,7 @@ import {
 import { basename, dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { onAbort } from '../core/shared-signal.js'
 import { diskError, IntegrityError, InvalidParameterError } from '../errors.js'
 import { partialName } from './partial.js'
 import { makeDir } from './write.js'
@@ -166,9 +167,10 @@ export async function saveStream(
   const reader = data.getReader()
   const give = (): void => void reader.cancel(signal?.reason).catch(() => {})
   let handle: FileHandle | undefined
+  let leave = (): void => {}
   try {
     signal?.throwIfAborted()
-    signal?.addEventListener('abort', give, { once: true })
+    leave = onAbort(signal, give)
     handle = await open(partial, 'wx', mode)
     let written = 0
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
@@ -191,7 +193,7 @@ export async function saveStream(
     signal?.throwIfAborted()
     throw codeOf(error) ? diskError(error, `write ${path}`) : error
   } finally {
-    signal?.removeEventListener('abort', give)
+    leave()
   }
 }
 

@@ -1,3 +1,4 @@
+import { onAbort } from '../core/shared-signal.js'
 import { InvalidParameterError, TimeoutError } from '../errors.js'
 
 /** A limit in time over one call. */
@@ -19,15 +20,13 @@ export function timed(outer: AbortSignal | undefined, ms: number, url: string, b
     Math.min(ms, 0x7fffffff),
   )
   if (background) timer.unref()
-  const follow = () => own.abort(outer?.reason)
-  if (outer?.aborted) follow()
-  else outer?.addEventListener('abort', follow, { once: true })
+  const leave = onAbort(outer, (reason) => own.abort(reason))
   return {
     signal: own.signal,
     open: () => clearTimeout(timer),
     clear() {
       clearTimeout(timer)
-      outer?.removeEventListener('abort', follow)
+      leave()
     },
   }
 }

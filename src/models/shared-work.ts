@@ -1,3 +1,5 @@
+import { onAbort } from '../core/shared-signal.js'
+
 interface Work<T> {
   readonly done: Promise<T>
   readonly controller: AbortController
@@ -36,15 +38,14 @@ async function wait<T>(work: Work<T>, signal: AbortSignal | undefined): Promise<
   if (!signal) return work.done
   let leave = (): void => {}
   const left = new Promise<never>((_, reject) => {
-    leave = () => {
-      if (--work.waiting === 0) work.controller.abort(signal.reason)
-      reject(signal.reason)
-    }
-    signal.addEventListener('abort', leave, { once: true })
+    leave = onAbort(signal, (reason) => {
+      if (--work.waiting === 0) work.controller.abort(reason)
+      reject(reason)
+    })
   })
   try {
     return await Promise.race([work.done, left])
   } finally {
-    signal.removeEventListener('abort', leave)
+    leave()
   }
 }
