@@ -18,7 +18,7 @@ export interface ArrivalOptions {
 /** The waits until what is on disk has arrived. */
 export interface Arrival extends Pick<Outlet, 'flush' | 'flushNow'> {
   /** As `flush`, for the arrival alone: what was refused stays for `flush` to tell. */
-  arrive(timeoutMs: number): Promise<void>
+  arrive(timeoutMs: number, signal?: AbortSignal): Promise<void>
   /** The server says that one may not write: who waits only as long as one may, waits no longer. */
   denied(error: CairnError): void
   /** Waits for a moment until what is done with is cleared away. */

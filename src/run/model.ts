@@ -5,7 +5,7 @@ import { noRoom } from '../disk/no-room.js'
 import { type Sum, sumOf } from '../disk/sums.js'
 import { tree } from '../disk/tree.js'
 import { type CairnError, TimeoutError, UnavailableError } from '../errors.js'
-import type { CarryDeps } from '../models/carried.js'
+import type { CarryDeps, PackedModel } from '../models/carried.js'
 import type { LogModelOptions, ModelInfo, Packed } from '../models/log.js'
 import type { PackageDeps } from '../models/package.js'
 import { inRoom } from '../spool/room.js'
@@ -15,7 +15,7 @@ import { loaded } from './loaded.js'
 import { mayWait } from './offline.js'
 import type { LiveRun } from './run.js'
 import type { SpooledOutlet } from './spooled.js'
-import type { Tried } from './while-there.js'
+import { type Tried, whileThere } from './while-there.js'
 
 /** What logging a model needs of the world. */
 export interface LogModelWays {
@@ -110,7 +110,6 @@ async function keptOrSent(
   const lost = noPlace(spooled)
   if (lost) return { reason: lost }
   const { packForRun } = await loaded(() => import('../models/log.js'))
-  const { carryModel } = await loaded(() => import('../models/carry.js'))
   const folder = `model-${randomUUID()}`
   const dir = join(spooled.folder.dir, folder)
   const { registry } = ways
@@ -125,17 +124,10 @@ async function keptOrSent(
     if ('reason' in tried) return tried
     const { packed, info } = tried.value
     for (const { path } of await tree(dir, { links: 'refuse' })) checkKeptPath(run.artifactUri, path)
-    const signal = AbortSignal.any([spooled.leaving, options.signal].filter((one) => one !== undefined))
-    const goesOn = (error: unknown): error is CairnError => mayWait(error) && spooled.isOpen && !options.signal?.aborted
-    let reason = await awayFor(run, spooled)
-    if (!reason)
-      try {
-        const of = await carried(ways.impatient, spooled.folder.runId() ?? run.runId, signal)
-        return { value: await carryModel(ways.impatient, of, packed, { ...options, signal, goesOn }) }
-      } catch (error) {
-        if (!goesOn(error)) throw error
-        reason = error
-      }
+    const got = await sentNow(ways, { run, spooled }, packed, options)
+    if ('value' in got) return got
+    const { reason } = got
+    if (!spooled.isOpen) throw reason
     const step = { model: { folder, request: packed.request, ...(await asKept(dir)) } }
     await inRoom(spooled.folder.room, info.modelSizeBytes ?? 0, () => spooled.steps([step]))
     isKept = true
@@ -149,26 +141,59 @@ async function keptOrSent(
   }
 }
 
+/** The packaged model on its server, or why that cannot have it now. */
+async function sentNow(
+  { impatient }: LogModelWays,
+  { run, spooled }: { readonly run: LiveRun; readonly spooled: SpooledOutlet },
+  packed: PackedModel,
+  options: LogModelOptions,
+): Promise<Tried<ModelInfo>> {
+  const { carryModel } = await loaded(() => import('../models/carry.js'))
+  const ofRun = (until: AbortSignal) => carried(impatient, spooled.folder.runId() ?? run.runId, until)
+  const goesOn = (error: unknown): boolean => mayWait(error) && spooled.isOpen && !options.signal?.aborted
+  // A failure of something else breaks nothing off that may be much to send.
+  const sent = await whileThere({ awayFor: undefined, leaving: spooled.leaving }, ofRun)(
+    options.signal,
+    async (until, moved): Promise<Tried<ModelInfo>> => {
+      const signal = AbortSignal.any([spooled.leaving, until])
+      const away = await awayFor(run, spooled, signal)
+      options.signal?.throwIfAborted()
+      if (away) return { reason: away }
+      const onProgress: typeof options.onProgress = (progress) => {
+        moved()
+        options.onProgress?.(progress)
+      }
+      const of = await ofRun(signal)
+      return { value: await carryModel(impatient, of, packed, { signal, goesOn, onProgress }) }
+    },
+  )
+  return 'value' in sent ? sent.value : sent
+}
+
 /** Why the server cannot have a model now; undefined when it has all that was logged before. */
-async function awayFor(run: LiveRun, spooled: SpooledOutlet): Promise<CairnError | undefined> {
+async function awayFor(run: LiveRun, spooled: SpooledOutlet, signal: AbortSignal): Promise<CairnError | undefined> {
   run.handOver()
   if (spooled.folder.runId() === undefined) return new UnavailableError('the run is not made on its server yet')
-  if (spooled.awayFor) return spooled.awayFor
+  const known = spooled.awayFor ?? spooled.toldAway
+  if (known) return known
+  const over = new AbortController()
   let looks = 0
   let look: NodeJS.Timeout | undefined
   const knownAway = new Promise<CairnError>((resolve) => {
     look = setInterval(() => {
       looks = spooled.awayFor ? looks + 1 : 0
       if (spooled.awayFor && looks * LOOK_MS >= AWAY_MS) resolve(spooled.awayFor)
-      if (spooled.leaving.aborted) resolve(spooled.leaving.reason as CairnError)
+      if (signal.aborted) resolve(signal.reason as CairnError)
     }, LOOK_MS)
   })
   try {
-    return await Promise.race([spooled.arrive(ARRIVE_MS).then(() => undefined), knownAway])
+    return await Promise.race([spooled.arrive(ARRIVE_MS, over.signal).then(() => undefined), knownAway])
   } catch (error) {
     if (!(error instanceof TimeoutError)) throw error
     return spooled.awayFor ?? error
   } finally {
     clearInterval(look)
+    // Its limit would hold the process.
+    over.abort()
   }
 }

@@ -43,6 +43,8 @@ export interface SpooledOutlet extends Outlet, Pick<Arrival, 'arrive'> {
   isDone(steps: number): boolean
   /** Tells that something waits on disk which did not come by the drain. */
   tellSpooled(error: CairnError): void
+  /** Why something waits on disk, from when that was told until it is over. */
+  readonly toldAway: CairnError | undefined
   /** Why the server does not take what is logged; undefined while it does. */
   readonly awayFor: CairnError | undefined
   /** Aborted when the run ends and its server is waited for no longer: what is on its way there goes to disk. */
@@ -67,18 +69,18 @@ export interface SpooledOptions {
 /** Opens the outlet over a folder that is ours. */
 export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOptions): SpooledOutlet {
   const log = openLog(folder.dir, { room: folder.room })
-  let isAway = false
+  let toldAway: CairnError | undefined
   function tellSpooled(error: CairnError): void {
-    if (isAway) return
-    isAway = true
+    if (toldAway) return
+    toldAway = error
     watch.onSpooled?.(error)
   }
   const deliverer = folder.deliver(log, {
     ...watch,
     onSpooled: tellSpooled,
     onRecovered() {
-      if (!isAway) return
-      isAway = false
+      if (!toldAway) return
+      toldAway = undefined
       watch.onRecovered?.()
     },
     onRetry(error, delayMs) {
@@ -189,6 +191,9 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     },
     isDone: (steps) => deliverer.isDone({ points: 0, steps }),
     tellSpooled,
+    get toldAway() {
+      return toldAway
+    },
     get awayFor() {
       return deliverer.lastError
     },

@@ -1,3 +1,4 @@
+import { onAbort } from '../core/shared-signal.js'
 import { CairnError, UnavailableError } from '../errors.js'
 import { mayWait } from './offline.js'
 import type { SpooledOutlet } from './spooled.js'
@@ -64,12 +65,6 @@ export function whileThere(
   outlet: Pick<SpooledOutlet, 'awayFor' | 'leaving'>,
   ask: (signal: AbortSignal) => Promise<unknown>,
 ): WhileThere {
-  /** What to do when the run ends. */
-  const leavers = new Set<() => void>()
-  outlet.leaving.addEventListener('abort', () => {
-    for (const leave of leavers) leave()
-  })
-
   return async <T>(
     signal: AbortSignal | undefined,
     act: (signal: AbortSignal, moved: () => void) => Promise<T>,
@@ -86,16 +81,15 @@ export function whileThere(
       given.abort(reason)
     }, LOOK_MS)
     let kept: Promise<{ readonly value: T } | undefined> | undefined
-    const leave = (): void => {
+    const stay = onAbort(outlet.leaving, (reason) => {
       kept = instead?.().then(
         (value) => {
-          given.abort(outlet.leaving.reason)
+          given.abort(reason)
           return { value }
         },
         () => undefined,
       )
-    }
-    leavers.add(leave)
+    })
     try {
       return { value: await act(signal ? AbortSignal.any([signal, given.signal]) : given.signal, silent.heard) }
     } catch (error) {
@@ -110,7 +104,7 @@ export function whileThere(
     } finally {
       clearInterval(look)
       silent.end()
-      leavers.delete(leave)
+      stay()
     }
   }
 }

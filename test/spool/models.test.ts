@@ -171,6 +171,33 @@ describe('a model of a run whose server is away', () => {
     expect(JSON.parse(readFileSync(table, 'utf8'))).toEqual({ columns: ['a'], data: [[1], [2], [3]] })
   }, 90_000)
 
+  it('is kept by a server that says nothing, as a file is, and the next one at once', async () => {
+    const here = await house()
+    const ended = await here.run(
+      `
+      await startRun()
+      await activeRun().flush()
+      console.log('begun')
+      await new Promise((resolve) => process.stdin.once('data', resolve))
+      process.stdin.destroy()
+      logMetric('loss', 1)
+      await activeRun().logModel(MODEL, { name: 'first', flavor: 'node' })
+      const late = new Promise((resolve) => setTimeout(resolve, 8_000, 'waits'))
+      const second = activeRun().logModel(MODEL, { name: 'second', flavor: 'node' })
+      console.log(await Promise.race([late, second.then(({ name }) => name)]))
+      process.kill(process.pid, 'SIGKILL')`,
+      {
+        onStdout(all, _, write) {
+          if (all !== 'begun\n') return
+          here.server!.faults.add({ on: 'all', delayMs: 600_000, times: 1_000 })
+          write('go\n')
+        },
+      },
+    )
+    expect(ended.stdout).toBe('begun\nsecond\n')
+    expect(ended.stderr).toContain('then logged in its turn: The server has said nothing for 10 s')
+  })
+
   it.each(['createLoggedModel', 'artifacts', 'finalizeLoggedModel', 'createModelVersion'] as const)(
     'is made once though the process that brings it is killed at %s',
     async (on) => {
