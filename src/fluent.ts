@@ -78,8 +78,8 @@ function current(): Run {
  * with `await using`; another one that is active or on its way is an `InvalidParameterError`, unless `nested`. With one it
  * is active inside, ends `FINISHED`, or `FAILED` when the function throws (the error comes back untouched), and an inner one
  * is the outer one's child. `MLFLOW_RUN_ID` is resumed by the first run that starts.
- * A worker thread learns of neither a signal nor the main thread's exit: end runs in the thread that started them, or log
- * from the main thread.
+ * A worker thread learns of neither a signal nor the main thread's exit: what its runs logged is delivered by the next
+ * process, but they stay RUNNING. End runs in the thread that started them, or log from the main thread.
  */
 export function startRun(options?: StartRunOptions): Promise<Run>
 export function startRun<T>(options: StartRunOptions, body: (run: Run) => T | Promise<T>): Promise<T>

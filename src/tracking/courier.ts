@@ -111,6 +111,17 @@ export function courier({ transport, openArtifacts, serverRunId = (runId) => run
     if (isOurs) await transport.call('deleteTag', { run_id: runId, key: TAKER }, options)
   }
 
+  /** Whether an end that is sent again has arrived before: a run that was resumed since keeps it, and goes on. */
+  async function hasEnded(
+    runId: string,
+    { status, end_time }: Readonly<Record<string, unknown>>,
+    options: CarryOptions,
+  ): Promise<boolean> {
+    if (!options.again || end_time === undefined) return false
+    const { info } = (await transport.call('getRun', { run_id: runId }, options)).run
+    return info.end_time === end_time && (info.status === status || info.status === 'RUNNING')
+  }
+
   return {
     async create(run, options) {
       if (run.begunAs !== undefined) return made(run.begunAs)
@@ -132,6 +143,7 @@ export function courier({ transport, openArtifacts, serverRunId = (runId) => run
       if (operation === TAKE_UP) return takeUp(runId, input, options)
       if (operation === LINK_MODEL) return linkModel(transport, { runId, modelId: String(input.model_id) }, options)
       if (operation === 'updateRun' && TAKEN_UP in input) return endTaken(runId, input, options)
+      if (operation === 'updateRun' && (await hasEnded(runId, input, options))) return
       if (!CALLS.has(operation))
         throw new InvalidParameterError(`The spool holds ${operation}, which is not sent from it`)
       await transport
