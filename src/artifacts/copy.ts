@@ -14,8 +14,8 @@ import {
 } from '../errors.js'
 import { counted } from './counted.js'
 import { eachLimited } from './limited.js'
-import { checkArtifactPath, checkLocalPath, joinPath } from './paths.js'
-import type { ArtifactFile, ArtifactStore } from './store.js'
+import { checkArtifactPath, checkLocalPath, folderOf, joinPath } from './paths.js'
+import type { ArtifactFile, ArtifactStore, TransferOptions } from './store.js'
 
 export interface CopyOptions {
   /** Files in flight at once, a whole number from 1 or `Infinity`; 8 unless said. */
@@ -46,6 +46,8 @@ export interface Copied {
 
 const MAX_ENTRIES = 1_000_000
 const MAX_DEPTH = 100
+/** Files of more bytes are looked for one by one, so that none has to be sent again when those after it break off. */
+const LOOKED_FOR_ALONE = 8 << 20
 
 /**
  * Uploads a directory, or single files, to `to` in a store. Sizes are those at the start: a file that changes meanwhile is
@@ -67,9 +69,14 @@ export async function upload(
   }
   const total = files.reduce((sum, file) => sum + file.size, 0)
   let loaded = 0
-  const send = async (file: TreeFile): Promise<void> => {
+  const unsure: TreeFile[] = []
+  const send = async (file: TreeFile, isAlone = true): Promise<void> => {
     let came = 0
+    let isSure = true
     let own: { readonly error: unknown } | undefined
+    const onUnsure = (): void => {
+      isSure = false
+    }
     const onBytes = (bytes: number): void => {
       came += bytes
       loaded += bytes
@@ -81,7 +88,11 @@ export async function upload(
       }
     }
     try {
-      await sendOne(store, file, joinPath(target, file.path), { signal, ...(onProgress ? { onBytes } : {}) })
+      await sendOne(store, file, joinPath(target, file.path), {
+        signal,
+        ...(onProgress ? { onBytes } : {}),
+        ...(isAlone ? {} : { onUnsure }),
+      })
     } catch (error) {
       // A store takes what the listener throws, in the middle of the bytes, for a fault of its request.
       throw own ? own.error : error
@@ -89,16 +100,43 @@ export async function upload(
     if (own) throw own.error
     // A small file is not read in parts.
     onBytes(file.size - came)
-    onSent?.(file.path)
+    if (isSure) onSent?.(file.path)
+    else unsure.push(file)
   }
+  const again = async (file: TreeFile): Promise<void> => {
+    loaded -= file.size
+    await send(file)
+  }
+  const first = files.filter(({ path }) => !last.includes(path))
   await eachLimited(
-    files.filter(({ path }) => !last.includes(path)),
+    first,
     concurrency,
-    send,
+    (file) => send(file, first.length === 1 || file.size > LOOKED_FOR_ALONE),
     signal,
   )
+  const missing = await missingIn(store, target, unsure, { concurrency, signal })
+  for (const file of unsure) if (!missing.has(file)) onSent?.(file.path)
+  await eachLimited([...missing], concurrency, again, signal)
   for (const name of last) for (const file of files) if (file.path === name) await send(file)
   return { files: files.map(({ path, size }) => ({ path: joinPath(target, path), size })), bytes: total }
+}
+
+/** Those of some files below `target` that the store does not list with all their bytes; it is asked once for each folder. */
+async function missingIn(
+  store: ArtifactStore,
+  target: string,
+  files: readonly TreeFile[],
+  { concurrency = 8, signal }: CopyOptions,
+): Promise<ReadonlySet<TreeFile>> {
+  const sizes = new Map<string, number | undefined>()
+  const at = ({ path }: TreeFile) => joinPath(target, path)
+  const look = async (folder: string): Promise<void> => {
+    // Without a list each is sent once more and looked for by itself, which tells what is wrong.
+    const listed = await store.list(folder, { signal }).catch(() => [])
+    for (const { path, size } of listed) sizes.set(path, size)
+  }
+  await eachLimited([...new Set(files.map((file) => folderOf(at(file))))], concurrency, look, signal)
+  return new Set(files.filter((file) => sizes.get(at(file)) !== file.size))
 }
 
 async function pinned({ path, file }: LocalFile): Promise<TreeFile> {
@@ -114,7 +152,7 @@ async function sendOne(
   store: ArtifactStore,
   file: TreeFile,
   path: string,
-  { signal, onBytes }: Pick<SaveOptions, 'signal' | 'onBytes'>,
+  { signal, onUnsure, onBytes }: TransferOptions & Pick<SaveOptions, 'onBytes'>,
 ): Promise<void> {
   const changed = (cause?: unknown) =>
     new IntegrityError(`${file.file} changed while it was uploaded; it had ${file.size} bytes at the start`, { cause })
@@ -122,7 +160,7 @@ async function sendOne(
   const blob = await blobOf(file.file)
   if (blob.size !== file.size) throw changed()
   try {
-    await store.write(path, onBytes ? counted(blob, onBytes) : blob, { signal })
+    await store.write(path, onBytes ? counted(blob, onBytes) : blob, { signal, onUnsure })
   } catch (error) {
     const after = await factsBehind(file.file)
     throw isSame(file, after) ? error : changed(error)

@@ -69,3 +69,6 @@ function lostCharacter(path: string): '?' | ';' | undefined {
 
 /** Two artifact paths as one. */
 export const joinPath = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join('/')
+
+/** The folder that a path lies in; `''` is the root. */
+export const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')))

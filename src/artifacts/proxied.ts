@@ -16,7 +16,7 @@ import { isBroken } from '../http/failure.js'
 import { notMlflow } from '../http/refusal.js'
 import type { HttpAnswer, Send } from '../http/send.js'
 import { encodeSegment, printable } from '../http/url.js'
-import { checkArtifactPath, checkListed, checkServedPath, joinPath } from './paths.js'
+import { checkArtifactPath, checkListed, checkServedPath, folderOf, joinPath } from './paths.js'
 import type { ArtifactFile, ArtifactStore, OpenArtifacts } from './store.js'
 
 /** How transfers are tried again; each of them may be repeated without harm. */
@@ -112,7 +112,7 @@ function proxiedStore(send: Send, { origin, endpoint, root }: Place, options: Pr
       return body
     },
 
-    async write(path, data, { signal } = {}) {
+    async write(path, data, { signal, onUnsure } = {}) {
       checkServedPath(path)
       const headers = { 'content-type': data.type || 'application/octet-stream' }
       const put = () =>
@@ -128,8 +128,9 @@ function proxiedStore(send: Send, { origin, endpoint, root }: Place, options: Pr
       await tries(signal, async () => {
         const answer = await put()
         if (answer.text !== '') return jsonOf(answer)
-        // Old servers say nothing of an upload, and so does what stands in front of one and has kept nothing.
-        const dir = path.slice(0, Math.max(0, path.lastIndexOf('/')))
+        // MLflow 3 says nothing of an upload, and so does what stands in front of a server and has kept nothing.
+        if (onUnsure) return onUnsure()
+        const dir = folderOf(path)
         const there = filesOf(await tries(signal, () => listed(dir, signal)), dir).find((file) => file.path === path)
         if (there?.size !== data.size) throw notStored(answer, path, there?.size)
       })

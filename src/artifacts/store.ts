@@ -10,11 +10,13 @@ export interface ArtifactFile {
 /** What a caller may say about one transfer. */
 export interface TransferOptions {
   readonly signal?: AbortSignal | undefined
+  /** Of a write: called, instead of looking, where the answer does not tell that the file is stored; the caller looks, once for many. */
+  readonly onUnsure?: (() => void) | undefined
 }
 
 /** Files by path under one URI: what a backend for artifacts has to do. Paths are checked before they reach a store. */
 export interface ArtifactStore {
-  /** How often a file whose bytes break off is begun at most, where fewer times than usual were asked for. */
+  /** Upper bound on tries for one file whose transfer breaks off; 4 unless this is less. */
   readonly attempts?: number | undefined
   /** The entries directly below a directory (`''` is the root), in any order; a file or an absent path lists nothing. */
   list(path: string, options?: TransferOptions): Promise<readonly ArtifactFile[]>

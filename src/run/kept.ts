@@ -128,7 +128,13 @@ export function keptOrSent(deps: KeptDeps): Kept {
 
   const store: RunFiles = {
     checkWritable: (path) => checkKeptPath(artifactUri, path),
-    list: async (path, options) => (await online()).list(path, options),
+    async list(path, { signal } = {}) {
+      // A run that ends does not wait for what its server has.
+      const until = signal ? AbortSignal.any([signal, outlet.leaving]) : outlet.leaving
+      const got = await sent(until, async (at) => (await online()).list(path, { signal: at }))
+      if ('value' in got) return got.value
+      throw got.reason
+    },
     remove: async (path, options) => (await online()).remove(path, options),
     async read(path, { signal } = {}) {
       // Only rows for it are known here.
@@ -142,13 +148,13 @@ export function keptOrSent(deps: KeptDeps): Kept {
       if (copy) return copy
       throw unread(path, got.reason)
     },
-    async write(path, data, { signal } = {}) {
+    async write(path, data, { signal, onUnsure } = {}) {
       checkKeptPath(artifactUri, path)
       const keepIt = (reason = awayFor()) => keepFile(path, data, { signal, reason })
       if (mustWait() && outlet.isOpen) await keepIt()
       else {
         const send = async (until: AbortSignal, moved: () => void) =>
-          (await online()).write(path, telling(data, moved), { signal: until })
+          (await online()).write(path, telling(data, moved), { signal: until, onUnsure })
         const got = await sent(signal, send, keepIt)
         if ('reason' in got) await keepIt(got.reason)
       }

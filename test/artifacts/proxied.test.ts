@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { download } from '../../src/artifacts/copy.js'
+import { download, upload } from '../../src/artifacts/copy.js'
 import { fileArtifacts } from '../../src/artifacts/file.js'
 import { proxied } from '../../src/artifacts/proxied.js'
 import { sender } from '../../src/http/send.js'
@@ -213,4 +213,62 @@ it('a page that answers where a table was asked for is not taken for what is the
   expect(error).toBeInstanceOf(ProtocolError)
   expect(error.message).toContain('"t.json" was asked for, an HTML page ("Sign in") came')
   await run.logTable([{ a: 1 }], 't.json')
+})
+
+it('of many small files each folder is looked through once, and what is not there is sent again', async () => {
+  const stored = new Map<string, number>()
+  let lost = ['d/f3.txt', 'd/e/g1.txt']
+  const server = await answering(({ method, url, body }, response) => {
+    const { pathname, searchParams } = new URL(url, 'http://127.0.0.1')
+    if (method === 'GET') {
+      const within = `${searchParams.get('path')?.replace('1/r/artifacts/', '')}/`
+      const names = [...stored.keys()].filter(
+        (name) => name.startsWith(within) && !name.slice(within.length).includes('/'),
+      )
+      return asJson(response, {
+        files: names.map((name) => ({ path: name.slice(within.length), file_size: stored.get(name) })),
+      })
+    }
+    const name = pathname.replace(/^.*\/1\/r\/artifacts\//, '')
+    // A body that came in chunks is stored as nothing.
+    stored.set(name, lost.includes(name) ? 0 : body.length)
+    lost = lost.filter((other) => other !== name)
+    response.writeHead(200, { 'content-length': '0' }).end()
+  })
+  const from = tempDir()
+  mkdirSync(join(from, 'e'))
+  for (let at = 0; at < 20; at++) writeFileSync(join(from, `f${at}.txt`), `file ${at}`)
+  for (let at = 0; at < 3; at++) writeFileSync(join(from, 'e', `g${at}.txt`), 'g')
+  const store = await proxied(sender({ url: server.url }))('mlflow-artifacts:/1/r/artifacts')
+  const arrived: string[] = []
+  const told: number[] = []
+  const onSent = (path: string) => {
+    expect(stored.get(`d/${path}`)).toBeGreaterThan(0)
+    arrived.push(path)
+  }
+  await upload(store, from, 'd', { last: ['f0.txt'], onSent, onProgress: ({ loaded }) => void told.push(loaded) })
+  expect(arrived).toHaveLength(23)
+  expect(arrived.at(-1)).toBe('f0.txt')
+  expect([...stored.values()]).not.toContain(0)
+  const gets = server.seen.filter(({ method }) => method === 'GET')
+  // One for each folder, one for each file that was sent again, and one for the last.
+  expect(gets).toHaveLength(5)
+  expect(server.seen).toHaveLength(5 + 23 + 2)
+  expect(told.at(-1)).toBe(
+    readdirSync(from)
+      .filter((name) => name !== 'e')
+      .reduce((sum, name) => sum + readFileSync(join(from, name)).length, 3),
+  )
+})
+
+it('files that cannot be looked for together are looked for one by one, and the reason is told', async () => {
+  const server = await answering(({ method }, response) => {
+    if (method === 'GET') return asJson(response, { error_code: 'PERMISSION_DENIED', message: 'no list for you' }, 403)
+    response.writeHead(200, { 'content-length': '0' }).end()
+  })
+  const from = tempDir()
+  for (const name of ['a', 'b']) writeFileSync(join(from, name), name)
+  const store = await proxied(sender({ url: server.url }))('mlflow-artifacts:/1/r/artifacts')
+  const error = await rejection(upload(store, from, 'd', { onSent: () => expect.unreachable() }))
+  expect(error).toMatchObject({ name: 'PermissionDeniedError', message: expect.stringContaining('no list for you') })
 })
