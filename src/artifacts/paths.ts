@@ -1,7 +1,5 @@
-import { checkRelativePath } from '../core/relative-path.js'
+import { checkRelativePath, WINDOWS_DEVICE } from '../core/relative-path.js'
 import { UnsafePathError } from '../errors.js'
-
-const WINDOWS_DEVICE = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)/i
 
 /**
  * Checks an artifact path, of a user or a server, by the rule of `checkRelativePath`. Answers it without a trailing `/`;

@@ -9,6 +9,9 @@ const PATH_LENGTH = 4096
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for
 export const CONTROL = /[\u0000-\u001f\u007f-\u009f]/
 
+/** What is a device on Windows, whatever its ending, and no file or folder. */
+export const WINDOWS_DEVICE = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)/i
+
 const show = (text: string): string => JSON.stringify(text.length > 120 ? `${text.slice(0, 117)}...` : text)
 
 function decodeOnce(text: string): string {

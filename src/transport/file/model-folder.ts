@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { checkModelName } from '../../core/names.js'
+import { WINDOWS_DEVICE } from '../../core/relative-path.js'
 import { stateOf } from '../../disk/write.js'
 import { InvalidParameterError, NotFoundError } from '../../errors.js'
 import { registryDir, type Store } from './layout.js'
@@ -11,7 +12,6 @@ const refuse = (name: string, why: string): never => {
 }
 
 const LONGEST = 255
-const WINDOWS_DEVICE = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)/i
 
 /**
  * Checks that a registered model's name can be a folder of its own: MLflow's rule, and none of `%`, `\`, control
