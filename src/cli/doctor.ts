@@ -10,7 +10,14 @@ export function doctorWord(program: Command, terminal: Terminal, unwell: () => v
   const doctor = program
     .command('doctor')
     .description('Look whether runs can arrive and models load, and say how to fix it')
-  examples(doctor, 'cairn-ml doctor', 'cairn-ml doctor --tracking-uri http://127.0.0.1:5000 --json')
+    .argument('[store]', 'the same as --tracking-uri')
+    .hook('preAction', (_, { args: [store] }) => {
+      if (store === undefined) return
+      if (doctor.getOptionValue('trackingUri') !== undefined)
+        doctor.error('error: give the store as a word or with --tracking-uri, not both')
+      doctor.setOptionValue('trackingUri', store)
+    })
+  examples(doctor, 'cairn-ml doctor', 'cairn-ml doctor http://127.0.0.1:5000 --json')
   word(doctor, terminal, async ({ client, answer }) => {
     const checks = await client.doctor()
     const widest = Math.max(...checks.map(({ name }) => name.length))

@@ -179,6 +179,13 @@ describe('what goes wrong', () => {
     expect([code, err]).toEqual([1, expect.stringMatching(/^error: .*http:\/\/127\.0\.0\.1:9.*\n$/)])
   })
 
+  it('looks at the store that doctor is given as a word, and at one alone', async () => {
+    const given = await cairn('doctor', 'http://127.0.0.1:9', '--json')
+    expect([given.code, JSON.parse(given.out)[0].detail]).toEqual([1, 'http://127.0.0.1:9'])
+    const twice = await cairn('doctor', './a', '--tracking-uri', './b')
+    expect([twice.code, twice.err]).toEqual([2, expect.stringContaining('not both')])
+  })
+
   it('exits with 2 when the words make no sense, and touches nothing', async () => {
     const elsewhere = join(cwd, 'elsewhere')
     for (const words of [
