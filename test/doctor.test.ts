@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
 import { type Auth, type Check, createClient } from '../src/index.js'
@@ -248,11 +248,14 @@ describe('doctor, asked about a server that', () => {
     [
       'sends to a login',
       (_, to) => void to.writeHead(302, { location: '/login' }).end(),
-      'authentication',
+      'path',
       'fail',
       /final address/,
     ],
-    ['shows a page', (_, to) => page(to, 200, 'Sign in'), 'authentication', 'fail', /in a browser/],
+    ['shows a page', (_, to) => page(to, 200, 'Sign in'), 'path', 'fail', /in a browser/],
+    ['says nothing', (_, to) => void to.end(), 'path', 'fail', /in a browser/],
+    ['says nothing, as a 204', (_, to) => void to.writeHead(204).end(), 'path', 'fail', /in a browser/],
+    ['is asked too often', (_, to) => void to.writeHead(429).end('slow'), 'authentication', 'fail', /wait.*limit/],
     [
       'wants credentials',
       (_, to) => void to.writeHead(401).end('who?'),
@@ -468,16 +471,22 @@ describe('doctor, asked about a server that', () => {
     expect(JSON.stringify(checks)).not.toContain('secret')
   })
 
-  it('is behind a proxy that answers in its place: names the proxy as well as the address', async () => {
-    const portal = await answering((_, to) => page(to, 200, 'Sign in'))
+  it.each([
+    [200, 'path', 'it came by the proxy <host>', /HTTP_PROXY.*NO_PROXY.*MLFLOW_TRACKING_URI/],
+    [403, 'authentication', 'by the proxy <host>', /HTTP_PROXY.*NO_PROXY.*MLFLOW_TRACKING_URI/],
+    [502, 'reachable', 'by the proxy <host>', /HTTP_PROXY.*NO_PROXY.*MLFLOW_TRACKING_URI/],
+    [407, 'reachable', 'The proxy on the way', /the user and password in HTTPS_PROXY or HTTP_PROXY/],
+    [401, 'authentication', 'by the proxy <host>', /^set MLFLOW_TRACKING_USERNAME/],
+  ])('is behind a proxy that answers %i in its place: names the proxy', async (status, name, detail, fix) => {
+    const portal = await answering((_, to) => page(to, status, 'Sign in'))
     vi.stubEnv('http_proxy', `http://u:secret@127.0.0.1:${portal.port}`)
     vi.stubEnv('no_proxy', '')
     const checks = await patient('http://mlflow.example.test:5000').doctor()
     vi.unstubAllEnvs()
-    expect(named(checks, 'authentication')).toMatchObject({
+    expect(named(checks, name)).toMatchObject({
       status: 'fail',
-      detail: expect.stringContaining(`it came by the proxy 127.0.0.1:${portal.port}`),
-      fix: expect.stringMatching(/HTTP_PROXY.*NO_PROXY.*MLFLOW_TRACKING_URI/),
+      detail: expect.stringContaining(detail.replace('<host>', `127.0.0.1:${portal.port}`)),
+      fix: expect.stringMatching(fix),
     })
     expect(JSON.stringify(checks)).not.toContain('secret')
   })
@@ -507,6 +516,23 @@ describe('doctor, asked about a server that', () => {
         status: 'fail',
         fix: expect.stringMatching(fix),
       })
+  })
+
+  it.each([
+    [70, /there is no TLS version or cipher in common/, /^let the server.* speak TLS 1\.2/],
+    [40, /wants a certificate of ours .*or there is no TLS version/, /CLIENT_CERT_PATH.*; else .* TLS 1\.2/],
+    [80, /check host and port/, /./],
+  ])('has no TLS for us, by its alert %i: says so, and nothing of plain HTTP', async (alert, detail, fix) => {
+    const server = createTcpServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.once('data', () => socket.end(Buffer.from([21, 3, 3, 0, 2, 2, alert])))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    const found = named(await patient(`https://127.0.0.1:${port}`).doctor(), 'reachable')
+    server.close()
+    expect(found).toMatchObject({ detail: expect.stringMatching(detail), fix: expect.stringMatching(fix) })
+    expect(JSON.stringify(found)).not.toContain('http://')
   })
 
   it.skipIf(!hasBlackHoles)('drops what comes: a firewall, perhaps', async () => {

@@ -19,6 +19,18 @@ export const failed = (error: unknown, keysFrom?: string): Found => ({
 })
 
 const NAMES: readonly (readonly [RegExp, string])[] = [
+  [
+    /^No TLS with the proxy/,
+    'correct the address of the proxy in HTTPS_PROXY or HTTP_PROXY (it may begin with http://), or name the server in NO_PROXY',
+  ],
+  [
+    /or there is no TLS version/,
+    'set MLFLOW_TRACKING_CLIENT_CERT_PATH to a file with your certificate and key, if the server wants one; else let it speak TLS 1.2 or newer',
+  ],
+  [
+    /there is no TLS version/,
+    'let the server, or what stands in front of it, speak TLS 1.2 or newer, or correct host and port in MLFLOW_TRACKING_URI',
+  ],
   [/MLFLOW_TRACKING_CLIENT_CERT_PATH/, 'set MLFLOW_TRACKING_CLIENT_CERT_PATH to a file with your certificate and key'],
   [
     /certificate of the proxy/,
@@ -30,8 +42,9 @@ const NAMES: readonly (readonly [RegExp, string])[] = [
   [/may speak plain HTTP/, 'begin MLFLOW_TRACKING_URI with http://'],
   [/may speak TLS/, 'check that the server runs; if it speaks TLS, begin MLFLOW_TRACKING_URI with https://'],
   [/SOCKS/, 'name an http proxy in HTTPS_PROXY, or the server in NO_PROXY'],
+  [/answered 407/, 'correct the user and password in HTTPS_PROXY or HTTP_PROXY, or name the server in NO_PROXY'],
   [
-    /it came by the proxy/,
+    /it came by the proxy|the proxy's own answer/,
     'open the address in a browser; correct HTTPS_PROXY or HTTP_PROXY, or name the server in NO_PROXY; else correct host, port and path in MLFLOW_TRACKING_URI',
   ],
   [/HTTPS?_PROXY/, 'correct HTTPS_PROXY or HTTP_PROXY, or name the server in NO_PROXY'],
@@ -63,6 +76,8 @@ function fixFor(error: unknown, keysFrom: string | undefined): string {
     return keysFrom === undefined ? `set ${KEY_VARIABLES}` : `correct ${keysFrom}`
   if (error instanceof PermissionDeniedError)
     return `ask whoever runs the server for the right to read experiments and models${keysFrom === undefined ? '' : `, or give credentials that have it: ${keysFrom}`}`
+  if ((error as CairnError | undefined)?.status === 429)
+    return 'wait a while: the server takes no more requests for now; ask whoever runs it for a higher limit'
   const cause = (error as { cause?: { code?: unknown } } | undefined)?.cause?.code
   if (typeof cause === 'string' && CAUSES[cause]) return CAUSES[cause]
   if (error instanceof TimeoutError)

@@ -153,6 +153,7 @@ function hostCheck(outcome: Outcome): Found {
 async function path(outcomeAt: Trial, send: Send): Promise<Found> {
   const outcome = await outcomeAt()
   if (!('error' in outcome)) return { status: 'ok', detail: `the API of MLflow is at ${send.base}` }
+  if (outcome.error instanceof ProtocolError) return failed(outcome.error)
   if (outcome.error.code !== 'ENDPOINT_NOT_FOUND' || VERSION.test(textOf(await answerOf(send, '/version'))))
     return { status: 'ok', detail: 'nothing speaks against it' }
   const tail = /\/(?:ajax-)?api(?:\/\d\.\d)?(?:\/mlflow)?\/*$/i.exec(send.base)?.[0]

@@ -123,7 +123,7 @@ export function failure(error: unknown, url: string, proxy?: string): CairnError
   const proxyStatus = /^Proxy response \((\d+)\)/.exec(message)?.[1] ?? /\((407)\)$/.exec(message)?.[1]
   if (proxyStatus)
     return new NetworkError(
-      `The proxy on the way to ${url} answered ${proxyStatus}: check ${proxyStatus === '407' ? 'the user and password in' : ''} HTTPS_PROXY or HTTP_PROXY, or name the host in NO_PROXY`,
+      `The proxy on the way to ${url} answered ${proxyStatus}: check ${proxyStatus === '407' ? 'the user and password in ' : ''}HTTPS_PROXY or HTTP_PROXY, or name the host in NO_PROXY`,
       { ...unsent, retryable: proxyStatus !== '407' && proxyStatus !== '403' },
     )
   if (NOT_SENT.has(code) || bytesWritten === 0)
@@ -157,7 +157,14 @@ const BUNDLED =
 const UNTRUSTED = /^(CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED|INVALID_CA|UND_ERR_PRX_TLS)/
 const OTHER_NAME = /^(HOSTNAME_MISMATCH|ERR_TLS_CERT)/
 const CLIENT_ALERT =
-  /ALERT_(CERTIFICATE|BAD_CERTIFICATE|UNKNOWN_CA|UNSUPPORTED_CERTIFICATE|HANDSHAKE_FAILURE|DECRYPT_ERROR|ACCESS_DENIED)/
+  /ALERT_(CERTIFICATE|BAD_CERTIFICATE|UNKNOWN_CA|UNSUPPORTED_CERTIFICATE|DECRYPT_ERROR|ACCESS_DENIED)/
+/** A server says no more of a certificate of ours that it misses, where it speaks TLS 1.2. */
+const HANDSHAKE = /HANDSHAKE.FAILURE/i
+/** Codes of OpenSSL, or its words where there is none but EPROTO. */
+const PLAIN_HTTP = /WRONG.VERSION.NUMBER|PACKET.LENGTH.TOO.LONG|HTTP.REQUEST/i
+const NOT_IN_COMMON =
+  /PROTOCOL.VERSION|UNSUPPORTED.PROTOCOL|NO.PROTOCOLS.AVAILABLE|VERSION.TOO.LOW|NO.(SHARED.)?CIPHER|INSUFFICIENT.SECURITY|KEY.TOO.SMALL|UNSAFE.LEGACY/i
+const COMMON = 'no TLS version or cipher in common with us: the server needs TLS 1.2 or newer'
 const NO_PEM = /^ERR_OSSL_(PEM|ASN1|X509|EVP|OSSL_DECODER|UNSUPPORTED|BAD_DECRYPT|CRYPTO)/
 
 /** What is wrong with a certificate, theirs or ours, and which setting to look at; `undefined` when it is none of that. */
@@ -177,7 +184,13 @@ function certificateFailure(code: string, message: string, url: string, proxy: s
     return `${url} wants a certificate of ours, or does not take the one it was shown (${code}): give certificate and key in MLFLOW_TRACKING_CLIENT_CERT_PATH`
   if (NO_PEM.test(code))
     return `A certificate for ${url} cannot be read (${code}): MLFLOW_TRACKING_SERVER_CERT_PATH and MLFLOW_TRACKING_CLIENT_CERT_PATH name files in PEM, the latter with certificate and key`
-  if (code === 'EPROTO' || code.startsWith('ERR_SSL'))
-    return `No TLS with ${whose} (${code}): it may speak plain HTTP; then ${proxy === undefined ? 'the' : 'its'} address begins with http://`
-  return undefined
+  if (code !== 'EPROTO' && !code.startsWith('ERR_SSL')) return undefined
+  const reason = `${code} ${message}`
+  const noTls = `No TLS with ${whose} (${code})`
+  if (HANDSHAKE.test(reason))
+    return `${noTls}: it wants a certificate of ours${proxy === undefined ? ' (MLFLOW_TRACKING_CLIENT_CERT_PATH)' : ''}, or there is ${COMMON}`
+  if (NOT_IN_COMMON.test(reason)) return `${noTls}: there is ${COMMON}`
+  if (PLAIN_HTTP.test(reason))
+    return `${noTls}: it may speak plain HTTP; then ${proxy === undefined ? 'the' : 'its'} address begins with http://`
+  return `${noTls}: check host and port, and what stands between`
 }

@@ -126,7 +126,9 @@ function fromMlflow({ code, message }: Said, options: CairnErrorOptions, shown: 
     /(invalid|expired) (access )?token|token (is |has )?(expired|invalid)/i.test(message)
   )
     return new UnauthenticatedError(`${message}: the token is taken no more, set a new one`, options)
-  const error = errorFromCode(code, message, options)
+  const { status = 0, url } = options
+  // Where something broke, its words alone do not tell where.
+  const error = errorFromCode(code, status >= 500 ? `${message} (${url} answered ${status})` : message, options)
   if (!(error instanceof UnauthenticatedError)) return error
   return errorFromCode(code, `${message} (${shown === null ? UNSHOWN : `check ${shown ?? KEY_VARIABLES}`})`, options)
 }
@@ -141,6 +143,7 @@ const UNSHOWN =
 function foreign(answer: RawAnswer, options: CairnErrorOptions): CairnError {
   const { status, headers, text, url } = answer
   const said = `${url} answered ${status}${from(answer)} with ${saying(answer)}`
+  const orProxy = answer.proxy === undefined ? '' : `; that may be the proxy's own answer: ${OTHER_WAY}`
   if (status === 304)
     return new ProtocolError(
       `${said}: that is for one who has a copy already, which was not said; a cache or proxy in between is set up wrong`,
@@ -149,7 +152,7 @@ function foreign(answer: RawAnswer, options: CairnErrorOptions): CairnError {
   if (status >= 300 && status < 400) {
     const place = answer.hide(printable(header(headers, 'location') ?? 'nowhere'))
     return new ProtocolError(
-      `${url} answered ${status}, a redirect to ${place}. Cairn follows one from an artifact to an https address alone, so that no credential goes elsewhere: set the tracking URI to the final address, or give the credentials that the login page stands for`,
+      `${url} answered ${status}, a redirect to ${place}. Cairn follows one from an artifact to an https address alone, so that no credential goes elsewhere: set the tracking URI to the final address, or give the credentials that the login page stands for${orProxy}`,
       options,
     )
   }
@@ -169,7 +172,7 @@ function foreign(answer: RawAnswer, options: CairnErrorOptions): CairnError {
   if (status === 403)
     return errorFromCode(
       undefined,
-      `${said}: the user who asks lacks the permission for this; check whose credentials are sent${answer.shown === undefined ? '' : ` (${answer.shown})`}, and have whoever runs that server grant it`,
+      `${said}: the user who asks lacks the permission for this; check whose credentials are sent${answer.shown === undefined ? '' : ` (${answer.shown})`}, and have whoever runs that server grant it${orProxy}`,
       options,
     )
   if (status === 404 || status === 405) {
@@ -190,18 +193,18 @@ function foreign(answer: RawAnswer, options: CairnErrorOptions): CairnError {
     return new UnavailableError(said, { ...options, retryable: false, code: 'FEATURE_DISABLED' })
   if (status === 502 || status === 503)
     return new UnavailableError(
-      `${said}: something in front of the MLflow server cannot reach it, or it is starting`,
+      `${said}: something in front of the MLflow server cannot reach it, or it is starting${orProxy}`,
       options,
     )
-  if (status < 300) return new ProtocolError(said, options)
+  if (status < 300) return new ProtocolError(said + orProxy, options)
   if (status === 400 && /SSL certificate/i.test(saying(answer)))
     return new ProtocolError(
       `${said}: it wants a certificate of ours, or another one; MLFLOW_TRACKING_CLIENT_CERT_PATH names certificate and key`,
       options,
     )
   if (status === 400 && isHtml(answer))
-    return new ProtocolError(`${said}; MLflow would answer in JSON: check host, port and scheme`, options)
-  return errorFromCode(undefined, said, options)
+    return new ProtocolError(`${said}; MLflow would answer in JSON: check host, port and scheme${orProxy}`, options)
+  return errorFromCode(undefined, said + orProxy, options)
 }
 
 /** The error for an answer that calls itself a success and is not MLflow's JSON; one whose end is missing tells of no refusal. */

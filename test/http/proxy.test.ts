@@ -108,6 +108,13 @@ describe('a proxy', () => {
     await send.close()
   })
 
+  it('that refuses CONNECT is named, with what to check', async () => {
+    const proxy = await tunnelEnd((socket) => void socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n'))
+    const send = sender({ url: 'https://mlflow.example.test', proxy: { httpsProxy: proxy } })
+    expect((await rejection(send.text(get))).message).toContain('answered 502: check HTTPS_PROXY or HTTP_PROXY, or')
+    await send.close()
+  })
+
   it('that does not answer is not the server’s fault: nothing was sent', async () => {
     const error = await rejection(sender({ url: 'http://127.0.0.1:9', proxy: { httpProxy: '127.0.0.1:9' } }).text(get))
     expect(error).toMatchObject({ name: 'NetworkError', notSent: true })

@@ -123,7 +123,7 @@ describe('an answer', () => {
     expect(error).toBeInstanceOf(Kind)
     expect(error).toMatchObject({
       code: body.error_code,
-      message: body.message,
+      message: status < 500 ? body.message : `${body.message} (${server.url}/x answered ${status})`,
       status,
       retryable,
       requestId: 'r-1',
