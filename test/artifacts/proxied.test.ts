@@ -272,3 +272,20 @@ it('files that cannot be looked for together are looked for one by one, and the 
   const error = await rejection(upload(store, from, 'd', { onSent: () => expect.unreachable() }))
   expect(error).toMatchObject({ name: 'PermissionDeniedError', message: expect.stringContaining('no list for you') })
 })
+
+it.each([0, 1])(
+  'a folder of a run that was answered with nothing arrives, also where %i lists of it fail',
+  async (fails) => {
+    await using server = await startTestServer()
+    await using client = createClient({ trackingUri: server.url, spoolDir: tempDir(), retry: { maxRetries: 0 } })
+    const run = await client.startRun()
+    const from = tempDir()
+    for (const name of ['a', 'b', 'c']) writeFileSync(join(from, name), name)
+    server.faults.add({ on: 'artifacts', status: 200, body: '', times: 3 })
+    if (fails > 0) server.faults.add({ on: 'artifacts', status: 503, times: fails })
+    await run.logArtifacts(from, 'd')
+    await run.end()
+    expect(server.faults.left).toBe(0)
+    expect((await client.listArtifacts(run.runId, 'd')).map(({ fileSize }) => fileSize)).toEqual([1, 1, 1])
+  },
+)
