@@ -3,6 +3,9 @@ import type { Hands, HandsOptions, Job } from './hands.js'
 import type { LookoutStart, ToLookout } from './lookout-thread.js'
 import { thread } from './thread.js'
 
+/** It makes next to nothing that could be garbage. */
+const LITTLE = { maxYoungGenerationSizeMb: 1 }
+
 /**
  * Delivers as `inner` does; what the thread that logs leaves in memory while it is busy is written down by another one,
  * which has nothing else to do. That never keeps the process alive, and is done without when it ends.
@@ -14,7 +17,7 @@ export function watchedHands(
 ): Hands {
   const logs = new Map<number, Job['log']>()
   let serial = 0
-  const other = thread<ToLookout, never>(file, { name: 'cairn-lookout', start, hear: () => {}, onLost })
+  const other = thread<ToLookout, never>(file, { name: 'cairn-lookout', start, limits: LITTLE, hear: () => {}, onLost })
 
   function onLost(error: Error | undefined): void {
     for (const log of logs.values()) leaveAlone(log)
