@@ -18,6 +18,7 @@ import type { HttpAnswer, Send } from '../http/send.js'
 import { encodeSegment, printable } from '../http/url.js'
 import { checkArtifactPath, checkListed, checkServedPath, folderOf, joinPath } from './paths.js'
 import type { ArtifactFile, ArtifactStore, OpenArtifacts } from './store.js'
+import { withReason } from './stumble.js'
 
 /** How transfers are tried again; each of them may be repeated without harm. */
 export interface ProxiedOptions {
@@ -116,15 +117,19 @@ function proxiedStore(send: Send, { origin, endpoint, root }: Place, options: Pr
       checkServedPath(path)
       const headers = { 'content-type': data.type || 'application/octet-stream' }
       const put = () =>
-        send.text({
-          ...common,
-          method: 'PUT',
-          path: at(path),
-          body: data,
-          headers,
-          signal,
-          timeoutMs: Number.POSITIVE_INFINITY,
-        })
+        send
+          .text({
+            ...common,
+            method: 'PUT',
+            path: at(path),
+            body: data,
+            headers,
+            signal,
+            timeoutMs: Number.POSITIVE_INFINITY,
+          })
+          .catch(async (error: unknown) => {
+            throw await withReason(error, path, async (dir) => filesOf(await listed(dir, signal), dir))
+          })
       await tries(signal, async () => {
         const answer = await put()
         if (answer.text !== '') return jsonOf(answer)

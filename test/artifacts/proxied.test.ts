@@ -203,6 +203,39 @@ it('a file that is answered with nothing and never there is an error that says s
   expect(server.seen.filter(({ method }) => method === 'PUT')).toHaveLength(2)
 })
 
+it.each([
+  ['a/b.txt', '"a" is a file there, not a folder; log it under another name'],
+  ['d/e', 'it is a folder there, not a file'],
+  ['d/f', ''],
+])('an upload to %j that a server stumbles over is refused once something is in its way', async (path, said) => {
+  const folders: Readonly<Record<string, object>> = {
+    r: {
+      files: [
+        { path: 'a', is_dir: false, file_size: 1 },
+        { path: 'd', is_dir: true },
+      ],
+    },
+    'r/d': { files: [{ path: 'e', is_dir: true }] },
+  }
+  const server = await answering(({ method, url }, response) => {
+    if (method === 'PUT') response.writeHead(500).end('Internal Server Error')
+    else asJson(response, folders[new URL(url, 'http://x').searchParams.get('path') ?? ''] ?? {})
+  })
+  const clock = { now: () => 0, random: () => 0, sleep: async () => {} }
+  const store = await proxied(sender({ url: server.url }), { rules: { attempts: 2 }, clock })('mlflow-artifacts:/r')
+  const error = await rejection(store.write(path, new Blob(['x'])))
+  expect(error).toMatchObject(
+    said === ''
+      ? { name: 'UnavailableError', status: 500 }
+      : {
+          name: 'InvalidParameterError',
+          retryable: false,
+          message: expect.stringContaining(`${JSON.stringify(path)} cannot be kept: ${said}`),
+        },
+  )
+  expect(server.seen.filter(({ method }) => method === 'PUT')).toHaveLength(said === '' ? 2 : 1)
+})
+
 it('a page that answers where a table was asked for is not taken for what is there', async () => {
   await using server = await startTestServer()
   await using client = createClient({ trackingUri: server.url })

@@ -1,0 +1,39 @@
+import { CairnError, InvalidParameterError } from '../errors.js'
+import { joinPath } from './paths.js'
+import type { ArtifactFile } from './store.js'
+
+/**
+ * What a failed upload really says: MLflow answers a bare 500, as in an outage, for a file whose path leads through a file
+ * or is a folder. That is looked for, and refused for good where it is so; any other failure stays what it is.
+ */
+export async function withReason(
+  error: unknown,
+  path: string,
+  list: (dir: string) => Promise<readonly ArtifactFile[]>,
+): Promise<unknown> {
+  if (!(error instanceof CairnError) || error.status !== 500) return error
+  const why = await inTheWay(path, list).catch(() => undefined)
+  if (why === undefined) return error
+  return new InvalidParameterError(
+    `The artifact ${JSON.stringify(path)} cannot be kept: ${why}; log it under another name`,
+    { cause: error, ...(error.url ? { url: error.url } : {}) },
+  )
+}
+
+async function inTheWay(
+  path: string,
+  list: (dir: string) => Promise<readonly ArtifactFile[]>,
+): Promise<string | undefined> {
+  let dir = ''
+  for (const segment of path.split('/')) {
+    const here = joinPath(dir, segment)
+    // A bucket may have a file and a folder of one name.
+    const there = (await list(dir)).filter((entry) => entry.path === here)
+    const mustBeDir = here !== path
+    if (there.length === 0) return undefined
+    if (!there.some(({ isDir }) => isDir === mustBeDir))
+      return mustBeDir ? `${JSON.stringify(here)} is a file there, not a folder` : 'it is a folder there, not a file'
+    dir = here
+  }
+  return undefined
+}
