@@ -1,6 +1,7 @@
 import { beginRun } from '../run/begin.js'
 import { endAtExit, forgetAtExit } from '../run/exit.js'
 import { type ExperimentInUse, experimentInUse } from '../run/experiment.js'
+import { knownParams } from '../run/known-params.js'
 import { type LogModelWays, logModelOf } from '../run/model.js'
 import { directOutlet } from '../run/outlet.js'
 import { type LiveRun, openRun, type Run } from '../run/run.js'
@@ -42,6 +43,7 @@ export function startingOf(parts: Parts, deps: StartingDeps): Starting {
   const { watch, warn, away } = deps
   const tracking = backends.tracking.transport
   const open = new Set<LiveRun>()
+  const paramsOf = knownParams()
   const mayBeOffline = parts.spool !== undefined && settings.offline === 'fallback'
   const startTransport = mayBeOffline ? impatient.transport : tracking
   const starting = mayBeOffline ? experiments(startTransport) : deps.experiments
@@ -77,7 +79,9 @@ export function startingOf(parts: Parts, deps: StartingDeps): Starting {
       asked,
     )
     const { data, owned, outlet, spooled, store, transport, isOnline } = begun
+    const known = paramsOf(data.info.runId)
     const run: LiveRun = openRun(data, {
+      known: known.params,
       ...{ transport, outlet, store, rules, owned, activeModelId: settings.activeModelId },
       endTimeoutMs: parts.endTimeoutMs,
       buffer: {
@@ -94,6 +98,7 @@ export function startingOf(parts: Parts, deps: StartingDeps): Starting {
       logModel: (model, how) => logModelOf(deps.models, { run, spooled }, model, how),
       toDisk: spooled?.leave,
       onEnded: () => {
+        known.release()
         open.delete(run)
         goingOn.delete(run)
         forgetAtExit(run)

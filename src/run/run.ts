@@ -34,6 +34,8 @@ export interface RunDeps extends EndingDeps {
   readonly transport: Transport
   readonly store: () => Promise<ArtifactStore>
   readonly rules: TextRules
+  /** The params that any handle of the run has logged. */
+  readonly known: Map<string, string>
   /** The logged model of points that name none. */
   readonly activeModelId: string | undefined
   readonly buffer: BufferOptions
@@ -50,7 +52,7 @@ const optionsOf = (step: Step | PointOptions | undefined): PointOptions =>
 
 /** Makes the handle of a run that stands in the store. */
 export function openRun(data: RunData, deps: RunDeps): LiveRun {
-  const { transport, rules, activeModelId } = deps
+  const { transport, rules, known, activeModelId } = deps
   const { runId, experimentId } = data.info
   const knownParams = new Map(Object.entries(data.data.params))
   const knownTags = new Map(Object.entries(data.data.tags))
@@ -84,13 +86,14 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
   /** A param as it is kept. */
   function checkedParam(key: string, value: unknown): string {
     const text = paramText(key, value, rules)
-    checkSameParam(key, text, knownParams.get(key))
+    checkSameParam(key, text, knownParams.get(key) ?? known.get(key))
     return text
   }
 
   function keepParam(key: string, text: string, more = false): void {
     if (knownParams.get(key) === text) return
     knownParams.set(key, text)
+    known.set(key, text)
     buffer.param(key, text, more)
   }
 

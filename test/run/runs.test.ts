@@ -328,6 +328,18 @@ describe('what is logged', () => {
     await again.end()
   })
 
+  it('keeps a param as another handle of the same client wrote it, as long as one of them is open', async () => {
+    const run = await client.startRun()
+    const same = await client.startRun({ runId: run.runId })
+    run.logParam('lr', 0.1)
+    expect(() => same.logParam('lr', 0.2)).toThrow(/"0.1".*"0.2"/)
+    await run.end()
+    expect(() => same.logParams({ lr: 0.3 })).toThrow(ParamConflictError)
+    same.logParam('lr', '0.1')
+    await same.end()
+    expect((await client.getRun(run.runId)).data.params).toEqual({ lr: '0.1' })
+  })
+
   it('tells of a param that another process wrote otherwise by flush alone, with all the rest delivered', async () => {
     const run = await startRun()
     await client.logBatch(run.runId, { params: { lr: 1 } })
