@@ -2,6 +2,7 @@ import type { BatchMetric } from '../core/batch.js'
 import type { Dataset, Step } from '../core/entities.js'
 import { checkKey, checkModelId, checkRunName, checkText, LIMITS } from '../core/names.js'
 import { checkedInUse, checkOptions, type Rules, shown, untold } from '../core/options.js'
+import { paramTaken } from '../core/param-taken.js'
 import { keyedText, type TextRules, valueText } from '../core/value-text.js'
 import { describe } from '../core/whole-json.js'
 import { InvalidParameterError, ParamConflictError } from '../errors.js'
@@ -153,9 +154,7 @@ export function pointOf(key: string, value: unknown, options: PointOptions): Poi
 /** Refuses another value for a param that is there: it is written once. */
 export function checkSameParam(key: string, text: string, before: string | undefined): void {
   if (before === undefined || before === text) return
-  throw new ParamConflictError(
-    `The param ${JSON.stringify(key)} is ${JSON.stringify(before)} already and cannot become ${JSON.stringify(text)}; log it under another key, or in a run or model of its own`,
-  )
+  throw new ParamConflictError(paramTaken(key, before, text))
 }
 
 /** A point in MLflow's own field names. */

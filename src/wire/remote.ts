@@ -35,6 +35,7 @@ export async function openRemote(uri: string, settings: HttpSettings, options: S
   const { httpTransport } = await import('../transport/http.js')
   const { withRetry } = await import('../transport/retry.js')
   const { withFilterPlace } = await import('../transport/filter-place.js')
+  const { withMeaning } = await import('../transport/meant.js')
   const { proxied } = await import('../artifacts/proxied.js')
   const how = await senderOptions(uri, settings, options)
   const checked = inWorkspace(how.workspace)
@@ -55,11 +56,11 @@ export async function openRemote(uri: string, settings: HttpSettings, options: S
   }
   const close = async () =>
     void (await Promise.all([send, background, carrying, starting, filing].map((one) => one.close())))
-  const transport = { ...withRetry(withFilterPlace(httpTransport({ send })), { rules }), close }
+  const transport = { ...withMeaning(withRetry(withFilterPlace(httpTransport({ send })), { rules })), close }
   const fewer = { ...rules, attempts: 3, budgetMs: START_MS, factorMs: 500, jitterMs: 250 }
-  const impatient = withRetry(httpTransport({ send: starting }), { rules: fewer })
+  const impatient = withMeaning(withRetry(httpTransport({ send: starting }), { rules: fewer }))
   const single = { ...rules, attempts: 1 }
-  const once = unjudged(withRetry(httpTransport({ send: background }), { rules: single }))
+  const once = unjudged(withMeaning(withRetry(httpTransport({ send: background }), { rules: single })))
   const impatientArtifacts = proxied(filing, { rules: fewer })
   const artifactsOnce = proxied(carrying, { rules: single })
   return { send, transport, artifacts: proxied(send, { rules }), impatient, once, impatientArtifacts, artifactsOnce }
