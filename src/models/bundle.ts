@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { dirname, join, resolve } from 'node:path'
+import { shown } from '../core/options.js'
 import { factsOf, makeDirs, move, removeAll } from '../disk/files.js'
 import { tree } from '../disk/tree.js'
 import { CairnError, IntegrityError, InvalidParameterError, NotFoundError } from '../errors.js'
@@ -13,7 +14,7 @@ export async function packModel(
   options: FolderOptions = {},
 ): Promise<string> {
   if (typeof file !== 'string' || !/\.(?:tgz|tar\.gz)$/i.test(file))
-    throw new InvalidParameterError(`A bundle's name ends in .tgz, unlike ${JSON.stringify(file)}`)
+    throw new InvalidParameterError(`A bundle's name ends in .tgz, unlike ${shown(file)}`)
   const { dir } = await modelFolder(deps, uri, options)
   if (!(await factsOf(join(dir, 'MLmodel')))) throw new NotFoundError(`There is no model in ${dir} (no MLmodel)`)
   const files = await tree(dir)

@@ -54,9 +54,7 @@ export function artifactVerbs({ store, setTag, tagOf }: ArtifactDeps): ArtifactV
     data: string | Uint8Array<ArrayBuffer>,
     { signal }: ArtifactOptions = {},
   ): Promise<void> {
-    const path = checkArtifactPath(file)
-    if (path === '' || file.endsWith('/'))
-      throw new InvalidParameterError('The file has no name; give a path like "plots/loss.svg"')
+    const path = checkFile(file)
     const type = TYPES[path.slice(path.lastIndexOf('.') + 1)] ?? 'application/octet-stream'
     await (await store()).write(path, new Blob([data], { type }), { signal })
   }
@@ -103,14 +101,15 @@ export function artifactVerbs({ store, setTag, tagOf }: ArtifactDeps): ArtifactV
       await write(file, text, options)
     },
     async logJson(value, file, options) {
+      checkFile(file)
       await write(file, /\.ya?ml$/i.test(file) ? await yaml(value, file) : json(value, file), options)
     },
     logDict: (value, file, options) => verbs.logJson(value, file, options),
     async logFigure(svgOrHtml, file, options) {
       if (typeof svgOrHtml !== 'string' || !svgOrHtml.trimStart().startsWith('<'))
         throw new InvalidParameterError('logFigure takes the text of an SVG or HTML figure; for PNG bytes use logImage')
-      if (!/\.(svg|html?)$/i.test(file))
-        throw new InvalidParameterError(`A figure's file ends in .svg or .html, not as ${JSON.stringify(file)} does`)
+      if (!/\.(svg|html?)$/i.test(checkFile(file)))
+        throw new InvalidParameterError(`A figure's file ends in .svg or .html, not as ${shown(file)} does`)
       await write(file, svgOrHtml, options)
     },
     async logImage(image, where, options) {
@@ -125,8 +124,8 @@ export function artifactVerbs({ store, setTag, tagOf }: ArtifactDeps): ArtifactV
     },
     logTable(table, file, options) {
       const turn = tables.then(async () => {
-        if (!/\.json$/i.test(file))
-          throw new InvalidParameterError(`A table's file ends in .json, not as ${JSON.stringify(file)} does`)
+        if (!/\.json$/i.test(checkFile(file)))
+          throw new InvalidParameterError(`A table's file ends in .json, not as ${shown(file)} does`)
         // As it will be read: its rows may wait on disk, and are compared there.
         const rows = wholeJson(`The table for ${JSON.stringify(file)}`, splitTable(table)) as string
         await addTable(file, JSON.parse(rows) as SplitTable, options)
@@ -137,6 +136,13 @@ export function artifactVerbs({ store, setTag, tagOf }: ArtifactDeps): ArtifactV
     },
   }
   return verbs
+}
+
+/** Checks where a file goes. */
+function checkFile(file: string): string {
+  const path = checkArtifactPath(file)
+  if (path !== '' && !file.endsWith('/')) return path
+  throw new InvalidParameterError('The file has no name; give a path like "plots/loss.svg"')
 }
 
 function checkPath(path: unknown): void {

@@ -85,7 +85,8 @@ describe('bundles', () => {
 
   it('a name that is no bundle, and a folder that is no model, are refused', async () => {
     const { deps } = modelHouse()
-    await expect(packModel(deps, tempDir(), 'x.zip')).rejects.toThrow(InvalidParameterError)
+    for (const name of ['x.zip', 10n, Symbol('x'), Object.create(null)] as never[])
+      await expect(packModel(deps, tempDir(), name)).rejects.toThrow(InvalidParameterError)
     await expect(packModel(deps, tempDir(), join(tempDir(), 'x.tgz'))).rejects.toThrow(/no MLmodel/)
   })
 

@@ -672,6 +672,26 @@ describe('artifacts', () => {
     })
   })
 
+  it.each([Symbol('f'), 10n, Object.create(null), 7, null])(
+    'go to a file whose name is a text, not %o',
+    async (file) => {
+      await inRun(async (run) => {
+        const verbs: ((name: never) => Promise<void>)[] = [
+          (name) => run.logText('x', name),
+          (name) => run.logJson({}, name),
+          (name) => run.logDict({}, name),
+          (name) => run.logFigure('<svg/>', name),
+          (name) => run.logTable([{ a: 1 }], name),
+        ]
+        for (const log of verbs) {
+          const logged = log(file as never)
+          await expect(logged).rejects.toThrow(InvalidParameterError)
+          await expect(logged).rejects.toThrow(/artifact path must be a relative path/)
+        }
+      })
+    },
+  )
+
   it('say what is missing', async () => {
     await inRun(async (run) => {
       await expect(run.logArtifact('/nowhere/at/all')).rejects.toThrow(NotFoundError)
