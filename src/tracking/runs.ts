@@ -250,6 +250,7 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
     async logBatch(runId, batch, options) {
       checkRunId(runId)
       checkOptions('logBatch takes a batch, like { metrics, params, tags }', batch, BATCH)
+      options?.signal?.throwIfAborted()
       const { metrics, params = {}, tags = {} } = batch
       const now = Date.now()
       const whole: Batch = {

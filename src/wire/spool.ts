@@ -212,6 +212,7 @@ export async function deliverAll(
   spools: readonly Spool[],
   { signal, patienceMs = PATIENCE_MS, dryRun, onProgress }: SpoolDeliveryOptions,
 ): Promise<SpoolDelivery[]> {
+  signal?.throwIfAborted()
   if (dryRun) return spools.flatMap(rehearsed)
   const all = await Promise.all(
     spools.map(async (spool) => {

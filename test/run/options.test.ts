@@ -270,6 +270,13 @@ it('the index that map hands over is no options', async () => {
   expect(await Promise.all([run.runId, run.runId].map(getRun!))).toHaveLength(2)
 })
 
+it('a signal that is aborted is heard where there is nothing to do', async () => {
+  const signal = AbortSignal.abort(new Error('mine'))
+  await expect(client.logBatch(run.runId, {}, { signal })).rejects.toThrow('mine')
+  await expect(client.deliverSpool({ signal })).rejects.toThrow('mine')
+  await expect(client.deliverSpool({ signal, dryRun: true })).rejects.toThrow('mine')
+})
+
 it('options that are left out, and a signal everywhere, are taken', async () => {
   const { signal } = new AbortController()
   const made = await client.createRun('0', { runName: undefined, signal })
