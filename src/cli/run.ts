@@ -43,8 +43,8 @@ function program(terminal: Terminal, unwell: () => void): Command {
 }
 
 /**
- * Does what the words say and resolves to the exit code: 0 done, 1 it failed (why, on standard error, with `--json` also
- * `{ error: { code, message, retryable } }` on standard output), 2 the words make no sense.
+ * Does what the words say and resolves to the exit code: 0 done, 1 it failed, 2 the words make no sense. Why stands on
+ * standard error, with `--json` also on standard output: `{ error: { code, message, retryable } }`.
  */
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
   let code = OK
@@ -57,13 +57,19 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     await program(terminal, unwell).parseAsync(said, { from: 'user' })
     return code
   } catch (error) {
-    // Commander has said it already.
-    if (error instanceof CommanderError)
-      return /^commander\.(helpDisplayed|version)$/.test(error.code) ? OK : WRONG_USAGE
-    const { code = 'INTERNAL_ERROR', message = String(error), retryable = false } = error as Partial<Failure>
+    const tell = ({ code = 'INTERNAL_ERROR', message = String(error), retryable = false }: Partial<Failure>) => {
+      if (words.includes('--json')) terminal.out(jsonText({ error: { code, message, retryable } }))
+      return message
+    }
+    if (error instanceof CommanderError) {
+      if (/^commander\.(helpDisplayed|version)$/.test(error.code)) return OK
+      // Commander has said it already, to whoever reads.
+      tell({ code: 'INVALID_PARAMETER_VALUE', message: error.message.replace(/^error: /, '') })
+      return WRONG_USAGE
+    }
+    const message = tell(error as Partial<Failure>)
     // A filter's error points below the filter to where it broke.
     terminal.err(`error: ${message.split('\n').map(plain).join('\n')}`)
-    if (words.includes('--json')) terminal.out(jsonText({ error: { code, message, retryable } }))
     return FAILED
   }
 }

@@ -172,6 +172,16 @@ describe('what goes wrong', () => {
     expect(JSON.parse(out)).toMatchObject({ error: { code: 'RESOURCE_DOES_NOT_EXIST', retryable: false } })
     const address = await cairn('runs', 'list', '--json', '--tracking-uri', 'sqlite:///mlflow.db')
     expect(JSON.parse(address.out).error.code).toBe('INVALID_PARAMETER_VALUE')
+    const wrong = await cairn('runs', 'list', '--json', '--max', '0')
+    expect(wrong.code).toBe(2)
+    expect(wrong.err).toMatch(/^error: option .*whole number from 1/)
+    expect(JSON.parse(wrong.out)).toEqual({
+      error: {
+        code: 'INVALID_PARAMETER_VALUE',
+        message: expect.stringMatching(/^option .*whole number from 1/),
+        retryable: false,
+      },
+    })
   })
 
   it('gives up on a server that nobody started, and says which', async () => {
