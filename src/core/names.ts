@@ -31,6 +31,13 @@ const refuse = (message: string): never => {
   throw new InvalidParameterError(message)
 }
 
+/** As `checkText`, for a name by which a thing is found again: two with half an emoji each would be one. */
+function checkName(what: string, name: string): string {
+  if (typeof name === 'string' && !name.isWellFormed())
+    refuse(`${what} ${quote(name)} contains half a character (a lone surrogate), which no server keeps; take it out`)
+  return checkText(what, name)
+}
+
 /** A text as every server keeps it: U+FFFD for half an emoji; NUL, for which PostgreSQL has no room, is refused. */
 export function checkText(what: string, text: string): string {
   if (typeof text !== 'string') refuse(`${what} must be a text, not ${text === null ? 'null' : typeof text}`)
@@ -111,14 +118,14 @@ export function checkExperimentName(name: string, limit: number = LIMITS.experim
   if (typeof name !== 'string' || name.trim() === '') refuse('An experiment name must be a text that is not blank')
   if (lengthOf(name) > limit)
     refuse(`The experiment name ${quote(name)} has ${lengthOf(name)} characters; at most ${limit} are allowed`)
-  return checkText('The experiment name', name)
+  return checkName('The experiment name', name)
 }
 
 /** Checks the name of a registered model: not blank, no `/` and no `:` (a `models:/` URI could not tell them apart). */
 export function checkModelName(name: string): string {
   if (typeof name !== 'string' || name.trim() === '') refuse('A registered model name must be a text that is not blank')
   if (/[/:]/.test(name)) refuse(`The registered model name ${quote(name)} must not contain "/" or ":"`)
-  return checkText('The registered model name', name)
+  return checkName('The registered model name', name)
 }
 
 /** Checks the name of a logged model by MLflow's rule: none of `/ : . % " '`. */
@@ -126,7 +133,7 @@ export function checkLoggedModelName(name: string): string {
   if (typeof name !== 'string' || name.trim() === '') refuse('A model name must be a text that is not blank')
   const bad = /[/:.%"']/.exec(name)
   if (bad) refuse(`The model name ${quote(name)} must not contain ${bad[0]}; none of / : . % " ' is allowed`)
-  return checkText('The model name', name)
+  return checkName('The model name', name)
 }
 
 /** Checks a version number; answers it as the text that goes over the wire. */

@@ -309,6 +309,18 @@ describe('what is logged', () => {
     expect([run.runName, again.runName]).toEqual(['\ufffd', '\ufffd'])
   })
 
+  it('has no half emoji in a name by which it is found again', async () => {
+    for (const name of ['\ud800', 'a\udc00'])
+      for (const made of [
+        client.createExperiment(name),
+        client.createRegisteredModel(name),
+        client.setExperiment(name),
+      ]) {
+        await expect(made).rejects.toThrow(InvalidParameterError)
+        await expect(made).rejects.toThrow(/half a character/)
+      }
+  })
+
   it('is looked for by a key that a metric can have', async () => {
     const { runId } = await client.startRun()
     for (const key of [undefined, '', 'a#b']) {
