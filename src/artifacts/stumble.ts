@@ -1,4 +1,4 @@
-import { CairnError, InvalidParameterError } from '../errors.js'
+import { InvalidParameterError, UnavailableError } from '../errors.js'
 import { joinPath } from './paths.js'
 import type { ArtifactFile } from './store.js'
 
@@ -11,7 +11,8 @@ export async function withReason(
   path: string,
   list: (dir: string) => Promise<readonly ArtifactFile[]>,
 ): Promise<unknown> {
-  if (!(error instanceof CairnError) || error.status !== 500) return error
+  // With a code of MLflow's it is in MLflow's words, and another trouble.
+  if (!(error instanceof UnavailableError) || error.status !== 500 || error.code === 'INTERNAL_ERROR') return error
   const why = await inTheWay(path, list).catch(() => undefined)
   if (why === undefined) return error
   return new InvalidParameterError(
