@@ -1,4 +1,4 @@
-import { type CairnError, diskError } from '../errors.js'
+import { type CairnError, diskError, UnavailableError } from '../errors.js'
 import type { Deliverer } from '../spool/deliverer.js'
 import { TOO_LONG } from '../spool/frame.js'
 import type { SpoolLog } from '../spool/log.js'
@@ -39,6 +39,8 @@ export function diskWay({ folder, log, own, deliverer, disk, straight }: DiskWay
   let chores = 0
   /** Steps may find room where points do not. */
   let failing: 'points' | 'steps' | undefined
+  /** Those whose points found no room behind their steps. */
+  const halfWritten = new WeakSet<Delivery>()
 
   /** Writes, or answers the reason why not; tells that the disk fails, and that it works again. Throws what is too long. */
   function write(what: 'points' | 'steps', act: () => void): CairnError | undefined {
@@ -71,17 +73,27 @@ export function diskWay({ folder, log, own, deliverer, disk, straight }: DiskWay
 
   function call(step: CallStep, signal?: AbortSignal, within?: (act: () => void) => void): void | Promise<void> {
     const failure = writeSteps([step], within)
-    return failure && straight.call(step, failure, signal)
+    if (!failure) return undefined
+    if (signal) assertInTime(failure, signal)
+    return straight.call(step, failure, signal)
+  }
+
+  /** Who waits no longer has what the disk does not take back at once: it may do so later. */
+  function assertInTime(failure: CairnError, { aborted }: AbortSignal): void {
+    if (aborted) throw new UnavailableError(failure.message, { cause: failure })
   }
 
   function drain(delivery: Delivery, signal: AbortSignal): void | Promise<void> {
     if ('linkModel' in delivery) return call({ call: LINK_MODEL, input: { model_id: delivery.linkModel } }, signal)
     if ('deleteTag' in delivery) return call({ call: 'deleteTag', input: { key: delivery.deleteTag } }, signal)
     const { metrics, params, tags } = delivery.batch
-    const steps: Step[] = [...params.map((param) => ({ param })), ...tags.map((tag) => ({ tag }))]
+    const all: Step[] = [...params.map((param) => ({ param })), ...tags.map((tag) => ({ tag }))]
+    const steps = halfWritten.has(delivery) ? [] : all
     const noSteps = steps.length === 0 ? undefined : write('steps', () => log.steps(steps))
     const noPoints = noSteps ?? (metrics.length === 0 ? undefined : write('points', () => log.points(metrics)))
     if (noPoints === undefined) return undefined
+    if (!noSteps) halfWritten.add(delivery)
+    assertInTime(noPoints, signal)
     return straight.batch(noSteps ? delivery.batch : { metrics, params: [], tags: [] }, noPoints, signal)
   }
 

@@ -3,6 +3,7 @@ import { checkEndStatus } from '../core/names.js'
 import { IntegrityError, InvalidParameterError, PermissionDeniedError, TimeoutError } from '../errors.js'
 import type { BufferStats, MetricBuffer } from '../tracking/metric-buffer.js'
 import type { EndStatus, LiveRun } from './handle.js'
+import { deliverNow } from './last-moment.js'
 import { whatIsLeft, whyLeft } from './left.js'
 import type { Outlet } from './outlet.js'
 import { type UnderWay, underWay } from './under-way.js'
@@ -93,7 +94,8 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
   function leave(givenUp: number, error: unknown): void {
     if (over) return
     over = true
-    const left = whatIsLeft({ stats: stats(), givenUp, calls: calls.left, outlet, error })
+    const adrift = buffer.stats().inFlight
+    const left = whatIsLeft({ stats: stats(), givenUp, adrift, calls: calls.left, outlet, error })
     if (left !== undefined) say(`cairn: run ${runId}: ${left}`)
     if (deps.whereToLook) say(deps.whereToLook)
     deps.onEnded()
@@ -217,7 +219,7 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
         noteNow(as)
         isGone = ending.isAsked = true
         asked ??= Promise.resolve()
-        outlet.flushNow(Math.max(0, since + endTimeoutMs - performance.now()))
+        deliverNow(buffer, outlet, since + endTimeoutMs)
         const givenUp = giveUp(late)
         outlet.closeNow()
         leave(givenUp, late)

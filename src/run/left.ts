@@ -7,6 +7,8 @@ export interface AtEnd {
   readonly stats: BufferStats
   /** How much of what was refused nobody turned down: it was given up. */
   readonly givenUp: number
+  /** How much was sent when nobody could hear of it any more. */
+  readonly adrift: number
   /** The calls that are not through, in words. */
   readonly calls: string | undefined
   readonly outlet: Pick<Outlet, 'isSettled' | 'isEndRefused' | 'kept' | 'remedy' | 'loss'>
@@ -15,10 +17,10 @@ export interface AtEnd {
 }
 
 /** What of all that was logged is not where it belongs, and what to do about it; undefined when everything is. */
-export function whatIsLeft({ stats, givenUp, calls, outlet, error }: AtEnd): string | undefined {
+export function whatIsLeft({ stats, givenUp, adrift, calls, outlet, error }: AtEnd): string | undefined {
   const { queued, inFlight, spooled } = stats
   const refused = stats.refused - givenUp
-  const waiting = queued + inFlight + spooled
+  const waiting = queued + inFlight - adrift + spooled
   const open = waiting + givenUp
   const lost = givenUp + (outlet.remedy === undefined ? 0 : Math.max(0, waiting - outlet.kept))
   const left = [
@@ -28,6 +30,7 @@ export function whatIsLeft({ stats, givenUp, calls, outlet, error }: AtEnd): str
     open > 0 && lost === 0 && `${open} not delivered`,
     lost > 0 && open > lost && `${open - lost} ${outlet.remedy ?? 'not delivered'}`,
     lost > 0 && `${lost} ${outlet.remedy ? 'could not be written to disk and are lost' : 'not delivered and lost'}`,
+    adrift > 0 && `${adrift} sent and not answered, which may have arrived`,
     open === 0 && !outlet.isSettled && 'its status not delivered',
   ].filter((part) => part)
   if (left.length === 0) return undefined

@@ -20,6 +20,13 @@ export interface Attempts {
   /** How much that is, and how much of it is on its way. */
   inHand(): number
   inFlight(): number
+  /**
+   * In the exit of the process: what was sent is not heard of any more, and stays on its way; what was only begun goes
+   * again. From now on only what is done within the call is tried.
+   */
+  letGo(): void
+  /** How much was let go of. */
+  adrift(): number
   lastError(): CairnError | undefined
   /** Forgets all of it, and what comes of it. */
   stop(): void
@@ -45,8 +52,13 @@ export function attempts(drain: Drain, { outcome, flushing, goOn, watch }: Attem
   let retryTimer: NodeJS.Timeout | undefined
   let lastError: CairnError | undefined
   const over = new AbortController()
+  /** Whether nothing has been awaited since the current one was begun: then nothing of it was sent. */
+  let isFresh = false
+  let adrift = 0
+  /** Where nobody waits for what is begun any more. */
+  let late: AbortSignal | undefined
 
-  const inFlight = () => (current ? countOf(current) : 0)
+  const inFlight = () => adrift + (current ? countOf(current) : 0)
 
   function arrived(delivery: Delivery): void {
     if (failures > 0) watch.onRecovered?.()
@@ -60,8 +72,7 @@ export function attempts(drain: Drain, { outcome, flushing, goOn, watch }: Attem
     const error = reason as CairnError
     if (isRetryable(error)) {
       waiting.unshift(delivery)
-      outcome.retried(countOf(delivery))
-      tryLater(error)
+      tryLater(error, countOf(delivery))
       return
     }
     const parts = smaller(delivery, error)
@@ -74,10 +85,13 @@ export function attempts(drain: Drain, { outcome, flushing, goOn, watch }: Attem
     flushing.tell()
   }
 
-  function tryLater(error: CairnError): void {
+  function tryLater(error: CairnError, count: number): void {
     lastError = error
     const delayMs = error.retryAfterMs ?? Math.min(RETRY_MOST_MS, RETRY_FIRST_MS * 2 ** failures++)
-    watch.onRetry?.(error, delayMs)
+    if (!late) {
+      outcome.retried(count)
+      watch.onRetry?.(error, delayMs)
+    }
     retryTimer = setTimeout(() => {
       retryTimer = undefined
       goOn()
@@ -89,12 +103,16 @@ export function attempts(drain: Drain, { outcome, flushing, goOn, watch }: Attem
     isFree: () => current === undefined && retryTimer === undefined,
     begin(delivery) {
       try {
-        const draining = drain(delivery, over.signal)
+        const draining = drain(delivery, late ?? over.signal)
         if (draining === undefined) {
           arrived(delivery)
           return
         }
         current = delivery
+        isFresh = true
+        queueMicrotask(() => {
+          isFresh = false
+        })
         const settle = (then: () => void) => {
           if (over.signal.aborted) return
           current = undefined
@@ -120,6 +138,13 @@ export function attempts(drain: Drain, { outcome, flushing, goOn, watch }: Attem
     isTrying: () => current !== undefined || waiting.length > 0,
     inHand: () => waiting.reduce((sum, delivery) => sum + countOf(delivery), inFlight()),
     inFlight,
+    letGo() {
+      late = AbortSignal.abort()
+      if (current && isFresh) waiting.unshift(current)
+      else adrift = inFlight()
+      current = undefined
+    },
+    adrift: () => adrift,
     lastError: () => lastError,
     stop() {
       waiting.length = 0

@@ -28,10 +28,15 @@ export interface MetricBuffer {
   passOn(): void
   /** Delivers what can be delivered without waiting; for a full ring and for the exit of the process. */
   drainNow(): void
+  /**
+   * In the exit of the process, where nothing is heard any more of what was sent: that stays in flight. What the way can
+   * take goes on it; answers how much still waits for that.
+   */
+  drainLast(): number
   /** Resolves when all logged so far has arrived; rejects with what was refused, or with `TimeoutError`. */
   flush(timeoutMs?: number): Promise<void>
   /**
-   * Gives up all that has not arrived, what is on its way included: it counts as refused, and `onRefused` hears of it once,
+   * Gives up all that has not arrived, what is on its way and was not let go of by `drainLast` included: it counts as refused, and `onRefused` hears of it once,
    * with what `error` makes of the count. Answers how much that was.
    */
   giveUp(error: (count: number) => CairnError): number
@@ -79,6 +84,7 @@ export function metricBuffer(drain: Drain, options: WayOptions = {}): MetricBuff
       if (past) waiting.pump()
     },
     drainNow: waiting.drainNow,
+    drainLast: waiting.drainLast,
     flush: waiting.flush,
     giveUp: waiting.giveUp,
     stats: waiting.stats,

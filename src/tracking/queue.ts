@@ -20,6 +20,8 @@ export interface Queue extends Beside {
   enter(kind: Entry['kind'], key: string, value: string, more?: boolean): void
   /** Delivers what can be delivered without waiting. */
   drainNow(): void
+  /** As `drainNow` in the exit of the process, where nothing is heard of what is on its way; answers how much still waits. */
+  drainLast(): number
   /** Resolves when all logged so far has arrived; rejects with what was refused, or with `TimeoutError`. */
   flush(timeoutMs?: number): Promise<void>
   /** Gives up all that has not arrived, as one refusal, and answers how much that was; nothing is tried after it. */
@@ -144,6 +146,12 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
       tryNow()
       outcome.tellTurnedAway()
     },
+    drainLast() {
+      trying.letGo()
+      if (!way) return 0
+      tryNow()
+      return open() - trying.adrift()
+    },
     async flush(timeoutMs = FLUSH_MS) {
       const all = waiting.target()
       tryNow()
@@ -163,7 +171,7 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
       outcome.tellTurnedAway()
       // Barred before, say: it gets a last chance.
       if (way && way.waiting > 0) way.pour()
-      const count = trying.inHand() + waiting.drop()
+      const count = trying.inHand() - trying.adrift() + waiting.drop()
       trying.stop()
       clearTimeout(timer)
       if (count > 0) outcome.refused(error(count), count)

@@ -88,3 +88,43 @@ it('a spool that may hold nothing sends all straight to the server', async () =>
   expect(seen.steps).toHaveLength(3000)
   await at.stop()
 })
+
+it('a process that exits while its spool is full delivers what waits in memory, as room comes free', async () => {
+  const at = await stand()
+  const body = `const run = await startRun(); for (let i = 0; i < 20_000; i++) logMetric('loss', i, i); logParam('p', 1); process.exit(0)`
+  const ended = await at.run(body, { env: { CAIRN_SPOOL_MAX_BYTES: '200000' } })
+  const seen = await at.outcome(ended)
+  expect(seen).toMatchObject({ twice: 0, status: 'FINISHED', code: 0, params: { p: '1' } })
+  expect(seen.steps).toHaveLength(20_000)
+  expect(ended.stderr).not.toMatch(/lost$|kept on disk|may have arrived/m)
+  expect(at.left()).toEqual([])
+  await at.stop()
+})
+
+it('a process that exits tells what was sent and not answered apart from what is lost', async () => {
+  const at = await stand()
+  const ended = await at.run(
+    `const run = await startRun(); await run.flush(); console.log('begun')
+     await new Promise((go) => process.stdin.once('data', go)); process.stdin.destroy()
+     for (let i = 0; i < 700; i++) run.logMetric('loss', i, i)
+     while (run.stats().inFlight === 0) await new Promise((later) => setTimeout(later, 5))
+     await new Promise((later) => setTimeout(later, 100))
+     const { inFlight } = run.stats()
+     for (let i = 0; i < 300; i++) run.logMetric('loss', i, 700 + i)
+     console.log('sent ' + inFlight); process.exit(0)`,
+    {
+      env: { CAIRN_SPOOL_MAX_BYTES: '0' },
+      onStdout(all, _, write) {
+        if (all !== 'begun\n') return
+        at.server!.faults.add({ on: 'logBatch', delayMs: 600_000 })
+        write('go')
+      },
+    },
+  )
+  const sent = Number(/sent (\d+)/.exec(ended.stdout)?.[1])
+  expect(sent).toBeGreaterThan(0)
+  expect(ended.stderr).toContain(
+    `: ${1000 - sent} could not be written to disk and are lost, ${sent} sent and not answered, which may have arrived`,
+  )
+  await at.stop()
+})

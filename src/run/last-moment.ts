@@ -1,0 +1,27 @@
+import { sleep } from '../disk/lock.js'
+import type { MetricBuffer } from '../tracking/metric-buffer.js'
+import type { Outlet } from './outlet.js'
+
+/** For so long what has arrived is waited for to be cleared away: in another thread, and file by file. */
+const CLEAR_MS = 250
+const LOOK_MS = 10
+
+/**
+ * Delivers what is logged, until then on the clock of `performance.now()`, and blocks the thread: in the exit of the
+ * process. What arrives makes room on disk for what waits in memory.
+ */
+export function deliverNow(buffer: MetricBuffer, outlet: Outlet, by: number): void {
+  const leftMs = () => Math.max(0, by - performance.now())
+  let before = Number.POSITIVE_INFINITY
+  let movedAt = performance.now()
+  for (;;) {
+    const waiting = buffer.drainLast()
+    outlet.flushNow(leftMs())
+    if (waiting === 0 || leftMs() === 0) return
+    if (waiting < before) movedAt = performance.now()
+    // What does not arrive makes no room.
+    else if (outlet.kept > 0 || performance.now() - movedAt > CLEAR_MS) return
+    else sleep(LOOK_MS)
+    before = waiting
+  }
+}
