@@ -28,7 +28,7 @@ export interface EndingDeps {
 
 /** The end of one run: until when it takes what is logged, and what is waited for before it has ended. */
 export interface Ending
-  extends Pick<LiveRun, 'isOpen' | 'status' | 'stats' | 'end' | 'finish' | 'beforeEnd' | 'endNow'> {
+  extends Pick<LiveRun, 'isOpen' | 'status' | 'stats' | 'end' | 'finish' | 'beforeEnd' | 'beforeExit' | 'endNow'> {
   /** Whether the end was asked for: only then `isTaking` has to be. */
   readonly isAsked: boolean
   /**
@@ -70,6 +70,9 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
   let isLateTold = false
   /** Why not all had arrived when the process was about to be killed. */
   let late: unknown
+  /** Until when all was waited for at the natural end of the process, and whether it still is. */
+  let waitBy = Number.POSITIVE_INFINITY
+  let isWaiting = false
   let over = false
 
   const hasEnded = () =>
@@ -207,6 +210,17 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
       await ask(as, 'FINISHED')
     },
     finish: (as) => ask(undefined, as),
+    async beforeExit(as) {
+      const { queued, inFlight, spooled } = stats()
+      const isMore = waitBy === Number.POSITIVE_INFINITY || queued + inFlight + spooled > 0
+      if (asked === undefined && !isWaiting && isMore) {
+        isWaiting = true
+        waitBy = performance.now() + endTimeoutMs
+        await ending.beforeEnd(as, performance.now())
+        isWaiting = false
+      }
+      await asked
+    },
     async beforeEnd(as, since) {
       if (asked === undefined && late === undefined) late = await windUp(owned ? as : undefined, false, since)
       await asked
@@ -219,7 +233,12 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
         noteNow(as)
         isGone = ending.isAsked = true
         asked ??= Promise.resolve()
-        deliverNow(buffer, outlet, since + endTimeoutMs)
+        // Who has waited in vain waits no longer.
+        deliverNow(
+          buffer,
+          outlet,
+          Math.min(since + endTimeoutMs, late === undefined ? Number.POSITIVE_INFINITY : waitBy),
+        )
         const givenUp = giveUp(late)
         outlet.closeNow()
         leave(givenUp, late)

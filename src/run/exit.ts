@@ -57,7 +57,7 @@ function standDown(): void {
 }
 
 const statusOf = (code: unknown): EndStatus =>
-  code === undefined || code === null || Number(code) === 0 ? 'FINISHED' : 'FAILED'
+  (code === undefined || code === null || Number(code) === 0) && !isStuck() ? 'FINISHED' : 'FAILED'
 
 /**
  * `process.exit()`, an uncaught error and the natural end all come by here; nothing asynchronous runs any more. First in
@@ -94,8 +94,11 @@ const isStuck = (): boolean =>
 
 /** The natural end: who handled a signal before went on. There still is time to wait for a server, and each wait has its limit. */
 function onBeforeExit(code: number): void {
-  const status = leaving ? 'KILLED' : isStuck() ? 'FAILED' : statusOf(code)
-  for (const run of [...live]) void run.finish(status)
+  const status = leaving ? 'KILLED' : statusOf(code)
+  signalled = leaving
+  // Behind all exit handlers there are: what those log is still taken.
+  process.off('exit', onLastExit).on('exit', onLastExit)
+  for (const run of [...live]) void run.beforeExit(status)
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const

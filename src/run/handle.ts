@@ -41,6 +41,8 @@ export interface LiveRun extends Run {
    * Waits no longer once it has waited in vain.
    */
   beforeEnd(status: EndStatus, since: number): Promise<void>
+  /** As `beforeEnd`, at a natural end of the process, which comes again while something goes on: for what is new then. */
+  beforeExit(status: EndStatus): Promise<void>
   /**
    * Delivers and ends on the spot, as far as the backend can: for the exit of the process, which began at `since` on the
    * clock of `performance.now()`. Notes all that is to be noted; what it returns notes what was logged since, takes no more

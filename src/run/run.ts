@@ -202,6 +202,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     end: ending.end,
     finish: ending.finish,
     beforeEnd: ending.beforeEnd,
+    beforeExit: ending.beforeExit,
     endNow: ending.endNow,
     [Symbol.asyncDispose]: () => run.end(),
   }

@@ -97,6 +97,20 @@ describe('a process that ends with its run open', () => {
     expect(ended.run?.data.tags).toMatchObject({ t: 'late' })
   })
 
+  it.each([
+    ['an exit handler', `process.on('exit', () => logMetric('loss', -1, 9999))`, 2501],
+    ['a handler of its natural end', `process.on('beforeExit', () => logMetric('loss', -1, 9999))`, 2501],
+    [
+      'a handler that has it go on',
+      `let n = 0; process.on('beforeExit', () => { if (n++ < 3) setTimeout(() => logMetric('loss', -1, 9999 + n), 20) })`,
+      2503,
+    ],
+  ])('at its natural end takes what %s logs', async (_, handler, points) => {
+    const ended = await outcome(`${LOG} ${handler}`)
+    expect(ended).toMatchObject({ code: 0, status: 'FINISHED', points })
+    expect(ended.stderr).not.toMatch(/lost/)
+  })
+
   it('takes no signal once its run has ended', async () => {
     const body = `${LOG} await endRun(); console.log('listeners', process.listenerCount('SIGTERM'));
       console.log('ready'); ${WAIT}`

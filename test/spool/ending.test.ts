@@ -261,6 +261,15 @@ describe('a process that logs to a server and ends with its run open', () => {
     expect(ended.stderr).toMatch(/: 1 call not through \(logText\), 1 not delivered: kept on disk/)
   })
 
+  it('at its natural end has delivered what an exit handler of it logs', async () => {
+    const at = await stand()
+    const ended = await at.outcome(await at.run(`${LOG} process.on('exit', () => logMetric('loss', -1, 2500))`))
+    expect(ended).toMatchObject({ status: 'FINISHED', code: 0, stderr: '' })
+    expect(ended.steps).toHaveLength(2501)
+    expect(at.left()).toEqual([])
+    await at.stop()
+  })
+
   it('has what an exit handler from before its run logs', async () => {
     const at = await stand()
     const late = "logMetric('loss', -1, 2500); setTag('late', 'yes')"
