@@ -105,6 +105,9 @@ function bar(done: number, total: number): string {
 /** Of a run whose process was killed when all that it had logged had arrived. */
 const NOTHING_LEFT = 'nothing is left to deliver'
 
+/** Another container's process is known by its signs alone. */
+const IN_HANDS = 'a process that lives, or gave a sign of life in the last 5 minutes, delivers it'
+
 const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`
 
 const at = ({ server, workspace }: Pick<SpoolDelivery, 'server' | 'workspace'>): string =>
@@ -125,7 +128,7 @@ function waitingText(all: readonly SpoolDelivery[]): string {
       const parts = [all, files > 0 && counted(files, 'file', 'files'), ...named]
       const what = entries === 0 ? NOTHING_LEFT : parts.filter((part) => part).join(', ')
       const place = `run ${plain(serverRunId ?? runId)} at ${at(where)}${serverRunId === undefined ? ', to be made' : ''}`
-      return `${busy ? 'left alone  ' : 'waits       '} ${place}: ${busy ? `a process that lives delivers it (${what})` : what}`
+      return `${busy ? 'left alone  ' : 'waits       '} ${place}: ${busy ? `${IN_HANDS} (${what})` : what}`
     })
     .join('\n')
 }
@@ -136,7 +139,7 @@ function deliveredText(all: readonly SpoolDelivery[]): string {
     .map(({ runId, serverRunId, dir, complete, busy, delivered, refused, refusals, reason, ...where }) => {
       if (where.server === '') return hiddenText(dir, reason)
       const run = `run ${plain(serverRunId ?? runId)} at ${at(where)}`
-      if (busy) return `left alone   ${run}: a process that lives delivers it`
+      if (busy) return `left alone   ${run}: ${IN_HANDS}`
       const causes = refusals.map((error) => `; ${plain(error.message)}`).join('')
       const rest = `${refused > 0 ? `, ${refused} refused` : ''}${causes}`
       const why = reason ? `; ${plain(reason.message)}` : ''
