@@ -35,7 +35,7 @@ export function folderLoss(dir: string, { onRefused }: DeliveryEvents): FolderLo
     begin() {
       isGone = true
       error = new UnavailableError(
-        `${dir} was removed: what was kept there is in memory alone, and lost with the process`,
+        `${dir} was removed or moved: what was kept there is in memory alone, and lost with the process`,
       )
     },
     settle(entries) {
@@ -43,7 +43,9 @@ export function folderLoss(dir: string, { onRefused }: DeliveryEvents): FolderLo
       count = entries
       error = undefined
       if (entries === 0) return
-      error = new IntegrityError(`${entries} entries are lost with ${dir}, which was removed before they had arrived`)
+      error = new IntegrityError(
+        `${entries} entries are lost with ${dir}, which was removed or moved before they had arrived; if it was moved, CAIRN_SPOOL_DIR=<where the spool is now> npx cairn-ml sync delivers them once this process has ended`,
+      )
       untold = [error]
       onRefused?.(error, entries)
     },

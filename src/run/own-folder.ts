@@ -19,11 +19,13 @@ export interface OwnFolder {
 }
 
 const BEAT_MS = 15_000
+/** A folder that was moved takes what is written all the same, by a file that is open. */
+const LOOK_MS = 1_000
 
 /** The folder under a claim that was ours until now. */
 export function ownFolder(dir: string, claim: Claim, { isOver, onRemoved }: OwnFolderOptions): OwnFolder {
   let isLost = false
-  let lastBeat = performance.now()
+  let [lastLook, lastBeat] = [performance.now(), performance.now()]
 
   function look(): void {
     if (isLost || isOver()) return
@@ -45,10 +47,14 @@ export function ownFolder(dir: string, claim: Claim, { isOver, onRemoved }: OwnF
     look,
     // Who was silent for long, as a container that was frozen, may have been taken for dead.
     assertOurs() {
-      if (!isLost && performance.now() - lastBeat > BEAT_MS) {
-        lastBeat = performance.now()
+      const now = performance.now()
+      if (!isLost && now - lastLook > LOOK_MS) {
+        lastLook = now
         look()
-        if (!isLost) claim.beat()
+        if (!isLost && now - lastBeat > BEAT_MS) {
+          lastBeat = now
+          claim.beat()
+        }
       }
       if (isLost) throw new UnavailableError(`${dir} is gone, or another process has taken it over`)
     },

@@ -62,6 +62,30 @@ describe('a spool that is removed while something waits in it', () => {
     expect(ended.stdout).toContain('"data":[[1],[2],[3]]')
   })
 
+  it.skipIf(process.platform === 'win32')(
+    'that is moved is noticed soon, and what was in it is delivered from there',
+    async () => {
+      const ended = await at.run(`import { renameSync } from 'node:fs'
+      const run = await startRun()
+      let i = 0
+      for (const end = Date.now() + 8_000; run.stats().refused === 0 && Date.now() < end; i++) {
+        logMetric('loss', i, i)
+        if (i === 20) renameSync(process.env.CAIRN_SPOOL_DIR, process.env.CAIRN_SPOOL_DIR + '-moved')
+        await new Promise((later) => setTimeout(later, 20))
+      }
+      console.log(JSON.stringify({ logged: i, refused: run.stats().refused }))
+      await run.flush().catch(({ message }) => console.log(message))
+      await endRun()`)
+      const { logged, refused } = JSON.parse(ended.stdout.split('\n')[0]!) as Record<string, number>
+      expect(refused).toBeGreaterThan(0)
+      expect(ended.stdout).toMatch(/removed or moved .*; if it was moved, CAIRN_SPOOL_DIR=<.*> npx cairn-ml sync/)
+      const env = { CAIRN_SPOOL_DIR: `${at.spoolDir}-moved` }
+      await at.run(`const client = createClient(); await client.deliverSpool(); await client.close()`, { env })
+      const { steps, twice } = await at.outcome(ended)
+      expect({ steps: steps.length, twice }).toEqual({ steps: logged, twice: 0 })
+    },
+  )
+
   it('before its run was made there: what is logged to that is refused, with the reason', async () => {
     const away = await startTestServer()
     await away.close()
