@@ -188,6 +188,13 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
     return asked
   }
 
+  /** Takes no more, of a process that goes, and gives up what has not arrived. */
+  function goneWith(error: unknown): number {
+    isGone = ending.isAsked = true
+    asked ??= Promise.resolve()
+    return giveUp(error)
+  }
+
   const ending: Ending & { isAsked: boolean } = {
     isAsked: false,
     isTaking(isBegun = false) {
@@ -218,6 +225,12 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
         waitBy = performance.now() + endTimeoutMs
         await ending.beforeEnd(as, performance.now())
         isWaiting = false
+        // What is on its way in vain would hold the process.
+        if (late !== undefined && !over && asked === undefined) {
+          const givenUp = goneWith(late)
+          await outlet.close()
+          leave(givenUp, late)
+        }
       }
       await asked
     },
@@ -231,15 +244,13 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
       return () => {
         // Again, for what was logged since, or an end that was asked for.
         noteNow(as)
-        isGone = ending.isAsked = true
-        asked ??= Promise.resolve()
         // Who has waited in vain waits no longer.
         deliverNow(
           buffer,
           outlet,
           Math.min(since + endTimeoutMs, late === undefined ? Number.POSITIVE_INFINITY : waitBy),
         )
-        const givenUp = giveUp(late)
+        const givenUp = goneWith(late)
         outlet.closeNow()
         leave(givenUp, late)
       }

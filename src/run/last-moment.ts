@@ -20,7 +20,7 @@ export function deliverNow(buffer: MetricBuffer, outlet: Outlet, by: number): vo
     if (waiting === 0 || leftMs() === 0) return
     if (waiting < before) movedAt = performance.now()
     // What does not arrive makes no room.
-    else if (outlet.kept > 0 || performance.now() - movedAt > CLEAR_MS) return
+    else if (performance.now() - movedAt > CLEAR_MS) return
     else sleep(LOOK_MS)
     before = waiting
   }
