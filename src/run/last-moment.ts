@@ -2,8 +2,8 @@ import { sleep } from '../disk/lock.js'
 import type { MetricBuffer } from '../tracking/metric-buffer.js'
 import type { Outlet } from './outlet.js'
 
-/** For so long what has arrived is waited for to be cleared away: in another thread, and file by file. */
-const CLEAR_MS = 250
+/** For so long what has arrived is waited for to be cleared away, and that to be seen: a spool is not measured all the time. */
+const CLEAR_MS = 2_000
 const LOOK_MS = 10
 
 /**
@@ -20,7 +20,7 @@ export function deliverNow(buffer: MetricBuffer, outlet: Outlet, by: number): vo
     if (waiting === 0 || leftMs() === 0) return
     if (waiting < before) movedAt = performance.now()
     // What does not arrive makes no room.
-    else if (performance.now() - movedAt > CLEAR_MS) return
+    else if (outlet.awayMs > 0 || performance.now() - movedAt > CLEAR_MS) return
     else sleep(LOOK_MS)
     before = waiting
   }
