@@ -51,6 +51,8 @@ export interface SpoolLog extends Pick<MemoryRing, 'put' | 'waiting' | 'poured' 
   readonly written: Written
   /** Goes on in the next file when this one, all of which is done with, is worth removing; answers whether it did. */
   turn(): boolean
+  /** So many bytes of its files were removed. */
+  freed(bytes: number): void
   /** How often something was written. */
   readonly version: number
   /** Rings for who delivers: there is more to read. */
@@ -248,6 +250,7 @@ export function openLog(
     get written() {
       return { points: counted(POINTS), steps: counted(STEPS), segment: Atomics.load(flags, SEGMENT) }
     },
+    freed: (bytes) => room?.give(bytes),
     turn() {
       let isTurned = false
       locked(memory, () => {

@@ -11,8 +11,8 @@ export interface Tail {
   next(): SpoolRecord | undefined
   /** Stretches of the log that were damaged, so far. */
   readonly damaged: number
-  /** Removes the files that were read to their end and of which all is done. */
-  forget(done: { readonly points: number; readonly steps: number }): void
+  /** Removes the files that were read to their end and of which all is done; answers how many bytes those had. */
+  forget(done: { readonly points: number; readonly steps: number }): number
 }
 
 const CHUNK = 256 * 1024
@@ -98,8 +98,13 @@ export function openTail(dir: string, writing: () => boolean): Tail {
       return damaged
     },
     forget(done) {
-      while (read[0] && read[0].points <= done.points && read[0].steps <= done.steps)
-        removeFile(segmentFile(dir, read.shift()!.n))
+      let bytes = 0
+      while (read[0] && read[0].points <= done.points && read[0].steps <= done.steps) {
+        const file = segmentFile(dir, read.shift()!.n)
+        bytes += stateOf(file)?.size ?? 0
+        removeFile(file)
+      }
+      return bytes
     },
   }
 }

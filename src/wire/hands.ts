@@ -97,8 +97,8 @@ export function ownHands({ place, courier, warn, outage, connections }: HandsOpt
   return {
     deliver({ claim, log, ...job }) {
       const written = () => (log.isClosed ? undefined : log.written)
-      const { turn } = log
-      const delivery = deliverer({ ...job, written, turn, held: claim.held, place, courier: later, server })
+      const { turn, freed: onFreed } = log
+      const delivery = deliverer({ ...job, written, turn, onFreed, held: claim.held, place, courier: later, server })
       claims.set(job.dir, claim)
       deliveries.set(log, delivery)
       // Another thread may write it, which does not wake this one.

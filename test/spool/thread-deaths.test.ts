@@ -123,7 +123,7 @@ describe('a thread that ends while it writes points down', () => {
     const take = () => {
       if (isFull) throw new UnavailableError('full')
     }
-    const log = openLog(dir, { room: { take, look: () => {}, memory: roomMemory() } })
+    const log = openLog(dir, { room: { take, give: () => {}, look: () => {}, memory: roomMemory() } })
     log.addKey('loss')
     for (let i = 0; i < 5; i++) log.put(0, i, i, 1)
     // It has written them and not yet said so.
