@@ -1,4 +1,4 @@
-import { constants, setPriority } from 'node:os'
+import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { CairnError } from '../errors.js'
 import { loadUndici } from '../http/dispatcher.js'
@@ -105,6 +105,7 @@ function work(start: WorkerStart): void {
     up() {
       setAway(false)
       outage.up()
+      giveWay()
     },
   }
   const hands = ownHands({ place, courier: () => carrying, warn, outage: heardOf, connections: start.http.connections })
@@ -199,11 +200,19 @@ function work(start: WorkerStart): void {
   parentPort?.on('message', hear)
 }
 
-/** A training goes first where both want the processor. Elsewhere than on Linux that cannot be said of one thread. */
+/** Less than the thread that logs, and yet a third of what that gets where all processors are taken. */
+const NICE = 5
+let givesWay = false
+
+/**
+ * Lets a training go first where both want the processor, once this thread is under way: what is loaded and compiled until
+ * then would take long. Elsewhere than on Linux that cannot be said of one thread.
+ */
 function giveWay(): void {
-  if (process.platform !== 'linux') return
+  if (givesWay || process.platform !== 'linux') return
+  givesWay = true
   try {
-    setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
+    setPriority(NICE)
   } catch {
     // A sandbox that does not allow it.
   }
@@ -211,7 +220,4 @@ function giveWay(): void {
 
 const given = workerData as WorkerStart | LookoutStart
 if ('lookout' in given) keepLookout(given)
-else {
-  giveWay()
-  work(given)
-}
+else work(given)
