@@ -141,6 +141,12 @@ export function errorFromCode(code: string | undefined, message: string, options
 /** Whether the very same call may succeed later. */
 export const isRetryable = (error: unknown): boolean => error instanceof CairnError && error.retryable
 
+/** The same failure in other words. */
+export function reworded<E extends CairnError>(error: E, message: string): E {
+  const Kind = error.constructor as new (message: string, options: CairnErrorOptions) => E
+  return new Kind(message, { ...error, cause: error.cause ?? error })
+}
+
 /** Whether nobody was asked: an older server lacks the call, or something on the way does not lead to it. */
 export const isUnknown = (error: unknown): boolean =>
   error instanceof NotFoundError && error.code === 'ENDPOINT_NOT_FOUND'

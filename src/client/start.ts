@@ -44,10 +44,11 @@ export function startingOf(parts: Parts, deps: StartingDeps): Starting {
   const tracking = backends.tracking.transport
   const open = new Set<LiveRun>()
   const paramsOf = knownParams()
-  const mayBeOffline = parts.spool !== undefined && settings.offline === 'fallback'
-  const startTransport = mayBeOffline ? impatient.transport : tracking
-  const starting = mayBeOffline ? experiments(startTransport) : deps.experiments
-  const startVerbs = mayBeOffline
+  const isServer = parts.spool !== undefined
+  const mayBeOffline = isServer && settings.offline === 'fallback'
+  const startTransport = isServer ? impatient.transport : tracking
+  const starting = isServer ? experiments(startTransport) : deps.experiments
+  const startVerbs = isServer
     ? runs({ transport: startTransport, experiments: starting, defaultExperimentIds: () => [], rules })
     : deps.runs
   const inUse = experimentInUse({ starting, mayBeOffline, settings, away })

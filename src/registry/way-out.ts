@@ -1,4 +1,4 @@
-import { CairnError, type CairnErrorOptions, isRetryable } from '../errors.js'
+import { CairnError, isRetryable, reworded } from '../errors.js'
 import type { Registry } from './registry.js'
 
 const READS = /^(get|search|iterate)/
@@ -22,9 +22,5 @@ export function sayingTheWayOut(verbs: Registry): Registry {
 function withWayOut(verb: string, error: unknown): unknown {
   if (!(error instanceof CairnError) || !isRetryable(error)) return error
   const said = `${error.message}. ${verb} needs the registry's answer, so it is not kept on disk: call it again when that is back; a model that is logged with registeredModelName (and stage, alias) meanwhile is registered in its turn`
-  const { code, retryable, status, requestId, url, retryAfterMs, notSent } = error
-  const known = Object.entries({ code, retryable, status, requestId, url, retryAfterMs, notSent })
-  const options: CairnErrorOptions = Object.fromEntries(known.filter(([, value]) => value !== undefined))
-  const Kind = error.constructor as new (message: string, options: CairnErrorOptions) => CairnError
-  return new Kind(said, { ...options, cause: error.cause ?? error })
+  return reworded(error, said)
 }

@@ -9,7 +9,7 @@ import type { SpooledRun } from '../spool/place.js'
 import { runOf } from '../spool/whose.js'
 import type { Transport } from '../transport/transport.js'
 import { keptOrSent } from './kept.js'
-import { isAway, offlineRun } from './offline.js'
+import { isAway, offlineRun, sayingNever } from './offline.js'
 import type { Outlet } from './outlet.js'
 import type { SpooledOutlet } from './spooled.js'
 import { type StartDeps, type StartRunOptions, startRun } from './start.js'
@@ -85,7 +85,8 @@ export async function beginRun(deps: BeginDeps, given: StartRunOptions): Promise
     const { data, owned } = await startRun(known, asked)
     return await online(known, data, owned)
   } catch (error) {
-    if (!spool || !deps.mayBeOffline || !isAway(error)) throw error
+    if (!spool || !isAway(error)) throw error
+    if (!deps.mayBeOffline) throw sayingNever(error)
     return offline(known, spool, asked, `The server is away (${error.message})`, true)
   }
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Experiment, RunData } from '../core/entities.js'
 import { checkNewExperimentName, checkRunId } from '../core/names.js'
 import { toPairs } from '../core/pairs.js'
-import { CairnError, ProtocolError, UnauthenticatedError } from '../errors.js'
+import { CairnError, ProtocolError, reworded, UnauthenticatedError } from '../errors.js'
 import { IS_LEFT, type Step, TAKE_UP, TAKEN_UP, TAKEN_UP_AT } from '../spool/steps.js'
 import { note, runTags, type StartDeps, type StartRunOptions, tagTexts } from './start.js'
 
@@ -20,6 +20,13 @@ export const isAway = (error: unknown): error is CairnError =>
   isOutage(error) &&
   !(error instanceof ProtocolError && error.status === undefined) &&
   (error.cause as { code?: unknown } | undefined)?.code !== 'ENOTFOUND'
+
+/** That a server is away, where no run may begin on disk meanwhile. */
+export const sayingNever = (error: CairnError): CairnError =>
+  reworded(
+    error,
+    `${error.message}. CAIRN_OFFLINE is never: start the run again when its server is back, or without that variable, so that it begins on disk and is sent later`,
+  )
 
 /** A run that begins without its server: as it stands for the script, and what has to be done first. */
 export interface OfflineRun {

@@ -412,10 +412,12 @@ describe('what needs an answer', () => {
 })
 
 describe('a start that must not go on alone', () => {
-  it('throws when CAIRN_OFFLINE is never', async () => {
+  it('throws when CAIRN_OFFLINE is never, as soon as a run would begin on disk otherwise', async () => {
     process.env.CAIRN_OFFLINE = 'never'
-    const { connect, spoolDir } = await away({ retry: { maxRetries: 0 } })
-    await expect(connect().startRun()).rejects.toThrow(NetworkError)
+    const { connect, spoolDir } = await away()
+    const met = rejection(connect().startRun())
+    expect(await met).toBeInstanceOf(NetworkError)
+    expect((await met).message).toMatch(/CAIRN_OFFLINE is never.*start the run again.*begins on disk/)
     expect(leftIn(spoolDir)).toEqual([])
   })
 
