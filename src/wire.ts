@@ -52,7 +52,7 @@ export interface ClientOptions extends RemoteOptions, Plugins {
   readonly spoolDir?: string | undefined
   /** Where lines for people go; pino on standard error, from `CAIRN_LOG_LEVEL` on, by default. */
   readonly logger?: Logger | undefined
-  /** Sizes and times of the metric buffer. */
+  /** The most that a request carries, how long a point waits for a store of this machine, and how many may wait in memory. */
   readonly buffer?: Pick<BufferOptions, 'limits' | 'intervalMs' | 'maxQueued'> | undefined
   /**
    * How long the end of a run, and that of a process with runs that are open, wait for a server, in milliseconds from 1,000
@@ -199,6 +199,7 @@ export function wire(options: ClientOptions): Parts {
       isPluggedIn: isPluggedIn(uri, options),
       once: (at) => onceAt(at, { workspace }),
       openArtifacts: namedAt(uri, 'artifactsOnce', { workspace }),
+      limits: options.buffer?.limits,
     })
   }
   const spool = isLocal(trackingUri) ? undefined : spoolOf(trackingUri, settings.http)

@@ -43,7 +43,8 @@ interface Learnt {
 
 /** Begins with what the memory holds, else with MLflow's own limits, and never goes beyond these. */
 export function learntLimits(given: BatchLimits = BATCH_LIMITS, memory?: LimitsMemory): LearntLimits {
-  const full = Math.max(given.total, given.metrics)
+  // What a server takes is not what one client of it wants: the memory is that of all.
+  const full = Math.max(given.total, given.metrics, BATCH_LIMITS.total)
   let known: Learnt | undefined
   let batch = given
   let fullOnes = 0

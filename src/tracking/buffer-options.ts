@@ -30,8 +30,12 @@ export interface BufferStats {
 
 /** Sizes and times of a buffer. */
 export interface BufferOptions {
+  /** The most that one request to a server, or one write of a store, carries; MLflow's own limits by default. A server that takes less is sent less. */
   readonly limits?: BatchLimits | undefined
-  /** Milliseconds that a point waits at the most while the event loop turns; 250 by default. */
+  /**
+   * Milliseconds that a point for a store of this machine waits at the most while the event loop turns; 250 by default. What
+   * goes to a server is on disk within milliseconds, and waits there only for what was sent before.
+   */
   readonly intervalMs?: number | undefined
   /**
    * Points that may wait in memory while the backend is slow, 2,097,152 (59 MB) by default; a point that names a model or

@@ -1,3 +1,4 @@
+import type { BatchLimits } from '../core/batch.js'
 import { type CairnError, NetworkError } from '../errors.js'
 import type { Courier } from '../spool/courier.js'
 import { deliverer } from '../spool/deliver.js'
@@ -43,6 +44,8 @@ export interface HandsOptions {
   readonly outage: Pick<Outage, 'down' | 'up'>
   /** Connections to the server; 10 by default. */
   readonly connections?: number | undefined
+  /** The most that a request carries; MLflow's own limits by default. */
+  readonly limits?: BatchLimits | undefined
 }
 
 const LOOK_AGAIN_MS = 60_000
@@ -51,11 +54,12 @@ const BEAT_MS = 15_000
 const BEATS = 15
 
 /** Delivers in this thread, whenever its event loop turns. */
-export function ownHands({ place, courier, warn, outage, connections }: HandsOptions): Hands {
+export function ownHands({ place, courier, warn, outage, connections, limits }: HandsOptions): Hands {
   const closing = new AbortController()
   const server = serverState({
     dir: place.dir,
     connections,
+    limits,
     onDown: ({ message }) =>
       outage.down(`${place.uri} does not take what is logged, which is kept on disk: ${message}`),
     onAnswered: outage.up,

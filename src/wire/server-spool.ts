@@ -1,4 +1,5 @@
 import type { OpenArtifacts } from '../artifacts/store.js'
+import type { BatchLimits } from '../core/batch.js'
 import { TimeoutError } from '../errors.js'
 import type { HttpSettings, Settings } from '../settings.js'
 import type { Courier } from '../spool/courier.js'
@@ -31,6 +32,8 @@ export interface ServerSpoolOptions {
   readonly openArtifacts: OpenArtifacts
   /** The settings as they are by now, when the server takes the credentials no more. */
   readonly renew: () => HttpSettings
+  /** The most that a request carries. */
+  readonly limits: BatchLimits | undefined
 }
 
 const MAIN_THREAD = 'what is logged is delivered from the main thread, and waits on disk while its event loop is busy'
@@ -51,7 +54,7 @@ function tellOfThread(logger: Logger, isOwn: boolean): void {
 
 /** The spool of a server, with whoever can deliver it: a thread of its own, or this one. */
 export function serverSpool(uri: string, options: ServerSpoolOptions): Spool {
-  const { settings, logger, warnOnce, isPluggedIn, registryUri, once, openArtifacts, renew } = options
+  const { settings, logger, warnOnce, isPluggedIn, registryUri, once, openArtifacts, renew, limits } = options
   const { auth, headers, timeoutMs, dispatcher } = options.remote
   const place = serverPlace(options.spoolDir, uri, {
     workspace: settings.http.workspace,
@@ -82,7 +85,7 @@ export function serverSpool(uri: string, options: ServerSpoolOptions): Spool {
 
   const warn = (message: string) => logger.warn(message)
   const outage = outageOf(place.uri, logger)
-  const own = ownHands({ place, courier, warn, outage, connections: settings.http.connections })
+  const own = ownHands({ place, courier, warn, outage, connections: settings.http.connections, limits })
   // What is a user's own cannot go to another thread.
   const isOwn = isPluggedIn || dispatcher !== undefined || typeof auth === 'function'
   const file = workerFile(() => new URL('./spool-worker.js', import.meta.url))
@@ -97,7 +100,8 @@ export function serverSpool(uri: string, options: ServerSpoolOptions): Spool {
     },
   }
 
-  const start = { ...about, outage: outage.nth, uri, http: settings.http, remote: { auth, headers, timeoutMs } }
+  const remote = { auth, headers, timeoutMs }
+  const start = { ...about, outage: outage.nth, uri, http: settings.http, remote, limits }
   const delivering =
     isOwn || !file ? here : workerHands(file, { place, courier, warn, warnOnce, outage, start, renew, fallback: own })
   const hands = file ? watchedHands(file, delivering, { start: { ...about, lookout: true }, warn }) : delivering

@@ -1,3 +1,4 @@
+import type { BatchLimits } from '../core/batch.js'
 import * as errors from '../errors.js'
 import { CairnError, type CairnErrorOptions } from '../errors.js'
 import type { HttpSettings } from '../settings.js'
@@ -19,6 +20,7 @@ export interface WorkerStart {
   readonly uri: string
   readonly http: HttpSettings
   readonly remote: Pick<RemoteOptions, 'headers' | 'timeoutMs'> & { readonly auth: unknown }
+  readonly limits: BatchLimits | undefined
 }
 
 /** What the thread that logs tells the one that delivers. */

@@ -28,7 +28,7 @@ interface Task {
 
 /** The thread that delivers: it reads the spool from disk, so that it goes on while the other one is busy. */
 function work(start: WorkerStart): void {
-  const { place, uri } = start
+  const { place, uri, limits } = start
   const room = roomIn(place.spoolDir, place.maxBytes, start.room)
   setInterval(room.look, STALE_MS).unref()
   const tasks = new Map<number, Task>()
@@ -108,7 +108,8 @@ function work(start: WorkerStart): void {
       giveWay()
     },
   }
-  const hands = ownHands({ place, courier: () => carrying, warn, outage: heardOf, connections: start.http.connections })
+  const { connections } = start.http
+  const hands = ownHands({ place, courier: () => carrying, warn, outage: heardOf, connections, limits })
 
   const watch = (job: number, ours: string): DeliveryEvents => ({
     onRetry(error: CairnError, ms) {

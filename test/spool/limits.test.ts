@@ -7,6 +7,7 @@ import { serverPlace } from '../../src/spool/place.js'
 import { serverState } from '../../src/spool/server.js'
 import { startTestServer } from '../../src/testing/index.js'
 import { between, carriesBatch } from '../support/between.js'
+import { built } from '../support/built.js'
 import { tempDir } from '../support/temp-dir.js'
 
 const closers: (() => Promise<void>)[] = []
@@ -154,4 +155,37 @@ it('what is refused for another reason than its number makes the batches of poin
   expect(refusedOnce).toEqual([])
   expect(run.stats()).toMatchObject({ delivered: 3104, refused: 0 })
   expect(Math.max(...lengths)).toBe(1000)
+})
+
+it.each([
+  ['this thread', () => import('../../src/index.js')],
+  ['another one', async () => import(await built()) as Promise<typeof import('../../src/index.js')>],
+])('no request that %s sends carries more than a client wants', async (_, library) => {
+  const server = await startTestServer()
+  const front = await between(server.url)
+  const limits = { metrics: 10, params: 5, tags: 5, total: 10, bytes: 100_000 }
+  const spoolDir = join(tempDir(), 'spool')
+  const client = (await library()).createClient({ trackingUri: front.url, spoolDir, buffer: { limits } })
+  closers.push(
+    () => server.close(),
+    front.close,
+    () => client.close(),
+  )
+  const run = await client.startRun()
+  run.logParams(Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`p${i}`, i])))
+  for (let i = 0; i < 1000; i++) run.logMetric('loss', i, i)
+  await run.end()
+  const bodies = front.seen.filter(carriesBatch).map(({ body }) => JSON.parse(body) as Record<string, unknown[]>)
+  const lengths = (of: string) => bodies.map((body) => body[of]?.length ?? 0)
+  expect(Math.max(...lengths('metrics'))).toBe(10)
+  expect(Math.max(...lengths('params'))).toBe(5)
+  expect(lengths('metrics').reduce((sum, one) => sum + one)).toBe(1000)
+})
+
+it('what one client wants is not what the next one learns of the server', () => {
+  const memory = held()
+  const few = learntLimits({ metrics: 10, params: 10, tags: 10, total: 10, bytes: 1000 }, memory)
+  few.tooFast()
+  expect(few.batch.metrics).toBe(10)
+  expect(learntLimits(undefined, memory).batch.metrics).toBe(1000)
 })
