@@ -34,6 +34,9 @@ export interface StartingDeps {
   readonly away: (said: string) => void
 }
 
+/** A start that has waited for so long to find its server away, in milliseconds, spares the next ones the wait for as long again. */
+const SLOW_MS = 5_000
+
 /** Runs that go on in this process, whichever client has them. */
 const goingOn = new Set<LiveRun>()
 
@@ -52,8 +55,12 @@ export function startingOf(parts: Parts, deps: StartingDeps): Starting {
     ? runs({ transport: startTransport, experiments: starting, defaultExperimentIds: () => [], rules })
     : deps.runs
   const inUse = experimentInUse({ starting, mayBeOffline, settings, away })
+  const outageNow = () => (parts.spool ? Atomics.load(parts.spool.outage.nth, 0) : 0)
+  /** The outage that a start was slow to find, and until when the next ones take its word. */
+  let found = { outage: 0, until: 0 }
 
   async function start(asked: StartRunOptions): Promise<Run> {
+    const before = performance.now()
     const begun = await beginRun(
       {
         experiments: starting,
@@ -67,6 +74,7 @@ export function startingOf(parts: Parts, deps: StartingDeps): Starting {
         user: settings.user,
         runContext: settings.runContext,
         mayBeOffline,
+        isStillAway: () => outageNow() !== 0 && outageNow() === found.outage && performance.now() < found.until,
         backend: { transport: tracking, openArtifacts: parts.openArtifacts },
         impatient,
         spool: parts.spool?.open,
@@ -81,6 +89,8 @@ export function startingOf(parts: Parts, deps: StartingDeps): Starting {
     )
     const { data, owned, outlet, spooled, store, transport, isOnline } = begun
     const known = paramsOf(data.info.runId)
+    const now = performance.now()
+    if (!isOnline && now - before >= SLOW_MS) found = { outage: outageNow(), until: now + (now - before) }
     const run: LiveRun = openRun(data, {
       known: known.params,
       ...{ transport, outlet, store, rules, owned, activeModelId: settings.activeModelId },

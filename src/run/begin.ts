@@ -47,6 +47,8 @@ export interface BeginDeps extends StartDeps {
   readonly impatient: Ways
   /** Whether a run may begin while its server is away. */
   readonly mayBeOffline: boolean
+  /** Whether the server was away just now, and is so slow to say so that nothing is asked again yet. */
+  readonly isStillAway: () => boolean
   /** The experiment that is set, without asking the server. */
   readonly knownExperiment: () => Pick<Experiment, 'experimentId'> | { readonly name: string } | undefined
   /** The server's id for a run that was made away from it; undefined while it has none. */
@@ -81,6 +83,8 @@ export async function beginRun(deps: BeginDeps, given: StartRunOptions): Promise
       `Its parent ${orphan} has not reached the server yet`,
     )
   }
+  if (spool && deps.isStillAway())
+    return offline(known, spool, asked, 'The server was away a moment ago, and slow to say so')
   try {
     const { data, owned } = await startRun(known, asked)
     return await online(known, data, owned)

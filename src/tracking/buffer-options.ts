@@ -30,11 +30,14 @@ export interface BufferStats {
 
 /** Sizes and times of a buffer. */
 export interface BufferOptions {
-  /** The most that one request to a server, or one write of a store, carries; MLflow's own limits by default. A server that takes less is sent less. */
+  /**
+   * The most that one request to a server, or one write of a store of this machine, carries; MLflow's own limits by default.
+   * A server that takes less is sent less.
+   */
   readonly limits?: BatchLimits | undefined
   /**
    * Milliseconds that a point for a store of this machine waits at the most while the event loop turns; 250 by default. What
-   * goes to a server is on disk within milliseconds, and waits there only for what was sent before.
+   * goes to a server is on disk within milliseconds whatever is said here, and leaves in its turn.
    */
   readonly intervalMs?: number | undefined
   /**

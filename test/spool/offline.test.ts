@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import {
   type Client,
   type ClientOptions,
@@ -10,6 +10,7 @@ import {
   NetworkError,
   ProtocolError,
   UnauthenticatedError,
+  UnavailableError,
 } from '../../src/index.js'
 import { startTestServer, type TestServer } from '../../src/testing/index.js'
 import { rejection } from '../support/answering.js'
@@ -409,6 +410,48 @@ describe('what needs an answer', () => {
     await run.end()
     expect((await other.getRun(run.runId)).info.status).toBe('FINISHED')
   })
+})
+
+it('the starts after one that was slow to find its server away begin at once, until it has answered', async () => {
+  const server = await startTestServer()
+  let isAway = true
+  let aheadMs = 0
+  const now = performance.now.bind(performance)
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + aheadMs)
+  closers.push(
+    () => server.close(),
+    async () => clock.mockRestore(),
+  )
+  const said: string[] = []
+  const line = (text: string) => void said.push(text)
+  const { connect } = await away({
+    trackingUri: 'slow://server',
+    logger: { debug: () => {}, info: line, warn: line, error: line },
+    transports: {
+      async slow(_, context) {
+        const inner = await context.openTransport(server.url)
+        const call: typeof inner.call = async (...of) => {
+          if (!isAway) return inner.call(...of)
+          aheadMs = 10_000
+          throw new UnavailableError('nothing came')
+        }
+        return { ...inner, call }
+      },
+    },
+  })
+  const client = connect()
+  const begun = async () => {
+    const run = await client.startRun()
+    return { run, why: said.find((text) => text.includes(run.runId)) }
+  }
+  expect((await begun()).why).toMatch(/^The server is away \(nothing came\)/)
+  const { run, why } = await begun()
+  expect(why).toMatch(/^The server was away a moment ago/)
+  isAway = false
+  await run.flush()
+  isAway = true
+  expect((await begun()).why).toMatch(/^The server is away \(nothing came\)/)
+  isAway = false
 })
 
 describe('a start that must not go on alone', () => {
