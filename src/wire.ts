@@ -5,6 +5,7 @@ import { givenUri } from './core/model-uri.js'
 import type { Flavor } from './models/flavor.js'
 import type { Backends } from './resolve/backends.js'
 import { type HttpSettings, readSettings, type Settings } from './settings.js'
+import { outageOf } from './spool/outage.js'
 import { serverPlaces, withoutSecrets } from './spool/place.js'
 import type { BufferOptions } from './tracking/metric-buffer.js'
 import type { TextRules } from './tracking/values.js'
@@ -127,7 +128,14 @@ export function wire(options: ClientOptions): Parts {
   async function open(uri: string, workspace: Within['workspace']): Promise<Remote> {
     // What carries the spool is loaded with it, while files can be opened: a module that could not be is never loaded later.
     await import('./wire/carrier.js')
-    return openRemote(uri, { ...settings.http, workspace }, { ...options, warn: warnOnce, renew })
+    return openRemote(
+      uri,
+      { ...settings.http, workspace },
+      {
+        ...{ ...options, warn: warnOnce, renew },
+        outage: outageOf(withoutSecrets(uri), logger),
+      },
+    )
   }
   const remoteAt = (uri: string, { workspace }: Within = settings.http): Promise<Remote> => {
     const key = JSON.stringify([uri, workspace])

@@ -10,12 +10,18 @@ export interface Outage {
   down(said: string): void
   /** The server answers. */
   up(): void
+  /** A call that keeps nothing is tried again for long: warns as `down`, of an outage that is over when one is `answered`. */
+  heldUp(said: string): void
+  /** The server has answered a call. */
+  answered(): void
   /** Which outage this is, from 1 on; 0 while there is none. Also seen by other threads, whose answers may be news. */
   readonly nth: Int32Array<SharedArrayBuffer>
 }
 
 const SENT_LATER =
   'What is kept is sent when that has changed, by this or the next process of Cairn here, or by npx cairn-ml sync'
+
+const KEPT = 'What runs log meanwhile is kept on disk and sent later'
 
 /** By logger, which may be one client's or that of all, and by the server's address. */
 const known = new WeakMap<OutageLogger, Map<string, Outage>>()
@@ -32,16 +38,38 @@ export function outageOf(server: string, logger: OutageLogger): Outage {
 function newOutage(server: string, logger: OutageLogger): Outage {
   const nth = new Int32Array(new SharedArrayBuffer(4))
   let count = 0
+  /** Whether calls alone have met it: they say nothing of how it takes what is logged. */
+  let isOfCalls = false
+
+  function begins(): boolean {
+    if (Atomics.compareExchange(nth, 0, 0, count + 1) !== 0) return false
+    count++
+    return true
+  }
+
+  function up(): void {
+    if (Atomics.exchange(nth, 0, 0) === 0) return
+    logger.warn(
+      isOfCalls ? `${server} answers again` : `${server} takes what is logged again; what waited on disk is on its way`,
+    )
+    isOfCalls = false
+  }
+
   return {
     nth,
+    up,
     down(said) {
-      if (Atomics.compareExchange(nth, 0, 0, count + 1) !== 0) return logger.info(said)
-      count++
-      logger.warn(`${said}. ${SENT_LATER}`)
+      if (begins()) logger.warn(`${said}. ${SENT_LATER}`)
+      else logger.info(said)
+      isOfCalls = false
     },
-    up() {
-      if (Atomics.exchange(nth, 0, 0) === 0) return
-      logger.warn(`${server} takes what is logged again; what waited on disk is on its way`)
+    heldUp(said) {
+      if (!begins()) return logger.info(said)
+      isOfCalls = true
+      logger.warn(`${said}. ${KEPT}`)
+    },
+    answered() {
+      if (isOfCalls) up()
     },
   }
 }

@@ -22,7 +22,12 @@ export interface RetryPolicy {
   /** Makes the id by which a run, version or model that was perhaps made is found again. */
   readonly newId?: (() => string) | undefined
   readonly onRetry?: ((event: RetryEvent) => void) | undefined
+  /** Told once of each call that is not through after seconds, at the first try that will be so late. */
+  readonly onLong?: ((event: RetryEvent) => void) | undefined
 }
+
+/** After so long who waits for a call should know why, in milliseconds. */
+const LONG_MS = 5_000
 
 interface Facts {
   appendsBlindly?(options: CallOptions): Promise<boolean>
@@ -34,7 +39,7 @@ interface Facts {
  */
 export function withRetry(inner: Transport & Facts, policy: RetryPolicy = {}): Transport {
   const rules = { ...defaultRules, ...policy.rules }
-  const { clock = systemClock, newId = randomUUID, onRetry } = policy
+  const { clock = systemClock, newId = randomUUID, onRetry, onLong } = policy
   const blind = async (options: CallOptions) => (await inner.appendsBlindly?.(options)) ?? true
   let pausedUntil = 0
 
@@ -44,6 +49,7 @@ export function withRetry(inner: Transport & Facts, policy: RetryPolicy = {}): T
     { signal, again }: CallOptions,
     once: (attempt: Attempt) => Promise<T>,
   ): Promise<T> {
+    let longAt: number | undefined = clock.now() + LONG_MS
     const attempt = async (of: Attempt) => {
       const pause = pausedUntil - clock.now()
       if (pause > 0) await clock.sleep(pause, signal)
@@ -57,6 +63,9 @@ export function withRetry(inner: Transport & Facts, policy: RetryPolicy = {}): T
       onRetry(retry) {
         if (failureKind(retry.error) === 'throttled') pausedUntil = Math.max(pausedUntil, clock.now() + retry.waitMs)
         onRetry?.({ operation, ...retry })
+        if (longAt === undefined || clock.now() + retry.waitMs < longAt) return
+        longAt = undefined
+        onLong?.({ operation, ...retry })
       },
     })
   }

@@ -1,8 +1,11 @@
 import type { OpenArtifacts } from '../artifacts/store.js'
+import { defaultRules } from '../core/retry.js'
 import { CairnError, NetworkError, ProtocolError } from '../errors.js'
 import type { Send } from '../http/send.js'
 import type { HttpSettings } from '../settings.js'
 import { NO_WAY } from '../spool/failures.js'
+import type { Outage } from '../spool/outage.js'
+import type { RetryEvent } from '../transport/retry.js'
 import type { Transport } from '../transport/transport.js'
 import { type SenderOrigins, senderOptions } from './sender-options.js'
 
@@ -27,8 +30,13 @@ const START_MS = 5_000
 /** Longest time for one request of the spool: one that is too slow for it is sent again and looked up. */
 const ONCE_MS = 30_000
 
+/** Who speaks to a server, and what is told of its outages to people; nobody by default. */
+interface Origins extends SenderOrigins {
+  readonly outage?: Pick<Outage, 'heldUp' | 'answered'> | undefined
+}
+
 /** Opens the way to a server; undici and the rest of the remote half are loaded here, not before. */
-export async function openRemote(uri: string, settings: HttpSettings, options: SenderOrigins): Promise<Remote> {
+export async function openRemote(uri: string, settings: HttpSettings, options: Origins): Promise<Remote> {
   // One after the other: the loader of Jest fails where two imports at once share a chunk.
   const { sender } = await import('../http/send.js')
   const { inWorkspace } = await import('../http/workspace.js')
@@ -46,7 +54,7 @@ export async function openRemote(uri: string, settings: HttpSettings, options: S
   const carrying = checked(sender({ ...how, background: true }))
   const starting = checked(sender({ ...how, ...soon }))
   const filing = checked(sender({ ...how, connectTimeoutMs: START_MS }))
-  const { retry } = options
+  const { retry, outage } = options
   const rules = {
     attempts: 1 + (retry?.maxRetries ?? settings.maxRetries),
     ...(retry?.budgetMs === undefined ? {} : { budgetMs: retry.budgetMs }),
@@ -56,15 +64,31 @@ export async function openRemote(uri: string, settings: HttpSettings, options: S
   }
   const close = async () =>
     void (await Promise.all([send, background, carrying, starting, filing].map((one) => one.close())))
-  const transport = { ...withMeaning(withRetry(withFilterPlace(httpTransport({ send })), { rules })), close }
+  const seconds = (rules.budgetMs ?? defaultRules.budgetMs) / 1000
+  const onLong = ({ operation, error }: RetryEvent) =>
+    outage?.heldUp(
+      `${send.base} does not take ${operation}, which is tried again up to ${rules.attempts - 1} times (MLFLOW_HTTP_REQUEST_MAX_RETRIES), for ${seconds} s at the most: ${(error as Error).message}`,
+    )
+  const patient = withMeaning(withRetry(withFilterPlace(httpTransport({ send })), { rules, onLong }))
+  const transport = { ...heard(patient, outage), close }
   const fewer = { ...rules, attempts: 3, budgetMs: START_MS, factorMs: 500, jitterMs: 250 }
-  const impatient = withMeaning(withRetry(httpTransport({ send: starting }), { rules: fewer }))
+  const impatient = heard(withMeaning(withRetry(httpTransport({ send: starting }), { rules: fewer })), outage)
   const single = { ...rules, attempts: 1 }
   const once = unjudged(withMeaning(withRetry(httpTransport({ send: background }), { rules: single })))
   const impatientArtifacts = proxied(filing, { rules: fewer })
   const artifactsOnce = proxied(carrying, { rules: single })
   return { send, transport, artifacts: proxied(send, { rules }), impatient, once, impatientArtifacts, artifactsOnce }
 }
+
+/** Tells of each call that its server has carried out. */
+const heard = (inner: Transport, outage: Origins['outage']): Transport => ({
+  ...inner,
+  async call(...of) {
+    const output = await inner.call(...of)
+    outage?.answered()
+    return output
+  },
+})
 
 /** What no server has said is no judgement on what it was to be sent, as a header that cannot be sent: that may change. */
 const unjudged = (inner: Transport): Transport => ({

@@ -1,5 +1,11 @@
+import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
+import { createClient } from '../../src/index.js'
+import { outageOf } from '../../src/spool/outage.js'
+import { startTestServer } from '../../src/testing/index.js'
+import { rejection } from '../support/answering.js'
 import { type Stand, stand } from '../support/spool-child.js'
+import { tempDir } from '../support/temp-dir.js'
 
 const stands: Stand[] = []
 afterEach(async () => {
@@ -43,6 +49,44 @@ async function told(body: string) {
   const at30 = all.filter(({ level }) => level === 30).map(({ msg }) => msg)
   return { warnings: at40, infos: at30, stdout: ended.stdout }
 }
+
+it('calls that are tried again for long say so with one warning, and one line when the server answers', async () => {
+  await using server = await startTestServer()
+  const warnings: string[] = []
+  const logger = { debug() {}, info() {}, warn: (text: string) => void warnings.push(text), error() {} }
+  const client = createClient({ trackingUri: server.url, spoolDir: join(tempDir(), 'spool'), logger })
+  for (const nth of [1, 2]) {
+    server.faults.add({ status: 502, headers: { 'retry-after': '6' }, times: Infinity })
+    const given = new AbortController()
+    const { signal } = given
+    const calls = [client.createRegisteredModel('model', { signal }), client.getExperiment('0', { signal })]
+    await expect.poll(() => server.requests.length % 3).toBe(2)
+    await expect.poll(() => warnings.length).toBe(2 * nth - 1)
+    given.abort()
+    for (const call of calls) await rejection(call)
+    server.faults.clear()
+    await client.getExperiment('0')
+  }
+  const held =
+    /does not take \w+, which is tried again up to 7 times \(MLFLOW_HTTP_REQUEST_MAX_RETRIES\).*502 by script/
+  const told = [expect.stringMatching(held), `${server.url} answers again`]
+  expect(warnings).toEqual([...told, ...told])
+  await client.close()
+})
+
+it('what calls and runs meet alike is one outage, and no answer to a call ends it for runs', () => {
+  const warnings: string[] = []
+  const outage = outageOf('http://server', { info() {}, warn: (text) => void warnings.push(text) })
+  outage.heldUp('call')
+  outage.down('run')
+  outage.answered()
+  outage.heldUp('call')
+  outage.up()
+  expect(warnings).toEqual([
+    'call. What runs log meanwhile is kept on disk and sent later',
+    expect.stringMatching(/^http:\/\/server takes what is logged again/),
+  ])
+})
 
 describe('an outage is one warning', () => {
   it.each([1, 3])('of %d runs that start in it, each of which is named', async (count) => {

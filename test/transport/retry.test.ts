@@ -12,13 +12,15 @@ function made(kind: 'database' | 'files' = 'database') {
   const store = scriptedStore(kind)
   const clock = fakeClock()
   const events: RetryEvent[] = []
+  const long: RetryEvent[] = []
   let id = 0
   const transport = withRetry(store.transport, {
     clock,
     newId: () => `op-${++id}`,
     onRetry: (event) => void events.push(event),
+    onLong: (event) => void long.push(event),
   })
-  return { store, clock, events, transport }
+  return { store, clock, events, long, transport }
 }
 
 const points = (...values: number[]) => values.map((value, step) => ({ key: 'm', value, step, timestamp: 5 }))
@@ -229,6 +231,23 @@ describe('a server that stumbles at each try', () => {
     expect(deleted.asked).toEqual(['updateExperiment', 'getExperiment'])
     expect(await active.transport.call('updateExperiment', input)).toEqual({})
   })
+})
+
+it('a call that is not through after seconds is told once, and a quick one never', async () => {
+  const { store, transport, events, long } = made()
+  const tag = { run_id: 'r', key: 'a', value: '1' }
+  store.next('setTag', 'not sent', 'not sent')
+  await transport.call('setTag', tag)
+  expect(long).toEqual([])
+  for (const _ of [1, 2]) {
+    store.next('setTag', 'not sent', 'not sent', 'not sent', 'not sent')
+    await transport.call('setTag', tag)
+  }
+  expect(events).toHaveLength(10)
+  expect(long).toMatchObject([
+    { operation: 'setTag', attempt: 3 },
+    { operation: 'setTag', attempt: 3 },
+  ])
 })
 
 describe('a server that asks to wait', () => {
