@@ -3,8 +3,9 @@ import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, unl
 import { dirname } from 'node:path'
 import { diskError } from '../errors.js'
 import { clearOfEdges } from './edges.js'
+import { errno, isAbsent } from './errno.js'
 import { inFile, NOFOLLOW } from './in-file.js'
-import { createOnce, errno, isAbsent, makeDirs } from './write.js'
+import { createOnce, makeDirs } from './write.js'
 
 const { O_RDONLY, O_WRONLY, O_RDWR, O_APPEND, O_CREAT } = constants
 

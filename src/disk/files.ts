@@ -18,6 +18,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { onAbort } from '../core/shared-signal.js'
 import { diskError, IntegrityError, InvalidParameterError } from '../errors.js'
+import { errno, isAbsent } from './errno.js'
 import { partialName } from './partial.js'
 import { makeDir } from './write.js'
 
@@ -40,13 +41,6 @@ const PARTIAL = /^\.cairn-[0-9a-f-]{36}\.partial$/
 /** Whether a name is one of the unfinished files that writing leaves for a moment; listings leave them out. */
 export const isPartial = (name: string): boolean => PARTIAL.test(name)
 
-const ABSENT = new Set(['ENOENT', 'ENOTDIR'])
-/** The errno of a failure, as text; what is no failure of the file system has none. */
-const codeOf = (error: unknown): string | undefined => {
-  const code: unknown = (error as { code?: unknown } | null)?.code
-  return typeof code === 'string' && /^E[A-Z]+$/.test(code) ? code : undefined
-}
-
 async function facts(path: string, look: typeof lstat): Promise<FileFacts | undefined> {
   try {
     const found = await look(path)
@@ -54,8 +48,8 @@ async function facts(path: string, look: typeof lstat): Promise<FileFacts | unde
     const { size, mtimeMs, ctimeMs, ino, mode, uid } = found
     return { kind, size, mtimeMs, ctimeMs, ino, mode, uid }
   } catch (error) {
-    if (ABSENT.has(codeOf(error) ?? '')) return undefined
-    if (codeOf(error) === 'ENAMETOOLONG')
+    if (isAbsent(error)) return undefined
+    if (errno(error) === 'ENAMETOOLONG')
       throw new InvalidParameterError(`The path ${path.slice(0, 80)}... is longer than the file system takes`, {
         cause: error,
       })
@@ -74,7 +68,7 @@ export async function namesIn(dir: string): Promise<string[]> {
   try {
     return await readdir(dir)
   } catch (error) {
-    if (ABSENT.has(codeOf(error) ?? '')) return []
+    if (isAbsent(error)) return []
     throw diskError(error, `list ${dir}`)
   }
 }
@@ -84,7 +78,7 @@ export async function realPathOf(path: string): Promise<string | undefined> {
   try {
     return await realpath(path)
   } catch (error) {
-    if (ABSENT.has(codeOf(error) ?? '')) return undefined
+    if (isAbsent(error)) return undefined
     throw diskError(error, `resolve ${path}`)
   }
 }
@@ -191,11 +185,14 @@ export async function saveStream(
     await handle?.close().catch(() => {})
     if (handle) await rm(partial, { force: true }).catch(() => {})
     signal?.throwIfAborted()
-    throw codeOf(error) ? diskError(error, `write ${path}`) : error
+    throw isOfDisk(error) ? diskError(error, `write ${path}`) : error
   } finally {
     leave()
   }
 }
+
+/** Whether writing failed, not the stream that was written: its failures have no errno of their own. */
+const isOfDisk = (error: unknown): boolean => /^E[A-Z]+$/.test(String((error as NodeJS.ErrnoException | null)?.code))
 
 async function writeWhole(handle: FileHandle, chunk: Uint8Array): Promise<void> {
   for (let at = 0; at < chunk.byteLength; ) at += (await handle.write(chunk, at)).bytesWritten

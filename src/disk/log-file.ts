@@ -18,8 +18,9 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { diskError, UnavailableError } from '../errors.js'
+import { errno, isAbsent } from './errno.js'
 import { inFile, NOFOLLOW } from './in-file.js'
-import { discard, errno, freshPath, isAbsent, makeDirs } from './write.js'
+import { discard, freshPath, makeDirs } from './write.js'
 
 const { O_WRONLY, O_RDONLY, O_RDWR, O_APPEND, O_CREAT } = constants
 /** Files kept open for appending, in all: a process may have ten thousand runs, and few descriptors. */

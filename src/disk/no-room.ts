@@ -1,8 +1,8 @@
 import { rmdir, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { type CairnError, PermissionDeniedError, UnavailableError } from '../errors.js'
+import { errno } from './errno.js'
 import { factsOf } from './files.js'
-import { errno } from './write.js'
 
 const WHY: Readonly<Record<string, string>> = {
   ENOSPC: 'its disk is full',

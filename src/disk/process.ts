@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname, uptime } from 'node:os'
 import { threadId } from 'node:worker_threads'
-import { errno, exists } from './write.js'
+import { errno } from './errno.js'
+import { exists } from './write.js'
 
 /** What identifies a process beyond its id: ids are used again, and mean something else in another container. */
 export interface ProcessIdentity {
@@ -63,7 +64,11 @@ let me: ProcessIdentity | undefined
 /** This process, and the thread that asks. */
 export const identity = (): ProcessIdentity => {
   me ??= {
-    ...{ pid: process.pid, host: hostname(), started: startOf('self'), space: spaceOf(), machine: machineOf() },
+    pid: process.pid,
+    host: hostname(),
+    started: startOf('self'),
+    space: spaceOf(),
+    machine: machineOf(),
     thread: threadId,
   }
   return me

@@ -1,8 +1,9 @@
 import { renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { diskError } from '../errors.js'
+import { errno } from './errno.js'
 import { listEntries } from './walk.js'
-import { errno, exists, freshPath, makeDirs, stateOf } from './write.js'
+import { exists, freshPath, makeDirs, stateOf } from './write.js'
 
 /** A folder in the making, out of sight until it is put in its place. */
 export interface StagedDir {

@@ -1,7 +1,8 @@
 import { type Dirent, lstatSync, readdirSync, realpathSync } from 'node:fs'
 import { join, sep } from 'node:path'
 import { diskError } from '../errors.js'
-import { isAbsent, stateOf } from './write.js'
+import { isAbsent } from './errno.js'
+import { stateOf } from './write.js'
 
 /** One entry of a folder, as it stands there: a link is a link. */
 export interface Entry {

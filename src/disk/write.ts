@@ -17,6 +17,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { diskError, InvalidParameterError, PermissionDeniedError } from '../errors.js'
+import { errno, isAbsent } from './errno.js'
 import { inFile } from './in-file.js'
 
 const self = randomBytes(6).toString('hex')
@@ -24,17 +25,6 @@ let serial = 0
 
 /** A path in `dir` that no other process, thread or call uses; nothing is made. */
 export const freshPath = (dir: string): string => join(dir, `.cairn-${self}-${(serial++).toString(36)}`)
-
-/** The errno of a file system error, also when it is the cause of one of ours. */
-export function errno(error: unknown): string | undefined {
-  const { code, cause } = (error ?? {}) as { code?: unknown; cause?: unknown }
-  if (cause !== undefined) return errno(cause)
-  return typeof code === 'string' ? code : undefined
-}
-
-const ABSENT = new Set(['ENOENT', 'ENOTDIR'])
-/** Whether a file system error means that there is nothing at the path. */
-export const isAbsent = (error: unknown): boolean => ABSENT.has(errno(error) ?? '')
 
 /** Removes a file of ours that is needed no more. Where that fails, something else has failed before, and says more. */
 export function discard(file: string): void {

@@ -1,4 +1,4 @@
-import { errno } from '../disk/write.js'
+import { errno } from '../disk/errno.js'
 import { UnavailableError } from '../errors.js'
 
 const FULL = new Set(['EMFILE', 'ENFILE'])

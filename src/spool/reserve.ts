@@ -1,6 +1,7 @@
 import { join } from 'node:path'
+import { errno } from '../disk/errno.js'
 import { appendBytes, closeLog, cutOff } from '../disk/log-file.js'
-import { errno, stateOf } from '../disk/write.js'
+import { stateOf } from '../disk/write.js'
 import type { ServerPlace } from './place.js'
 
 const BLOCK = 4096

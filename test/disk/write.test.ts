@@ -11,11 +11,12 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { errno } from '../../src/disk/errno.js'
 import { makeDirs } from '../../src/disk/files.js'
 import { writeInside } from '../../src/disk/inside.js'
 import { createDir, stageDir, sweepStaging } from '../../src/disk/stage-dir.js'
 import { isInside, isRealDir, listDirs, listEntries, walkFiles } from '../../src/disk/walk.js'
-import { createOnce, errno, exists, move, readText, removeFile, stateOf, writeAtomic } from '../../src/disk/write.js'
+import { createOnce, exists, move, readText, removeFile, stateOf, writeAtomic } from '../../src/disk/write.js'
 import { NotFoundError, PermissionDeniedError } from '../../src/errors.js'
 import { tempDir } from '../support/temp-dir.js'
 

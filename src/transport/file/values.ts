@@ -1,6 +1,7 @@
 import { checkKey, cutTo, LIMITS, lengthOf } from '../../core/names.js'
+import { errno } from '../../disk/errno.js'
 import { walkFiles } from '../../disk/walk.js'
-import { createOnce, errno, readText, removeFile, stateOf, writeAtomic } from '../../disk/write.js'
+import { createOnce, readText, removeFile, stateOf, writeAtomic } from '../../disk/write.js'
 import { InvalidParameterError, ParamConflictError } from '../../errors.js'
 import type { Memo } from './memo.js'
 
