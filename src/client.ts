@@ -131,7 +131,8 @@ function clientOf(parts: Parts, partsAt: (uri: string) => Parts): Client {
       onDamaged: (stretches) =>
         warn(`What was kept on disk for run ${runId} was damaged in ${stretches} places; what stood there is lost`),
     }),
-    ...{ warn, away },
+    warn,
+    away,
   })
 
   const client: Client = {

@@ -38,7 +38,6 @@ export {
   registerTransport,
   type TransportFactory,
 } from './wire/plugins.js'
-export type { RemoteOptions } from './wire/remote.js'
 export type { SpoolDelivery, SpoolDeliveryOptions } from './wire/spool.js'
 
 /** How a client differs from what the environment says. */
@@ -145,7 +144,12 @@ export function wire(options: ClientOptions): Parts {
     return known
   }
   const context: PluginContext = {
-    ...{ settings, trackingUri, registryUri, logger, openTransport, openArtifacts },
+    settings,
+    trackingUri,
+    registryUri,
+    logger,
+    openTransport,
+    openArtifacts,
     openRemote: remoteAt,
   }
 
@@ -201,7 +205,11 @@ export function wire(options: ClientOptions): Parts {
   const spoolOf = (uri: string, { workspace }: Within): Spool => {
     const within = (http: HttpSettings): HttpSettings => ({ ...http, workspace })
     return serverSpool(uri, {
-      ...{ spoolDir, logger, warnOnce, registryUri, remote: options },
+      spoolDir,
+      logger,
+      warnOnce,
+      registryUri,
+      remote: options,
       settings: { ...settings, http: within(settings.http) },
       renew: () => within(renew()),
       isPluggedIn: isPluggedIn(uri, options),

@@ -57,7 +57,10 @@ export function exchange(
     if (options.dispatcher) return options.dispatcher
     const { tls, proxy, connections: most = 10 } = options
     connections ??= openConnections({
-      ...{ tls, proxy, background, connections: most },
+      tls,
+      proxy,
+      background,
+      connections: most,
       // A limit on the whole call that is as short must not hide that nothing was sent.
       connectTimeoutMs: Math.min(options.connectTimeoutMs ?? 10_000, timeoutMs / 2),
       silenceMs: timeoutMs,

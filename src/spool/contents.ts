@@ -37,7 +37,8 @@ export function whatWaits(place: ServerPlace): WaitingRun[] {
   const ids = writtenIds(place)
   const unmade = new Set(runs.flatMap(({ runId, local }) => (local && !ids.has(runId) ? [runId] : [])))
   return runs.map(({ dir, runId }) => ({
-    ...{ runId, dir },
+    runId,
+    dir,
     serverRunId: unmade.has(runId) ? undefined : (ids.get(runId) ?? runId),
     busy: isOwned(dir),
     waiting: contentsOf(dir),

@@ -62,7 +62,9 @@ export function deliverer(options: DeliverOptions): Deliverer {
   const reading = reader({ dir, acks, written, turn, onFreed, making, onLost: outcome.lost, tally: server.tally })
   const { work } = reading
   const sending = sender({
-    ...{ ...parts, courier, outcome },
+    ...parts,
+    courier,
+    outcome,
     isLeft: () => written() === undefined,
     onArrived: reading.forget,
     onMade(made) {

@@ -38,8 +38,14 @@ export const MOST_MS = 5_000
 export const MOST_FILE_MS = 30_000
 
 const beginning = (first: Tally, last: Tally): Stuck => ({
-  ...{ since: performance.now(), failures: 1, proofs: 0, first, last },
-  ...{ isPart: false, waits: 0, until: 0 },
+  since: performance.now(),
+  failures: 1,
+  proofs: 0,
+  first,
+  last,
+  isPart: false,
+  waits: 0,
+  until: 0,
 })
 
 /** Notes one more 500, with what the server has taken by now, and had when the first of this kind failed that fails still. */
@@ -54,7 +60,8 @@ export function stuckAgain(before: Stuck | undefined, now: Tally, known = now): 
 /** Notes a failure that says nothing of what was sent, as where files lie elsewhere and cannot be reached. */
 export const setBack = (before: Stuck | undefined, now: Tally): Stuck => ({
   ...beginning(now, now),
-  ...{ failures: 0, waits: before?.waits ?? 0 },
+  failures: 0,
+  waits: before?.waits ?? 0,
 })
 
 /** Whether the server is known to take others: what fails now is this one's own, and says nothing of the server. */
@@ -85,7 +92,12 @@ export function putOff(stuck: Stuck, leastMs = 0, mostMs = MOST_MS): number {
 /** What is left of it for a part of the request, which has not failed by itself yet. */
 export const ofPart = (whole: Stuck): Stuck => ({
   ...whole,
-  ...{ since: performance.now(), failures: 0, proofs: 0, isPart: true, waits: 0, until: 0 },
+  since: performance.now(),
+  failures: 0,
+  proofs: 0,
+  isPart: true,
+  waits: 0,
+  until: 0,
 })
 
 /** Whether a request may go out again. */
