@@ -13,7 +13,7 @@ export interface StraightOptions {
   readonly runId: () => string | undefined
   /** Whether steps wait on disk that come before any other. */
   readonly isBehind: () => boolean
-  /** Where what was to make the run is lost with. */
+  /** The folder with which the run's creation record was lost. */
   readonly lostWith: () => string | undefined
 }
 

@@ -18,6 +18,8 @@ export const TAKE_UP = 'takeUpRun'
 export const TAKEN_UP = 'taken_up_as'
 /** In the input of that call: when it was taken up, in epoch milliseconds; steps of older versions lack it. */
 export const TAKEN_UP_AT = 'taken_up_at'
+/** In the input of that call: the run was made on this disk and no process has it any more, so that only who takes it up ends it. */
+export const IS_LEFT = 'is_left'
 
 /** In the input of a run's end: somebody gave the status, so that it counts for a run of another process, too. */
 export const IS_GIVEN = 'is_given'
@@ -25,9 +27,6 @@ export const IS_GIVEN = 'is_given'
 /** Whether nobody logged it: it makes or takes up the run, links it to a model, or ends it. */
 export const isChore = (step: Step): boolean =>
   'create' in step || ('call' in step && [TAKE_UP, LINK_MODEL, 'updateRun'].includes(step.call))
-
-/** In the input of that first call: all that made the run and logged to it from here are gone, so that nobody else ends it. */
-export const IS_LEFT = 'is_left'
 
 /** Calls that go straight to the server where that is there: one that waits on disk was perhaps made already. */
 export const KEPT_CALLS: ReadonlySet<string> = new Set(['logInputs', 'logOutputs'])

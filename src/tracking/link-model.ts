@@ -14,7 +14,7 @@ export async function linkModel(
   await transport.call('logInputs', { run_id: runId, models: [{ model_id: modelId }] }, options)
 }
 
-/** Servers of MLflow 2 have no logged models; that one is not there is said of the points that name it. */
+/** A server of MLflow 2 has no logged models. Of a model that is not there the failure of the points that name it tells enough. */
 async function mayBeThere(transport: Transport, modelId: string, options?: CallOptions): Promise<boolean> {
   try {
     await transport.call('getLoggedModel', { model_id: modelId }, options)
