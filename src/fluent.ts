@@ -24,7 +24,7 @@ let uris: { trackingUri?: string; registryUri?: string } = {}
 let client: Client | undefined
 
 /** The client behind the module's functions, made from the environment on first use. */
-export function defaultClient(): Client {
+function defaultClient(): Client {
   client ??= createClient(uris)
   return client
 }

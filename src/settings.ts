@@ -69,7 +69,7 @@ export interface HttpSettings {
 }
 
 /** Reads a switch as MLflow does: `true`, `false`, `1`, `0`, in any case; anything else is an `InvalidParameterError`. */
-export function readBoolean(env: Env, name: string, fallback: boolean): boolean {
+function readBoolean(env: Env, name: string, fallback: boolean): boolean {
   const text = env[name]?.trim().toLowerCase()
   if (text === undefined || text === '') return fallback
   if (text === 'true' || text === '1') return true
@@ -78,7 +78,7 @@ export function readBoolean(env: Env, name: string, fallback: boolean): boolean 
 }
 
 /** Reads a number, `whole` or not, within bounds; anything else (`15s`, an empty exponent) is an `InvalidParameterError`. */
-export function readNumber(
+function readNumber(
   env: Env,
   name: string,
   fallback: number,

@@ -40,7 +40,7 @@ export const BATCH_LIMITS: BatchLimits = { metrics: 1000, params: 100, tags: 100
 export const entrySize = (entry: BatchEntry): number => 30 + 3 * (entry.key.length + entry.value.length)
 
 /** Cuts entries into runs that keep their order and stay within a number and a size; an entry over the size goes alone. */
-export function* cut<T>(
+function* cut<T>(
   entries: Iterable<T>,
   limits: { readonly entries: number; readonly bytes: number },
   sizeOf: (entry: T) => number,

@@ -1,7 +1,7 @@
 import { InvalidParameterError } from '../errors.js'
 
 /** Sections of an INI text, each a map of keys in lower case; values keep their text: nothing is expanded or inherited. */
-export type Ini = ReadonlyMap<string, ReadonlyMap<string, string>>
+type Ini = ReadonlyMap<string, ReadonlyMap<string, string>>
 
 const SECTION = /^\[([^\]]*)\]$/
 const ENTRY = /^([^=:]+?)\s*[=:]\s*(.*)$/
@@ -10,7 +10,7 @@ const ENTRY = /^([^=:]+?)\s*[=:]\s*(.*)$/
  * Reads INI text as Python's `configparser` does for plain files: a line that is indented more than the key above it goes on
  * with the value of that key. Lines it cannot make out are passed over.
  */
-export function parseIni(text: string): Ini {
+function parseIni(text: string): Ini {
   const sections = new Map<string, Map<string, string>>()
   let section = new Map<string, string>()
   let open: { key: string; indent: number } | undefined

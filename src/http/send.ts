@@ -12,8 +12,6 @@ import { timed } from './timed.js'
 import { isLoopback, parseAddress } from './url.js'
 
 export type { Dispatcher } from 'undici'
-export type { Auth, AuthFunction, AuthRequest } from './auth.js'
-export type { TlsOptions } from './dispatcher.js'
 export type { ProxyOptions } from './proxy.js'
 
 /** How one server is spoken to. All that comes from the environment or from files comes in here as a value. */

@@ -98,7 +98,7 @@ export async function loadModel(deps: LoadDeps, uri: string, options: LoadModelO
 }
 
 /** Reads the MLmodel of a folder; `NotFoundError` when there is none. */
-export async function readModel(dir: string): Promise<MlModel> {
+async function readModel(dir: string): Promise<MlModel> {
   const file = join(dir, 'MLmodel')
   if (!(await factsOf(file))) throw new NotFoundError(`There is no model in ${dir}: it has no file MLmodel`)
   return readMlModel(await readText(file, 4 * YAML_LIMIT), file)

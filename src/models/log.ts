@@ -13,7 +13,6 @@ import { carryModel } from './carry.js'
 import { type ModelInfo, modelInfo } from './info.js'
 import { type ModelOptions, type PackageDeps, packageModel } from './package.js'
 
-export type { ModelRun, RegisterRequest } from './carried.js'
 export type { ModelInfo } from './info.js'
 
 export interface LogModelOptions extends ModelOptions {

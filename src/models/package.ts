@@ -61,7 +61,7 @@ export interface Packaged {
 }
 
 /** Name of the file with the model's own answer to its input example. */
-export const OUTPUT_EXAMPLE = 'output_example.json'
+const OUTPUT_EXAMPLE = 'output_example.json'
 
 /** `YYYY-MM-DD HH:MM:SS.ffffff` in UTC, as Python writes it. */
 const pythonTime = (time: Date): string => `${time.toISOString().replace('T', ' ').replace('Z', '')}000`

@@ -6,7 +6,7 @@ import { IntegrityError } from '../errors.js'
 import { isTolerance } from './option-rules.js'
 
 /** Largest relative difference that `compareOutputs` lets pass unless told otherwise. */
-export const REPLAY_TOLERANCE = 1e-5
+const REPLAY_TOLERANCE = 1e-5
 // Below this part of the largest value of an output, a difference is rounding that cancelled, not another answer.
 const FLOOR = 1e-2
 

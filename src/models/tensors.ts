@@ -132,7 +132,7 @@ function nest(value: Tensor, dims: readonly number[], from: number): unknown {
 }
 
 /** A graph's outputs as rows: an object per row, a value where an output has one per row, nested arrays where it has more. */
-export function rowsOfTensors(outputs: Tensors, count: number): Row[] {
+function rowsOfTensors(outputs: Tensors, count: number): Row[] {
   const columns = Object.entries(outputs).map(([name, value]) => {
     const [rows, ...inner] = value.dims
     if (rows !== count && !(count === 1 && rows === undefined))

@@ -14,7 +14,7 @@ export interface Note {
 const COMMENT_LIMIT = 4_000
 
 /** A key that nobody else makes and that sorts by time: no colon, as older servers and some file systems refuse it. */
-export function noteKey(prefix: string, at: number): string {
+function noteKey(prefix: string, at: number): string {
   return `${prefix}${new Date(at).toISOString().replace(/[-:.]/g, '')}-${randomUUID().slice(0, 8)}`
 }
 

@@ -4,8 +4,6 @@ import { type RegisteredModels, registeredModels } from './models.js'
 import { type Stages, stages } from './stages.js'
 import { type ModelVersions, modelVersions } from './versions.js'
 
-export type { RegistryDeps } from './deps.js'
-
 /** Every verb of the registry. */
 export type Registry = RegisteredModels & ModelVersions & Stages & Approvals
 

@@ -32,7 +32,7 @@ interface Located extends ModelPlace {
 }
 
 /** Where artifacts lie: the store's URI, the path in it, and the path a copy gets. */
-export async function resolveArtifacts(
+async function resolveArtifacts(
   backends: Backends,
   target: ArtifactTarget,
   options: ResolveOptions = {},

@@ -28,7 +28,7 @@ const fieldText = (field: string, value: unknown): string | undefined =>
 const tagText = (key: string, value: unknown): string => valueText(`The dataset's tag ${JSON.stringify(key)}`, value)
 
 /** A dataset as MLflow keeps it, its digest made of all the rest when none is given. */
-export function toDataset({ name, digest, source, sourceType = 'local', schema, profile }: DatasetOptions): Dataset {
+function toDataset({ name, digest, source, sourceType = 'local', schema, profile }: DatasetOptions): Dataset {
   const texts = {
     name,
     source: fieldText('source', source),

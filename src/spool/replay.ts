@@ -1,4 +1,3 @@
-import type { BatchLimits } from '../core/batch.js'
 import { heed } from '../core/heed.js'
 import { sharedSignal } from '../core/shared-signal.js'
 import { exists } from '../disk/write.js'
@@ -10,7 +9,7 @@ import { eldersAmong, goesFirst } from './elders.js'
 import { type Claim, claim, isOwned } from './owner.js'
 import { dropRunDir, runDirs, type ServerPlace, type SpooledRun } from './place.js'
 import { isFull, outOfReserve } from './reserve.js'
-import { type ServerState, serverState } from './server.js'
+import type { ServerState } from './server.js'
 import { isBlank, isEmptied, runIdIn, runOf } from './whose.js'
 
 /** What was left by one run of a process that is gone, and what became of it. */
@@ -36,8 +35,7 @@ export interface Replayed {
 export interface ReplayOptions {
   readonly courier: Courier
   /** What is known of the server already. */
-  readonly server?: ServerState | undefined
-  readonly limits?: BatchLimits | undefined
+  readonly server: ServerState
   /** Stops where it stands; what is left stays in the spool. */
   readonly signal?: AbortSignal | undefined
   /** Whether to send at once and keep the process alive until all is done, as a command does. */
@@ -71,7 +69,7 @@ export const waitingRuns = (place: ServerPlace): Waiting[] =>
     return run ? { ...run, dir } : []
   })
 
-/** A run of which it is not to be told any more whether its server has it. */
+/** A run whose folder no longer says whether its server has it. */
 const nameless = (dir: string): SpooledRun => ({ runId: runIdIn(dir), local: false })
 
 /**
@@ -79,7 +77,6 @@ const nameless = (dir: string): SpooledRun => ({ runId: runIdIn(dir), local: fal
  * at once deliver it once. Resolves when all that could be claimed is done with, or when it is stopped.
  */
 export async function replay(place: ServerPlace, options: ReplayOptions): Promise<Replayed[]> {
-  const server = options.server ?? serverState({ limits: options.limits, dir: place.dir })
   const signal = sharedSignal(options.signal)
   const dirs = runDirs(place)
   const eldersOf = eldersAmong(place, dirs)
@@ -95,7 +92,7 @@ export async function replay(place: ServerPlace, options: ReplayOptions): Promis
       const at = dir
       const elders = eldersOf(at)
       const turn = Promise.all(elders.map((elder) => turns.get(elder))).then(() =>
-        replayRun(place, at, { ...options, elders, server, signal }),
+        replayRun(place, at, { ...options, elders, signal }),
       )
       turns.set(
         at,
@@ -123,11 +120,16 @@ export async function replay(place: ServerPlace, options: ReplayOptions): Promis
   return all
 }
 
-type One = ReplayOptions & { readonly server: ServerState; readonly elders: readonly string[] }
+type One = ReplayOptions & { readonly elders: readonly string[] }
 
 const untouched = ({ runId }: SpooledRun, dir: string) => ({
-  ...{ runId, dir },
-  ...{ serverRunId: undefined, complete: false, delivered: 0, refused: 0, refusals: [] },
+  runId,
+  dir,
+  serverRunId: undefined,
+  complete: false,
+  delivered: 0,
+  refused: 0,
+  refusals: [],
 })
 
 async function replayRun(place: ServerPlace, dir: string, options: One): Promise<Replayed | undefined> {

@@ -15,7 +15,6 @@ import type { Side } from './side.js'
 import { tellUnreadable } from './unreadable.js'
 
 export type { CopyRules, SyncFailure, SyncKind, SyncOptions, SyncProgress, SyncResult, SyncTally } from './job.js'
-export type { Side } from './side.js'
 
 const RUNS_AT_ONCE = 4
 

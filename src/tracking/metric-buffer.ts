@@ -6,7 +6,7 @@ import type { BufferStats, Drain, WayOptions } from './buffer-options.js'
 import { pastQueue } from './points-way.js'
 import { queue } from './queue.js'
 
-export type { BufferOptions, BufferStats, Drain, WayOptions } from './buffer-options.js'
+export type { BufferOptions, BufferStats, Drain } from './buffer-options.js'
 export type { PointsWay } from './points-way.js'
 
 /** What is logged to one run, on its way out: it returns at once, keeps order, and loses nothing that can be delivered. */

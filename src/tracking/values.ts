@@ -79,7 +79,7 @@ export function checkTime(what: string, time: unknown): number {
 }
 
 /** A time as MLflow takes it: whole epoch milliseconds, not negative. */
-export function checkTimestamp(key: string, timestamp: unknown): number {
+function checkTimestamp(key: string, timestamp: unknown): number {
   const whole = wholeTime(timestamp)
   if (whole !== undefined && whole >= 0) return whole
   throw new InvalidParameterError(

@@ -130,7 +130,7 @@ function listed(history: string | undefined, model: string): boolean {
 const BOTH = 'both names'
 
 /** After a refusal that may only say that an earlier try succeeded: looks whether it did, and answers as it would have. */
-export const lookAfter: { readonly [O in Operation]?: Look<O, Output<O> | typeof BOTH> } = {
+const lookAfter: { readonly [O in Operation]?: Look<O, Output<O> | typeof BOTH> } = {
   async createExperiment(transport, { name }, options) {
     const { experiment } = await transport.call('getExperimentByName', { experiment_name: name }, options)
     return { experiment_id: experiment.experiment_id }

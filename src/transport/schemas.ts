@@ -14,7 +14,7 @@ function fromDigits(text: string): number | bigint {
 export const whole = int64.transform(Number)
 
 /** A double as MLflow's JSON has it: `NaN` and the infinities are words. */
-export const double = z.union([z.number(), z.nan(), z.string()]).transform((value, context) => {
+const double = z.union([z.number(), z.nan(), z.string()]).transform((value, context) => {
   const number = typeof value === 'number' ? value : Number(value)
   if (typeof value === 'string' && value !== 'NaN' && Number.isNaN(number))
     context.issues.push({ code: 'custom', message: 'not a number', input: value })
@@ -69,7 +69,7 @@ export const runInfo = z.looseObject({
   lifecycle_stage: text.default('active'),
 })
 
-export const dataset = z.looseObject({
+const dataset = z.looseObject({
   name: text,
   digest: text,
   source_type: text,
@@ -119,7 +119,7 @@ export const loggedModel = z.looseObject({
     .transform((data) => data ?? { params: [], metrics: [] }),
 })
 
-export const alias = z.object({ alias: text, version: text })
+const alias = z.object({ alias: text, version: text })
 export const modelVersion = z.looseObject({
   name: text,
   version: z.coerce.string(),

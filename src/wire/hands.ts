@@ -31,7 +31,7 @@ export interface Hands {
   /** Delivers what processes that are gone have left, now and from time to time; `again` looks now also where it does. */
   lookForLeft(again: boolean): void
   /** Delivers it now, and tells what came of it. */
-  replay(options: Omit<ReplayOptions, 'courier' | 'server' | 'limits'>): Promise<Replayed[]>
+  replay(options: Omit<ReplayOptions, 'courier' | 'server'>): Promise<Replayed[]>
   /** Stops looking, and gives up what others had left; jobs are stopped one by one. */
   close(): Promise<void>
 }

@@ -7,6 +7,7 @@ import { outageOf } from '../../src/spool/outage.js'
 import { claimOf } from '../../src/spool/owner.js'
 import { newRunDir, serverPlace } from '../../src/spool/place.js'
 import { replay } from '../../src/spool/replay.js'
+import { serverState } from '../../src/spool/server.js'
 import { ownHands } from '../../src/wire/hands.js'
 import { tempDir } from '../support/temp-dir.js'
 
@@ -106,7 +107,11 @@ it('many runs that processes have left are delivered side by side, without a wor
     call: async () => {},
     artifact: async () => {},
   }
-  const done = await replay(place, { courier, signal: new AbortController().signal })
+  const done = await replay(place, {
+    courier,
+    server: serverState({ dir: place.dir }),
+    signal: new AbortController().signal,
+  })
   await new Promise(setImmediate)
   process.off('warning', hear)
   expect(done.filter(({ complete }) => complete)).toHaveLength(40)

@@ -3,7 +3,7 @@ import type { Rules } from './fields.js'
 import { type Token, tokens } from './tokens.js'
 
 /** The longest filter or sort key read, in UTF-16 units. */
-export const longestFilter = 100_000
+const longestFilter = 100_000
 
 /** A reader over the tokens of one text. */
 export interface Cursor {

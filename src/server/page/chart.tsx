@@ -39,7 +39,7 @@ const DURATIONS = [1, 2, 5, 10, 20, 50, 100, 200, 500]
 /** `2 min`, not `2 min 00 s`. */
 const tickText = (ms: number): string => durationText(ms).replace(/ 00 (?:s|min)$/, '')
 
-export function xText(axis: Axis, x: number): string {
+function xText(axis: Axis, x: number): string {
   if (axis === 'step') return `step ${numberText(x)}`
   if (axis === 'relative') return durationText(x)
   const date = new Date(x)

@@ -17,7 +17,7 @@ const ATTRIBUTES: Readonly<Record<string, string>> = {
   user_id: 'User',
   run_id: 'Run id',
 }
-export const FIXED: readonly string[] = ['attributes.start_time', 'attributes.duration']
+const FIXED: readonly string[] = ['attributes.start_time', 'attributes.duration']
 
 export function columnOf(id: string): Column | undefined {
   const [, kind, key] = /^(attributes|metrics|params|tags)\.(.+)$/s.exec(id) ?? []
@@ -32,7 +32,7 @@ export function orderKey({ kind, key }: Column): string | undefined {
 }
 
 /** All columns that some runs have, those that most have first. */
-export function columnsIn(runs: readonly Run[]): string[] {
+function columnsIn(runs: readonly Run[]): string[] {
   const counts = new Map<string, number>()
   const count = (id: string) => counts.set(id, (counts.get(id) ?? 0) + 1)
   for (const { data } of runs) {

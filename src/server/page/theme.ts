@@ -14,7 +14,7 @@ const chosen = (): Theme | undefined => {
   return text === 'light' || text === 'dark' ? text : undefined
 }
 
-export const theme = (): Theme => chosen() ?? (dark.matches ? 'dark' : 'light')
+const theme = (): Theme => chosen() ?? (dark.matches ? 'dark' : 'light')
 
 /** Puts what was chosen before into force. */
 export function applyTheme(): void {

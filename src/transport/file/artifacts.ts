@@ -25,7 +25,7 @@ export function localPath(uri: string): string | undefined {
 const HIDDEN = /^\.stage-\d+-[0-9a-f]{16}$|^\.cairn-|^\.?mlflow_tmp/
 
 /** What lies in a folder below `root`: names relative to `root`, sorted; nothing for a file or a missing path. */
-export function listLocal(root: string, path: string | undefined): WireFile[] {
+function listLocal(root: string, path: string | undefined): WireFile[] {
   const inside = path ? checkRelativePath(path.replace(/\/+$/, ''), 'The artifact path') : ''
   const dir = join(root, inside)
   if (!exists(dir)) return []

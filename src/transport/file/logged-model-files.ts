@@ -39,7 +39,7 @@ export const changingModel = <T>(store: Store, id: string, work: () => T): T =>
 const isDeleted = (meta: Meta): boolean => meta.lifecycle_stage === 'deleted'
 
 /** What a model's folder holds; throws `IntegrityError` when `meta.yaml` is broken or names another model or experiment. */
-export function readModelFolder(store: Store, dir: string): LoggedModelOnDisk {
+function readModelFolder(store: Store, dir: string): LoggedModelOnDisk {
   const meta = metaOf(store, dir)
   const { own: id } = idsOf(dir)
   const experiment = idsOf(join(dir, '..')).parent
