@@ -1,13 +1,6 @@
-const two = (number: number): string => String(number).padStart(2, '0')
+export { bytesText, timeText } from '../core/format.js'
 
-/** A time in local time to the minute; nothing for none. */
-export function timeText(epochMs: number | undefined): string {
-  if (epochMs === undefined) return ''
-  const date = new Date(epochMs)
-  if (Number.isNaN(date.getTime())) return ''
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
-  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`
-}
+const two = (number: number): string => String(number).padStart(2, '0')
 
 /** How long something took: `0.4s`, `12s`, `3m 05s`, `2h 10m`, `4d 01h`. */
 export function durationText(ms: number | undefined): string {
@@ -24,14 +17,6 @@ export function durationText(ms: number | undefined): string {
 /** A number with at most five digits that count. */
 export const numberText = (value: number): string =>
   Number.isInteger(value) && Math.abs(value) < 1e12 ? String(value) : String(Number(value.toPrecision(5)))
-
-const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'] as const
-
-/** Bytes in powers of 1,000. */
-export function bytesText(bytes: number): string {
-  const power = bytes < 1000 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log10(bytes) / 3))
-  return power === 0 ? `${bytes} B` : `${(bytes / 1000 ** power).toFixed(1)} ${UNITS[power]}`
-}
 
 const SIZES: Readonly<Record<string, number>> = {
   '': 1,

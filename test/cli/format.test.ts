@@ -8,11 +8,13 @@ it('durations read at a glance', () => {
 })
 
 it('bytes are in powers of 1,000', () => {
-  expect([0, 999, 1_000, 2_500_000, 3e12, 5e15].map(bytesText)).toEqual([
+  expect([0, 999, 1_000, 2_500_000, 999_940, 999_960, 3e12, 5e15].map(bytesText)).toEqual([
     '0 B',
     '999 B',
     '1.0 kB',
     '2.5 MB',
+    '999.9 kB',
+    '1.0 MB',
     '3.0 TB',
     '5000.0 TB',
   ])

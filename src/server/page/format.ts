@@ -1,4 +1,6 @@
-const SUFFIX = ['B', 'kB', 'MB', 'GB', 'TB'] as const
+import { timeText } from '../../core/format.js'
+
+export { bytesText, timeText } from '../../core/format.js'
 
 /** A number with five digits that count; very large and small ones as powers. */
 export function numberText(value: number | undefined): string {
@@ -16,14 +18,6 @@ export function numberText(value: number | undefined): string {
 }
 
 const two = (value: number): string => String(value).padStart(2, '0')
-
-/** A time as `2026-11-24 21:05`; nothing for none. */
-export function timeText(ms: number | undefined): string {
-  if (!ms) return ''
-  const date = new Date(ms)
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
-  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`
-}
 
 /** How long ago: `12 s`, `3 min`, `5 h`, `2 d`, then the day. */
 export function agoText(ms: number | undefined, now: number): string {
@@ -47,16 +41,4 @@ export function durationText(ms: number | undefined): string {
   if (minutes < 60) return `${minutes} min ${two(seconds % 60)} s`
   const hours = Math.floor(minutes / 60)
   return hours < 48 ? `${hours} h ${two(minutes % 60)} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`
-}
-
-/** Bytes in powers of 1,000. */
-export function bytesText(bytes: number | undefined): string {
-  if (bytes === undefined) return ''
-  let power = 0
-  let size = bytes
-  while (size >= 1000 && power < SUFFIX.length - 1) {
-    size /= 1000
-    power++
-  }
-  return power === 0 ? `${bytes} B` : `${size.toFixed(1)} ${SUFFIX[power]}`
 }
