@@ -4,6 +4,7 @@ import type { Written } from '../spool/log.js'
 import { DELIVERS } from '../spool/memory.js'
 import type { Hands, Job } from './hands.js'
 import { type FromWorker, heard, newShared, sharedNumbers, type ToWorker } from './shared.js'
+import { waits } from './waits.js'
 
 /** The thread that delivers, as its jobs see it. */
 export interface DeliveringThread {
@@ -41,9 +42,7 @@ export function workerJob(id: number, job: Job, { post, isLost, fallback }: Deli
   let inner: Deliverer | undefined
   let hurried = 0
   let isOver = false
-  /** Who waits for an answer, in the order in which they asked. */
-  const asking: (() => void)[] = []
-  const sleepers = new Set<() => void>()
+  const waiting = waits()
   let finish: (complete: boolean) => void = () => {}
   const finished = new Promise<boolean>((resolve) => {
     finish = resolve
@@ -59,42 +58,9 @@ export function workerJob(id: number, job: Job, { post, isLost, fallback }: Deli
 
   /** All that happened before is known when this resolves: numbers are seen at once, reasons come as messages. */
   function whenTold(message: ToWorker, ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const limit = setTimeout(resolve, ms)
-      asking.push(() => {
-        clearTimeout(limit)
-        resolve()
-      })
-      post(message)
-      if (isLost()) answerAll()
-    })
-  }
-
-  function answerAll(): void {
-    for (const answer of asking.splice(0)) answer()
-  }
-
-  function wakeAll(): void {
-    for (const look of sleepers) look()
-  }
-
-  /** Waits until the other thread has told of it, at most so long. */
-  function whenSeen(isSeen: () => boolean, ms: number, signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      const look = () => {
-        if (isSeen() || signal?.aborted) end()
-      }
-      const end = () => {
-        clearTimeout(limit)
-        sleepers.delete(look)
-        signal?.removeEventListener('abort', look)
-        resolve()
-      }
-      const limit = setTimeout(end, ms)
-      sleepers.add(look)
-      signal?.addEventListener('abort', look)
-      look()
-    })
+    const told = waiting.answer(() => post(message), ms)
+    if (isLost()) waiting.giveUp()
+    return told
   }
 
   async function until(target: Written, timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
@@ -103,7 +69,7 @@ export function workerJob(id: number, job: Job, { post, isLost, fallback }: Deli
     if (!isDone(target)) {
       hurry(target)
       notify()
-      await whenSeen(() => isDone(target) || inner !== undefined || isOver, timeoutMs, signal)
+      await waiting.until(() => isDone(target) || inner !== undefined || isOver, timeoutMs, signal)
       calm(target)
     }
     const taken = successor()
@@ -177,7 +143,7 @@ export function workerJob(id: number, job: Job, { post, isLost, fallback }: Deli
   }
 
   function hear(message: Extract<FromWorker, { job: number }>): void {
-    wakeAll()
+    waiting.look()
     switch (message.event) {
       case 'retry':
         lastError = heard(message.error)
@@ -204,12 +170,12 @@ export function workerJob(id: number, job: Job, { post, isLost, fallback }: Deli
         watch.onMapped?.(message.runId)
         break
       case 'told':
-        asking.shift()?.()
+        waiting.answered()
         break
       case 'finished':
         isOver = true
         finish(message.complete)
-        wakeAll()
+        waiting.look()
         break
       case 'reached':
         break
@@ -229,8 +195,7 @@ export function workerJob(id: number, job: Job, { post, isLost, fallback }: Deli
       for (let n = 0; n < hurried; n++) inner.hurry()
       inner.look()
       void inner.finished.then(finish)
-      answerAll()
-      wakeAll()
+      waiting.giveUp()
     },
     hear,
   }
