@@ -1,23 +1,15 @@
 import type { OpenArtifacts } from '../artifacts/store.js'
+import { TAG } from '../core/tags.js'
 import { blobOf } from '../disk/files.js'
 import { absent, InvalidParameterError, UnavailableError } from '../errors.js'
 import type { CarryOptions, Courier } from '../spool/courier.js'
 import { PARENT_FIRST } from '../spool/failures.js'
-import {
-  IS_GIVEN,
-  IS_LEFT,
-  KEPT_CALLS,
-  type KeptModel,
-  LINK_MODEL,
-  type NewRun,
-  TAKE_UP,
-  TAKEN_UP,
-  TAKEN_UP_AT,
-} from '../spool/steps.js'
+import { KEPT_CALLS, type KeptModel, LINK_MODEL, type NewRun, TAKE_UP, TAKEN_UP } from '../spool/steps.js'
 import type { CallOptions, Input, Operation, Transport } from '../transport/transport.js'
 import { ensureExperiment, experiments } from './experiments.js'
 import { addKeptRows } from './kept-rows.js'
 import { linkModel } from './link-model.js'
+import { endTaken, takeUp } from './taken-up.js'
 
 export interface CourierDeps {
   /** One try for each call; who calls again after a doubtful one says so with `again`. */
@@ -32,20 +24,6 @@ export interface CourierDeps {
 /** What of the protocol may wait in the spool, beside batches. */
 const CALLS: ReadonlySet<string> = new Set(['deleteTag', 'updateRun', ...KEPT_CALLS])
 const DEFAULT_EXPERIMENT = '0'
-interface TakeUp {
-  readonly [TAKEN_UP]: string
-  readonly [TAKEN_UP_AT]?: number
-  readonly [IS_LEFT]?: boolean
-  readonly run_name?: string
-}
-interface TakenEnd {
-  readonly [TAKEN_UP]: string
-  readonly [IS_GIVEN]?: boolean
-  readonly end_time: number
-}
-const PARENT = 'mlflow.parentRunId'
-/** The tag by which a run knows who took it up again. */
-const TAKER = 'cairn.taken_up_by'
 
 /** The way from the spool to a tracking backend. */
 export function courier({ transport, openArtifacts, serverRunId = (runId) => runId, model }: CourierDeps): Courier {
@@ -79,38 +57,6 @@ export function courier({ transport, openArtifacts, serverRunId = (runId) => run
     throw new UnavailableError(`The run ${runId} has to be made first`, { code: PARENT_FIRST, notSent: true })
   }
 
-  async function takerOf(runId: string, options: CallOptions) {
-    const { run } = await transport.call('getRun', { run_id: runId }, options)
-    return { taker: run.data.tags.find(({ key }) => key === TAKER)?.value, info: run.info }
-  }
-
-  /** A run that went on when it was taken up is another process's to end; one that had ended is ours from then on. */
-  async function takeUp(runId: string, input: Readonly<Record<string, unknown>>, options: CallOptions): Promise<void> {
-    const { [TAKEN_UP]: mark, [TAKEN_UP_AT]: at = Infinity, [IS_LEFT]: isLeft, ...changes } = input as unknown as TakeUp
-    const { taker, info } = await takerOf(runId, options)
-    // A process that takes up what it has just ended may do so in the same millisecond: only a later end is another's.
-    const wentOn = info.status === 'RUNNING' || (info.end_time ?? 0) > at
-    const isAnothers = wentOn && taker !== mark && !isLeft
-    if (!isAnothers) await transport.call('setTag', { run_id: runId, key: TAKER, value: mark }, options)
-    const running = isAnothers ? {} : { status: 'RUNNING' as const }
-    if (!isAnothers || changes.run_name !== undefined)
-      await transport.call('updateRun', { run_id: runId, ...changes, ...running }, options)
-  }
-
-  /** Ends a run that is ours, or with a status that was given; of two ends the later one counts, as it does online. */
-  async function endTaken(
-    runId: string,
-    input: Readonly<Record<string, unknown>>,
-    options: CallOptions,
-  ): Promise<void> {
-    const { [TAKEN_UP]: mark, [IS_GIVEN]: isGiven, ...end } = input as unknown as TakenEnd
-    const { taker, info } = await takerOf(runId, options)
-    const isOurs = taker === mark
-    const endedLater = info.status !== 'RUNNING' && (info.end_time ?? 0) > end.end_time
-    if ((isOurs || isGiven) && !endedLater) await transport.call('updateRun', { run_id: runId, ...end }, options)
-    if (isOurs) await transport.call('deleteTag', { run_id: runId, key: TAKER }, options)
-  }
-
   /** Whether an end that is sent again has arrived before: a run that was resumed since keeps it, and goes on. */
   async function hasEnded(
     runId: string,
@@ -128,7 +74,7 @@ export function courier({ transport, openArtifacts, serverRunId = (runId) => run
       const experiment_id = await experimentOf(run, options.signal)
       const tags = run.tags.map(({ key, value }) => ({
         key,
-        value: key === PARENT ? made(value) : value,
+        value: key === TAG.parentRunId ? made(value) : value,
       }))
       const input = { experiment_id, run_name: run.runName, start_time: run.startTime, user_id: run.userId, tags }
       const { info } = (await transport.call('createRun', input, options)).run
@@ -140,9 +86,9 @@ export function courier({ transport, openArtifacts, serverRunId = (runId) => run
       await transport.call('logBatch', input, options)
     },
     async call(runId, operation, input, options) {
-      if (operation === TAKE_UP) return takeUp(runId, input, options)
+      if (operation === TAKE_UP) return takeUp(transport, runId, input, options)
       if (operation === LINK_MODEL) return linkModel(transport, { runId, modelId: String(input.model_id) }, options)
-      if (operation === 'updateRun' && TAKEN_UP in input) return endTaken(runId, input, options)
+      if (operation === 'updateRun' && TAKEN_UP in input) return endTaken(transport, runId, input, options)
       if (operation === 'updateRun' && (await hasEnded(runId, input, options))) return
       if (!CALLS.has(operation))
         throw new InvalidParameterError(`The spool holds ${operation}, which is not sent from it`)
