@@ -3,6 +3,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path'
 import { upload } from '../artifacts/copy.js'
 import type { ArtifactStore } from '../artifacts/store.js'
 import { checkRelativePath } from '../core/relative-path.js'
+import { TAG } from '../core/tags.js'
 import { saveFile } from '../disk/files.js'
 import { globFiles } from '../disk/glob.js'
 import { inStage } from '../disk/stage.js'
@@ -54,8 +55,8 @@ async function filesOf(patterns: readonly string[], dir: string): Promise<string
 
 /** MLflow's tags for the state of the code (`mlflow/utils/mlflow_tags.py`). */
 const tagsOf = ({ commit, branch, repoUrl, dirty }: GitState): Record<string, string | undefined> => ({
-  'mlflow.source.git.commit': commit,
-  'mlflow.source.git.branch': branch,
-  'mlflow.source.git.repoURL': repoUrl,
-  'mlflow.source.git.dirty': dirty ? 'True' : 'False',
+  [TAG.commit]: commit,
+  [TAG.branch]: branch,
+  [TAG.repoUrl]: repoUrl,
+  [TAG.dirty]: dirty ? 'True' : 'False',
 })

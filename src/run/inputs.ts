@@ -4,6 +4,7 @@ import { checkModelId, checkOptionalText } from '../core/names.js'
 import { slipOf } from '../core/nearest.js'
 import { checkedInUse, checkOptions, described, type Rules } from '../core/options.js'
 import { toPairs } from '../core/pairs.js'
+import { TAG } from '../core/tags.js'
 import { valueText } from '../core/value-text.js'
 import { InvalidParameterError } from '../errors.js'
 import { fromDataset } from '../tracking/entities.js'
@@ -65,7 +66,7 @@ export function inputVerbs(runId: string, transport: Transport): Pick<RunVerbs, 
   return {
     async logInput(dataset, { context, tags = {}, signal } = {}) {
       checkOptions('logInput takes a dataset, like { name, source }', dataset, DATASET)
-      const all = { ...tags, ...(context === undefined ? {} : { 'mlflow.data.context': context }) }
+      const all = { ...tags, ...(context === undefined ? {} : { [TAG.datasetContext]: context }) }
       const input = { tags: toPairs(all, tagText), dataset: fromDataset(toDataset(dataset)) }
       await transport.call('logInputs', { run_id: runId, datasets: [input] }, { signal })
     },

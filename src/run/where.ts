@@ -1,5 +1,6 @@
 import { isLocal } from '../artifacts/location.js'
 import type { RunData } from '../core/entities.js'
+import { TAG } from '../core/tags.js'
 
 /** The page of a run on a server, which asks in the default workspace unless it is told another; undefined for other stores. */
 export function runUrl({ info }: RunData, trackingUri: string, workspace = 'default'): string | undefined {
@@ -12,7 +13,7 @@ export function runUrl({ info }: RunData, trackingUri: string, workspace = 'defa
 /** One line for the end of a run; a child's is its parent's, and a scheme of the user's own is theirs to open. */
 export function whereToLook(data: RunData, trackingUri: string, workspace?: string): string | undefined {
   const { runId, runName = runId } = data.info
-  if (data.data.tags['mlflow.parentRunId'] !== undefined) return undefined
+  if (data.data.tags[TAG.parentRunId] !== undefined) return undefined
   const url = runUrl(data, trackingUri, workspace)
   if (url !== undefined) return `cairn: run ${runName}: ${url}`
   if (!isLocal(trackingUri)) return undefined

@@ -1,3 +1,4 @@
+import { TAG } from '../core/tags.js'
 import { type ServerPlace, writtenIds } from './place.js'
 import type { SpoolRecord } from './records.js'
 import type { Step } from './steps.js'
@@ -45,7 +46,7 @@ function remade(dir: string, place: ServerPlace): Step {
   const startTime = madeIn(dir)
   const runId = runIdIn(dir)
   if (writtenIds(place).has(runId)) return { create: { begunAs: runId, startTime, tags: [] } }
-  const note = { key: 'mlflow.note.content', value: `The start of this run was damaged on disk: ${LOST}.` }
+  const note = { key: TAG.note, value: `The start of this run was damaged on disk: ${LOST}.` }
   // By this it is found again when it was perhaps made.
   return { create: { startTime, tags: [note, { key: 'cairn.op_id', value: runId }] } }
 }

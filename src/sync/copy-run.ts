@@ -1,4 +1,5 @@
 import { cutBatch } from '../core/batch.js'
+import { TAG } from '../core/tags.js'
 import { InvalidParameterError, isUnknown, NotFoundError, ParamConflictError, type UnsafePathError } from '../errors.js'
 import type { WireRun } from '../transport/protocol.js'
 import { copyFiles, type Listing, listing, shown } from './files.js'
@@ -125,9 +126,7 @@ async function list(job: Job, { info }: WireRun): Promise<Found> {
   }
 }
 
-const RUN_ID_TAGS = new Set(['mlflow.parentRunId', 'mlflow.rootRunId'])
-const HISTORY = 'mlflow.log-model.history'
-const RUN_NAME = 'mlflow.runName'
+const RUN_ID_TAGS: ReadonlySet<string> = new Set([TAG.parentRunId, TAG.rootRunId])
 
 /** Whether the source has something; what it cannot read, too. */
 const isThere = (job: Job, what: 'run' | 'logged model', id: string): Promise<boolean> =>
@@ -191,8 +190,8 @@ async function mappedTags(
       const id = await runs.idAt(value).catch(() => undefined)
       // One that is in neither store is named as it was.
       if (id !== undefined || !lacking.includes(value)) tags.push({ key, value: id ?? value })
-    } else if (key === HISTORY) tags.push({ key, value: value.replaceAll(id, target.info.run_id) })
-    else if (key !== RUN_NAME || value !== target.info.run_name) tags.push({ key, value })
+    } else if (key === TAG.models) tags.push({ key, value: value.replaceAll(id, target.info.run_id) })
+    else if (key !== TAG.runName || value !== target.info.run_name) tags.push({ key, value })
   }
   job.signal?.throwIfAborted()
   return tags

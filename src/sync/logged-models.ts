@@ -1,4 +1,5 @@
 import { LIMITS } from '../core/names.js'
+import { TAG } from '../core/tags.js'
 import { readYaml } from '../core/yaml.js'
 import { isUnknown, NotFoundError } from '../errors.js'
 import type { WireLoggedModel } from '../transport/protocol.js'
@@ -12,8 +13,6 @@ import { placeOf } from './side.js'
 import { tellUnreadable, unreadable } from './unreadable.js'
 
 /** A server writes this one itself when a version is made. */
-const VERSIONS = 'mlflow.modelVersions'
-const HISTORY = 'mlflow.log-model.history'
 
 /** Where a model is at the target. On a server of MLflow 2 it has no id and lies in the artifacts of its run. */
 export interface ModelCopy {
@@ -243,7 +242,7 @@ async function tellRun(job: Job, { listing: { store, files }, renames, runId, pa
   const call = { signal: job.signal }
   if (job.options.dryRun || !files.some((file) => file.path === 'MLmodel')) return 0
   const { run } = await job.to.transport.call('getRun', { run_id: runId }, call)
-  if (textOf(run.data.tags, HISTORY)?.includes(JSON.stringify(path))) return 0
+  if (textOf(run.data.tags, TAG.models)?.includes(JSON.stringify(path))) return 0
   const text = await new Response(await store.read('MLmodel', call)).text()
   const json = JSON.stringify(readYaml(renamedMlModel(text, renames), 'MLmodel'))
   await job.to.transport.call('logModel', { run_id: runId, model_json: json }, call)
@@ -259,7 +258,7 @@ async function copyFields(job: Job, source: WireLoggedModel, { info, data }: Wir
     await job.to.transport.call('logLoggedModelParams', { model_id, params: some }, call)
   }
   const tags = differing(
-    copied(source.info.tags).filter(({ key }) => key !== VERSIONS),
+    copied(source.info.tags).filter(({ key }) => key !== TAG.versions),
     info.tags,
   )
   if (tags.length > 0) await job.to.transport.call('setLoggedModelTags', { model_id, tags }, call)

@@ -3,6 +3,7 @@ import type { Dataset, Step } from '../core/entities.js'
 import { checkKey, checkModelId, checkRunName, checkText, LIMITS } from '../core/names.js'
 import { checkedInUse, checkOptions, type Rules, shown, untold } from '../core/options.js'
 import { paramTaken } from '../core/param-taken.js'
+import { TAG } from '../core/tags.js'
 import { keyedText, type TextRules, valueText } from '../core/value-text.js'
 import { describe } from '../core/whole-json.js'
 import { InvalidParameterError, ParamConflictError } from '../errors.js'
@@ -43,8 +44,6 @@ export interface Point {
 /** MLflow's limits for what names a dataset (`mlflow/utils/validation.py`), in characters. */
 export const DATASET_LIMITS = { name: 500, digest: 36 } as const
 
-/** The tag that names the run, as long as a name may be. */
-const RUN_NAME = 'mlflow.runName'
 const INT64 = 2n ** 63n
 
 /** Refuses what is no number; NaN and the infinities are numbers. */
@@ -171,8 +170,8 @@ export function metricInput(
 export const paramText = (key: string, value: unknown, rules: TextRules): string =>
   keyedText('param', key, value, { limit: LIMITS.paramValue, rules })
 
-/** A tag's value as MLflow keeps it (at most 8,000 characters); the key is checked too. */
+/** A tag's value as MLflow keeps it (at most 8,000 characters; a run's name as long as a name may be); the key is checked too. */
 export const tagText = (key: string, value: unknown, rules: TextRules): string =>
-  key === RUN_NAME
+  key === TAG.runName
     ? checkRunName(valueText(`The tag ${JSON.stringify(key)}`, value))
     : keyedText('tag', key, value, { limit: LIMITS.tagValue, rules })

@@ -1,4 +1,5 @@
 import { byName } from '../core/filter/by-name.js'
+import { TAG } from '../core/tags.js'
 import {
   AlreadyExistsError,
   absent,
@@ -71,7 +72,7 @@ export const lookBefore: Looks = {
 
   async logModel(transport, { run_id, model_json }, options) {
     const { run } = await transport.call('getRun', { run_id }, options)
-    const history = run.data.tags.find(({ key }) => key === 'mlflow.log-model.history')?.value
+    const history = run.data.tags.find(({ key }) => key === TAG.models)?.value
     return listed(history, model_json) ? {} : undefined
   },
 

@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks'
+import { TAG } from '../../core/tags.js'
 import { type Pair, type Run, record } from './api.js'
 import { EditTag } from './edit.js'
 import { numberText } from './format.js'
@@ -14,7 +15,7 @@ export function Details({ run, onChange }: { readonly run: Run; readonly onChang
   const { params = [], tags = [], metrics = [] } = run.data
   const datasets = run.inputs?.dataset_inputs ?? []
   const own = tags.filter(({ key }) => !key.startsWith('mlflow.'))
-  const system = tags.filter(({ key }) => key.startsWith('mlflow.') && key !== 'mlflow.note.content')
+  const system = tags.filter(({ key }) => key.startsWith('mlflow.') && key !== TAG.note)
   return (
     <div class="details">
       <div>
@@ -65,7 +66,7 @@ export function Details({ run, onChange }: { readonly run: Run; readonly onChang
                 [
                   ['Name', dataset.name],
                   ['Digest', dataset.digest],
-                  ['Used for', record(given)['mlflow.data.context'] ?? ''],
+                  ['Used for', record(given)[TAG.datasetContext] ?? ''],
                   ['Source', dataset.source ?? ''],
                   ['Schema', dataset.schema ?? ''],
                   ['Profile', dataset.profile ?? ''],

@@ -1,12 +1,12 @@
 import { useState } from 'preact/hooks'
+import { TAG } from '../../core/tags.js'
 import { api, type Pair, type Run, record } from './api.js'
 import { Ask } from './ask.js'
 
-const NOTE = 'mlflow.note.content'
 /** The longest value that MLflow keeps of a tag. */
 const LONGEST = 8_000
 
-export const noteOf = (run: Run): string | undefined => record(run.data.tags)[NOTE]
+export const noteOf = (run: Run): string | undefined => record(run.data.tags)[TAG.note]
 
 interface EditProps {
   readonly run: Run
@@ -20,8 +20,8 @@ export function EditNote({ run, onDone, onClose }: EditProps) {
   const [text, setText] = useState(before)
   const { run_id } = run.info
   const act = async () => {
-    if (text.trim() !== '') await api.setTag({ run_id, key: NOTE, value: text })
-    else if (before !== '') await api.deleteTag({ run_id, key: NOTE })
+    if (text.trim() !== '') await api.setTag({ run_id, key: TAG.note, value: text })
+    else if (before !== '') await api.deleteTag({ run_id, key: TAG.note })
     onDone()
   }
   return (

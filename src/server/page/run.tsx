@@ -1,4 +1,5 @@
 import { useEffect, useState } from 'preact/hooks'
+import { TAG } from '../../core/tags.js'
 import { api, nameOf, type Run, record } from './api.js'
 import { Artifacts } from './artifacts.js'
 import { ChartControls, drawingOf } from './chart-controls.js'
@@ -100,9 +101,9 @@ function Facts({ run }: { readonly run: Run }) {
   const facts: [string, string | undefined][] = [
     ['Started', timeText(info.start_time)],
     ['Took', info.start_time !== undefined && end !== undefined ? durationText(end - info.start_time) : undefined],
-    ['User', info.user_id || tags['mlflow.user']],
-    ['Source', tags['mlflow.source.name']],
-    ['Commit', tags['mlflow.source.git.commit']?.slice(0, 10)],
+    ['User', info.user_id || tags[TAG.user]],
+    ['Source', tags[TAG.sourceName]],
+    ['Commit', tags[TAG.commit]?.slice(0, 10)],
     ['Run id', info.run_id],
   ]
   return (

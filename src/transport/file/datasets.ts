@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { checkModelId, lengthOf } from '../../core/names.js'
+import { TAG } from '../../core/tags.js'
 import { createDir } from '../../disk/stage-dir.js'
 import { exists, writeAtomic } from '../../disk/write.js'
 import { IntegrityError, InvalidParameterError, NotFoundError } from '../../errors.js'
@@ -10,7 +11,6 @@ import type { HandlersOf } from './handlers.js'
 import { findExperimentDir, findModelDir, META, type Store } from './layout.js'
 import { findActiveRun, listRunsIn } from './run-meta.js'
 
-const CONTEXT = 'mlflow.data.context'
 const MOST_SUMMARIES = 1000
 /** Longest name, digest, source, schema and profile, in characters; a tag's key and value. */
 const LENGTHS = { name: 500, digest: 36, source: 65_535, schema: 1_048_575, profile: 16_777_215 } as const
@@ -161,7 +161,7 @@ export function readOutputs(store: Store, run: string): NonNullable<Output<'getR
 
 /** The context a dataset was used in, by its tag. */
 export const contextOf = ({ tags }: WireDatasetInput): string | undefined =>
-  tags.find(({ key }) => key === CONTEXT)?.value
+  tags.find(({ key }) => key === TAG.datasetContext)?.value
 
 type Summary = Output<'searchDatasets'>['dataset_summaries'][number]
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { checkKey, checkModelId, LIMITS } from '../../core/names.js'
+import { TAG } from '../../core/tags.js'
 import { appendLines, isTorn, mendTail, undoAppend } from '../../disk/append.js'
 import { withLock } from '../../disk/lock.js'
 import { InvalidParameterError, NotFoundError } from '../../errors.js'
@@ -8,7 +9,7 @@ import { metricLine, modelMetricLine, wholeNumber } from './codec.js'
 import type { HandlersOf } from './handlers.js'
 import { findModelDir, lockFile, type OpenRun, type Store } from './layout.js'
 import { appendModelLines } from './model-metrics.js'
-import { changeRun, openRun, RUN_NAME } from './run-meta.js'
+import { changeRun, openRun } from './run-meta.js'
 import {
   checkClash,
   checkParam,
@@ -133,7 +134,7 @@ function checkParams(dir: string, params: readonly KeyValue[], runId: string): v
 
 function setRunTag(store: Store, dir: string, { key, value }: KeyValue): void {
   setTag(dir, join(dir, 'tags'), key, value)
-  if (key === RUN_NAME) changeRun(store, dir, { run_name: value, deleted_time: undefined })
+  if (key === TAG.runName) changeRun(store, dir, { run_name: value, deleted_time: undefined })
 }
 
 interface Append {

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { checkModelId } from '../../core/names.js'
+import { TAG } from '../../core/tags.js'
 import { withLock } from '../../disk/lock.js'
 import { stateOf } from '../../disk/write.js'
 import { IntegrityError, NotFoundError } from '../../errors.js'
@@ -107,9 +108,6 @@ export function wireLoggedModel(store: Store, model: LoggedModelOnDisk): WireLog
   }
 }
 
-/** The tag in which a logged model remembers the versions made of it. */
-export const VERSIONS = 'mlflow.modelVersions'
-
 /** The list that a tag holds as JSON; empty for what is none. */
 export function listIn(text: string | undefined): unknown[] {
   try {
@@ -124,7 +122,7 @@ export function listIn(text: string | undefined): unknown[] {
 export function rememberVersion(store: Store, id: string, name: string, version: number): void {
   const { dir } = readLoggedModel(store, id)
   changingModel(store, id, () => {
-    const known = listIn(readValue(modelTagsOf(dir), VERSIONS))
-    setTag(dir, modelTagsOf(dir), VERSIONS, JSON.stringify([...known, { name, version }]))
+    const known = listIn(readValue(modelTagsOf(dir), TAG.versions))
+    setTag(dir, modelTagsOf(dir), TAG.versions, JSON.stringify([...known, { name, version }]))
   })
 }

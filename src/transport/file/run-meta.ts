@@ -1,4 +1,5 @@
 import { basename, join } from 'node:path'
+import { TAG } from '../../core/tags.js'
 import { withLock } from '../../disk/lock.js'
 import { stateOf } from '../../disk/write.js'
 import { InvalidParameterError, NotFoundError } from '../../errors.js'
@@ -10,14 +11,11 @@ import { ifReadable } from './readable.js'
 import { parseRun } from './run-text.js'
 import { readValue } from './values.js'
 
-/** The tag that holds a run's name too. */
-export const RUN_NAME = 'mlflow.runName'
-
 /** What the `meta.yaml` of a run says; undefined when there is none, `IntegrityError` naming it when it is broken. */
 export const readRunInfo = (store: Store, dir: string): WireRunInfo | undefined =>
   store.memo.read(`${dir}/${META}`, (text) =>
     // Empty while Python rewrites it: read again, with patience.
-    parseRun(text === '' ? (metaText(dir) ?? '') : text, dir, () => readValue(join(dir, 'tags'), RUN_NAME)),
+    parseRun(text === '' ? (metaText(dir) ?? '') : text, dir, () => readValue(join(dir, 'tags'), TAG.runName)),
   )
 
 /** A run by its id; throws `NotFoundError`, or `IntegrityError` when its `meta.yaml` is broken. */

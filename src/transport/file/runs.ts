@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { checkKey } from '../../core/names.js'
+import { TAG } from '../../core/tags.js'
 import { createDir } from '../../disk/stage-dir.js'
 import { makeDir, writeAtomic } from '../../disk/write.js'
 import { IntegrityError, InvalidParameterError, NotFoundError } from '../../errors.js'
@@ -12,7 +13,7 @@ import type { HandlersOf } from './handlers.js'
 import { findExperimentDir, META, type Store } from './layout.js'
 import { appendToUri, wholeNumberOf } from './meta-file.js'
 import { latestMetrics } from './metrics.js'
-import { changeRun, findActiveRun, findRun, RUN_NAME, readRunInfo, setLifecycle } from './run-meta.js'
+import { changeRun, findActiveRun, findRun, readRunInfo, setLifecycle } from './run-meta.js'
 import { runName } from './run-names.js'
 import { statusNumber } from './run-text.js'
 import { deleteTag, fitTag, type KeyValue, readValue, readValues, setTag } from './values.js'
@@ -38,13 +39,13 @@ function nameAndTags(store: Store, input: Input<'createRun'>): { name: string; t
     key: checkKey('tag', key),
     value: fitTag(store.truncate, key, value),
   }))
-  const tagged = tags.find(({ key }) => key === RUN_NAME)?.value
+  const tagged = tags.find(({ key }) => key === TAG.runName)?.value
   if (input.run_name && tagged && input.run_name !== tagged)
     throw new InvalidParameterError(
-      `The run is named ${JSON.stringify(input.run_name)} by run_name and ${JSON.stringify(tagged)} by the tag ${RUN_NAME}; give one of them, or the same`,
+      `The run is named ${JSON.stringify(input.run_name)} by run_name and ${JSON.stringify(tagged)} by the tag ${TAG.runName}; give one of them, or the same`,
     )
   const name = input.run_name || tagged || runName()
-  return { name, tags: [...tags.filter(({ key }) => key !== RUN_NAME), { key: RUN_NAME, value: name }] }
+  return { name, tags: [...tags.filter(({ key }) => key !== TAG.runName), { key: TAG.runName, value: name }] }
 }
 
 function create(store: Store, input: Input<'createRun'>): Output<'createRun'> {
@@ -88,19 +89,18 @@ function create(store: Store, input: Input<'createRun'>): Output<'createRun'> {
 
 function update(store: Store, input: Input<'updateRun'>): Output<'updateRun'> {
   const { dir } = findActiveRun(store, input.run_id)
-  const name = input.run_name ? fitTag(store.truncate, RUN_NAME, input.run_name) : undefined
+  const name = input.run_name ? fitTag(store.truncate, TAG.runName, input.run_name) : undefined
   changeRun(store, dir, {
     deleted_time: undefined,
     ...(input.status === undefined ? {} : { status: statusNumber(input.status) }),
     ...(input.end_time === undefined ? {} : { end_time: wholeNumberOf(input.end_time, 'end_time') }),
     ...(name === undefined ? {} : { run_name: name }),
   })
-  if (name !== undefined) setTag(dir, join(dir, 'tags'), RUN_NAME, name)
+  if (name !== undefined) setTag(dir, join(dir, 'tags'), TAG.runName, name)
   const info = readRunInfo(store, dir)
   return info ? { run_info: info } : {}
 }
 
-const HISTORY = 'mlflow.log-model.history'
 const KEPT = ['run_id', 'utc_time_created', 'artifact_path', 'model_uuid', 'flavors']
 
 function parseJson(text: string, refuse: () => Error): unknown {
@@ -119,11 +119,11 @@ function recordModel(store: Store, input: Input<'logModel'>): void {
     if (!fields.some(([key]) => key === needed))
       throw new InvalidParameterError(`model_json lacks ${needed}; it is the MLmodel of what was logged, as JSON`)
   const before = parseJson(
-    readValue(join(dir, 'tags'), HISTORY) ?? '[]',
-    () => new IntegrityError(`The tag ${HISTORY} of the run ${input.run_id} is not JSON`),
+    readValue(join(dir, 'tags'), TAG.models) ?? '[]',
+    () => new IntegrityError(`The tag ${TAG.models} of the run ${input.run_id} is not JSON`),
   )
   const entry = Object.fromEntries(fields.filter(([key]) => KEPT.includes(key)))
-  setTag(dir, join(dir, 'tags'), HISTORY, JSON.stringify([...(Array.isArray(before) ? before : []), entry]))
+  setTag(dir, join(dir, 'tags'), TAG.models, JSON.stringify([...(Array.isArray(before) ? before : []), entry]))
 }
 
 /** Removes a tag of a run; it is gone when this returns. */

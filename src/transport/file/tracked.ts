@@ -1,17 +1,11 @@
 import { join } from 'node:path'
+import { TAG } from '../../core/tags.js'
 import { CairnError } from '../../errors.js'
 import type { Output } from '../protocol.js'
 import { textField } from './codec.js'
 import { readOutputs } from './datasets.js'
 import { fileUri, type Store } from './layout.js'
-import {
-  listIn,
-  locationOf,
-  loggedModelIfReadable,
-  readLoggedModel,
-  rememberVersion,
-  VERSIONS,
-} from './logged-model-files.js'
+import { listIn, locationOf, loggedModelIfReadable, readLoggedModel, rememberVersion } from './logged-model-files.js'
 import { findRun } from './run-meta.js'
 
 // A registry may lie apart from the runs and logged models it is about: then those are asked for at their own place.
@@ -75,9 +69,9 @@ export async function tellModel(store: Store, id: string, name: string, version:
     return
   }
   try {
-    const known = (await asked(store, id))?.info.tags?.find(({ key }) => key === VERSIONS)?.value
+    const known = (await asked(store, id))?.info.tags?.find(({ key }) => key === TAG.versions)?.value
     const value = JSON.stringify([...listIn(known), { name, version }])
-    await (await store.tracking()).call('setLoggedModelTags', { model_id: id, tags: [{ key: VERSIONS, value }] })
+    await (await store.tracking()).call('setLoggedModelTags', { model_id: id, tags: [{ key: TAG.versions, value }] })
   } catch (error) {
     if (!(error instanceof CairnError)) throw error
     store.warn(`The logged model ${id} could not be told of version ${version} of ${name}: ${error.message}`)
