@@ -19,9 +19,8 @@ const floors = [
   ['wire'],
   ['client'],
   ['fluent'],
-  ['training'],
   ['server'],
-  ['index', 'testing', 'projects'],
+  ['index', 'testing'],
   ['cli'],
 ]
 
