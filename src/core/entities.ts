@@ -76,19 +76,22 @@ export interface RunData {
   readonly outputs?: { readonly modelOutputs: readonly ModelOutput[] } | undefined
 }
 
-/** A model logged by MLflow 3's way: it lives beside runs and has an id of its own. */
+/** A model logged by MLflow 3's way: it lives beside runs and has an id of its own, `m-…`. Times are epoch milliseconds. */
 export interface LoggedModelInfo {
   readonly modelId: string
   readonly experimentId: string
   readonly name: string
   readonly status: 'PENDING' | 'READY' | 'UPLOAD_FAILED' | 'UNSPECIFIED'
   readonly modelType: string | undefined
+  /** The run that logged it. */
   readonly sourceRunId: string | undefined
+  /** Where its files lie. */
   readonly artifactUri: string | undefined
   readonly creationTimestamp: number | undefined
   readonly lastUpdatedTimestamp: number | undefined
   readonly tags: Readonly<Record<string, string>>
   readonly params: Readonly<Record<string, string>>
+  /** Points of its metrics, and the runs that logged them. */
   readonly metrics: readonly (Metric & { readonly runId?: string | undefined })[]
 }
 
@@ -126,15 +129,19 @@ export interface RegisteredModel {
 
 /** One entry of a listing of artifacts. */
 export interface FileInfo {
+  /** From the place that was listed from — a run's artifacts, a model — with `/` between names. */
   readonly path: string
   readonly isDir: boolean
   /** Bytes; absent for directories. */
   readonly fileSize: number | undefined
 }
 
-/** How far a long transfer is: bytes, of one file or of all. */
+/** How far a long transfer of files is. */
 export interface Progress {
+  /** Bytes of all files so far. */
   readonly loaded: number
+  /** Bytes of all files; absent where a store does not say how large they are. */
   readonly total?: number | undefined
+  /** The file that the last bytes were of. */
   readonly file?: string | undefined
 }

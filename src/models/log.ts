@@ -15,11 +15,13 @@ import { type ModelOptions, type PackageDeps, packageModel } from './package.js'
 
 export type { ModelInfo } from './info.js'
 
+/** How a model is logged: under which name, with what, and whether it is registered. */
 export interface LogModelOptions extends ModelOptions {
   /** The model's name in its run; none of / : . % " '. */
   readonly name: string
   /** Parameters of the model, over those of the run. */
   readonly params?: Readonly<Record<string, unknown>> | undefined
+  /** Tags of the model. */
   readonly tags?: Readonly<Record<string, string>> | undefined
   /** The step of the run that the model stands for; 0 unless said. */
   readonly step?: number | undefined

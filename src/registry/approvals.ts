@@ -6,11 +6,13 @@ import { checkNote, type Note, notesOf, textIn, writeNote } from './notes.js'
 import { isFor, nameOf, type StageTarget, type Target, targetOf } from './target.js'
 import type { ModelVersions } from './versions.js'
 
+/** What is approved or rejected, by whom and why. */
 export interface ApproveOptions extends CallOptions {
   /** The stage that is asked for, or the alias. */
   readonly stage: StageTarget
   /** Who says so; the user of this process by default. */
   readonly by?: string | undefined
+  /** Why, at most 4,000 characters. */
   readonly comment?: string | undefined
 }
 
@@ -27,11 +29,20 @@ export interface Approval {
 
 /** What people say about a version before it moves. */
 export interface Approvals {
-  /** Approves a version for a stage or an alias. The last word of each person counts. */
+  /**
+   * Approves a version for a stage or an alias. The last word of each person counts. `NotFoundError` when there is no such
+   * version.
+   */
   approveModelVersion(name: string, version: string | number, options: ApproveOptions): Promise<void>
-  /** Rejects a version for a stage or an alias: `transitionStage` throws until the same person approves it. */
+  /**
+   * Rejects a version for a stage or an alias: `transitionStage` throws until the same person approves it. `NotFoundError`
+   * when there is no such version.
+   */
   rejectModelVersion(name: string, version: string | number, options: ApproveOptions): Promise<void>
-  /** Every word on a version, oldest first; each is a tag of it, so that two who write at once lose nothing. */
+  /**
+   * Every word on a version, oldest first; each is a tag of it, so that two who write at once lose nothing. `NotFoundError`
+   * when there is no such version.
+   */
   getApprovals(name: string, version: string | number, options?: CallOptions): Promise<Approval[]>
 }
 

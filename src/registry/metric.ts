@@ -4,10 +4,16 @@ import { ApprovalRequiredError, absent, InvalidParameterError } from '../errors.
 import type { Transport } from '../transport/transport.js'
 import { toModelVersion } from './entities.js'
 
-/** A metric that a version must reach: `min` and `max` are both allowed values themselves; one of them is enough. */
+/**
+ * A metric that a version must reach: its latest value lies within `min` and `max`, both included. One of the two may be
+ * left out.
+ */
 export interface RequiredMetric {
+  /** The metric's name. */
   readonly key: string
+  /** The least value that is enough. */
   readonly min?: number | undefined
+  /** The greatest value that is allowed. */
   readonly max?: number | undefined
 }
 

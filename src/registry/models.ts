@@ -17,15 +17,21 @@ import { searchCheck } from '../transport/search-options.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
 import { toModelVersion, toRegisteredModel } from './entities.js'
 
+/** What a registered model begins with. */
 export interface CreateRegisteredModelOptions extends CallOptions {
+  /** Tags of the registered model, not of its versions. */
   readonly tags?: Readonly<Record<string, string>> | undefined
+  /** What the model is for, as people read it. */
   readonly description?: string | undefined
 }
 
+/** What of a registered model changes. */
 export interface UpdateRegisteredModelOptions extends CallOptions {
+  /** In place of the one it has; left out, it has none afterwards. */
   readonly description?: string | undefined
 }
 
+/** Which registered models are looked for, in which order, and how many. */
 export interface SearchRegisteredModelsOptions extends CallOptions {
   /** MLflow's grammar, e.g. `name LIKE 'churn%' AND tags.team = 'growth'`. */
   readonly filter?: string | undefined
@@ -44,11 +50,17 @@ export interface RegisteredModels {
   createRegisteredModel(name: string, options?: CreateRegisteredModelOptions): Promise<RegisteredModel>
   /** The registered model with a name, and the newest version of each of its stages; `NotFoundError` when there is none. */
   getRegisteredModel(name: string, options?: CallOptions): Promise<RegisteredModel>
-  /** Gives a registered model and all its versions another name; `AlreadyExistsError` when it is taken. */
+  /**
+   * Gives a registered model and all its versions another name; `NotFoundError` when there is none with the old one,
+   * `AlreadyExistsError` when the new one is taken.
+   */
   renameRegisteredModel(name: string, newName: string, options?: CallOptions): Promise<RegisteredModel>
-  /** Changes the description of a registered model. */
+  /** Changes the description of a registered model; `NotFoundError` when there is none with this name. */
   updateRegisteredModel(name: string, options?: UpdateRegisteredModelOptions): Promise<RegisteredModel>
-  /** Deletes a registered model with all its versions, for good. The files that versions point to stay. */
+  /**
+   * Deletes a registered model with all its versions, for good. The files that versions point to stay. `NotFoundError` when
+   * there is none with this name.
+   */
   deleteRegisteredModel(name: string, options?: CallOptions): Promise<void>
   /**
    * The registered models that a filter describes, at most `maxResults` (1,000), all pages joined. A bad filter is an
@@ -57,20 +69,30 @@ export interface RegisteredModels {
   searchRegisteredModels(options?: SearchRegisteredModelsOptions): Promise<RegisteredModel[]>
   /** As `searchRegisteredModels`, one after the other, asked for page by page as they are consumed. */
   iterateRegisteredModels(options?: SearchRegisteredModelsOptions): AsyncIterable<RegisteredModel>
-  /** The newest version of each stage, or of each of the stages asked for (any case); none for a stage that nobody holds. */
+  /**
+   * The newest version of each stage, or of each of the stages asked for (any case); none for a stage that nobody holds.
+   * `NotFoundError` for an unknown name.
+   */
   getLatestVersions(name: string, stages?: readonly string[], options?: CallOptions): Promise<ModelVersion[]>
-  /** Sets one tag of a registered model (value at most 100,000 characters, as in MLflow). */
+  /**
+   * Sets one tag of a registered model (value at most 100,000 characters, as in MLflow); `NotFoundError` for an unknown
+   * name.
+   */
   setRegisteredModelTag(name: string, key: string, value: string, options?: CallOptions): Promise<void>
-  /** Removes a tag of a registered model; one that is not there is success. */
+  /** Removes a tag of a registered model; one that is not there is success, an unknown name a `NotFoundError`. */
   deleteRegisteredModelTag(name: string, key: string, options?: CallOptions): Promise<void>
   /**
    * Lets an alias stand for a version, wherever it stood before. Letters, digits, `_` and `-`, at most 255; `latest` and
    * `v<number>` are taken: `InvalidParameterError`. `transitionStage` with `{ alias }` does the same and keeps a history.
+   * `NotFoundError` when there is no such version.
    */
   setRegisteredModelAlias(name: string, alias: string, version: string | number, options?: CallOptions): Promise<void>
-  /** Removes an alias; one that is not there is success. */
+  /** Removes an alias; one that is not there is success, an unknown name a `NotFoundError`. */
   deleteRegisteredModelAlias(name: string, alias: string, options?: CallOptions): Promise<void>
-  /** The version that an alias stands for; `InvalidParameterError` when the model has no such alias, as MLflow has it. */
+  /**
+   * The version that an alias stands for; `InvalidParameterError` when the model has no such alias, as MLflow has it;
+   * `NotFoundError` for an unknown name.
+   */
   getModelVersionByAlias(name: string, alias: string, options?: CallOptions): Promise<ModelVersion>
 }
 

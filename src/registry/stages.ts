@@ -12,6 +12,7 @@ import { checkNote, writeNote } from './notes.js'
 import { nameOf, type StageTarget, type Target, targetOf } from './target.js'
 import type { ModelVersions } from './versions.js'
 
+/** Who gives a stage or an alias back, and why. */
 export interface RollbackOptions extends CallOptions {
   /** Who moves it; the user of this process by default. */
   readonly by?: string | undefined
@@ -19,10 +20,14 @@ export interface RollbackOptions extends CallOptions {
   readonly comment?: string | undefined
 }
 
+/** Who moves a version, why, and under which conditions. */
 export interface TransitionOptions extends RollbackOptions {
   /** Whether the versions that hold the stage go to `Archived`; they stay by default. An alias has one holder anyway. */
   readonly archiveExisting?: boolean | undefined
-  /** How many different people must have approved; none by default, and a rejection still counts. 0 lets nothing count. */
+  /**
+   * How many different people must have approved. By default none need to, but a rejection stops the move; 0 ignores
+   * rejections too.
+   */
   readonly requireApprovals?: number | undefined
   /** Metrics of the version's model or run that must lie within limits. */
   readonly requireMetric?: RequiredMetric | readonly RequiredMetric[] | undefined
@@ -44,10 +49,14 @@ export interface Stages {
   /**
    * Gives `Staging`, `Production` or an alias back to the version that held it before; whoever holds the stage goes to
    * `Archived`. With nobody in it, the version that held it last returns. Rolling back again goes further back, not to and
-   * fro. Resolves to the version that is back; `NothingToRollBackError` when history knows none.
+   * fro. Resolves to the version that is back; `NothingToRollBackError` when history knows none, `NotFoundError` for an
+   * unknown name.
    */
   rollback(name: string, stage: StageTarget, options?: RollbackOptions): Promise<ModelVersion>
-  /** Every move on record, of stages and aliases, oldest first. Deleted versions take theirs along. */
+  /**
+   * Every move on record, of stages and aliases, oldest first. Deleted versions take theirs along. `NotFoundError` for an
+   * unknown name.
+   */
   getStageHistory(name: string, options?: CallOptions): Promise<StageEvent[]>
 }
 

@@ -19,6 +19,7 @@ import { checkTag, checkTags } from './models.js'
 import { ready } from './ready.js'
 import { type Source, sourceOf } from './source.js'
 
+/** What a new version is registered with, and how long it is waited for. */
 export interface RegisterModelOptions extends CallOptions {
   /** Tags of the new version. */
   readonly tags?: Readonly<Record<string, string>> | undefined
@@ -32,11 +33,13 @@ export interface RegisterModelOptions extends CallOptions {
   readonly awaitRegistrationMs?: number | undefined
 }
 
+/** What a new version is made with, and how long it is waited for. */
 export interface CreateModelVersionOptions extends RegisterModelOptions {
   /** Where to read about the run, when it lives on another server. */
   readonly runLink?: string | undefined
 }
 
+/** Which versions are looked for, in which order, and how many. */
 export interface SearchModelVersionsOptions extends CallOptions {
   /** MLflow's grammar, e.g. `name = 'churn' AND tags.team = 'growth'`. */
   readonly filter?: string | undefined
@@ -62,13 +65,18 @@ export interface ModelVersions {
   createModelVersion(name: string, source: string, options?: CreateModelVersionOptions): Promise<ModelVersion>
   /** One version; `NotFoundError` when there is none with this number. */
   getModelVersion(name: string, version: string | number, options?: CallOptions): Promise<ModelVersion>
-  /** Changes the description of a version. */
+  /**
+   * Changes the description of a version; left out, it has none afterwards. `NotFoundError` when there is no such version.
+   */
   updateModelVersion(
     name: string,
     version: string | number,
     options?: CallOptions & { readonly description?: string | undefined },
   ): Promise<ModelVersion>
-  /** Deletes a version for good; its number is not given again, its history goes with it, its files stay. */
+  /**
+   * Deletes a version for good; its number is not given again, its history goes with it, its files stay. `NotFoundError`
+   * when there is none with this number.
+   */
   deleteModelVersion(name: string, version: string | number, options?: CallOptions): Promise<void>
   /**
    * The versions that a filter describes, at most `maxResults` (10,000), all pages joined. A bad filter is an
@@ -77,7 +85,10 @@ export interface ModelVersions {
   searchModelVersions(options?: SearchModelVersionsOptions): Promise<ModelVersion[]>
   /** As `searchModelVersions`, one after the other, asked for page by page as they are consumed. */
   iterateModelVersions(options?: SearchModelVersionsOptions): AsyncIterable<ModelVersion>
-  /** Sets one tag of a version (value at most 100,000 characters, as in MLflow). */
+  /**
+   * Sets one tag of a version (value at most 100,000 characters, as in MLflow); `NotFoundError` when there is no such
+   * version.
+   */
   setModelVersionTag(
     name: string,
     version: string | number,
@@ -85,7 +96,7 @@ export interface ModelVersions {
     value: string,
     options?: CallOptions,
   ): Promise<void>
-  /** Removes a tag of a version; one that is not there is success. */
+  /** Removes a tag of a version; one that is not there is success, a version that is not there a `NotFoundError`. */
   deleteModelVersionTag(name: string, version: string | number, key: string, options?: CallOptions): Promise<void>
 }
 

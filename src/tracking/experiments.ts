@@ -20,12 +20,15 @@ import { toExperiment } from './entities.js'
 
 export type { CallOptions } from '../transport/transport.js'
 
+/** What an experiment begins with. */
 export interface CreateExperimentOptions extends CallOptions {
   /** URI below which the artifacts of the experiment's runs lie; the store's own choice when left out. */
   readonly artifactLocation?: string | undefined
+  /** Tags of the experiment, not of its runs. */
   readonly tags?: Readonly<Record<string, string>> | undefined
 }
 
+/** Which experiments are looked for, in which order, and how many. */
 export interface SearchExperimentsOptions extends CallOptions {
   /** MLflow's grammar, e.g. `name LIKE 'churn%' AND tags.team = 'growth'`. */
   readonly filter?: string | undefined
@@ -55,17 +58,26 @@ export interface Experiments {
   searchExperiments(options?: SearchExperimentsOptions): Promise<Experiment[]>
   /** As `searchExperiments`, one after the other, asked for page by page as they are consumed. */
   iterateExperiments(options?: SearchExperimentsOptions): AsyncIterable<Experiment>
-  /** Gives an experiment another name; `AlreadyExistsError` when it is taken. */
+  /**
+   * Gives an experiment another name; `NotFoundError` when there is none with this id, `AlreadyExistsError` when the name
+   * is taken.
+   */
   renameExperiment(experimentId: string, newName: string, options?: CallOptions): Promise<void>
-  /** Marks an experiment and its runs as deleted; `restoreExperiment` brings them back. */
+  /**
+   * Marks an experiment and its runs as deleted; `restoreExperiment` brings them back. `NotFoundError` when there is no active
+   * one with this id.
+   */
   deleteExperiment(experimentId: string, options?: CallOptions): Promise<void>
-  /** Brings a deleted experiment back, with all its runs. */
+  /** Brings a deleted experiment back, with all its runs; `NotFoundError` when there is no deleted one with this id. */
   restoreExperiment(experimentId: string, options?: CallOptions): Promise<void>
-  /** Sets one tag of an experiment (value at most 5,000 characters, as in MLflow). */
+  /**
+   * Sets one tag of an experiment (value at most 5,000 characters, as in MLflow); `NotFoundError` when there is none with
+   * this id.
+   */
   setExperimentTag(experimentId: string, key: string, value: string, options?: CallOptions): Promise<void>
-  /** Sets several tags of an experiment, in order. */
+  /** Sets several tags of an experiment, in order; `NotFoundError` when there is none with this id. */
   setExperimentTags(experimentId: string, tags: Readonly<Record<string, string>>, options?: CallOptions): Promise<void>
-  /** Removes a tag of an experiment; one that is not there is success. */
+  /** Removes a tag of an experiment; one that is not there is success, an experiment that is not there a `NotFoundError`. */
   deleteExperimentTag(experimentId: string, key: string, options?: CallOptions): Promise<void>
 }
 

@@ -32,9 +32,11 @@ import {
   tagText,
 } from './values.js'
 
+/** Which runs are looked for, where, in which order, and how many. */
 export interface SearchRunsOptions extends CallOptions {
   /** Names of the experiments to look in; with neither names nor ids, the experiment that is set, else all active ones. */
   readonly experimentNames?: readonly string[] | undefined
+  /** Ids of the experiments to look in, beside those named. */
   readonly experimentIds?: readonly string[] | undefined
   /** MLflow's grammar, e.g. `metrics.auc > 0.8 AND tags.team = 'growth'`. */
   readonly filter?: string | undefined
@@ -46,19 +48,25 @@ export interface SearchRunsOptions extends CallOptions {
   readonly viewType?: ViewType | undefined
 }
 
+/** What a run begins with. */
 export interface CreateRunOptions extends CallOptions {
+  /** The run's name; the store makes one up by default. */
   readonly runName?: string | undefined
   /** Epoch milliseconds, a fraction cut off; now by default. */
   readonly startTime?: number | Date | undefined
+  /** Tags of the run. */
   readonly tags?: Readonly<Record<string, string>> | undefined
   /** Whose run it is; what the tag `mlflow.user` says by default, else `unknown`. */
   readonly userId?: string | undefined
 }
 
+/** What of a run changes; what is left out stays as it is. */
 export interface UpdateRunOptions extends CallOptions {
+  /** How it stands from now on. */
   readonly status?: RunStatus | undefined
+  /** Its name from now on. */
   readonly runName?: string | undefined
-  /** Epoch milliseconds, a fraction cut off. */
+  /** When it ended, in epoch milliseconds, a fraction cut off. */
   readonly endTime?: number | Date | undefined
 }
 
@@ -69,6 +77,7 @@ export interface LogBatchInput {
   readonly tags?: Readonly<Record<string, unknown>> | undefined
 }
 
+/** Which logged models are looked for, where, in which order, and how many. */
 export interface SearchLoggedModelsOptions extends CallOptions {
   /** At least one. */
   readonly experimentIds: readonly string[]
@@ -98,11 +107,17 @@ export interface Runs {
   getMetricHistory(runId: string, key: string, options?: CallOptions): Promise<Metric[]>
   /** As `getMetricHistory`, page by page. */
   iterateMetricHistory(runId: string, key: string, options?: CallOptions): AsyncIterable<Metric>
-  /** Makes a run without making it active; resolves to it. `startRun` is what a training script wants. */
+  /**
+   * Makes a run without making it active; resolves to it. `startRun` is what a training script wants. `NotFoundError` when
+   * there is no such experiment.
+   */
   createRun(experimentId: string, options?: CreateRunOptions): Promise<RunData>
   /** Changes status, name or end of a run, and nothing that is left out; `NotFoundError` when there is none with this id. */
   updateRun(runId: string, options?: UpdateRunOptions): Promise<RunInfo>
-  /** Ends a run: sets its status (`FINISHED` by default) and its end to now. */
+  /**
+   * Ends a run: sets its status (`FINISHED` by default) and its end to now, or to `endTime`. `NotFoundError` when there is
+   * none with this id.
+   */
   setTerminated(runId: string, status?: RunStatus, options?: CallOptions & { endTime?: number | Date }): Promise<void>
   /**
    * Writes points, parameters and tags of any number to a run and waits until they are there. A point without `timestamp`
@@ -112,7 +127,7 @@ export interface Runs {
   logBatch(runId: string, batch: LogBatchInput, options?: CallOptions): Promise<void>
   /** Marks a run as deleted; `restoreRun` brings it back. `NotFoundError` when there is none with this id. */
   deleteRun(runId: string, options?: CallOptions): Promise<void>
-  /** Brings a deleted run back; one that is not deleted stays as it is. */
+  /** Brings a deleted run back; one that is not deleted stays as it is. `NotFoundError` when there is none with this id. */
   restoreRun(runId: string, options?: CallOptions): Promise<void>
   /** A logged model (MLflow 3) by its id, `m-…`; `NotFoundError` when there is none. */
   getLoggedModel(modelId: string, options?: CallOptions): Promise<LoggedModelInfo>
@@ -120,11 +135,13 @@ export interface Runs {
   searchLoggedModels(options: SearchLoggedModelsOptions): Promise<LoggedModelInfo[]>
   /** As `searchLoggedModels`, page by page. */
   iterateLoggedModels(options: SearchLoggedModelsOptions): AsyncIterable<LoggedModelInfo>
-  /** Marks a logged model as deleted; its files stay. */
+  /** Marks a logged model as deleted; its files stay. `NotFoundError` when there is none with this id. */
   deleteLoggedModel(modelId: string, options?: CallOptions): Promise<void>
-  /** Sets tags of a logged model; one that is there already is replaced. */
+  /** Sets tags of a logged model; one that is there already is replaced. `NotFoundError` when there is none with this id. */
   setLoggedModelTags(modelId: string, tags: Readonly<Record<string, string>>, options?: CallOptions): Promise<void>
-  /** Adds parameters to a logged model; like a run's, each is written once. */
+  /**
+   * Adds parameters to a logged model; like a run's, each is written once. `NotFoundError` when there is none with this id.
+   */
   logLoggedModelParams(modelId: string, params: Readonly<Record<string, unknown>>, options?: CallOptions): Promise<void>
 }
 
