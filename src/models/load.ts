@@ -13,8 +13,8 @@ import { readExample } from './example.js'
 import type { Flavor, LoadedFlavor, LoadOptions } from './flavor.js'
 import { type FolderDeps, type FolderOptions, type ModelFolder, modelFolder, REGISTERED_META } from './folder.js'
 import { lifetime } from './lifetime.js'
+import { compareOutputs, readOutput } from './output-example.js'
 import { pickFlavor } from './pick.js'
-import { compareOutputs, readOutput } from './replay.js'
 
 /** How `loadModel` fetches, checks and serves a model. */
 export interface LoadModelOptions extends FolderOptions, Omit<LoadOptions, 'signature'> {

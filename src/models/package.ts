@@ -15,8 +15,8 @@ import { MLFLOW_VERSION, PYTHON_VERSION, writeNodeEnvironment, writePythonEnviro
 import { writeExample } from './example.js'
 import type { Flavor, FlavorConfig, SavedFlavor } from './flavor.js'
 import { answerOf, fits, inferred } from './golden.js'
+import { writeOutput } from './output-example.js'
 import { flavorFor } from './pick.js'
-import { writeOutput } from './replay.js'
 
 /** What a model may be given when it is logged or saved. */
 export interface ModelOptions {

@@ -6,8 +6,8 @@ import type { ModelRequest } from '../spool/steps.js'
 import { OPERATION_TAG } from '../transport/aftermath.js'
 import type { Transport } from '../transport/transport.js'
 import { type CarryDeps, type CarryModelOptions, doubtful, type ModelRun, type PackedModel } from './carried.js'
-import { describe, send } from './folder-sent.js'
 import { type ModelInfo, modelInfo } from './info.js'
+import { describe, send } from './send-folder.js'
 
 /** How long a server that has just failed is given to hear of it. */
 const LAST_WORD_MS = 5_000

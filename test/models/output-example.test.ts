@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ModelOutput } from '../../src/core/tensor.js'
 import { IntegrityError, InvalidParameterError } from '../../src/errors.js'
-import { compareOutputs, readOutput, writeOutput } from '../../src/models/replay.js'
+import { compareOutputs, readOutput, writeOutput } from '../../src/models/output-example.js'
 
 const float = (...values: number[]) => ({
   data: Float32Array.from(values),

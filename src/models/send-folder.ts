@@ -4,7 +4,7 @@ import { type MlModel, readMlModel, writeMlModel } from '../core/mlmodel.js'
 import { readText, saveFile } from '../disk/files.js'
 import { tree } from '../disk/tree.js'
 import type { CarryDeps, CarryModelOptions, PackedModel } from './carried.js'
-import { type Sent, sentFiles } from './sent.js'
+import { type Sent, sentFiles } from './sent-files.js'
 
 /** Writes down in MLmodel who the model is; the same ids give the same text. */
 export async function describe(
