@@ -136,7 +136,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
       },
       pour: toDisk.pour,
       take: log.take,
-      leave: log.leave,
+      leave: () => log.stir(true),
     },
     drain: toDisk.drain,
     flush: waits.flush,

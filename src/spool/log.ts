@@ -1,23 +1,19 @@
 import { join } from 'node:path'
 import type { BatchMetric } from '../core/batch.js'
 import { appendBytes, closeLog } from '../disk/log-file.js'
-import { type Bell, bell } from './bell.js'
 import {
   BESIDE,
   BYTES,
   CLOSED,
   HEAD,
   ifFree,
-  LEFT,
   type LogMemory,
   locked,
   logMemory,
-  type Party,
   POINTS,
   POURING,
   SEGMENT,
   STEPS,
-  UNREAD,
   unlock,
   VERSION,
 } from './memory.js'
@@ -25,6 +21,7 @@ import { columnsWriter, encodePoints, encodeSteps } from './records.js'
 import { type MemoryRing, memoryRing } from './ring.js'
 import type { Room } from './room.js'
 import type { Step } from './steps.js'
+import { logWatch, type Onlooker, type Watch } from './watch.js'
 
 /** How much of each lane a log has taken. */
 export interface Written {
@@ -35,7 +32,9 @@ export interface Written {
 }
 
 /** The writing end of a run's log. */
-export interface SpoolLog extends Pick<MemoryRing, 'put' | 'waiting' | 'poured' | 'take'> {
+export interface SpoolLog
+  extends Pick<MemoryRing, 'put' | 'waiting' | 'poured' | 'take'>,
+    Omit<Watch, 'by' | 'onlooker'> {
   readonly memory: LogMemory
   /** The keys of points, by place. */
   readonly names: readonly string[]
@@ -55,16 +54,8 @@ export interface SpoolLog extends Pick<MemoryRing, 'put' | 'waiting' | 'poured' 
   freed(bytes: number): void
   /** How often something was written. */
   readonly version: number
-  /** Rings for who delivers: there is more to read. */
-  readonly unread: Bell
-  /** Rings for who looks out: points are left in memory. */
-  readonly left: Bell
-  /** Leaves what is in memory to those two. */
-  leave(): void
-  /** From now on another thread knows this log's keys too, as it must to write down what is left in memory. */
-  keysFor(tell: ((name: string) => void) | undefined): void
-  /** Goes on without another thread that had this log open and is gone: it may have been at it. */
-  lose(party: Party): void
+  /** From now on another thread looks at this log too, and is told of what it needs. */
+  watchedBy(onlooker: Onlooker | undefined): void
   readonly isClosed: boolean
   /** Nothing more comes. */
   close(): void
@@ -97,7 +88,7 @@ interface LogOptions {
 
 /**
  * Begins a log in a folder of its own. One thread logs; a second one, which opens the same memory, may write down what the
- * first has left there, so that nothing waits for a thread that is busy; and a third one may deliver.
+ * first has left there, so that nothing waits for a thread that is busy.
  */
 export function openLog(
   dir: string,
@@ -106,8 +97,7 @@ export function openLog(
   const { flags, counts, columns } = memory
   const names: string[] = []
   const ring = memoryRing(memory, names)
-  const [unread, left] = [bell(flags, UNREAD), bell(flags, LEFT)]
-  let tellKey: ((name: string) => void) | undefined
+  const watch = logWatch(memory)
   const encode = columnsWriter(names)
   let current = 0
   let file = segmentFile(dir, 0)
@@ -204,7 +194,7 @@ export function openLog(
     names,
     addKey(name) {
       names.push(name)
-      tellKey?.(name)
+      watch.onlooker?.key(name)
     },
     put: ring.put,
     get waiting() {
@@ -266,22 +256,20 @@ export function openLog(
     get version() {
       return Atomics.load(flags, VERSION)
     },
-    unread,
-    left,
-    leave() {
-      // Who delivers does not rest while that one rings.
-      if (left.isRinging) return
-      left.ring()
-      unread.ring()
+    watchedBy(onlooker) {
+      watch.by(onlooker)
+      // Who looked is gone, and may have been at it.
+      if (onlooker === undefined) {
+        unlock(memory)
+        locked(memory, countPoints)
+      }
+      for (const name of names) onlooker?.key(name)
     },
-    keysFor(tell) {
-      tellKey = tell
-      for (const name of names) tell?.(name)
+    stir: watch.stir,
+    get watching() {
+      return watch.watching
     },
-    lose(party) {
-      unlock(memory, party)
-      locked(memory, countPoints)
-    },
+    rest: watch.rest,
     get isClosed() {
       return Atomics.load(flags, CLOSED) === 1
     },

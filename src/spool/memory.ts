@@ -5,16 +5,8 @@ export const CAPACITY = 512
 const FLAGS = 16
 const NUMBERS = 2
 
-/** A thread that has a log open. */
-export type Party = typeof LOGS | typeof LOOKS_OUT | typeof DELIVERS
-export const LOGS = 1
-export const LOOKS_OUT = 2
-export const DELIVERS = 3
-
-/** What all who have a log open see, whichever thread they are in: where it stands, and points that wait to be written. */
+/** What both ends of a log see, whichever thread they are in: where it stands, and points that wait to be written. */
 export interface LogMemory {
-  /** Whose look at it this is. */
-  readonly party: Party
   readonly buffer: SharedArrayBuffer
   readonly flags: Int32Array
   /** Points and steps that were written; that of points follows `HEAD` and `BESIDE`. */
@@ -24,35 +16,27 @@ export interface LogMemory {
 
 /** Places in `flags`. */
 const LOCK = 0
-const FREE = 0
 export const HEAD = 1
 export const TAIL = 2
 export const SEGMENT = 3
 export const BYTES = 4
 export const VERSION = 5
 export const CLOSED = 6
-/** Whether who delivers is to look at the log. */
-export const UNREAD = 7
+export const WATCH = 7
 /** Points that were written without having been in memory, less those that were taken out of it. */
 export const BESIDE = 8
 /** Whether points of the memory are being written, and may stand in the log before they are taken out of it. */
 export const POURING = 9
-/** Whether points are left in memory that nobody may come to take further. */
-export const LEFT = 10
 
 /** Places in `counts`. */
 export const POINTS = 0
 export const STEPS = 1
 
 /** Looks at memory as that of a log; a fresh one is all zeros. */
-export function logMemory(
-  party: Party = LOGS,
-  buffer = new SharedArrayBuffer(FLAGS * 4 + NUMBERS * 8 + CAPACITY * 28),
-): LogMemory {
+export function logMemory(buffer = new SharedArrayBuffer(FLAGS * 4 + NUMBERS * 8 + CAPACITY * 28)): LogMemory {
   const start = FLAGS * 4 + NUMBERS * 8
   const column = (n: number) => new Float64Array(buffer, start + n * CAPACITY * 8, CAPACITY)
   return {
-    party,
     buffer,
     flags: new Int32Array(buffer, 0, FLAGS),
     counts: new Float64Array(buffer, FLAGS * 4, NUMBERS),
@@ -70,29 +54,27 @@ const LOCK_MS = 30_000
 
 /** Does something while no other thread does anything under the same lock. */
 export function locked(memory: LogMemory, act: () => void): void {
-  const { flags } = memory
+  if (ifFree(memory, act)) return
   const until = performance.now() + LOCK_MS
   while (!ifFree(memory, act)) {
-    const holder = Atomics.load(flags, LOCK)
-    if (holder === FREE) continue
-    Atomics.wait(flags, LOCK, holder, LOCK_MS)
-    if (performance.now() > until) unlock(memory, holder)
+    Atomics.wait(memory.flags, LOCK, 1, LOCK_MS)
+    if (performance.now() > until) unlock(memory)
   }
 }
 
 /** As `locked`, if no other thread holds the lock; answers whether. */
 export function ifFree(memory: LogMemory, act: () => void): boolean {
-  const { flags, party } = memory
-  if (Atomics.compareExchange(flags, LOCK, FREE, party) !== FREE) return false
+  if (Atomics.compareExchange(memory.flags, LOCK, 0, 1) !== 0) return false
   try {
     act()
   } finally {
-    unlock(memory, party)
+    unlock(memory)
   }
   return true
 }
 
-/** Gives the lock back if it is this one's, who may be gone. */
-export function unlock({ flags }: LogMemory, holder: number): void {
-  if (Atomics.compareExchange(flags, LOCK, holder, FREE) === holder) Atomics.notify(flags, LOCK)
+/** Gives the lock back, also for a thread that is gone. */
+export function unlock({ flags }: LogMemory): void {
+  Atomics.store(flags, LOCK, 0)
+  Atomics.notify(flags, LOCK)
 }

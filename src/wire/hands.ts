@@ -5,7 +5,6 @@ import { deliverer } from '../spool/deliver.js'
 import type { Deliverer, DeliveryEvents } from '../spool/deliverer.js'
 import { NO_WAY } from '../spool/failures.js'
 import type { SpoolLog } from '../spool/log.js'
-import { growthLookout } from '../spool/lookout.js'
 import type { Outage } from '../spool/outage.js'
 import type { Claim } from '../spool/owner.js'
 import type { ServerPlace, SpooledRun } from '../spool/place.js'
@@ -65,8 +64,6 @@ export function ownHands({ place, courier, warn, outage, connections, limits }: 
     onAnswered: outage.up,
   })
   const claims = new Map<string, Claim>()
-  const deliveries = new Map<SpoolLog, Deliverer>()
-  const lookout = growthLookout((log) => deliveries.get(log)?.wake())
   let looking: NodeJS.Timeout | undefined
   let looked: Promise<unknown> = Promise.resolve()
   let beating: NodeJS.Timeout | undefined
@@ -104,15 +101,8 @@ export function ownHands({ place, courier, warn, outage, connections, limits }: 
       const { turn, freed: onFreed } = log
       const delivery = deliverer({ ...job, written, turn, onFreed, held: claim.held, place, courier: later, server })
       claims.set(job.dir, claim)
-      deliveries.set(log, delivery)
-      // Another thread may write it, which does not wake this one.
-      log.unread.heardBy(() => lookout.watch(log))
       beating ??= setInterval(beat, BEAT_MS / BEATS).unref()
-      void delivery.finished.then(() => {
-        claims.delete(job.dir)
-        deliveries.delete(log)
-        lookout.forget(log)
-      })
+      void delivery.finished.then(() => claims.delete(job.dir))
       return delivery
     },
     lookForLeft(again) {

@@ -1,8 +1,8 @@
 import { parentPort } from 'node:worker_threads'
 import { openLog, type SpoolLog } from '../spool/log.js'
-import { leftLookout } from '../spool/lookout.js'
-import { LOOKS_OUT, logMemory } from '../spool/memory.js'
-import { type Claim, claimOf } from '../spool/owner.js'
+import { logLookout } from '../spool/lookout.js'
+import { logMemory } from '../spool/memory.js'
+import { claimOf } from '../spool/owner.js'
 import type { ServerPlace } from '../spool/place.js'
 import { type RoomMemory, room as roomIn } from '../spool/room.js'
 
@@ -20,43 +20,57 @@ export type ToLookout =
       readonly dir: string
       readonly generation: number
       readonly memory: SharedArrayBuffer
+      /** Set before it says that there is more, and cleared by who has heard that: one word waits at the most. */
+      readonly isTold: Int32Array<SharedArrayBuffer>
     }
   /** The next key of a log's points. */
   | { readonly key: number; readonly name: string }
-  /** Points are left in a log's memory. */
-  | { readonly left: number }
+  /** There is something in a log's memory. */
+  | { readonly stir: number }
   /** Nothing more comes. */
   | { readonly forget: number }
+
+/** What it tells: there is more in a log than before. */
+export interface FromLookout {
+  readonly more: number
+}
+
+interface Watched {
+  readonly log: SpoolLog
+  readonly held: () => boolean
+  onMore(): void
+}
 
 /** Writes down what is left in the memory of logs, while the thread that logs is busy; it needs nothing but the disk. */
 export function keepLookout({ place, room: memory }: LookoutStart): void {
   const room = roomIn(place.spoolDir, place.maxBytes, memory)
-  const logs = new Map<number, SpoolLog>()
-  const claims = new Map<SpoolLog, Claim>()
-  const lookout = leftLookout((log) => claims.get(log)?.held() === true)
+  const lookout = logLookout()
+  const logs = new Map<number, Watched>()
 
-  function open({ log: id, dir, generation, memory }: Extract<ToLookout, { log: number }>): void {
-    const log = openLog(dir, { memory: logMemory(LOOKS_OUT, memory), room })
-    logs.set(id, log)
-    claims.set(log, claimOf(dir, generation))
+  function open({ log: id, dir, generation, memory, isTold }: Extract<ToLookout, { log: number }>): void {
+    const more: FromLookout = { more: id }
+    logs.set(id, {
+      log: openLog(dir, { memory: logMemory(memory), room }),
+      held: claimOf(dir, generation).held,
+      onMore: () => void (Atomics.exchange(isTold, 0, 1) === 0 && parentPort?.postMessage(more)),
+    })
   }
 
   function forget(id: number): void {
-    const log = logs.get(id)
-    if (!log) return
+    const watched = logs.get(id)
+    if (!watched) return
     logs.delete(id)
-    claims.delete(log)
-    lookout.forget(log)
-    log.letGo()
+    lookout.forget(watched.log)
+    watched.log.letGo()
   }
 
   parentPort?.on('message', (message: ToLookout) => {
     if ('log' in message) open(message)
-    else if ('key' in message) logs.get(message.key)?.addKey(message.name)
+    else if ('key' in message) logs.get(message.key)?.log.addKey(message.name)
     else if ('forget' in message) forget(message.forget)
     else {
-      const log = logs.get(message.left)
-      if (log) lookout.watch(log)
+      const watched = logs.get(message.stir)
+      if (watched) lookout.watch(watched.log, watched.held, watched.onMore)
     }
   })
 }

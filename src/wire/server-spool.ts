@@ -91,20 +91,20 @@ export function serverSpool(uri: string, options: ServerSpoolOptions): Spool {
   const file = workerFile(() => new URL('./spool-worker.js', import.meta.url))
   const about = { place, room: roomOf(place).memory }
 
-  /** This thread. */
-  const here: typeof own = {
-    ...own,
-    deliver(job) {
+  /** This thread; another one writes down what it leaves in memory while it is busy. */
+  function here() {
+    const hands = isOwn && file ? watchedHands(file, own, { start: { ...about, lookout: true }, warn }) : own
+    const deliver: typeof own.deliver = (job) => {
       tellOfThread(logger, isOwn)
-      return own.deliver(job)
-    },
+      return hands.deliver(job)
+    }
+    return { ...hands, deliver }
   }
 
   const remote = { auth, headers, timeoutMs }
   const start = { ...about, outage: outage.nth, uri, http: settings.http, remote, limits }
-  const delivering =
-    isOwn || !file ? here : workerHands(file, { place, courier, warn, warnOnce, outage, start, renew, fallback: own })
-  const hands = file ? watchedHands(file, delivering, { start: { ...about, lookout: true }, warn }) : delivering
+  const hands =
+    isOwn || !file ? here() : workerHands(file, { place, courier, warn, warnOnce, outage, start, renew, fallback: own })
   const onClose = () => closing.abort(new TimeoutError('The client was closed before this was through'))
   return openSpool({ place, hands, courier, warn, outage, onClose })
 }

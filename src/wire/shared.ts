@@ -35,8 +35,10 @@ export type ToWorker =
       readonly log: SharedArrayBuffer
       readonly shared: SharedArrayBuffer
     }
-  /** There is more in a job's log, or will be. */
-  | { readonly unread: number }
+  /** The next key of a job's points. */
+  | { readonly key: number; readonly name: string }
+  /** There is something in a job's log, or in its memory. */
+  | { readonly stir: number }
   | { readonly look: number }
   /** Somebody waits, or no longer; for so much to be done with, where that is said: `reached` tells of it. */
   | { readonly hurry: number; readonly on: boolean; readonly until?: Written | undefined }

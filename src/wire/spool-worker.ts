@@ -1,4 +1,3 @@
-import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { CairnError } from '../errors.js'
 import { loadUndici } from '../http/dispatcher.js'
@@ -8,7 +7,8 @@ import type { Deliverer, DeliveryEvents } from '../spool/deliverer.js'
 import { NO_WAY } from '../spool/failures.js'
 import { PATIENT_MS, serverIds } from '../spool/ids.js'
 import { openLog, type SpoolLog, type Written } from '../spool/log.js'
-import { DELIVERS, logMemory } from '../spool/memory.js'
+import { logLookout } from '../spool/lookout.js'
+import { logMemory } from '../spool/memory.js'
 import { distantOutage } from '../spool/outage.js'
 import { claimOf } from '../spool/owner.js'
 import { room as roomIn, STALE_MS } from '../spool/room.js'
@@ -21,6 +21,7 @@ import { type FromWorker, heard, sharedNumbers, type ToWorker, told, type Worker
 interface Task {
   readonly delivery: Deliverer
   readonly log: SpoolLog
+  readonly held: () => boolean
   /** What is waited for in the other thread. */
   readonly awaited: Written[]
   moved(): void
@@ -32,6 +33,7 @@ function work(start: WorkerStart): void {
   const room = roomIn(place.spoolDir, place.maxBytes, start.room)
   setInterval(room.look, STALE_MS).unref()
   const tasks = new Map<number, Task>()
+  const lookout = logLookout()
   const uploads = new Map<number, { resolve: () => void; reject: (error: unknown) => void }>()
   /** Files on their way by the other thread, by run. */
   const uploading = new Map<string, number>()
@@ -105,7 +107,6 @@ function work(start: WorkerStart): void {
     up() {
       setAway(false)
       outage.up()
-      giveWay()
     },
   }
   const { connections } = start.http
@@ -130,11 +131,12 @@ function work(start: WorkerStart): void {
   function deliver(message: Extract<ToWorker, { deliver: number }>): void {
     const { deliver: job, dir, run, elders, generation } = message
     const shared = sharedNumbers(message.shared)
-    const log = openLog(dir, { memory: logMemory(DELIVERS, message.log), room })
+    const log = openLog(dir, { memory: logMemory(message.log), room })
+    const claim = claimOf(dir, generation)
     const delivery: Deliverer = hands.deliver({
       dir,
       run,
-      claim: claimOf(dir, generation),
+      claim,
       log,
       elders,
       watch: watch(job, run.runId),
@@ -145,11 +147,12 @@ function work(start: WorkerStart): void {
       shared.setProgress(delivery.progress, delivery.done, stands)
       if (task.awaited.some(delivery.isDone)) tell({ event: 'reached', job })
     }
-    const task: Task = { delivery, log, awaited: [], moved }
+    const task: Task = { delivery, log, held: claim.held, awaited: [], moved }
     tasks.set(job, task)
     void delivery.finished.then((complete) => {
       moved()
       tasks.delete(job)
+      lookout.forget(log)
       log.letGo()
       tell({ event: 'finished', job, complete })
     })
@@ -176,8 +179,11 @@ function work(start: WorkerStart): void {
 
   function hear(message: ToWorker): void {
     if ('deliver' in message) deliver(message)
-    else if ('unread' in message) tasks.get(message.unread)?.log.unread.pass()
-    else if ('look' in message) tasks.get(message.look)?.delivery.look()
+    else if ('key' in message) tasks.get(message.key)?.log.addKey(message.name)
+    else if ('stir' in message) {
+      const task = tasks.get(message.stir)
+      if (task) lookout.watch(task.log, task.held, task.delivery.wake)
+    } else if ('look' in message) tasks.get(message.look)?.delivery.look()
     else if ('hurry' in message) {
       const task = tasks.get(message.hurry)
       if (task) hurry(task, message)
@@ -199,24 +205,6 @@ function work(start: WorkerStart): void {
   }
 
   parentPort?.on('message', hear)
-}
-
-/** Less than the thread that logs, and yet a third of what that gets where all processors are taken. */
-const NICE = 5
-let givesWay = false
-
-/**
- * Lets a training go first where both want the processor, once this thread is under way: what is loaded and compiled until
- * then would take long. Elsewhere than on Linux that cannot be said of one thread.
- */
-function giveWay(): void {
-  if (givesWay || process.platform !== 'linux') return
-  givesWay = true
-  try {
-    setPriority(NICE)
-  } catch {
-    // A sandbox that does not allow it.
-  }
 }
 
 const given = workerData as WorkerStart | LookoutStart

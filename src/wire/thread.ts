@@ -1,4 +1,4 @@
-import { type ResourceLimits, Worker } from 'node:worker_threads'
+import { Worker } from 'node:worker_threads'
 
 /** A thread of ours, begun with the first word to it. It never keeps the process alive, and is done without when it ends. */
 export interface Thread<To> {
@@ -14,14 +14,13 @@ export interface ThreadOptions<From> {
   readonly name: string
   /** What it is given when it begins. */
   readonly start: unknown
-  readonly limits?: ResourceLimits
   readonly hear: (message: From) => void
   /** It could not begin, or has ended by itself; told once, with what it failed of. */
   readonly onLost: (error: Error | undefined) => void
 }
 
 /** The thread that a file runs. */
-export function thread<To, From>(file: URL, { name, start, limits, hear, onLost }: ThreadOptions<From>): Thread<To> {
+export function thread<To, From>(file: URL, { name, start, hear, onLost }: ThreadOptions<From>): Thread<To> {
   let worker: Worker | undefined
   let isLost = false
 
@@ -35,7 +34,7 @@ export function thread<To, From>(file: URL, { name, start, limits, hear, onLost 
   function begin(): Worker | undefined {
     try {
       // No loader of the program's own: it might wait for the main thread, which may be busy.
-      worker = new Worker(file, { workerData: start, name, resourceLimits: limits, execArgv: [] })
+      worker = new Worker(file, { workerData: start, name, execArgv: [] })
     } catch (error) {
       // A thread has files of its own, and there may be none left to open.
       lose(error as Error)

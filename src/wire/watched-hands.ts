@@ -1,35 +1,39 @@
-import { LOOKS_OUT } from '../spool/memory.js'
+import type { Deliverer } from '../spool/deliverer.js'
 import type { Hands, HandsOptions, Job } from './hands.js'
-import type { LookoutStart, ToLookout } from './lookout-thread.js'
+import type { FromLookout, LookoutStart, ToLookout } from './lookout-thread.js'
 import { thread } from './thread.js'
 
-/** It makes next to nothing that could be garbage. */
-const LITTLE = { maxYoungGenerationSizeMb: 1 }
+interface Watched {
+  readonly log: Job['log']
+  readonly delivery: Deliverer
+  readonly isTold: Int32Array<SharedArrayBuffer>
+}
 
 /**
- * Delivers as `inner` does; what the thread that logs leaves in memory while it is busy is written down by another one,
- * which has nothing else to do. That never keeps the process alive, and is done without when it ends.
+ * Delivers as `inner` does, in this thread; what this thread leaves in memory while it is busy is written down by another
+ * one. That never keeps the process alive, and is done without when it ends.
  */
 export function watchedHands(
   file: URL,
   inner: Hands,
   { start, warn }: { readonly start: LookoutStart } & Pick<HandsOptions, 'warn'>,
 ): Hands {
-  const logs = new Map<number, Job['log']>()
+  const jobs = new Map<number, Watched>()
   let serial = 0
-  const other = thread<ToLookout, never>(file, { name: 'cairn-lookout', start, limits: LITTLE, hear: () => {}, onLost })
+  const other = thread<ToLookout, FromLookout>(file, { name: 'cairn-lookout', start, hear, onLost })
+
+  function hear({ more }: FromLookout): void {
+    const job = jobs.get(more)
+    if (!job) return
+    Atomics.store(job.isTold, 0, 0)
+    job.delivery.wake()
+  }
 
   function onLost(error: Error | undefined): void {
-    for (const log of logs.values()) leaveAlone(log)
+    for (const { log } of jobs.values()) log.watchedBy(undefined)
     warn(
       `The thread that writes down what is logged while the main one is busy has ended${error ? ` (${error.message})` : ''}; the last points of a burst wait in memory until the event loop turns`,
     )
-  }
-
-  function leaveAlone(log: Job['log']): void {
-    log.keysFor(undefined)
-    log.left.heardBy(undefined)
-    log.lose(LOOKS_OUT)
   }
 
   return {
@@ -39,12 +43,13 @@ export function watchedHands(
       if (other.isLost) return delivery
       const id = serial++
       const { dir, log } = job
-      logs.set(id, log)
-      other.post({ log: id, dir, generation: 0, memory: log.memory.buffer })
-      log.keysFor((name) => other.post({ key: id, name }))
-      if (!other.isLost) log.left.heardBy(() => other.post({ left: id }))
+      const isTold = new Int32Array(new SharedArrayBuffer(4))
+      jobs.set(id, { log, delivery, isTold })
+      other.post({ log: id, dir, generation: 0, memory: log.memory.buffer, isTold })
+      if (!other.isLost)
+        log.watchedBy({ stir: () => other.post({ stir: id }), key: (name) => other.post({ key: id, name }) })
       void delivery.finished.then(() => {
-        logs.delete(id)
+        jobs.delete(id)
         other.post({ forget: id })
       })
       return delivery

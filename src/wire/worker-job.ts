@@ -1,7 +1,6 @@
 import type { CairnError } from '../errors.js'
 import type { Deliverer } from '../spool/deliverer.js'
 import type { Written } from '../spool/log.js'
-import { DELIVERS } from '../spool/memory.js'
 import type { Hands, Job } from './hands.js'
 import { type FromWorker, heard, newShared, sharedNumbers, type ToWorker } from './shared.js'
 import { waits } from './waits.js'
@@ -53,7 +52,7 @@ export function workerJob(id: number, job: Job, { post, isLost, fallback }: Deli
 
   function notify(): void {
     if (inner) inner.wake()
-    else log.unread.ring()
+    else log.stir(false)
   }
 
   /** All that happened before is known when this resolves: numbers are seen at once, reasons come as messages. */
@@ -187,10 +186,10 @@ export function workerJob(id: number, job: Job, { post, isLost, fallback }: Deli
     begin() {
       const { dir, elders = [] } = job
       post({ deliver: id, dir, run, elders, generation: 0, log: log.memory.buffer, shared: memory })
-      log.unread.heardBy(() => post({ unread: id }))
+      log.watchedBy({ stir: () => post({ stir: id }), key: (name) => post({ key: id, name }) })
     },
     fallBack() {
-      log.lose(DELIVERS)
+      log.watchedBy(undefined)
       inner = fallback.deliver(job)
       for (let n = 0; n < hurried; n++) inner.hurry()
       inner.look()

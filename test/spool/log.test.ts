@@ -18,8 +18,8 @@ import { InvalidParameterError } from '../../src/errors.js'
 import { openAcks } from '../../src/spool/acks.js'
 import { MOST_BYTES, unframe } from '../../src/spool/frame.js'
 import { openLog, type SpoolLog, segmentFile } from '../../src/spool/log.js'
-import { growthLookout, leftLookout } from '../../src/spool/lookout.js'
-import { LOOKS_OUT, logMemory } from '../../src/spool/memory.js'
+import { logLookout } from '../../src/spool/lookout.js'
+import { logMemory } from '../../src/spool/memory.js'
 import { ranges } from '../../src/spool/ranges.js'
 import { decode, encodePoints, encodeSteps, type SpoolRecord } from '../../src/spool/records.js'
 import { openTail } from '../../src/spool/tail.js'
@@ -160,7 +160,7 @@ describe('a log', () => {
   it('whose file is removed while it is written goes on in another one, by whichever thread', () => {
     const dir = tempDir()
     const log = openLog(dir)
-    const other = openLog(dir, { memory: logMemory(LOOKS_OUT, log.memory.buffer) })
+    const other = openLog(dir, { memory: logMemory(log.memory.buffer) })
     log.points(points(2))
     log.points(points(2, 2))
     rmSync(segmentFile(dir, 0))
@@ -254,8 +254,8 @@ describe('points in the memory of a log', () => {
   it('are written by whichever thread comes first, once each and in order', () => {
     const dir = tempDir()
     const log = openLog(dir, { segmentBytes: 20_000 })
-    const other = openLog(dir, { memory: logMemory(LOOKS_OUT, log.memory.buffer), segmentBytes: 20_000 })
-    log.keysFor(other.addKey)
+    const other = openLog(dir, { memory: logMemory(log.memory.buffer), segmentBytes: 20_000 })
+    log.watchedBy({ stir() {}, key: other.addKey })
     for (const name of ['loss', 'accuracy', 'ü']) log.addKey(name)
     let next = 0
     for (let round = 0; round < 60; round++) {
@@ -286,7 +286,7 @@ describe('points in the memory of a log', () => {
   it('with a key that the other thread has not heard of wait for it', () => {
     const dir = tempDir()
     const log = openLog(dir)
-    const other = openLog(dir, { memory: logMemory(LOOKS_OUT, log.memory.buffer) })
+    const other = openLog(dir, { memory: logMemory(log.memory.buffer) })
     log.addKey('a')
     log.addKey('b')
     other.addKey('a')
@@ -318,27 +318,29 @@ describe('points in the memory of a log', () => {
   it('are looked for by the other thread when they are left, and that thread rests again', async () => {
     const dir = tempDir()
     const log = openLog(dir)
-    const other = openLog(dir, { memory: logMemory(LOOKS_OUT, log.memory.buffer) })
+    const other = openLog(dir, { memory: logMemory(log.memory.buffer) })
+    const lookout = logLookout()
     let stirred = 0
-    let read = 0
-    const growing = growthLookout(() => {
-      read = log.written.points
+    let grown = 0
+    log.watchedBy({
+      stir() {
+        stirred++
+        lookout.watch(
+          other,
+          () => true,
+          () => grown++,
+        )
+      },
+      key: other.addKey,
     })
-    const left = leftLookout(() => true)
-    log.unread.heardBy(() => growing.watch(log))
-    log.left.heardBy(() => {
-      stirred++
-      left.watch(other)
-    })
-    log.keysFor(other.addKey)
     log.addKey('loss')
     for (let round = 0; round < 3; round++) {
       put(log, 5, round * 5)
-      log.leave()
+      log.stir(true)
       await vi.waitFor(() => expect(log.waiting).toBe(0), 10_000)
     }
-    await vi.waitFor(() => expect([log.left.isRinging, log.unread.isRinging]).toEqual([false, false]), 10_000)
-    expect(read).toBe(15)
+    await vi.waitFor(() => expect(log.watching).toBe(0), 10_000)
+    expect(grown).toBe(3)
     expect(stirred).toBeLessThanOrEqual(3)
     // Where the system tells of descriptors: none is held by a thread that only looked.
     const fds = existsSync('/proc/self/fd') ? readdirSync('/proc/self/fd') : []

@@ -7,7 +7,7 @@ it('takes a million points while the server is away, in little memory, and deliv
   const at = await stand()
   const body = `const run = await startRun(); console.log('started')
     await new Promise((go) => process.stdin.once('data', go)); process.stdin.destroy()
-    // The threads of a run begin with it, and are there before anything is logged.
+    // The thread of a run begins with it, and is there before anything is logged.
     await new Promise((later) => setTimeout(later, 500))
     const before = process.memoryUsage().rss
     let peak = before

@@ -7,7 +7,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { metricRing } from '../../src/core/ring.js'
 import { UnavailableError } from '../../src/errors.js'
 import { openLog, type SpoolLog } from '../../src/spool/log.js'
-import { LOOKS_OUT } from '../../src/spool/memory.js'
 import { roomMemory } from '../../src/spool/room.js'
 import { openTail } from '../../src/spool/tail.js'
 import { tempDir } from '../support/temp-dir.js'
@@ -34,8 +33,8 @@ afterAll(() => rmSync(built, { recursive: true, force: true }))
 const POURS = `
   const { workerData, parentPort } = require('node:worker_threads')
   const { built, dir, buffer, names, n, after } = workerData
-  Promise.all([import(built + '/log.js'), import(built + '/memory.js')]).then(([{ openLog }, { LOOKS_OUT, logMemory }]) => {
-    const log = openLog(dir, { memory: logMemory(LOOKS_OUT, buffer) })
+  Promise.all([import(built + '/log.js'), import(built + '/memory.js')]).then(([{ openLog }, { logMemory }]) => {
+    const log = openLog(dir, { memory: logMemory(buffer) })
     for (const name of names) log.addKey(name)
     const gate = new Int32Array(new SharedArrayBuffer(4))
     let changes = 0
@@ -97,6 +96,7 @@ describe('a thread that ends while it writes points down', () => {
     const put = (count: number) => {
       for (let i = 0; i < count; i++, logged++) expect(log.put(0, logged, logged, 1)).toBe(true)
     }
+    log.watchedBy({ stir() {}, key() {} })
     log.addKey('loss')
     // Round the end of the ring, so that it goes in two stretches.
     put(400)
@@ -104,7 +104,7 @@ describe('a thread that ends while it writes points down', () => {
     put(300)
     const died = await pouredByOneThatDies(dir, log, n, after)
     expect(died).toBe(true)
-    log.lose(LOOKS_OUT)
+    log.watchedBy(undefined)
     put(50)
     log.points([{ key: 'odd', value: logged, step: logged, timestamp: 1 }])
     logged++
@@ -128,7 +128,7 @@ describe('a thread that ends while it writes points down', () => {
     for (let i = 0; i < 5; i++) log.put(0, i, i, 1)
     // It has written them and not yet said so.
     expect(await pouredByOneThatDies(dir, log, 3, true)).toBe(true)
-    log.lose(LOOKS_OUT)
+    log.watchedBy(undefined)
     expect(stepsIn(dir)).toHaveLength(5)
     isFull = true
     log.put(0, 5, 5, 1)
