@@ -145,6 +145,8 @@ interface Call {
   readonly median: number
   readonly p99: number
   readonly slow: number
+  /** Calls over 1 ms among the first 300,000. */
+  readonly first: number
 }
 
 /** What a call costs its caller, beside the other client for Node that logs to a server. */
@@ -175,6 +177,12 @@ async function called(dir: string): Promise<Row[]> {
       beside: `empty loop ${whole(empty?.slow ?? Number.NaN)}, @wandb/sdk ${whole(wandb?.slow ?? Number.NaN)}`,
       ratio: (ours?.slow ?? Number.NaN) / (empty?.slow ?? Number.NaN),
       aim: 'at most 2 more',
+    },
+    {
+      what: 'logMetric, to a server 50 ms away, calls over 1 ms among the first 300,000, while the engine compiles',
+      ours: whole(ours?.first ?? Number.NaN),
+      beside: `empty loop ${whole(empty?.first ?? Number.NaN)}, @wandb/sdk ${whole(wandb?.first ?? Number.NaN)}`,
+      ratio: (ours?.first ?? Number.NaN) / (empty?.first ?? Number.NaN),
     },
   ]
 }
