@@ -30,6 +30,9 @@ const START_MS = 5_000
 /** Longest time for one request of the spool: one that is too slow for it is sent again and looked up. */
 const ONCE_MS = 30_000
 
+/** A call that is given up within so many seconds tells its reason soon enough by its failure. */
+const BRIEF_S = 10
+
 /** Who speaks to a server, and what is told of its outages to people; nobody by default. */
 interface Origins extends SenderOrigins {
   readonly outage?: Pick<Outage, 'heldUp' | 'answered'> | undefined
@@ -65,10 +68,12 @@ export async function openRemote(uri: string, settings: HttpSettings, options: O
   const close = async () =>
     void (await Promise.all([send, background, carrying, starting, filing].map((one) => one.close())))
   const seconds = (rules.budgetMs ?? defaultRules.budgetMs) / 1000
-  const onLong = ({ operation, error }: RetryEvent) =>
+  const onLong = ({ operation, error }: RetryEvent) => {
+    if (seconds <= BRIEF_S) return
     outage?.heldUp(
       `${send.base} does not take ${operation}, which is tried again up to ${rules.attempts - 1} times (MLFLOW_HTTP_REQUEST_MAX_RETRIES), for ${seconds} s at the most: ${(error as Error).message}`,
     )
+  }
   const patient = withMeaning(withRetry(withFilterPlace(httpTransport({ send })), { rules, onLong }))
   const transport = { ...heard(patient, outage), close }
   const fewer = { ...rules, attempts: 3, budgetMs: START_MS, factorMs: 500, jitterMs: 250 }
