@@ -54,7 +54,7 @@ export function startingOf(parts: Parts, deps: StartingDeps): Starting {
   const startVerbs = isServer
     ? runs({ transport: startTransport, experiments: starting, defaultExperimentIds: () => [], rules })
     : deps.runs
-  const inUse = experimentInUse({ starting, mayBeOffline, settings, away })
+  const inUse = experimentInUse({ starting, mayBeOffline, isNever: isServer && !mayBeOffline, settings, away })
   const outageNow = () => (parts.spool ? Atomics.load(parts.spool.outage.nth, 0) : 0)
   /** The outage that a start was slow to find, and until when the next ones take its word. */
   let found = { outage: 0, until: 0 }
@@ -87,10 +87,10 @@ export function startingOf(parts: Parts, deps: StartingDeps): Starting {
       },
       asked,
     )
-    const { data, owned, outlet, spooled, store, transport, isOnline } = begun
+    const { data, owned, outlet, spooled, store, transport, isOnline, wasAsked } = begun
     const known = paramsOf(data.info.runId)
     const now = performance.now()
-    if (!isOnline && now - before >= SLOW_MS) found = { outage: outageNow(), until: now + (now - before) }
+    if (wasAsked && !isOnline && now - before >= SLOW_MS) found = { outage: outageNow(), until: now + (now - before) }
     const run: LiveRun = openRun(data, {
       known: known.params,
       ...{ transport, outlet, store, rules, owned, activeModelId: settings.activeModelId },

@@ -27,6 +27,8 @@ export interface Begun {
   readonly transport: Transport
   /** Whether its server was there. */
   readonly isOnline: boolean
+  /** Whether its server was asked for it. */
+  readonly wasAsked: boolean
 }
 
 /** The ways to the backend of runs. */
@@ -83,7 +85,7 @@ export async function beginRun(deps: BeginDeps, given: StartRunOptions): Promise
       `Its parent ${orphan} has not reached the server yet`,
     )
   }
-  if (spool && deps.isStillAway())
+  if (spool && deps.mayBeOffline && deps.isStillAway())
     return offline(known, spool, asked, 'The server was away a moment ago, and slow to say so')
   try {
     const { data, owned } = await startRun(known, asked)
@@ -108,7 +110,7 @@ function withServerIds({ serverRunId }: Pick<BeginDeps, 'serverRunId'>, options:
 async function online(deps: Known, data: RunData, owned: boolean): Promise<Begun> {
   const { runId, artifactUri } = data.info
   const spooled = spooledWay(deps, runId)
-  if (spooled) return { ...kept(deps, spooled, { data, after: 0 }), owned, isOnline: true }
+  if (spooled) return { ...kept(deps, spooled, { data, after: 0 }), owned, isOnline: true, wasAsked: true }
   const { transport, openArtifacts } = deps.backend
   return {
     data,
@@ -118,6 +120,7 @@ async function online(deps: Known, data: RunData, owned: boolean): Promise<Begun
     store: async () => openArtifacts(artifactUri ?? ''),
     transport: await transport(),
     isOnline: true,
+    wasAsked: true,
   }
 }
 
@@ -139,7 +142,7 @@ function kept(
   { impatient, away }: Known,
   outlet: SpooledOutlet,
   { data, after }: { data: RunData; after: number },
-): Omit<Begun, 'owned' | 'isOnline'> {
+): Omit<Begun, 'owned' | 'isOnline' | 'wasAsked'> {
   const { runId, artifactUri } = data.info
   function onKept(what: string, reason: CairnError): void {
     outlet.tellSpooled(reason)
@@ -176,7 +179,7 @@ async function offline(
   }, why)
   if (mark !== undefined) outlet.endsOnlyAs(mark)
   deps.away(`${why}, so the run ${runId} is kept on disk`)
-  return { ...kept(deps, outlet, { data, after }), owned: true, isOnline: false }
+  return { ...kept(deps, outlet, { data, after }), owned: true, isOnline: false, wasAsked }
 }
 
 /** Neither the server nor the disk takes the run: who reads of one alone would look in the wrong place. */

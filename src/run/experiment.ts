@@ -2,7 +2,7 @@ import type { Experiment } from '../core/entities.js'
 import { checkNewExperimentName } from '../core/names.js'
 import { InvalidParameterError, NotFoundError } from '../errors.js'
 import { type CallOptions, type Experiments, ensureExperiment, requireActive } from '../tracking/experiments.js'
-import { isAway } from './offline.js'
+import { isAway, sayingNever } from './offline.js'
 
 /** The experiment that runs go to when they do not say otherwise. */
 export interface ExperimentInUse {
@@ -22,6 +22,8 @@ export interface ExperimentInUseDeps {
   /** Giving up after seconds where a run may begin without its server. */
   readonly starting: Experiments
   readonly mayBeOffline: boolean
+  /** Whether a server that is away is told with what forbids to go on without it. */
+  readonly isNever: boolean
   /** What the environment says. */
   readonly settings: { readonly experimentId: string | undefined; readonly experimentName: string | undefined }
   /** Told what waits for the server, and why. */
@@ -77,7 +79,9 @@ export function experimentInUse(deps: ExperimentInUseDeps): ExperimentInUse {
         wanted = undefined
         return chosen
       } catch (error) {
-        if (!mayBeOffline || !isAway(error)) throw error
+        if (!isAway(error)) throw error
+        if (deps.isNever) throw sayingNever(error)
+        if (!mayBeOffline) throw error
         if ('name' in asked) checkNewExperimentName(asked.name)
         wanted = asked
         const said = 'name' in asked ? JSON.stringify(asked.name) : asked.experimentId

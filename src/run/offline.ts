@@ -25,7 +25,7 @@ export const isAway = (error: unknown): error is CairnError =>
 export const sayingNever = (error: CairnError): CairnError =>
   reworded(
     error,
-    `${error.message}. CAIRN_OFFLINE is never: start the run again when its server is back, or without that variable, so that it begins on disk and is sent later`,
+    `${error.message}. CAIRN_OFFLINE is never: try again when the server is back, or without that variable, so that runs begin on disk and are sent later`,
   )
 
 /** A run that begins without its server: as it stands for the script, and what has to be done first. */

@@ -458,9 +458,12 @@ describe('a start that must not go on alone', () => {
   it('throws when CAIRN_OFFLINE is never, as soon as a run would begin on disk otherwise', async () => {
     process.env.CAIRN_OFFLINE = 'never'
     const { connect, spoolDir } = await away()
-    const met = rejection(connect().startRun())
-    expect(await met).toBeInstanceOf(NetworkError)
-    expect((await met).message).toMatch(/CAIRN_OFFLINE is never.*start the run again.*begins on disk/)
+    const client = connect()
+    for (const begin of [() => client.startRun(), () => client.setExperiment('e')]) {
+      const met = await rejection(begin())
+      expect(met).toBeInstanceOf(NetworkError)
+      expect(met.message).toMatch(/CAIRN_OFFLINE is never.*try again.*begin on disk/)
+    }
     expect(leftIn(spoolDir)).toEqual([])
   })
 
