@@ -13,7 +13,11 @@ export const TAG = {
   versions: 'mlflow.modelVersions',
   /** What a run used a dataset for. */
   datasetContext: 'mlflow.data.context',
+  /** The pictures and tables of a run, as MLflow's page looks for them. */
+  images: 'mlflow.loggedImages',
+  tables: 'mlflow.loggedArtifacts',
   sourceName: 'mlflow.source.name',
+  sourceType: 'mlflow.source.type',
   commit: 'mlflow.source.git.commit',
   branch: 'mlflow.source.git.branch',
   repoUrl: 'mlflow.source.git.repoURL',

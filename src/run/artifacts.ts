@@ -7,6 +7,7 @@ import { textAt } from '../artifacts/text.js'
 import { checkedInUse, checkOptions, isSomeText, numberThat, type Rules, shown } from '../core/options.js'
 import { encodePng, pictureKind } from '../core/png.js'
 import { appendRows, readTable, type SplitTable, splitTable } from '../core/table.js'
+import { TAG } from '../core/tags.js'
 import { wholeJson } from '../core/whole-json.js'
 import { factsBehind } from '../disk/files.js'
 import { globFiles } from '../disk/glob.js'
@@ -120,7 +121,7 @@ export function artifactVerbs({ store, setTag, tagOf }: ArtifactDeps): ArtifactV
       await write(`${name}.${pictureKind(bytes) ?? 'png'}`, bytes, options)
       const small = await smallCopy(bytes)
       if (small) await write(`${name}+compressed.webp`, small, options)
-      setTag('mlflow.loggedImages', 'True')
+      setTag(TAG.images, 'True')
     },
     logTable(table, file, options) {
       const turn = tables.then(async () => {
@@ -129,7 +130,7 @@ export function artifactVerbs({ store, setTag, tagOf }: ArtifactDeps): ArtifactV
         // As it will be read: its rows may wait on disk, and are compared there.
         const rows = wholeJson(`The table for ${JSON.stringify(file)}`, splitTable(table)) as string
         await addTable(file, JSON.parse(rows) as SplitTable, options)
-        setTag('mlflow.loggedArtifacts', withTable(tagOf('mlflow.loggedArtifacts'), file))
+        setTag(TAG.tables, withTable(tagOf(TAG.tables), file))
       })
       tables = turn.catch(() => {})
       return turn

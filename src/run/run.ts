@@ -2,6 +2,7 @@ import type { ArtifactStore } from '../artifacts/store.js'
 import type { RunData, Step } from '../core/entities.js'
 import { checkKey } from '../core/names.js'
 import type { PointExtras } from '../core/ring.js'
+import { TAG } from '../core/tags.js'
 import type { LogModelOptions, ModelInfo } from '../models/log.js'
 import { type BufferOptions, metricBuffer } from '../tracking/metric-buffer.js'
 import {
@@ -45,7 +46,6 @@ export interface RunDeps extends EndingDeps {
 
 /** How long something waits in memory while the event loop turns, when the way to disk is open. */
 const PROMPT_MS = 5
-const RUN_NAME = 'mlflow.runName'
 
 const optionsOf = (step: Step | PointOptions | undefined): PointOptions =>
   typeof step === 'object' && step !== null ? checkPointOptions(step) : { step }
@@ -131,7 +131,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     artifactUri: data.info.artifactUri ?? '',
     url: deps.url,
     get runName() {
-      return knownTags.get(RUN_NAME) ?? data.info.runName ?? ''
+      return knownTags.get(TAG.runName) ?? data.info.runName ?? ''
     },
     get status() {
       return ending.status

@@ -1,6 +1,7 @@
 import { dirname } from 'node:path'
 import type { Experiment, RunData } from '../core/entities.js'
 import { checkRunId } from '../core/names.js'
+import { TAG } from '../core/tags.js'
 import { InvalidParameterError } from '../errors.js'
 import { recentCommit } from '../host/git.js'
 import { systemUser } from '../host/user.js'
@@ -69,7 +70,7 @@ async function create(deps: StartDeps, options: StartRunOptions): Promise<Starte
     requireThere(await deps.runs.getRun(parentRunId, { signal }))
   const [experimentId, tags] = await Promise.all([experimentOf(deps, options), runTags(deps, options)])
   try {
-    const data = await deps.runs.createRun(experimentId, { runName, tags, userId: tags['mlflow.user'], signal })
+    const data = await deps.runs.createRun(experimentId, { runName, tags, userId: tags[TAG.user], signal })
     return { data, owned: true }
   } catch (refused) {
     // An experiment that was set may have been deleted since; what was not sent met none.
@@ -89,7 +90,7 @@ export async function runTags(deps: StartDeps, options: StartRunOptions): Promis
   const { parentRunId } = options
   const own = {
     ...(await contextTags(deps)),
-    ...(parentRunId === undefined ? {} : { 'mlflow.parentRunId': checkRunId(parentRunId) }),
+    ...(parentRunId === undefined ? {} : { [TAG.parentRunId]: checkRunId(parentRunId) }),
     ...note(options),
     ...options.tags,
     ...(deps.operationId === undefined ? {} : { [OPERATION_TAG]: deps.operationId }),
@@ -99,7 +100,7 @@ export async function runTags(deps: StartDeps, options: StartRunOptions): Promis
 
 /** The tag that holds a run's description. */
 export const note = ({ description }: StartRunOptions): Record<string, string> =>
-  description === undefined ? {} : { 'mlflow.note.content': description }
+  description === undefined ? {} : { [TAG.note]: description }
 
 /** Tags that have a value, as MLflow keeps them. */
 export const tagTexts = (tags: Readonly<Record<string, unknown>>, rules: TextRules): Record<string, string> =>
@@ -163,10 +164,10 @@ export async function contextTags({
   const script = process.argv[1]
   const commit = script === undefined ? undefined : await recentCommit(dirname(script))
   return {
-    'mlflow.user': user ?? systemUser() ?? 'unknown',
-    'mlflow.source.name': script ?? '<console>',
-    'mlflow.source.type': 'LOCAL',
-    ...(commit === undefined ? {} : { 'mlflow.source.git.commit': commit }),
+    [TAG.user]: user ?? systemUser() ?? 'unknown',
+    [TAG.sourceName]: script ?? '<console>',
+    [TAG.sourceType]: 'LOCAL',
+    ...(commit === undefined ? {} : { [TAG.commit]: commit }),
     ...tagTexts(runContext ?? {}, rules),
   }
 }

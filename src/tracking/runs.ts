@@ -14,6 +14,7 @@ import {
 import { checkedInUse, checkOptions, isSwitch, isText, listOf, type Rules, record } from '../core/options.js'
 import { checkMaxResults, HISTORY_PAGE, pageLimits } from '../core/page.js'
 import { toPairs } from '../core/pairs.js'
+import { TAG } from '../core/tags.js'
 import { InvalidParameterError, isBadRequest } from '../errors.js'
 import { checkCall } from '../transport/call-options.js'
 import { allPages, firstOf } from '../transport/pages.js'
@@ -246,7 +247,7 @@ export function runs({ transport, experiments, defaultExperimentIds, rules }: Ru
         start_time: checkTime('The startTime of a run', startTime ?? Date.now()),
         tags: tags ? toPairs(tags, tagOf) : undefined,
         // Python's client does the same.
-        user_id: userId ?? tags?.['mlflow.user'] ?? 'unknown',
+        user_id: userId ?? tags?.[TAG.user] ?? 'unknown',
       }
       return toRunData((await (await transport()).call('createRun', input, { signal })).run)
     },

@@ -33,7 +33,7 @@ export interface Spool {
   /** What the client's logger is told of the server. */
   readonly outage: Outage
   /** Delivers what processes that are gone have left for this server. */
-  replay(options?: Omit<ReplayOptions, 'courier' | 'server' | 'limits'>): Promise<Replayed[]>
+  replay(options?: Omit<ReplayOptions, 'courier' | 'server'>): Promise<Replayed[]>
   /** What waits for this server, run by run. */
   waiting(): WaitingRun[]
   /** The server's id for a run, also for one that was made away from it; undefined while that has none. */
