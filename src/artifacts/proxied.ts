@@ -18,7 +18,7 @@ import type { HttpAnswer, Send } from '../http/send.js'
 import { encodeSegment, printable } from '../http/url.js'
 import { checkArtifactPath, checkListed, checkServedPath, folderOf, joinPath } from './paths.js'
 import type { ArtifactFile, ArtifactStore, OpenArtifacts } from './store.js'
-import { withReason } from './stumble.js'
+import { isStumble, withReason } from './stumble.js'
 
 /** How transfers are tried again; each of them may be repeated without harm. */
 export interface ProxiedOptions {
@@ -53,10 +53,10 @@ const listing = z.looseObject({
  * Artifacts through a tracking server: opens `mlflow-artifacts:` URIs, and `http(s):` ones that name a server's artifact
  * route. Everything goes through `send`, with its credentials where the host is the same.
  */
-export const proxied =
-  (send: Send, options: ProxiedOptions = {}): OpenArtifacts =>
-  (uri) =>
-    proxiedStore(send, placeOf(uri, send.base), options)
+export function proxied(send: Send, options: ProxiedOptions = {}): OpenArtifacts {
+  const stumbled = new Set<string>()
+  return (uri) => proxiedStore(send, placeOf(uri, send.base), { ...options, stumbled })
+}
 
 function placeOf(uri: string, base: string): Place {
   if (/[?#]/.test(uri)) throw new InvalidParameterError(`An artifact URI has neither ? nor #: ${printable(uri)}`)
@@ -78,7 +78,12 @@ function placeOf(uri: string, base: string): Place {
   return { origin, endpoint: pathname.slice(0, cut).replace(/\/$/, ''), root }
 }
 
-function proxiedStore(send: Send, { origin, endpoint, root }: Place, options: ProxiedOptions): ArtifactStore {
+/** `stumbled` has the places whose last upload was answered with a stumble: a next try may be a call of its own. */
+function proxiedStore(
+  send: Send,
+  { origin, endpoint, root }: Place,
+  { stumbled, ...options }: ProxiedOptions & { readonly stumbled: Set<string> },
+): ArtifactStore {
   const rules = { ...defaultRules, ...options.rules }
   const clock = options.clock ?? systemClock
   const at = (path: string) =>
@@ -116,6 +121,7 @@ function proxiedStore(send: Send, { origin, endpoint, root }: Place, options: Pr
     async write(path, data, { signal, onUnsure } = {}) {
       checkServedPath(path)
       const headers = { 'content-type': data.type || 'application/octet-stream' }
+      const place = `${origin ?? ''}${at(path)}`
       const put = () =>
         send
           .text({
@@ -128,10 +134,18 @@ function proxiedStore(send: Send, { origin, endpoint, root }: Place, options: Pr
             timeoutMs: Number.POSITIVE_INFINITY,
           })
           .catch(async (error: unknown) => {
+            const isSecond = stumbled.delete(place)
+            if (!isStumble(error)) throw error
+            // One alone may be an outage's, which passes.
+            if (!isSecond) {
+              stumbled.add(place)
+              throw error
+            }
             throw await withReason(error, path, async (dir) => filesOf(await listed(dir, signal), dir))
           })
       await tries(signal, async () => {
         const answer = await put()
+        stumbled.delete(place)
         if (answer.text !== '') return jsonOf(answer)
         // MLflow 3 says nothing of an upload, and so does what stands in front of a server and has kept nothing.
         if (onUnsure) return onUnsure()

@@ -2,17 +2,19 @@ import { InvalidParameterError, UnavailableError } from '../errors.js'
 import { joinPath } from './paths.js'
 import type { ArtifactFile } from './store.js'
 
+/** A bare 500: with a code of MLflow's it is in MLflow's words, and another trouble. */
+export const isStumble = (error: unknown): error is UnavailableError =>
+  error instanceof UnavailableError && error.status === 500 && error.code !== 'INTERNAL_ERROR'
+
 /**
- * What a failed upload really says: MLflow answers a bare 500, as in an outage, for a file whose path leads through a file
- * or is a folder. That is looked for, and refused for good where it is so; any other failure stays what it is.
+ * What an upload that stumbled really says: MLflow answers a bare 500, as in an outage, for a file whose path leads through
+ * a file or is a folder. That is looked for, and refused for good where it is so.
  */
 export async function withReason(
-  error: unknown,
+  error: UnavailableError,
   path: string,
   list: (dir: string) => Promise<readonly ArtifactFile[]>,
 ): Promise<unknown> {
-  // With a code of MLflow's it is in MLflow's words, and another trouble.
-  if (!(error instanceof UnavailableError) || error.status !== 500 || error.code === 'INTERNAL_ERROR') return error
   const why = await inTheWay(path, list).catch(() => undefined)
   if (why === undefined) return error
   return new InvalidParameterError(

@@ -233,7 +233,32 @@ it.each([
           message: expect.stringContaining(`${JSON.stringify(path)} cannot be kept: ${said}`),
         },
   )
-  expect(server.seen.filter(({ method }) => method === 'PUT')).toHaveLength(said === '' ? 2 : 1)
+  expect(server.seen.filter(({ method }) => method === 'PUT')).toHaveLength(2)
+})
+
+it('a passing 500 refuses no file whose folder a bucket has a file in place of, also where each try is a call', async () => {
+  const server = await answering(({ method }, response, count) => {
+    if (method === 'GET') return asJson(response, { files: [{ path: 'a', file_size: 1 }] })
+    if (count % 2 === 1) response.writeHead(500).end('Internal Server Error')
+    else asJson(response, {})
+  })
+  const store = await proxied(sender({ url: server.url }), { rules: { attempts: 1 } })('mlflow-artifacts:/r')
+  for (let upload = 0; upload < 2; upload++) {
+    expect((await rejection(store.write('a/b', new Blob(['x'])))).name).toBe('UnavailableError')
+    await store.write('a/b', new Blob(['x']))
+  }
+  expect(server.seen.map(({ method }) => method)).toEqual(['PUT', 'PUT', 'PUT', 'PUT'])
+})
+
+it('a file in the way is found at the second of two single tries, though each opens the store', async () => {
+  const server = await answering(({ method }, response) => {
+    if (method === 'GET') return asJson(response, { files: [{ path: 'a', file_size: 1 }] })
+    response.writeHead(500).end('Internal Server Error')
+  })
+  const open = proxied(sender({ url: server.url }), { rules: { attempts: 1 } })
+  const write = async () => (await open('mlflow-artifacts:/r')).write('a/b', new Blob(['x']))
+  expect((await rejection(write())).name).toBe('UnavailableError')
+  expect((await rejection(write())).name).toBe('InvalidParameterError')
 })
 
 it('a page that answers where a table was asked for is not taken for what is there', async () => {
