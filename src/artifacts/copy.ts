@@ -28,7 +28,7 @@ export interface CopyOptions {
 export interface UploadOptions extends CopyOptions {
   /** Names of files directly below the source that are written after all others, in this order. */
   readonly last?: readonly string[] | undefined
-  /** Told the path below the source of each file that has arrived. */
+  /** Told the path below the source of each file that has arrived, also where another fails; who listens tries again, without those. */
   readonly onSent?: ((path: string) => void) | undefined
 }
 
@@ -48,6 +48,8 @@ const MAX_ENTRIES = 1_000_000
 const MAX_DEPTH = 100
 /** Files of more bytes are looked for one by one, so that none has to be sent again when those after it break off. */
 const LOOKED_FOR_ALONE = 8 << 20
+/** Smaller ones are looked for together as soon as there are so many, or so many bytes of them: what breaks off loses no more. */
+const TOGETHER = { files: 64, bytes: 64 << 20 }
 
 /**
  * Uploads a directory, or single files, to `to` in a store. Sizes are those at the start: a file that changes meanwhile is
@@ -67,9 +69,9 @@ export async function upload(
     const path = checkArtifactPath(joinPath(target, file.path))
     store.checkWritable?.(path)
   }
-  const total = files.reduce((sum, file) => sum + file.size, 0)
+  const total = bytesOf(files)
   let loaded = 0
-  const unsure: TreeFile[] = []
+  let unsure: TreeFile[] = []
   const send = async (file: TreeFile, isAlone = true): Promise<void> => {
     let came = 0
     let isSure = true
@@ -103,41 +105,75 @@ export async function upload(
     if (isSure) onSent?.(file.path)
     else unsure.push(file)
   }
+  /** Looks for what was sent and not confirmed; answers what is not there. */
+  const lookFor = async (): Promise<readonly TreeFile[]> => {
+    const group = unsure
+    unsure = []
+    const { there, absent, other } = await standing(store, target, group, {
+      concurrency,
+      signal,
+      isTriedAgain: !!onSent,
+    })
+    for (const { path } of there) onSent?.(path)
+    if (other) throw other
+    return absent
+  }
   const again = async (file: TreeFile): Promise<void> => {
     loaded -= file.size
     await send(file)
   }
+  const settle = async (): Promise<void> => eachLimited(await lookFor(), concurrency, again, signal)
   const first = files.filter(({ path }) => !last.includes(path))
-  await eachLimited(
-    first,
-    concurrency,
-    (file) => send(file, first.length === 1 || file.size > LOOKED_FOR_ALONE),
-    signal,
-  )
-  const missing = await missingIn(store, target, unsure, { concurrency, signal })
-  for (const file of unsure) if (!missing.has(file)) onSent?.(file.path)
-  await eachLimited([...missing], concurrency, again, signal)
+  const sendFirst = async (file: TreeFile): Promise<void> => {
+    await send(file, first.length === 1 || file.size > LOOKED_FOR_ALONE)
+    if (unsure.length >= TOGETHER.files || bytesOf(unsure) >= TOGETHER.bytes) await settle()
+  }
+  try {
+    await eachLimited(first, concurrency, sendFirst, signal)
+  } catch (error) {
+    if (onSent && !signal?.aborted) await lookFor().catch(() => undefined)
+    throw error
+  }
+  await settle()
   for (const name of last) for (const file of files) if (file.path === name) await send(file)
   return { files: files.map(({ path, size }) => ({ path: joinPath(target, path), size })), bytes: total }
 }
 
-/** Those of some files below `target` that the store does not list with all their bytes; it is asked once for each folder. */
-async function missingIn(
+const bytesOf = (files: readonly TreeFile[]): number => files.reduce((sum, { size }) => sum + size, 0)
+
+/** How some files below `target` stand in a store, which is asked once for each folder. */
+async function standing(
   store: ArtifactStore,
   target: string,
   files: readonly TreeFile[],
-  { concurrency = 8, signal }: CopyOptions,
-): Promise<ReadonlySet<TreeFile>> {
+  { concurrency = 8, signal, isTriedAgain }: CopyOptions & { readonly isTriedAgain: boolean },
+): Promise<{ there: readonly TreeFile[]; absent: readonly TreeFile[]; other: IntegrityError | undefined }> {
   const sizes = new Map<string, number | undefined>()
   const at = ({ path }: TreeFile) => joinPath(target, path)
   const look = async (folder: string): Promise<void> => {
-    // Without a list each is sent once more and looked for by itself, which tells what is wrong.
-    const listed = await store.list(folder, { signal }).catch(() => [])
+    const list = () => store.list(folder, { signal })
+    const listed = await list()
+      .catch(list)
+      .catch((error: unknown) => {
+        if (isTriedAgain) throw error
+        // Each is sent once more, and looked for or kept on disk by itself.
+        return []
+      })
     for (const { path, size } of listed) sizes.set(path, size)
   }
   await eachLimited([...new Set(files.map((file) => folderOf(at(file))))], concurrency, look, signal)
-  return new Set(files.filter((file) => sizes.get(at(file)) !== file.size))
+  const there = files.filter((file) => sizes.get(at(file)) === file.size)
+  const absent = files.filter((file) => !sizes.get(at(file)) && !there.includes(file))
+  // Somebody may have written it meanwhile: what is newer is not replaced.
+  const other = files.find((file) => !there.includes(file) && !absent.includes(file))
+  return { there, absent, other: other && notThose(at(other), sizes.get(at(other)), other.size) }
 }
+
+const notThose = (path: string, there: number | undefined, sent: number): IntegrityError =>
+  new IntegrityError(
+    `${JSON.stringify(path)} is there with ${there} bytes, not the ${sent} that were sent: another may have written it meanwhile, or something in front of the server have answered in its place; log it again if it is to be as here`,
+    { retryable: true },
+  )
 
 async function pinned({ path, file }: LocalFile): Promise<TreeFile> {
   const facts = await factsBehind(file)

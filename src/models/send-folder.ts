@@ -31,7 +31,7 @@ export async function send(
       last: ['MLmodel'],
       signal,
       onProgress,
-      onSent: (name) => sent?.add(name),
+      onSent: sent && ((name) => sent.add(name)),
     })
   } finally {
     sent?.close()

@@ -273,6 +273,86 @@ it('a page that answers where a table was asked for is not taken for what is the
   await run.logTable([{ a: 1 }], 't.json')
 })
 
+/** A server that answers an upload with nothing, as MLflow 3, and keeps the sizes of one folder, `r/d`. */
+async function silentServer(refuses: (name: string, method: string, count: number) => boolean = () => false) {
+  const stored = new Map<string, number>()
+  const count = { PUT: 0, GET: 0 }
+  const server = await answering(({ method, url, body }, response) => {
+    const name = url.slice(url.lastIndexOf('/') + 1)
+    if (refuses(name, method, ++count[method as 'PUT' | 'GET'])) return void response.writeHead(503).end()
+    if (method === 'GET')
+      return asJson(response, { files: [...stored].map(([path, file_size]) => ({ path, file_size })) })
+    stored.set(name, body.length)
+    response.writeHead(200, { 'content-length': '0' }).end()
+  })
+  const store = await proxied(sender({ url: server.url }), { rules: { attempts: 1 } })('mlflow-artifacts:/r')
+  const puts = () => server.seen.filter(({ method }) => method === 'PUT').length
+  return { stored, store, puts, gets: () => server.seen.length - puts() }
+}
+
+function manyFiles(count: number): string {
+  const from = tempDir()
+  for (let at = 0; at < count; at++) writeFileSync(join(from, `f${at}`), `file ${at}`)
+  return from
+}
+
+it('what has arrived before one of many small files fails is told, and the next try sends only the rest', async () => {
+  const { store, puts } = await silentServer((_, method, count) => method === 'PUT' && count === 15)
+  const from = manyFiles(20)
+  const arrived: string[] = []
+  const onSent = (path: string) => void arrived.push(path)
+  await rejection(upload(store, from, 'd', { onSent, concurrency: 1 }))
+  expect(arrived).toHaveLength(14)
+  const rest = readdirSync(from).filter((name) => !arrived.includes(name))
+  await upload(
+    store,
+    rest.map((path) => ({ path, file: join(from, path) })),
+    'd',
+    { onSent },
+  )
+  expect(puts()).toBe(15 + 6)
+  expect(new Set(arrived).size).toBe(20)
+})
+
+it('many small files are told on their way, for a process that is killed', async () => {
+  const { store, gets } = await silentServer()
+  const toldAt: number[] = []
+  let begun = 0
+  const write: typeof store.write = (...of) => {
+    begun++
+    return store.write(...of)
+  }
+  await upload({ ...store, write }, manyFiles(150), 'd', { onSent: () => void toldAt.push(begun), concurrency: 1 })
+  expect([toldAt[0], toldAt[64], toldAt[149]]).toEqual([64, 128, 150])
+  expect(gets()).toBe(3)
+})
+
+it.each([1, 9])(
+  'where %i lists fail, who tries again by itself hears that, and nothing is sent twice',
+  async (fails) => {
+    const { store, puts } = await silentServer((_, method, count) => method === 'GET' && count <= fails)
+    const arrived: string[] = []
+    const sent = upload(store, manyFiles(5), 'd', { onSent: (path) => void arrived.push(path) })
+    if (fails === 1) await sent
+    else expect(await rejection(sent)).toMatchObject({ status: 503, retryable: true })
+    expect(puts()).toBe(5)
+    expect(arrived).toHaveLength(fails === 1 ? 5 : 0)
+  },
+)
+
+it('a newer file that came over one of many is not replaced, which is said', async () => {
+  const { store, stored, puts } = await silentServer()
+  const list: typeof store.list = (...of) => {
+    stored.set('f1', 99)
+    return store.list(...of)
+  }
+  const error = await rejection(upload({ ...store, list }, manyFiles(3), 'd'))
+  expect(error).toMatchObject({ name: 'IntegrityError', retryable: true })
+  expect(error.message).toMatch(/^"d\/f1" is there with 99 bytes, not the 6 that were sent/)
+  expect(stored.get('f1')).toBe(99)
+  expect(puts()).toBe(3)
+})
+
 it('of many small files each folder is looked through once, and what is not there is sent again', async () => {
   const stored = new Map<string, number>()
   let lost = ['d/f3.txt', 'd/e/g1.txt']
@@ -319,7 +399,7 @@ it('of many small files each folder is looked through once, and what is not ther
   )
 })
 
-it('files that cannot be looked for together are looked for one by one, and the reason is told', async () => {
+it('of files that cannot be looked for the reason is told', async () => {
   const server = await answering(({ method }, response) => {
     if (method === 'GET') return asJson(response, { error_code: 'PERMISSION_DENIED', message: 'no list for you' }, 403)
     response.writeHead(200, { 'content-length': '0' }).end()
