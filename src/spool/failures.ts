@@ -1,4 +1,12 @@
-import { CairnError, InvalidParameterError, isUnknown, NetworkError, NotFoundError, ProtocolError } from '../errors.js'
+import {
+  CairnError,
+  InvalidParameterError,
+  isBadRequest,
+  isUnknown,
+  NetworkError,
+  NotFoundError,
+  ProtocolError,
+} from '../errors.js'
 import type { Parcel } from './backlog.js'
 import { type Step, TAKE_UP } from './steps.js'
 
@@ -40,8 +48,10 @@ export const isAboutRun = (error: CairnError, runId: string | undefined): boolea
 
 /** Whether parts of a refused request may be taken: when one entry can be what is wrong, or all are too many. */
 export const isDivisible = (error: CairnError, { points }: Parcel): boolean =>
-  error instanceof InvalidParameterError ||
-  error.status === 400 ||
-  error.status === 413 ||
-  // A logged model that some points name is not there.
-  (error instanceof NotFoundError && points.some(({ model_id }) => model_id !== undefined))
+  // A database that misses a logged model has the points of the run, and misses it of all that name it.
+  !(error instanceof NotFoundError && isBadRequest(error.cause)) &&
+  (error instanceof InvalidParameterError ||
+    error.status === 400 ||
+    error.status === 413 ||
+    // A logged model that some points name is not there.
+    (error instanceof NotFoundError && points.some(({ model_id }) => model_id !== undefined)))

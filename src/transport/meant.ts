@@ -9,7 +9,6 @@ import {
   NotFoundError,
   ParamConflictError,
 } from '../errors.js'
-import { missingPoints } from './history.js'
 import type { CallOptions, Input, Operation, Output, Transport } from './transport.js'
 
 interface Refused<O extends Operation> {
@@ -17,10 +16,14 @@ interface Refused<O extends Operation> {
   readonly input: Input<O>
   readonly options: CallOptions
   readonly refusal: CairnError
+  /** Whether a logged model is not there. */
+  readonly isMissing: (modelId: string) => Promise<boolean>
 }
 /** What a refusal comes to: what is meant by it, or the answer where all is as it was to be; undefined when it speaks for itself. */
 type Meaning<O extends Operation> = (of: Refused<O>) => Promise<CairnError | Output<O> | undefined>
 type ErrorClass = new (message: string, options: CairnErrorOptions) => CairnError
+
+const isLasting = (error: unknown): boolean => error instanceof CairnError && !error.retryable
 
 const quoted = JSON.stringify
 
@@ -75,7 +78,7 @@ const meanings: { readonly [O in Operation]?: Meaning<O> } = {
     return transport.call('logInputs', { run_id, datasets, models: rest }, options)
   },
 
-  async logBatch({ transport, input: { run_id, params = [], metrics = [] }, options, refusal }) {
+  async logBatch({ transport, input: { run_id, params = [], metrics = [] }, options, refusal, isMissing }) {
     if (refusal instanceof ParamConflictError) {
       const { run } = await transport.call('getRun', { run_id }, options)
       const there = new Map(run.data.params.map(({ key, value }) => [key, value]))
@@ -85,30 +88,53 @@ const meanings: { readonly [O in Operation]?: Meaning<O> } = {
           return inWords(ParamConflictError, refusal, paramTaken(key, before, value))
       }
     }
-    // Of several points each will come by itself.
-    const [point, ...others] = metrics
-    if (!isBadRequest(refusal) || point?.model_id === undefined || others.length > 0) return undefined
-    const { model_id, key } = point
-    if (await transport.call('getLoggedModel', { model_id }, options).catch(absent)) return undefined
+    const [{ model_id, key } = {}] = metrics
+    // Points of several models will come by themselves.
+    if (!isBadRequest(refusal) || model_id === undefined || metrics.some((point) => point.model_id !== model_id))
+      return undefined
+    if (!(await isMissing(model_id))) return undefined
     // A database keeps the points of the run before it looks for the model.
-    const isKept = (await missingPoints(transport, run_id, [point], options)).length === 0
-    const said = isKept ? `the run has the point of ${quoted(key)}, the model has not` : `${quoted(key)} names it`
-    return inWords(NotFoundError, refusal, `There is no logged model ${model_id}: ${said}`)
+    const said = `There is no logged model ${model_id}: ${quoted(key)} names it; the run may have the points all the same`
+    return inWords(NotFoundError, refusal, said)
   },
 }
+
+/** So many answers are remembered: a refused batch comes again in parts, each of which names the same model. */
+const MOST_MODELS = 1000
 
 /**
  * The same transport, with what a database refuses told in our words, after a look at what is there: servers hand on its
  * SQL. A link between run and model that is there already is success.
  */
 export function withMeaning<T extends Transport>(inner: T): T {
+  const missing = new Map<string, boolean>()
+
+  async function isMissing(model_id: string, options: CallOptions): Promise<boolean> {
+    const known = missing.get(model_id)
+    if (known !== undefined) return known
+    const isThere = await inner.call('getLoggedModel', { model_id }, options).catch(absent)
+    if (missing.size >= MOST_MODELS) missing.clear()
+    missing.set(model_id, !isThere)
+    return !isThere
+  }
+
   async function call<O extends Operation>(operation: O, input: Input<O>, options = {}): Promise<Output<O>> {
     try {
       return await inner.call(operation, input, options)
     } catch (refusal) {
       const meaning: Meaning<O> | undefined = meanings[operation]
       if (!meaning || !(refusal instanceof CairnError) || refusal.retryable) throw refusal
-      const meant = await meaning({ transport: inner, input, options, refusal }).catch(() => undefined)
+      const looking = meaning({
+        transport: inner,
+        input,
+        options,
+        refusal,
+        isMissing: (modelId) => isMissing(modelId, options),
+      })
+      const meant = await looking.catch((failure: unknown) => {
+        // What may have been done already is not refused for good before that was looked up.
+        if (isBadRequest(refusal) && !isLasting(failure)) throw failure
+      })
       if (meant === undefined) throw refusal
       if (meant instanceof CairnError) throw meant
       return meant

@@ -133,6 +133,17 @@ describe('what a server refuses', () => {
     expect(run.stats()).toMatchObject({ refused: 32, delivered: 28, spooled: 0 })
   })
 
+  it('is all that names a logged model which a database misses, at once: of the run it has the points', async () => {
+    const { server, run } = await stage()
+    const body = '{"error_code":"BAD_REQUEST","message":"FOREIGN KEY constraint failed"}'
+    server.faults.add({ on: 'logBatch', times: 1000, status: 400, body })
+    const before = server.requests.length
+    for (const step of range(100)) run.logMetric('loss', step, { step, modelId: `m-${'0'.repeat(32)}` })
+    await expect(run.flush()).rejects.toThrow('There is no logged model m-0')
+    expect(run.stats()).toMatchObject({ refused: 100, spooled: 0 })
+    expect(server.requests.length - before).toBeLessThan(20)
+  })
+
   it('is all of a run that is gone, without a request for each entry', async () => {
     const { server, client, run } = await stage()
     await client.deleteRun(run.runId)

@@ -5,6 +5,7 @@ import {
   InvalidParameterError,
   NotFoundError,
   ParamConflictError,
+  UnavailableError,
 } from '../../src/errors.js'
 import { createClient } from '../../src/index.js'
 import { startTestServer } from '../../src/testing/index.js'
@@ -100,17 +101,25 @@ it('a param that has another value is told as where that is known before', async
   })
 })
 
-it.each([
-  [[{ key: 'x', value: 1, timestamp: 5, step: 0 }], 'the run has the point of "x", the model has not'],
-  [[], '"x" names it'],
-])('a point whose logged model is not there says so, and whether the run has it', async (metrics, said) => {
-  const { transport } = stand({ getLoggedModel: new NotFoundError('no model'), getMetricHistory: { metrics } })
-  const point = { key: 'x', value: 1, timestamp: 5, step: 0, model_id: MODEL }
-  await expect(transport.call('logBatch', { run_id: RUN, metrics: [point] })).rejects.toMatchObject({
-    constructor: NotFoundError,
-    message: `There is no logged model ${MODEL}: ${said}`,
-    retryable: false,
-  })
+it('points whose logged model is not there say so, after one look at all', async () => {
+  const { transport, asked } = stand({ getLoggedModel: new NotFoundError('no model'), logBatch: refusal })
+  const point = (step: number) => ({ key: 'x', value: 1, timestamp: 5, step, model_id: MODEL })
+  for (const metrics of [[point(0), point(1)], [point(2)]])
+    await expect(transport.call('logBatch', { run_id: RUN, metrics })).rejects.toMatchObject({
+      constructor: NotFoundError,
+      message: `There is no logged model ${MODEL}: "x" names it; the run may have the points all the same`,
+      retryable: false,
+    })
+  expect(asked.map(([operation]) => operation)).toEqual(['logBatch', 'getLoggedModel', 'logBatch'])
+  // Which of several it is, parts tell.
+  const both = [point(3), { ...point(4), model_id: OTHER }]
+  await expect(transport.call('logBatch', { run_id: RUN, metrics: both })).rejects.toBe(refusal)
+})
+
+it('a link that may be there already is not refused for good by an outage', async () => {
+  const outage = new UnavailableError('away')
+  const { transport } = stand({ getRun: outage })
+  await expect(transport.call('logInputs', { run_id: RUN, models: [{ model_id: MODEL }] })).rejects.toBe(outage)
 })
 
 it('what the look does not explain, and a look that fails, leave the words of the server', async () => {
