@@ -5,7 +5,7 @@ import type { WireRun } from '../transport/protocol.js'
 import { copyFiles, type Listing, listing, shown } from './files.js'
 import { isOutage, type Job } from './job.js'
 import type { Plans } from './logged-models.js'
-import { copied, differing, FILES, fingerprint, type Pair, STATE } from './marks.js'
+import { copied, DELETED, differing, FILES, fingerprint, type Pair, STATE, textOf } from './marks.js'
 import { copyPoints, grownBy, isRecent, ownersOf } from './points.js'
 import { type PlannedRun, stateOf } from './runs.js'
 import { placeOf } from './side.js'
@@ -13,7 +13,7 @@ import { placeOf } from './side.js'
 /** Copies one run with all that was logged to it; what its copy has already is not sent again. */
 export async function copyRun(job: Job, plans: Plans, { id, info, known }: PlannedRun): Promise<void> {
   const isDeleted = info.lifecycle_stage === 'deleted'
-  if (known?.info.lifecycle_stage === 'deleted' && !isDeleted && !stateOf(known)?.endsWith(DELETED)) {
+  if (known?.info.lifecycle_stage === 'deleted' && !isDeleted && !isMarkedDeleted(known)) {
     job.mapped('runIds', id, known.info.run_id)
     job.count('runs', 'same')
     return job.keep(`The copy of the run ${id}, ${known.info.run_id}, is deleted at the target and stays so`)
@@ -35,7 +35,7 @@ export async function copyRun(job: Job, plans: Plans, { id, info, known }: Plann
     ...(lacking.length > 0 ? [lacking] : []),
   ])
   const isOver = !['RUNNING', 'SCHEDULED'].includes(run.info.status)
-  const mark = state + (isDeleted ? DELETED : isRecent(job, run) ? RECENT : '')
+  const mark = state + (!isDeleted && isRecent(job, run) ? RECENT : '')
   const was = known && stateOf(known)
   if (known && isOver && found.unfit === 0 && was?.split(' ')[0] === state) {
     job.mapped('runIds', id, known.info.run_id)
@@ -50,10 +50,11 @@ export async function copyRun(job: Job, plans: Plans, { id, info, known }: Plann
   const { run: target, fresh } = await plans.runs.ensure(id)
   const { run_id } = target.info
   if (target.info.lifecycle_stage === 'deleted') await transport.call('restoreRun', { run_id }, call)
+  if (!isDeleted && isMarkedDeleted(target)) await transport.call('deleteTag', { run_id, key: DELETED }, call)
   let changes = target.info.lifecycle_stage === 'deleted' && !isDeleted ? 1 : 0
   changes += await copyFields(job, plans, run, target, lacking)
-  changes += await copyInputs(job, plans, run, target)
-  changes += await copyOutputs(job, plans, run, target)
+  changes += await copyInputs(job, plans, run, target, lacking)
+  changes += await copyOutputs(job, plans, run, target, lacking)
   changes += await copyHistories(job, plans, run, target)
   if (found.error !== undefined) throw found.error
   const { status, end_time } = run.info
@@ -79,14 +80,18 @@ export async function copyRun(job: Job, plans: Plans, { id, info, known }: Plann
   changes += await end(job, run, target)
   // What lacks something is told of by each copy.
   if (isOver && unfit === 0 && stateOf(target) !== mark) await setState(job, target, mark)
-  if (isDeleted) await transport.call('deleteRun', { run_id }, call)
+  if (isDeleted) {
+    // Before it: nobody can write a tag to a deleted run.
+    if (!isMarkedDeleted(target)) await transport.call('setTag', { run_id, key: DELETED, value: 'true' }, call)
+    await transport.call('deleteRun', { run_id }, call)
+  }
   job.count('runs', fresh ? 'added' : changes > 0 ? 'changed' : 'same')
 }
 
 /** Behind the state of a run: when it was copied its points were perhaps not all there. */
 const RECENT = ' recent'
-/** Of a run that was deleted as the original was, and not by somebody at the target. */
-const DELETED = ' deleted'
+
+const isMarkedDeleted = ({ data }: WireRun): boolean => textOf(data.tags, DELETED) !== undefined
 
 const setState = (job: Job, { info: { run_id } }: WireRun, value: string) =>
   job.to.transport.call('setTag', { run_id, key: STATE, value }, { signal: job.signal })
@@ -187,9 +192,8 @@ async function mappedTags(
   const tags: Pair[] = []
   for (const { key, value } of copied(run.data.tags)) {
     if (RUN_ID_TAGS.has(key)) {
-      const id = await runs.idAt(value).catch(() => undefined)
       // One that is in neither store is named as it was.
-      if (id !== undefined || !lacking.includes(value)) tags.push({ key, value: id ?? value })
+      if (!lacking.includes(value)) tags.push({ key, value: (await runs.idAt(value).catch(() => undefined)) ?? value })
     } else if (key === TAG.models) tags.push({ key, value: value.replaceAll(id, target.info.run_id) })
     else if (key !== TAG.runName || value !== target.info.run_name) tags.push({ key, value })
   }
@@ -221,13 +225,20 @@ async function copyFields(
   return params.length + tags.length
 }
 
-async function copyInputs(job: Job, { models }: Plans, run: WireRun, target: WireRun): Promise<number> {
+async function copyInputs(
+  job: Job,
+  { models }: Plans,
+  run: WireRun,
+  target: WireRun,
+  lacking: readonly string[],
+): Promise<number> {
   const named = ({ dataset }: { dataset: { name: string; digest: string } }) => `${dataset.name}\n${dataset.digest}`
   const there = new Set(target.inputs?.dataset_inputs.map(named))
   const datasets = (run.inputs?.dataset_inputs ?? []).filter((input) => !there.has(named(input)))
   const ids = new Set(target.inputs?.model_inputs.map(({ model_id }) => model_id))
   const used = []
   for (const { model_id } of run.inputs?.model_inputs ?? []) {
+    if (lacking.includes(model_id)) continue
     const id = await models.idAt(model_id)
     if (id !== undefined && !ids.has(id)) used.push({ model_id: id })
   }
@@ -237,10 +248,17 @@ async function copyInputs(job: Job, { models }: Plans, run: WireRun, target: Wir
   return datasets.length + used.length
 }
 
-async function copyOutputs(job: Job, { models }: Plans, run: WireRun, target: WireRun): Promise<number> {
+async function copyOutputs(
+  job: Job,
+  { models }: Plans,
+  run: WireRun,
+  target: WireRun,
+  lacking: readonly string[],
+): Promise<number> {
   const there = new Set(target.outputs?.model_outputs.map(({ model_id }) => model_id))
   const made = []
   for (const { model_id, step } of run.outputs?.model_outputs ?? []) {
+    if (lacking.includes(model_id)) continue
     const id = await models.idAt(model_id)
     if (id !== undefined && !there.has(id)) made.push({ model_id: id, step })
   }

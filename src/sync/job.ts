@@ -1,5 +1,5 @@
 import type { Progress } from '../core/entities.js'
-import { CairnError, isRetryable, NetworkError, UnauthenticatedError } from '../errors.js'
+import { CairnError, IntegrityError, NetworkError, TimeoutError, UnauthenticatedError } from '../errors.js'
 import { withoutSecrets } from '../spool/place.js'
 import { isMadeUp } from './rehearsal.js'
 import type { Side } from './side.js'
@@ -104,8 +104,14 @@ const MOST_LOST = 3
 
 const isOutOfReach = (error: unknown): boolean => error instanceof NetworkError || error instanceof UnauthenticatedError
 
+/** Of the statuses that may pass, those that say nothing of what was asked for: 500 may be for good. */
+const OUTAGES: ReadonlySet<number | undefined> = new Set([429, 502, 503, 504])
+
 /** Whether it was the store that failed, and not what it was asked for. */
-export const isOutage = (error: unknown): boolean => isRetryable(error) || isOutOfReach(error)
+export const isOutage = (error: unknown): boolean =>
+  isOutOfReach(error) ||
+  error instanceof TimeoutError ||
+  (error instanceof CairnError && !(error instanceof IntegrityError) && OUTAGES.has(error.status))
 
 /** Begins to count. */
 export function job(from: Side, to: Side, options: CopyRules): Job {

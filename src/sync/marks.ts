@@ -14,6 +14,9 @@ export const FIELDS = 'cairn.sync.fields'
 /** The tag with the original's creation time in epoch milliseconds, where a server sets its own. */
 export const CREATED = 'cairn.sync.created'
 
+/** The tag of a run that was deleted as the original was, and not by somebody at the target. */
+export const DELETED = 'cairn.sync.deleted'
+
 /** A tag as stores have it. */
 export interface Pair {
   readonly key: string

@@ -1,13 +1,23 @@
 import { join } from 'node:path'
 import { namesIn } from '../disk/files.js'
-import { absent, CairnError, IntegrityError, InvalidParameterError, NotFoundError } from '../errors.js'
-import type { Job, SyncKind } from './job.js'
+import {
+  absent,
+  CairnError,
+  IntegrityError,
+  InvalidParameterError,
+  NotFoundError,
+  UnavailableError,
+} from '../errors.js'
+import { isOutage, type Job, type SyncKind } from './job.js'
 
 /** Folders of a store or an experiment that hold other things. */
 const OTHERS = new Set(['models', 'tags', 'datasets', 'traces', '.trash'])
 
 /** For `catch`: nothing, of what is not there or cannot be read. */
-export const unreadable = (error: unknown): undefined => (error instanceof IntegrityError ? undefined : absent(error))
+export function unreadable(error: unknown): undefined {
+  const isUnreadable = error instanceof IntegrityError || (error instanceof UnavailableError && !isOutage(error))
+  if (!isUnreadable) absent(error)
+}
 
 /** What a folder of a local store holds, one kind in each of its folders. */
 interface Shelf {

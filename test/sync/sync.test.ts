@@ -8,6 +8,7 @@ import { InvalidParameterError, NetworkError, NotFoundError, ParamConflictError 
 import { startTestServer, type TestServer } from '../../src/testing/index.js'
 import { fileTransport } from '../../src/transport/file/file.js'
 import { rejection } from '../support/answering.js'
+import { between } from '../support/between.js'
 import { tempDir } from '../support/temp-dir.js'
 import { allOf, bySteps, clientOf, fill, writes } from './stand.js'
 
@@ -340,6 +341,24 @@ it('deleted runs stay behind, or come as deleted', async () => {
     ])
     if (changed) await target.deleteRun(copy)
   }
+})
+
+it('a run that was copied as deleted before it had ended comes back when it is restored', async () => {
+  const dir = tempDir()
+  const [path, to] = [join(dir, 'mlruns'), join(dir, 'copy')]
+  await using client = clientOf(path, dir)
+  await using target = clientOf(to, tempDir())
+  const run = await client.startRun()
+  const copied = async (deleted: boolean) => {
+    const { runIds } = await client.sync(path, { to, deleted })
+    const { info, data } = await target.getRun(runIds[run.runId] ?? '')
+    return [info.lifecycleStage, 'cairn.sync.deleted' in data.tags]
+  }
+  await client.deleteRun(run.runId)
+  expect(await copied(true)).toEqual(['deleted', true])
+  await client.restoreRun(run.runId)
+  expect(await copied(false)).toEqual(['active', false])
+  await run.end()
 })
 
 it('deleted experiments stay behind, and the result of a copy with what is deleted says so', async () => {
@@ -698,6 +717,34 @@ it('an outage while the parent of a run is looked for is told as what it is', as
     server.faults.clear()
   }
   expect((await sync()).kept).toEqual([expect.stringContaining(`The run ${parent.runId} is not copied`)])
+})
+
+it('a parent and a model that a server cannot read are left out of the runs that name them', async () => {
+  await using server = await startTestServer()
+  await using client = clientOf(server.url, tempDir())
+  const parent = await client.startRun()
+  const { modelId = '' } = await parent.logModel({ weights: { age: 1 } }, { name: 'model' })
+  const children = await Promise.all([1, 2, 3].map(() => client.startRun({ parentRunId: parent.runId })))
+  for (const child of children) await child.logOutputs([modelId])
+  for (const run of [...children, parent]) await run.end()
+  const unread = [parent.runId, modelId]
+  const damaged = await between(server.url, ({ method, url }, response) => {
+    if (method !== 'GET' || !unread.some((id) => url.includes(id))) return false
+    response
+      .writeHead(500, { 'content-type': 'application/json' })
+      .end('{"error_code":"INTERNAL_ERROR","message":"bad"}')
+    return true
+  })
+  await using impatient = createClient({ trackingUri: damaged.url, retry: { budgetMs: 0 } })
+  const runIds = children.map(({ runId }) => runId)
+  const { failed, kept, runs } = await impatient.sync(damaged.url, { to: join(tempDir(), 'copy'), runIds })
+  expect([failed, runs.added, kept.length]).toEqual([[], 3, 2])
+  for (const id of unread) {
+    expect(kept).toContainEqual(expect.stringContaining(`${id} is not copied`))
+    // For a copy of it, and whether it is there.
+    expect(damaged.seen.filter(({ method, url }) => method === 'GET' && url.includes(id))).toHaveLength(2)
+  }
+  await damaged.close()
 })
 
 it('a parent that many runs name is looked for once', async () => {
