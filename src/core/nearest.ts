@@ -32,4 +32,4 @@ export function nearest(text: string, names: readonly string[], within?: number)
 
 /** What was probably meant by `name`, one letter off, where whole entities are handed over, too, with names of their own. */
 export const slipOf = (name: string, given: object): string | undefined =>
-  Object.keys(given).find((key) => key !== name && nearest(key, [name], 1))
+  name in given ? undefined : Object.keys(given).find((key) => nearest(key, [name], 1))

@@ -110,6 +110,7 @@ describe('artifacts of runs', () => {
       await expect(getting, name).rejects.toThrow(InvalidParameterError)
       await expect(getting, name).rejects.toThrow(`Artifacts have no ${name}: did you mean path?`)
     }
+    expect(readFileSync(await get({ runId: run.runId, path: 'a.txt', paths: [] }), 'utf8')).toBe('aaa')
     const [file] = await listArtifacts(backends, { runId: run.runId })
     expect(readFileSync(await get({ runId: run.runId, ...file }), 'utf8')).toBe('aaa')
     expect(readdirSync(await get(info))).toContain('a.txt')
