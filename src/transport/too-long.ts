@@ -28,9 +28,11 @@ function limited(most: number, input: object): string {
   const longer = [...textsOf(input, '')]
     .map(([name, text]) => [name, lengthOf(text)] as const)
     .filter(([, length]) => length > most)
-    .map(([name, length]) => `${name} has ${length}`)
+  // Of which column it speaks PostgreSQL does not say.
+  const columns = new Set(longer.map(([name]) => name.slice(name.lastIndexOf('.') + 1)))
+  const said = longer.map(([name, length]) => `${name} has ${length}`).join(', ')
   return longer.length > 0
-    ? `${NONE}: ${longer.join(', ')} characters where at most ${most} fit; shorten it`
+    ? `${NONE}${columns.size > 1 ? ' for one of these' : ''}: ${said} characters where at most ${most} fit; shorten it`
     : `${NONE}: what the server makes of this has more than the ${most} characters that fit; a run's artifacts lie below the artifactLocation of its experiment, so a shorter one may help`
 }
 

@@ -195,7 +195,7 @@ describe('a text for which its database has no room', () => {
     expect(error).toMatchObject({ code: 'INVALID_PARAMETER_VALUE', status: 500, retryable: false })
     expect(error).toHaveProperty(
       'message',
-      "The server's database has not enough room: description has 6, tags[team].value has 6 characters where at most 5 fit; shorten it",
+      "The server's database has not enough room for one of these: description has 6, tags[team].value has 6 characters where at most 5 fit; shorten it",
     )
     expect(await run()).toHaveProperty(
       'message',
