@@ -473,7 +473,8 @@ describe('doctor, asked about a server that', () => {
 
   it.each([
     [200, 'path', 'it came by the proxy <host>', /HTTP_PROXY.*NO_PROXY.*MLFLOW_TRACKING_URI/],
-    [403, 'authentication', 'by the proxy <host>', /HTTP_PROXY.*NO_PROXY.*MLFLOW_TRACKING_URI/],
+    [403, 'authentication', 'by the proxy <host>', /^ask whoever .*HTTP_PROXY.*NO_PROXY.*MLFLOW_TRACKING_URI/],
+    [429, 'authentication', 'by the proxy <host>', /^wait a while.*HTTP_PROXY.*NO_PROXY.*MLFLOW_TRACKING_URI/],
     [502, 'reachable', 'by the proxy <host>', /HTTP_PROXY.*NO_PROXY.*MLFLOW_TRACKING_URI/],
     [407, 'reachable', 'The proxy on the way', /the user and password in HTTPS_PROXY or HTTP_PROXY/],
     [401, 'authentication', 'by the proxy <host>', /^set MLFLOW_TRACKING_USERNAME/],

@@ -18,6 +18,9 @@ export const failed = (error: unknown, keysFrom?: string): Found => ({
   fix: fixFor(error, keysFrom),
 })
 
+const MAYBE_PROXY =
+  'open the address in a browser; correct HTTPS_PROXY or HTTP_PROXY, or name the server in NO_PROXY; else correct host, port and path in MLFLOW_TRACKING_URI'
+
 const NAMES: readonly (readonly [RegExp, string])[] = [
   [
     /^No TLS with the proxy/,
@@ -43,10 +46,7 @@ const NAMES: readonly (readonly [RegExp, string])[] = [
   [/may speak TLS/, 'check that the server runs; if it speaks TLS, begin MLFLOW_TRACKING_URI with https://'],
   [/SOCKS/, 'name an http proxy in HTTPS_PROXY, or the server in NO_PROXY'],
   [/answered 407/, 'correct the user and password in HTTPS_PROXY or HTTP_PROXY, or name the server in NO_PROXY'],
-  [
-    /it came by the proxy|the proxy's own answer/,
-    'open the address in a browser; correct HTTPS_PROXY or HTTP_PROXY, or name the server in NO_PROXY; else correct host, port and path in MLFLOW_TRACKING_URI',
-  ],
+  [/it came by the proxy|the proxy's own answer/, MAYBE_PROXY],
   [/HTTPS?_PROXY/, 'correct HTTPS_PROXY or HTTP_PROXY, or name the server in NO_PROXY'],
   [/does not speak HTTP/, 'correct host, port and scheme in MLFLOW_TRACKING_URI'],
   [
@@ -68,16 +68,23 @@ const CAUSES: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'check the network of this machine: names cannot be looked up',
 }
 
-function fixFor(error: unknown, keysFrom: string | undefined): string {
-  const message = error instanceof Error ? error.message : ''
-  const named = NAMES.find(([words]) => words.test(message))?.[1]
-  if (named) return named
+/** What to do about a refusal, whoever answered it. */
+function refusalFix(error: unknown, keysFrom: string | undefined): string | undefined {
   if (error instanceof UnauthenticatedError)
     return keysFrom === undefined ? `set ${KEY_VARIABLES}` : `correct ${keysFrom}`
   if (error instanceof PermissionDeniedError)
     return `ask whoever runs the server for the right to read experiments and models${keysFrom === undefined ? '' : `, or give credentials that have it: ${keysFrom}`}`
   if ((error as CairnError | undefined)?.status === 429)
     return 'wait a while: the server takes no more requests for now; ask whoever runs it for a higher limit'
+  return undefined
+}
+
+function fixFor(error: unknown, keysFrom: string | undefined): string {
+  const message = error instanceof Error ? error.message : ''
+  const named = NAMES.find(([words]) => words.test(message))?.[1]
+  const own = refusalFix(error, keysFrom)
+  if (named === MAYBE_PROXY && own) return `${own}; if it was the proxy: ${MAYBE_PROXY}`
+  if (named ?? own) return (named ?? own) as string
   const cause = (error as { cause?: { code?: unknown } } | undefined)?.cause?.code
   if (typeof cause === 'string' && CAUSES[cause]) return CAUSES[cause]
   if (error instanceof TimeoutError)
