@@ -4,8 +4,8 @@ import { makeDirs, readText, removeAll } from '../disk/files.js'
 import { noRoom } from '../disk/no-room.js'
 import { type Sum, sumOf } from '../disk/sums.js'
 import { tree } from '../disk/tree.js'
-import { type CairnError, TimeoutError, UnavailableError } from '../errors.js'
-import type { CarryDeps, PackedModel } from '../models/carried.js'
+import { type CairnError, TimeoutError, UnauthenticatedError, UnavailableError } from '../errors.js'
+import type { CarryDeps, PackedModel, RegisterRequest } from '../models/carried.js'
 import type { LogModelOptions, ModelInfo, Packed } from '../models/log.js'
 import type { PackageDeps } from '../models/package.js'
 import { inRoom } from '../spool/room.js'
@@ -151,6 +151,12 @@ async function sentNow(
   const { carryModel } = await loaded(() => import('../models/carry.js'))
   const ofRun = (until: AbortSignal) => carried(impatient, spooled.folder.runId() ?? run.runId, until)
   const goesOn = (error: unknown): boolean => mayWait(error) && spooled.isOpen && !options.signal?.aborted
+  let isRefused = false
+  const registerModel = (asked: RegisterRequest) =>
+    impatient.registerModel(asked).catch((error: unknown) => {
+      isRefused = asked.registry !== undefined && error instanceof UnauthenticatedError
+      throw error
+    })
   // A failure of something else breaks nothing off that may be much to send.
   const sent = await whileThere({ awayFor: undefined, leaving: spooled.leaving }, ofRun)(
     options.signal,
@@ -164,10 +170,13 @@ async function sentNow(
         options.onProgress?.(progress)
       }
       const of = await ofRun(signal)
-      return { value: await carryModel(impatient, of, packed, { signal, goesOn, onProgress }) }
+      return { value: await carryModel({ ...impatient, registerModel }, of, packed, { signal, goesOn, onProgress }) }
     },
   )
-  return 'value' in sent ? sent.value : sent
+  if ('value' in sent) return sent.value
+  // A registry of its own has credentials of its own, for which its run would wait.
+  if (isRefused) throw sent.reason
+  return sent
 }
 
 /** Why the server cannot have a model now; undefined when it has all that was logged before. */

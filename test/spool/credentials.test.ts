@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { createClient } from '../../src/index.js'
+import { createClient, UnauthenticatedError } from '../../src/index.js'
 import { startTestServer } from '../../src/testing/index.js'
 import { built } from '../support/built.js'
 import { child } from '../support/child.js'
@@ -91,6 +92,22 @@ it('keeps files, inputs and models while its credentials are taken no more, and 
   expect(await client.searchLoggedModels({ experimentIds: ['0'] })).toMatchObject([{ name: 'net', status: 'READY' }])
   await client.close()
   await server.close()
+})
+
+it('throws at the call when another server, the registry, takes its credentials no more: no run waits for those', async () => {
+  await using server = await startTestServer()
+  await using registry = await startTestServer()
+  registry.faults.add({ on: 'createRegisteredModel', status: 401, times: Infinity })
+  const uris = { trackingUri: server.url, registryUri: registry.url }
+  const client = createClient({ ...uris, spoolDir: join(tempDir(), 'spool') })
+  const run = await client.startRun()
+  const logged = run.logModel(linearModule(), { name: 'net', flavor: 'node', registeredModelName: 'far' })
+  await expect(logged).rejects.toThrow(UnauthenticatedError)
+  await run.end()
+  const models = await client.searchLoggedModels({ experimentIds: ['0'] })
+  expect(models).toMatchObject([{ name: 'net', status: 'READY' }])
+  expect((await client.getRun(run.runId)).info.status).toBe('FINISHED')
+  await client.close()
 })
 
 describe('what lies on the way to the server, and is no judgement on what was logged', () => {
