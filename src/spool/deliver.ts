@@ -33,8 +33,8 @@ export interface DeliverOptions {
   readonly written: () => Written | undefined
   /** Has the log go on in its next file, once all of it is done with, if that is worth it; answers whether it did. */
   readonly turn?: (() => boolean) | undefined
-  /** Told how many bytes of the log were removed, done with. */
-  readonly onFreed?: ((bytes: number) => void) | undefined
+  /** Has files of the log removed that are done with, by what answers how many bytes that were. */
+  readonly free?: ((remove: () => number) => void) | undefined
   readonly watch?: DeliveryEvents | undefined
   /** Told whenever the progress may have changed. */
   readonly onMoved?: (() => void) | undefined
@@ -45,7 +45,7 @@ const DISK_MS = 1_000
 
 /** Begins to deliver a log; requests that failed go out again as they were, for as long as it takes. */
 export function deliverer(options: DeliverOptions): Deliverer {
-  const { dir, place, run, courier, server, written, turn, onFreed, watch = {}, onMoved } = options
+  const { dir, place, run, courier, server, written, turn, free, watch = {}, onMoved } = options
   const acks = openAcks(dir)
   const pausing = pauses(server, place.uri)
   const parts = { dir, place, run, acks, server, pausing, watch, onMoved }
@@ -59,7 +59,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
     isRemade = true
   }
   const making = run.local && acks.runId === undefined ? { place, onRemade } : undefined
-  const reading = reader({ dir, acks, written, turn, onFreed, making, onLost: outcome.lost, tally: server.tally })
+  const reading = reader({ dir, acks, written, turn, free, making, onLost: outcome.lost, tally: server.tally })
   const { work } = reading
   const sending = sender({
     ...parts,

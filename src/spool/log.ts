@@ -50,8 +50,8 @@ export interface SpoolLog
   readonly written: Written
   /** Goes on in the next file when this one, all of which is done with, is worth removing; answers whether it did. */
   turn(): boolean
-  /** So many bytes of its files were removed. */
-  freed(bytes: number): void
+  /** Has files of it removed, by what answers how many bytes that were. */
+  free(remove: () => number): void
   /** How often something was written. */
   readonly version: number
   /** From now on another thread looks at this log too, and is told of what it needs. */
@@ -240,7 +240,7 @@ export function openLog(
     get written() {
       return { points: counted(POINTS), steps: counted(STEPS), segment: Atomics.load(flags, SEGMENT) }
     },
-    freed: (bytes) => room?.give(bytes),
+    free: (remove) => void (room ? room.give(remove) : remove()),
     turn() {
       let isTurned = false
       locked(memory, () => {

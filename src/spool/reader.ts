@@ -25,15 +25,15 @@ export interface ReaderOptions extends Pick<BacklogSource, 'onLost' | 'tally'> {
   readonly acks: Acks
   readonly written: () => Written | undefined
   readonly turn: (() => boolean) | undefined
-  /** Told how many bytes of the log were removed, done with. */
-  readonly onFreed: ((bytes: number) => void) | undefined
+  /** Has files of the log removed that are done with, by what answers how many bytes that were. */
+  readonly free: ((remove: () => number) => void) | undefined
   /** For a run that its server has to make yet. */
   readonly making: Pick<MakingOptions, 'place' | 'onRemade'> | undefined
 }
 
 /** Nothing is read yet. */
 export function reader(options: ReaderOptions): Reader {
-  const { dir, written, turn, onFreed, making, onLost, tally } = options
+  const { dir, written, turn, free, making, onLost, tally } = options
   const { done, tried } = options.acks
   const writing = () => written() !== undefined
   const tail = openTail(dir, writing)
@@ -55,8 +55,9 @@ export function reader(options: ReaderOptions): Reader {
 
   function forget(): void {
     try {
-      const bytes = tail.forget({ points: done.points.watermark, steps: done.steps.watermark })
-      if (bytes > 0) onFreed?.(bytes)
+      const remove = () => tail.forget({ points: done.points.watermark, steps: done.steps.watermark })
+      if (free) free(remove)
+      else remove()
     } catch {
       // It lies there until the whole folder goes.
     }

@@ -8,8 +8,8 @@ export interface Room {
    * `little` and must not be lacking, as a run's end, a reserve is kept.
    */
   take(bytes: number, little?: boolean): void
-  /** So many bytes were removed: known at once, and not only when the folder is looked through again. */
-  give(bytes: number): void
+  /** Removes something, and knows at once how many bytes that were, and not only when the folder is looked through again. */
+  give(remove: () => number): void
   /** Looks through the folder, where that is due, in a thread that has the time: with ten thousand runs it takes long. */
   look(): void
   /** For the same room in another thread. */
@@ -74,8 +74,11 @@ export function room(spoolDir: string, maxBytes?: number, memory: RoomMemory = r
     look() {
       if (get(MEASURED_AT) > 0 && isStale(STALE_MS)) measure()
     },
-    give(bytes) {
-      memory[HELD] = Math.max(0, get(HELD) - bytes)
+    give(remove) {
+      const measuredAt = get(MEASURED_AT)
+      const bytes = remove()
+      // What another thread has measured meanwhile no longer counts it.
+      if (get(MEASURED_AT) === measuredAt) memory[HELD] = Math.max(0, get(HELD) - bytes)
     },
     take(bytes, little = false) {
       const isDear = get(COST_MS) > DEAR_MS

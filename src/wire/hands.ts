@@ -98,8 +98,8 @@ export function ownHands({ place, courier, warn, outage, connections, limits }: 
   return {
     deliver({ claim, log, ...job }) {
       const written = () => (log.isClosed ? undefined : log.written)
-      const { turn, freed: onFreed } = log
-      const delivery = deliverer({ ...job, written, turn, onFreed, held: claim.held, place, courier: later, server })
+      const { turn, free } = log
+      const delivery = deliverer({ ...job, written, turn, free, held: claim.held, place, courier: later, server })
       claims.set(job.dir, claim)
       beating ??= setInterval(beat, BEAT_MS / BEATS).unref()
       void delivery.finished.then(() => claims.delete(job.dir))

@@ -292,7 +292,7 @@ it('what fills the spool leaves it once it is delivered, also where its last rec
     take() {
       if (isFull) throw new UnavailableError('full')
     },
-    give() {},
+    give: (remove) => void remove(),
     look() {},
     memory: roomMemory(),
   }

@@ -103,6 +103,26 @@ describe('the room of a spool', () => {
     expect(takes(other, 100)).toBe(2)
   })
 
+  it('is there at once when something is removed, and counted once when it is looked at meanwhile', () => {
+    const dir = tempDir()
+    fill(dir, 500)
+    const of = room(dir, 1000)
+    of.take(0)
+    lookNoMore(of)
+    of.give(() => {
+      fill(dir, 300)
+      return 200
+    })
+    expect(of.memory[0]).toBe(300)
+    of.give(() => {
+      fill(dir, 100)
+      of.memory[2] = of.memory[3] = 0
+      of.take(0)
+      return 200
+    })
+    expect(of.memory[0]).toBe(100)
+  })
+
   it('is looked at again when it was looked at while something was written that does not lie there then', async () => {
     const dir = tempDir()
     fill(dir, 100)
