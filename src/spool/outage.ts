@@ -10,11 +10,11 @@ export interface Outage {
   down(said: string): void
   /** The server answers. */
   up(): void
-  /** A call that keeps nothing is tried again for long: warns as `down`, of an outage that is over when one is `answered`. */
-  heldUp(said: string): void
-  /** The server has answered a call. */
+  /** A call that keeps nothing is tried again for long: warns as `down`. What it answers is called when that call is through or fails. */
+  heldUp(said: string): () => void
+  /** The server has answered a call: what only calls have met is over, unless one is held up still. */
   answered(): void
-  /** Which outage this is, from 1 on; 0 while there is none. Also seen by other threads, whose answers may be news. */
+  /** Which outage of what is logged this is, from 1 on; 0 while there is none. Also seen by other threads, whose answers may be news. */
   readonly nth: Int32Array<SharedArrayBuffer>
 }
 
@@ -38,8 +38,9 @@ export function outageOf(server: string, logger: OutageLogger): Outage {
 function newOutage(server: string, logger: OutageLogger): Outage {
   const nth = new Int32Array(new SharedArrayBuffer(4))
   let count = 0
-  /** Whether calls alone have met it: they say nothing of how it takes what is logged. */
+  /** Whether calls alone have met one: they say nothing of how it takes what is logged, nor does that say anything of them. */
   let isOfCalls = false
+  let heldUp = 0
 
   function begins(): boolean {
     if (Atomics.compareExchange(nth, 0, 0, count + 1) !== 0) return false
@@ -47,29 +48,31 @@ function newOutage(server: string, logger: OutageLogger): Outage {
     return true
   }
 
-  function up(): void {
-    if (Atomics.exchange(nth, 0, 0) === 0) return
-    logger.warn(
-      isOfCalls ? `${server} answers again` : `${server} takes what is logged again; what waited on disk is on its way`,
-    )
-    isOfCalls = false
-  }
-
   return {
     nth,
-    up,
     down(said) {
-      if (begins()) logger.warn(`${said}. ${SENT_LATER}`)
+      const isTold = isOfCalls && heldUp > 0
+      if (begins() && !isTold) logger.warn(`${said}. ${SENT_LATER}`)
       else logger.info(said)
       isOfCalls = false
     },
+    up() {
+      if (Atomics.exchange(nth, 0, 0) === 0) return
+      logger.warn(`${server} takes what is logged again; what waited on disk is on its way`)
+    },
     heldUp(said) {
-      if (!begins()) return logger.info(said)
-      isOfCalls = true
-      logger.warn(`${said}. ${KEPT}`)
+      heldUp++
+      if (isOfCalls || Atomics.load(nth, 0) !== 0) logger.info(said)
+      else {
+        isOfCalls = true
+        logger.warn(`${said}. ${KEPT}`)
+      }
+      return () => void heldUp--
     },
     answered() {
-      if (isOfCalls) up()
+      if (!isOfCalls || heldUp > 0) return
+      isOfCalls = false
+      logger.warn(`${server} answers again`)
     },
   }
 }

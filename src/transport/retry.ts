@@ -22,8 +22,8 @@ export interface RetryPolicy {
   /** Makes the id by which a run, version or model that was perhaps made is found again. */
   readonly newId?: (() => string) | undefined
   readonly onRetry?: ((event: RetryEvent) => void) | undefined
-  /** Told once of each call that is not through after seconds, at the first try that will be so late. */
-  readonly onLong?: ((event: RetryEvent) => void) | undefined
+  /** Told once of each call that is not through after seconds, at the first try that will be so late; calls what it answers when that is through or fails. */
+  readonly onLong?: ((event: RetryEvent) => (() => void) | undefined) | undefined
 }
 
 /** After so long who waits for a call should know why, in milliseconds. */
@@ -50,6 +50,7 @@ export function withRetry(inner: Transport & Facts, policy: RetryPolicy = {}): T
     once: (attempt: Attempt) => Promise<T>,
   ): Promise<T> {
     let longAt: number | undefined = clock.now() + LONG_MS
+    let over: (() => void) | undefined
     const attempt = async (of: Attempt) => {
       const pause = pausedUntil - clock.now()
       if (pause > 0) await clock.sleep(pause, signal)
@@ -65,9 +66,9 @@ export function withRetry(inner: Transport & Facts, policy: RetryPolicy = {}): T
         onRetry?.({ operation, ...retry })
         if (longAt === undefined || clock.now() + retry.waitMs < longAt) return
         longAt = undefined
-        onLong?.({ operation, ...retry })
+        over = onLong?.({ operation, ...retry })
       },
-    })
+    }).finally(() => over?.())
   }
 
   function plain<O extends Operation>(operation: O, input: Input<O>, options: CallOptions): Promise<Output<O>> {

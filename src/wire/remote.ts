@@ -70,7 +70,7 @@ export async function openRemote(uri: string, settings: HttpSettings, options: O
   const seconds = (rules.budgetMs ?? defaultRules.budgetMs) / 1000
   const onLong = ({ operation, error }: RetryEvent) => {
     if (seconds <= BRIEF_S) return
-    outage?.heldUp(
+    return outage?.heldUp(
       `${send.base} does not take ${operation}, which is tried again up to ${rules.attempts - 1} times (MLFLOW_HTTP_REQUEST_MAX_RETRIES), for ${seconds} s at the most: ${(error as Error).message}`,
     )
   }

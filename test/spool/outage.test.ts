@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createClient } from '../../src/index.js'
-import { outageOf } from '../../src/spool/outage.js'
+import { distantOutage, outageOf } from '../../src/spool/outage.js'
 import { startTestServer } from '../../src/testing/index.js'
 import { rejection } from '../support/answering.js'
 import { type Stand, stand } from '../support/spool-child.js'
@@ -77,15 +77,41 @@ it('calls that are tried again for long say so with one warning, and one line wh
 it('what calls and runs meet alike is one outage, and no answer to a call ends it for runs', () => {
   const warnings: string[] = []
   const outage = outageOf('http://server', { info() {}, warn: (text) => void warnings.push(text) })
-  outage.heldUp('call')
+  const over = outage.heldUp('call')
   outage.down('run')
+  over()
   outage.answered()
-  outage.heldUp('call')
+  outage.heldUp('call')()
   outage.up()
   expect(warnings).toEqual([
     'call. What runs log meanwhile is kept on disk and sent later',
     expect.stringMatching(/^http:\/\/server takes what is logged again/),
   ])
+})
+
+it('what only calls have met is over when none of them is held up and one is answered, whatever runs hear', () => {
+  const warnings: string[] = []
+  const outage = outageOf('http://other', { info() {}, warn: (text) => void warnings.push(text) })
+  const thread = distantOutage(outage.nth, outage)
+  const calls = [outage.heldUp('first'), outage.heldUp('second')]
+  for (const over of calls) {
+    thread.up()
+    outage.up()
+    outage.answered()
+    expect(warnings).toEqual(['first. What runs log meanwhile is kept on disk and sent later'])
+    over()
+  }
+  thread.up()
+  outage.heldUp('third')()
+  expect(warnings).toHaveLength(1)
+  outage.answered()
+  outage.answered()
+  expect(warnings.slice(1)).toEqual(['http://other answers again'])
+  outage.heldUp('fourth')()
+  outage.down('run')
+  thread.up()
+  const told = [/^fourth/, /^run.*npx cairn-ml sync$/, /takes what is logged again/]
+  expect(warnings.slice(2)).toEqual(told.map((text) => expect.stringMatching(text)))
 })
 
 describe('an outage is one warning', () => {

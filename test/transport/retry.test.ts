@@ -4,7 +4,7 @@ import { explained } from '../../src/transport/aftermath.js'
 import { protocol } from '../../src/transport/protocol.js'
 import { repeats } from '../../src/transport/repeats.js'
 import { type RetryEvent, withRetry } from '../../src/transport/retry.js'
-import type { Transport } from '../../src/transport/transport.js'
+import type { Operation, Transport } from '../../src/transport/transport.js'
 import { fakeClock } from '../support/fake-clock.js'
 import { type Mishap, scriptedStore } from '../support/scripted-store.js'
 
@@ -13,14 +13,18 @@ function made(kind: 'database' | 'files' = 'database') {
   const clock = fakeClock()
   const events: RetryEvent[] = []
   const long: RetryEvent[] = []
+  const over: Operation[] = []
   let id = 0
   const transport = withRetry(store.transport, {
     clock,
     newId: () => `op-${++id}`,
     onRetry: (event) => void events.push(event),
-    onLong: (event) => void long.push(event),
+    onLong(event) {
+      long.push(event)
+      return () => void over.push(event.operation)
+    },
   })
-  return { store, clock, events, long, transport }
+  return { store, clock, events, long, over, transport }
 }
 
 const points = (...values: number[]) => values.map((value, step) => ({ key: 'm', value, step, timestamp: 5 }))
@@ -233,15 +237,16 @@ describe('a server that stumbles at each try', () => {
   })
 })
 
-it('a call that is not through after seconds is told once, and a quick one never', async () => {
-  const { store, transport, events, long } = made()
+it('a call that is not through after seconds is told once, and that it is over; a quick one never', async () => {
+  const { store, transport, events, long, over } = made()
   const tag = { run_id: 'r', key: 'a', value: '1' }
   store.next('setTag', 'not sent', 'not sent')
   await transport.call('setTag', tag)
   expect(long).toEqual([])
-  for (const _ of [1, 2]) {
+  for (const nth of [1, 2]) {
     store.next('setTag', 'not sent', 'not sent', 'not sent', 'not sent')
     await transport.call('setTag', tag)
+    expect(over).toHaveLength(nth)
   }
   expect(events).toHaveLength(10)
   expect(long).toMatchObject([
