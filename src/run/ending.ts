@@ -44,6 +44,8 @@ export interface Ending
 const TO_DISK_MS = 3_000
 /** One whose server has been away for longer than all that time already waits no longer than this. */
 const AWAY_MS = 1_000
+/** So often a natural end waits for what was logged since: a timer that holds nothing may log on for as long as it waits. */
+const MOST_WAITS = 5
 
 /** Whether it is the run that may not be written to, and not just a file. */
 const isApi = (url = ''): boolean => /\/api\/\d+\.\d+\/mlflow\//.test(url)
@@ -70,9 +72,11 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
   let isLateTold = false
   /** Why not all had arrived when the process was about to be killed. */
   let late: unknown
-  /** Until when all was waited for at the natural end of the process, and whether it still is. */
+  /** Until when all is waited for at the natural end of the process, whether it still is, and how often and long it may be. */
   let waitBy = Number.POSITIVE_INFINITY
   let isWaiting = false
+  let waitsLeft = MOST_WAITS
+  let waitMs = endTimeoutMs
   let over = false
 
   const hasEnded = () =>
@@ -219,11 +223,14 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
     finish: (as) => ask(undefined, as),
     async beforeExit(as) {
       const { queued, inFlight, spooled } = stats()
-      const isMore = waitBy === Number.POSITIVE_INFINITY || queued + inFlight + spooled > 0
-      if (asked === undefined && !isWaiting && isMore) {
+      const isMore = waitsLeft === MOST_WAITS || queued + inFlight + spooled > 0
+      // What is logged after the last of them is left to the exit.
+      if (asked === undefined && !isWaiting && isMore && waitsLeft > 0 && waitMs > 0) {
         isWaiting = true
-        waitBy = performance.now() + endTimeoutMs
-        await ending.beforeEnd(as, performance.now())
+        waitsLeft--
+        waitBy = performance.now() + waitMs
+        await ending.beforeEnd(as, waitBy - endTimeoutMs)
+        waitMs = waitBy - performance.now()
         isWaiting = false
         // What is on its way in vain would hold the process.
         if (late !== undefined && !over && asked === undefined) {

@@ -270,6 +270,21 @@ describe('a process that logs to a server and ends with its run open', () => {
     await at.stop()
   })
 
+  it.each([
+    ['whose server takes its time', 150, 100],
+    ['and often', 0, 1],
+  ])('at its natural end is not held for ever by a timer that logs and holds nothing, %s', async (_, delayMs, ms) => {
+    const at = await stand()
+    at.server?.faults.add({ on: 'logBatch', delayMs, times: Infinity })
+    const body = `${LOG} let step = 2500; setInterval(() => logMetric('loss', 0, step++), ${ms}).unref()`
+    const ended = await at.run(body, { env: { CAIRN_END_TIMEOUT: '120' }, under: ['timeout', '60'] })
+    expect(ended).toMatchObject({ code: 0, stderr: '' })
+    const { steps, status } = await at.outcome(ended)
+    expect(steps).toEqual(range(Math.max(2500, steps.length)))
+    expect(status).toBe('FINISHED')
+    await at.stop()
+  })
+
   it('has what an exit handler from before its run logs', async () => {
     const at = await stand()
     const late = "logMetric('loss', -1, 2500); setTag('late', 'yes')"
