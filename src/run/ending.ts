@@ -89,6 +89,13 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
   )
   const stats = (): BufferStats => outlet.stats(buffer.stats())
 
+  /** Whether something is left that the disk does not take either. */
+  function isInMemory(): boolean {
+    buffer.drainNow()
+    const { queued, inFlight } = buffer.stats()
+    return queued + inFlight > 0
+  }
+
   /** What neither the server nor a disk has is tried no more: else it would hold the process, and be lost all the same. */
   function giveUp(error: unknown): number {
     return buffer.giveUp((count) => {
@@ -232,8 +239,8 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
         await ending.beforeEnd(as, waitBy - endTimeoutMs)
         waitMs = waitBy - performance.now()
         isWaiting = false
-        // What is on its way in vain would hold the process.
-        if (late !== undefined && !over && asked === undefined) {
+        // What is on its way from memory in vain would hold the process; what is on disk does not, and more can go there.
+        if (late !== undefined && !over && asked === undefined && isInMemory()) {
           const givenUp = goneWith(late)
           await outlet.close()
           leave(givenUp, late)

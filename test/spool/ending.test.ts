@@ -285,6 +285,32 @@ describe('a process that logs to a server and ends with its run open', () => {
     await at.stop()
   })
 
+  it.each([
+    ['its server is away', 503, "logMetric('loss', 1, 1)", [0, 1, 2]],
+    ['something was refused', 400, "setTag('t', 'x')", [0, 2]],
+  ])('at its natural end keeps what an exit handler logs though %s', async (_, status, log, steps) => {
+    const at = await stand()
+    const ended = await at.run(
+      `process.on('exit', () => logMetric('loss', 2, 2))
+      const run = await startRun(); logMetric('loss', 0, 0); await run.flush(); console.log('started')
+      await new Promise((go) => process.stdin.once('data', go)); process.stdin.destroy(); ${log}`,
+      {
+        env: { CAIRN_END_TIMEOUT: '2' },
+        onStdout(all, _kill, write) {
+          if (!all.includes('started')) return
+          at.server?.faults.add({ on: 'logBatch', status, times: status === 400 ? 1 : Infinity })
+          write('go\n')
+        },
+      },
+    )
+    expect(ended.stderr).not.toMatch(/lost/)
+    at.server?.faults.clear()
+    await at.replay()
+    expect(await at.outcome(ended)).toMatchObject({ steps, status: 'FINISHED' })
+    expect(at.left()).toEqual([])
+    await at.stop()
+  })
+
   it('has what an exit handler from before its run logs', async () => {
     const at = await stand()
     const late = "logMetric('loss', -1, 2500); setTag('late', 'yes')"
