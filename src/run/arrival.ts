@@ -76,8 +76,9 @@ export function arrival({ log, own, deliverer, loss, standing }: ArrivalOptions)
     },
     flushNow(timeoutMs) {
       own.look()
-      if (loss.count !== undefined) return
-      deliverer.untilNow(log.written, loss.isGone ? Math.min(CLEAR_MS, timeoutMs) : timeoutMs)
+      if (loss.count !== undefined) return false
+      const hasArrived = deliverer.untilNow(log.written, loss.isGone ? Math.min(CLEAR_MS, timeoutMs) : timeoutMs)
+      return hasArrived && !loss.isGone
     },
   }
 }

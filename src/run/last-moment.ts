@@ -16,10 +16,9 @@ export function deliverNow(buffer: MetricBuffer, outlet: Outlet, by: number): vo
   let movedAt = performance.now()
   for (;;) {
     const waiting = buffer.drainLast()
-    outlet.flushNow(leftMs())
-    if (waiting === 0 || leftMs() === 0) return
-    if (waiting < before) movedAt = performance.now()
     // What does not arrive makes no room.
+    if (!outlet.flushNow(leftMs()) || waiting === 0 || leftMs() === 0) return
+    if (waiting < before) movedAt = performance.now()
     else if (outlet.awayMs > 0 || performance.now() - movedAt > CLEAR_MS) return
     else sleep(LOOK_MS)
     before = waiting

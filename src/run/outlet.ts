@@ -28,8 +28,11 @@ export interface Outlet {
   finish(end: RunEnd, timeoutMs: number): Promise<void>
   /** As `finish`, begun and not waited for: in the exit of the process. */
   finishNow(end: RunEnd): void
-  /** Waits for what is on its way, and blocks the thread: in the exit of the process, where nothing else runs. */
-  flushNow(timeoutMs: number): void
+  /**
+   * Waits for what is on its way, and blocks the thread: in the exit of the process, where nothing else runs. False when not
+   * all has arrived, or nothing can while it blocks.
+   */
+  flushNow(timeoutMs: number): boolean
   /** What became of all that was logged, given what the buffer knows. */
   stats(buffer: BufferStats): BufferStats
   /** How long the server is known to be away already, in milliseconds; 0 when it is not. */
@@ -71,7 +74,7 @@ export function directOutlet(transport: Transport, runId: string): Outlet {
       })
     },
     finishNow: (end) => void finish(end).catch(() => {}),
-    flushNow: () => {},
+    flushNow: () => false,
     stats: (buffer) => buffer,
     awayMs: 0,
     isSettled: true,

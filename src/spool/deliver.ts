@@ -198,7 +198,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
     hurry,
     calm: timing.calm,
     // Requests of this thread do not go on while it is blocked.
-    untilNow: isDone,
+    untilNow: () => false,
     get progress() {
       return progress(written() ?? work.read, acks, out, outcome)
     },

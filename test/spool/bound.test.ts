@@ -128,3 +128,26 @@ it('a process that exits tells what was sent and not answered apart from what is
   )
   await at.stop()
 })
+
+it.each([
+  ['its own thread delivers', 'auth: async () => ({})', '', '0'],
+  ['the folder is gone', '', 'rmSync(process.env.CAIRN_SPOOL_DIR, { recursive: true })', '100000000'],
+])('a process that exits does not look for room where nothing can make any: %s', async (_, auth, act, most) => {
+  const at = await stand()
+  const ended = await at.run(
+    `import { rmSync } from 'node:fs'
+     const run = await createClient({ ${auth} }).startRun()
+     await run.flush()
+     ${act}
+     let looks = 0
+     const { wait } = Atomics
+     // Who waits for the other thread shares more than one number with it.
+     Atomics.wait = (of, ...more) => { if (of.length === 1) looks++; return wait(of, ...more) }
+     process.on('exit', () => console.log('looks ' + looks))
+     for (let i = 0; i < 1000; i++) run.logMetric('loss', i, i)
+     process.exit(0)`,
+    { env: { CAIRN_SPOOL_MAX_BYTES: most } },
+  )
+  expect(ended.stdout).toContain('looks 0')
+  await at.stop()
+})
