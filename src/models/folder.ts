@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { basename, join } from 'node:path'
-import { download } from '../artifacts/copy.js'
+import { download } from '../artifacts/download.js'
 import { joinPath } from '../artifacts/paths.js'
 import type { ArtifactStore, OpenArtifacts } from '../artifacts/store.js'
 import type { Progress } from '../core/entities.js'

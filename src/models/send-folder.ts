@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { upload } from '../artifacts/copy.js'
+import { upload } from '../artifacts/upload.js'
 import { type MlModel, readMlModel, writeMlModel } from '../core/mlmodel.js'
 import { readText, saveFile } from '../disk/files.js'
 import { tree } from '../disk/tree.js'

@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve, sep } from 'node:path'
-import { upload } from '../artifacts/copy.js'
 import type { ArtifactStore } from '../artifacts/store.js'
+import { upload } from '../artifacts/upload.js'
 import { checkRelativePath } from '../core/relative-path.js'
 import { TAG } from '../core/tags.js'
 import { saveFile } from '../disk/files.js'

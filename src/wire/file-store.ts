@@ -14,7 +14,7 @@ export async function openFileStore(uri: string, context: PluginContext): Promis
     tracking: isApart ? () => openTransport(trackingUri) : undefined,
     truncate: settings.truncateLongValues,
     listArtifacts: async (artifactUri, path) => {
-      const { listChecked } = await import('../artifacts/copy.js')
+      const { listChecked } = await import('../artifacts/listing.js')
       const entries = await listChecked(await openArtifacts(artifactUri), path ?? '')
       return entries.map((entry) => ({ path: entry.path, is_dir: entry.isDir, file_size: entry.size }))
     },

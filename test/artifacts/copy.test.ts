@@ -15,10 +15,11 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { download, upload } from '../../src/artifacts/copy.js'
+import { download } from '../../src/artifacts/download.js'
 import { fileArtifacts } from '../../src/artifacts/file.js'
 import { proxied } from '../../src/artifacts/proxied.js'
 import type { ArtifactFile, ArtifactStore } from '../../src/artifacts/store.js'
+import { upload } from '../../src/artifacts/upload.js'
 import {
   IntegrityError,
   InvalidParameterError,
