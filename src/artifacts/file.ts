@@ -3,7 +3,6 @@ import {
   type FileFacts,
   factsBehind,
   factsOf,
-  isPartial,
   makeDirs,
   namesIn,
   realPathOf,
@@ -11,6 +10,7 @@ import {
   saveStream,
   streamOf,
 } from '../disk/files.js'
+import { isPartial } from '../disk/partial.js'
 import { liesIn } from '../disk/tree.js'
 import { InvalidParameterError, NotFoundError, UnsafePathError } from '../errors.js'
 import { localPath } from './location.js'

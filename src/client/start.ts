@@ -55,7 +55,7 @@ export function startingOf(parts: Parts, deps: StartingDeps): Starting {
     ? runs({ transport: startTransport, experiments: starting, defaultExperimentIds: () => [], rules })
     : deps.runs
   const inUse = experimentInUse({ starting, mayBeOffline, isNever: isServer && !mayBeOffline, settings, away })
-  const outageNow = () => (parts.spool ? Atomics.load(parts.spool.outage.nth, 0) : 0)
+  const outageNow = () => parts.spool?.outage.current ?? 0
   /** The outage that a start was slow to find, and until when the next ones take its word. */
   let found = { outage: 0, until: 0 }
 

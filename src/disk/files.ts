@@ -36,11 +36,6 @@ export interface FileFacts {
   readonly uid: number
 }
 
-const PARTIAL = /^\.cairn-[0-9a-f-]{36}\.partial$/
-
-/** Whether a name is one of the unfinished files that writing leaves for a moment; listings leave them out. */
-export const isPartial = (name: string): boolean => PARTIAL.test(name)
-
 async function facts(path: string, look: typeof lstat): Promise<FileFacts | undefined> {
   try {
     const found = await look(path)

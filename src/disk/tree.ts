@@ -1,6 +1,7 @@
 import { join, sep } from 'node:path'
 import { IntegrityError, InvalidParameterError, UnsafePathError } from '../errors.js'
-import { type FileFacts, factsBehind, factsOf, isPartial, namesIn, realPathOf } from './files.js'
+import { type FileFacts, factsBehind, factsOf, namesIn, realPathOf } from './files.js'
+import { isPartial } from './partial.js'
 
 /** One regular file of a tree. */
 export interface TreeFile extends FileFacts {

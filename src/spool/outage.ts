@@ -14,7 +14,9 @@ export interface Outage {
   heldUp(said: string): () => void
   /** The server has answered a call: what only calls have met is over, unless one is held up still. */
   answered(): void
-  /** Which outage of what is logged this is, from 1 on; 0 while there is none. Also seen by other threads, whose answers may be news. */
+  /** Which outage of what is logged this is, from 1 on; 0 while there is none. */
+  readonly current: number
+  /** That number in memory, for other threads, whose answers may be news. */
   readonly nth: Int32Array<SharedArrayBuffer>
 }
 
@@ -50,6 +52,9 @@ function newOutage(server: string, logger: OutageLogger): Outage {
 
   return {
     nth,
+    get current() {
+      return Atomics.load(nth, 0)
+    },
     down(said) {
       const isTold = isOfCalls && heldUp > 0
       if (begins() && !isTold) logger.warn(`${said}. ${SENT_LATER}`)

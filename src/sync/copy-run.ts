@@ -225,6 +225,23 @@ async function copyFields(
   return params.length + tags.length
 }
 
+/** The links to models that a copy does not have yet, by the models' ids there, without what it has to leave out. */
+async function newLinks<Link extends { readonly model_id: string }>(
+  models: Plans['models'],
+  links: readonly Link[] = [],
+  copied: readonly Link[] = [],
+  lacking: readonly string[],
+): Promise<Link[]> {
+  const there = new Set(copied.map(({ model_id }) => model_id))
+  const fresh: Link[] = []
+  for (const link of links) {
+    if (lacking.includes(link.model_id)) continue
+    const model_id = await models.idAt(link.model_id)
+    if (model_id !== undefined && !there.has(model_id)) fresh.push({ ...link, model_id })
+  }
+  return fresh
+}
+
 async function copyInputs(
   job: Job,
   { models }: Plans,
@@ -235,13 +252,8 @@ async function copyInputs(
   const named = ({ dataset }: { dataset: { name: string; digest: string } }) => `${dataset.name}\n${dataset.digest}`
   const there = new Set(target.inputs?.dataset_inputs.map(named))
   const datasets = (run.inputs?.dataset_inputs ?? []).filter((input) => !there.has(named(input)))
-  const ids = new Set(target.inputs?.model_inputs.map(({ model_id }) => model_id))
-  const used = []
-  for (const { model_id } of run.inputs?.model_inputs ?? []) {
-    if (lacking.includes(model_id)) continue
-    const id = await models.idAt(model_id)
-    if (id !== undefined && !ids.has(id)) used.push({ model_id: id })
-  }
+  const links = await newLinks(models, run.inputs?.model_inputs, target.inputs?.model_inputs, lacking)
+  const used = links.map(({ model_id }) => ({ model_id }))
   if (datasets.length + used.length === 0) return 0
   const input = { run_id: target.info.run_id, datasets, ...(used.length > 0 ? { models: used } : {}) }
   await job.to.transport.call('logInputs', input, { signal: job.signal })
@@ -255,13 +267,8 @@ async function copyOutputs(
   target: WireRun,
   lacking: readonly string[],
 ): Promise<number> {
-  const there = new Set(target.outputs?.model_outputs.map(({ model_id }) => model_id))
-  const made = []
-  for (const { model_id, step } of run.outputs?.model_outputs ?? []) {
-    if (lacking.includes(model_id)) continue
-    const id = await models.idAt(model_id)
-    if (id !== undefined && !there.has(id)) made.push({ model_id: id, step })
-  }
+  const links = await newLinks(models, run.outputs?.model_outputs, target.outputs?.model_outputs, lacking)
+  const made = links.map(({ model_id, step }) => ({ model_id, step }))
   if (made.length === 0) return 0
   try {
     await job.to.transport.call('logOutputs', { run_id: target.info.run_id, models: made }, { signal: job.signal })

@@ -1,20 +1,43 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { createClient, UnauthenticatedError } from '../../src/index.js'
 import { startTestServer } from '../../src/testing/index.js'
 import { built } from '../support/built.js'
-import { child } from '../support/child.js'
+import { child, type Ended } from '../support/child.js'
 import { linearModule } from '../support/linear-models.js'
 import { stand } from '../support/spool-child.js'
 import { tempDir } from '../support/temp-dir.js'
 
-it('goes on with new credentials from the environment when the old ones are taken no more', async () => {
-  const first = await startTestServer({ credentials: { token: 'old' }, dir: tempDir() })
-  const port = Number(new URL(first.url).port)
+const closers: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close()
+})
+
+/** Runs a script against a server that, once the script says `started`, takes another token: the script is told to go on then. */
+async function movedOn(script: string): Promise<{ readonly ended: Ended; readonly url: string }> {
   const dir = tempDir()
-  await first.close()
-  let server = await startTestServer({ credentials: { token: 'old' }, port, dir })
+  let server = await startTestServer({ credentials: { token: 'old' }, dir })
+  const { url } = server
+  closers.push(() => server.close())
+  let isMoved = false
+  const ended = await child(script, {
+    cwd: tempDir(),
+    built: await built(),
+    env: { MLFLOW_TRACKING_URI: url, MLFLOW_TRACKING_TOKEN: 'old' },
+    onStdout: (all, _, write) => {
+      if (isMoved || !all.includes('started')) return
+      isMoved = true
+      return server.close().then(async () => {
+        server = await startTestServer({ credentials: { token: 'new' }, port: Number(new URL(url).port), dir })
+        write('go\n')
+      })
+    },
+  })
+  return { ended, url }
+}
+
+it('goes on with new credentials from the environment when the old ones are taken no more', async () => {
   const script = `import { startRun, logMetric, endRun } from 'CAIRN'
     const run = await startRun(); logMetric('loss', 0, 0); await run.flush()
     console.log('started')
@@ -26,28 +49,11 @@ it('goes on with new credentials from the environment when the old ones are take
     await run.flush()
     console.log(run.stats().delivered, run.stats().refused)
     await endRun()`
-  let isMoved = false
-  const ended = await child(script, {
-    cwd: tempDir(),
-    built: await built(),
-    env: { MLFLOW_TRACKING_URI: server.url, MLFLOW_TRACKING_TOKEN: 'old' },
-    onStdout: (all, _, write) => {
-      if (isMoved || !all.includes('started')) return
-      isMoved = true
-      return server.close().then(async () => {
-        server = await startTestServer({ credentials: { token: 'new' }, port, dir })
-        write('go\n')
-      })
-    },
-  })
+  const { ended } = await movedOn(script)
   expect(ended).toMatchObject({ code: 0, stdout: 'started\n1\n100 0\n' })
-  await server.close()
 })
 
 it('keeps files, inputs and models while its credentials are taken no more, and sends them with new ones', async () => {
-  const dir = tempDir()
-  let server = await startTestServer({ credentials: { token: 'old' }, dir })
-  const port = Number(new URL(server.url).port)
   const script = `import { startRun, logText, logTable, logInput, logModel, endRun } from 'CAIRN'
     const run = await startRun()
     await logTable({ a: [1] }, 't.json')
@@ -62,23 +68,10 @@ it('keeps files, inputs and models while its credentials are taken no more, and 
     await run.flush()
     console.log(run.stats().refused)
     await endRun()`
-  let isMoved = false
-  const ended = await child(script, {
-    cwd: tempDir(),
-    built: await built(),
-    env: { MLFLOW_TRACKING_URI: server.url, MLFLOW_TRACKING_TOKEN: 'old' },
-    onStdout: (all, _, write) => {
-      if (isMoved || !all.includes('started')) return
-      isMoved = true
-      return server.close().then(async () => {
-        server = await startTestServer({ credentials: { token: 'new' }, port, dir })
-        write('go\n')
-      })
-    },
-  })
+  const { ended, url } = await movedOn(script)
   expect(ended).toMatchObject({ code: 0, stdout: 'started\nkept\n0\n' })
   expect(ended.stderr.match(/MLFLOW_TRACKING_TOKEN.*What is kept is sent when that has changed/g)).toHaveLength(1)
-  const client = createClient({ trackingUri: server.url, auth: { token: 'new' } })
+  const client = createClient({ trackingUri: url, auth: { token: 'new' } })
   const [run] = await client.searchRuns()
   const { runId } = run!.info
   const text = async (path: string) =>
@@ -91,7 +84,6 @@ it('keeps files, inputs and models while its credentials are taken no more, and 
   })
   expect(await client.searchLoggedModels({ experimentIds: ['0'] })).toMatchObject([{ name: 'net', status: 'READY' }])
   await client.close()
-  await server.close()
 })
 
 it('throws at the call when another server, the registry, takes its credentials no more: no run waits for those', async () => {
