@@ -30,12 +30,13 @@ export function codeVerbs({ store, setTag }: CodeDeps): Pick<RunVerbs, 'logCode'
       const dir = resolve(folder)
       const git = await gitState(dir)
       const files = include === undefined ? git?.files : await filesOf([include].flat(), dir)
+      const cwd = include === undefined && git ? git.root : dir
       if (files === undefined || files.length === 0)
         throw new InvalidParameterError(`Git tracks no file in ${dir}; name those to keep, with include: ['src/**']`)
       await inStage(tmpdir(), async (stage) => {
         const { create } = await loaded(() => import('tar'))
         const names = files.map((file) => `./${file}`)
-        await create({ cwd: dir, file: join(stage, 'code.tgz'), gzip: true, portable: true }, names)
+        await create({ cwd, file: join(stage, 'code.tgz'), gzip: true, portable: true }, names)
         if (git?.diff) await saveFile(join(stage, 'git.diff'), git.diff)
         await upload(await store(), stage, artifactPath, { signal, onProgress })
       })

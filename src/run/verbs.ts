@@ -53,7 +53,7 @@ export interface InputOptions extends Pick<ArtifactOptions, 'signal'> {
 export interface CodeOptions extends ArtifactOptions {
   /** Where the code lies; the folder of the main script by default. */
   readonly dir?: string | undefined
-  /** Files to keep, as globs below `dir`; those that git tracks by default. */
+  /** Files to keep, as globs below `dir`; by default all that git tracks in its repository. */
   readonly include?: string | readonly string[] | undefined
   /** The folder among the run's artifacts; `code` by default. */
   readonly artifactPath?: string | undefined

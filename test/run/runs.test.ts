@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { list } from 'tar'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   activeRun,
@@ -853,6 +855,28 @@ describe('inputs and code', () => {
       'mlflow.data.context': 'training',
     })
     expect((await client.listArtifacts(runId, 'code')).map(({ path }) => path)).toEqual(['code/code.tgz'])
+  })
+
+  it('of a script in a folder of its repository are all that git tracks, from the root of that', async () => {
+    const dir = tempDir()
+    const git = (...args: string[]) =>
+      execFileSync('git', ['-C', dir, '-c', 'user.name=a', '-c', 'user.email=a@b.c', ...args])
+    mkdirSync(join(dir, 'scripts'))
+    writeFileSync(join(dir, 'scripts', 'train.js'), '1')
+    writeFileSync(join(dir, 'net.js'), '2')
+    git('init', '-q')
+    git('add', '.')
+    git('commit', '-q', '-m', 'first')
+    const { runId } = await startRun({}, async (run) => {
+      await run.logCode({ dir: join(dir, 'scripts') })
+      return run
+    })
+    const kept: string[] = []
+    await list({
+      file: join(await client.downloadArtifacts({ runId, path: 'code' }), 'code.tgz'),
+      onReadEntry: ({ path }) => void kept.push(path),
+    })
+    expect(kept.sort()).toEqual(['./net.js', './scripts/train.js'])
   })
 })
 
