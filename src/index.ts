@@ -188,7 +188,7 @@ export type {
   SearchModelVersionsOptions,
 } from './registry/versions.js'
 export type { ArtifactTarget, DownloadOptions } from './resolve/artifacts.js'
-export type { EndStatus, Run } from './run/run.js'
+export type { EndStatus, Run } from './run/handle.js'
 export type { StartRunOptions } from './run/start.js'
 export type {
   ArtifactOptions,

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import type { EndStatus, LiveRun } from './run.js'
+import type { EndStatus, LiveRun } from './handle.js'
 
 /** Runs of this process that are open: they are ended, as far as can be, when it goes. */
 const live = new Set<LiveRun>()

@@ -3,7 +3,7 @@ import type { BufferStats, Drain, PointsWay } from '../tracking/metric-buffer.js
 import type { FileTransport } from '../transport/file/file.js'
 import type { Transport } from '../transport/transport.js'
 import { localDrain, transportDrain } from './drain.js'
-import type { EndStatus } from './run.js'
+import type { EndStatus } from './handle.js'
 
 /** The end of a run, to be noted. */
 export interface RunEnd {

@@ -28,8 +28,6 @@ import type { LiveRun } from './handle.js'
 import { inputVerbs } from './inputs.js'
 import { checkedVerbs } from './verb-options.js'
 
-export type { EndStatus, LiveRun, Run } from './handle.js'
-
 /** What a run needs of the world. */
 export interface RunDeps extends EndingDeps {
   readonly transport: Transport

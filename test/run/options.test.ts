@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type Client, createClient } from '../../src/client.js'
 import { InvalidParameterError, NotFoundError } from '../../src/errors.js'
-import type { Run } from '../../src/run/run.js'
+import type { Run } from '../../src/run/handle.js'
 import { tempDir } from '../support/temp-dir.js'
 
 let client: Client
