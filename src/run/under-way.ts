@@ -2,9 +2,7 @@ import { waiters } from '../host/waiters.js'
 
 /** The calls to a run that are not through yet, whether somebody waits for them or not. */
 export interface UnderWay {
-  /** Does something under a name; its outcome is the caller's alone to hear of. */
-  during<T>(name: string, act: () => Promise<T>): Promise<T>
-  /** The same verbs, each under its name. */
+  /** The same verbs, each under its name; an outcome is the caller's alone to hear of. */
   each<V extends { readonly [K in keyof V]: (...args: never[]) => Promise<unknown> }>(verbs: V): V
   /** Resolves when nothing is under way, or after so many milliseconds. */
   through(timeoutMs: number): Promise<void>
@@ -35,7 +33,6 @@ export function underWay(begin: () => void, kept: () => number): UnderWay {
   }
 
   return {
-    during,
     each<V extends { readonly [K in keyof V]: (...args: never[]) => Promise<unknown> }>(verbs: V): V {
       const all = Object.entries(verbs as Record<string, (...args: never[]) => Promise<unknown>>)
       return Object.fromEntries(
