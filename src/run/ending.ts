@@ -1,12 +1,13 @@
 import type { RunInfo, RunStatus } from '../core/entities.js'
 import { checkEndStatus } from '../core/names.js'
-import { IntegrityError, InvalidParameterError, PermissionDeniedError, TimeoutError } from '../errors.js'
+import { IntegrityError, PermissionDeniedError, TimeoutError } from '../errors.js'
 import type { BufferStats, MetricBuffer } from '../tracking/metric-buffer.js'
+import type { Gate } from './gate.js'
 import type { EndStatus, LiveRun } from './handle.js'
 import { deliverNow } from './last-moment.js'
 import { whatIsLeft, whyLeft } from './left.js'
 import type { Outlet } from './outlet.js'
-import { type UnderWay, underWay } from './under-way.js'
+import type { UnderWay } from './under-way.js'
 
 /** What the end of a run needs of the world. */
 export interface EndingDeps {
@@ -26,19 +27,16 @@ export interface EndingDeps {
   readonly onEnded: () => void
 }
 
-/** The end of one run: until when it takes what is logged, and what is waited for before it has ended. */
-export interface Ending
-  extends Pick<LiveRun, 'isOpen' | 'status' | 'stats' | 'end' | 'finish' | 'beforeEnd' | 'beforeExit' | 'endNow'> {
-  /** Whether the end was asked for: only then `isTaking` has to be. */
-  readonly isAsked: boolean
-  /**
-   * Whether to take what is logged, or was begun while the run was open; throws when the run has ended. A process that goes
-   * does not fail for what it still logs.
-   */
-  isTaking(isBegun?: boolean): boolean
+/** What of the run its end has to do with. */
+export interface Endable {
+  readonly buffer: MetricBuffer
+  readonly gate: Gate
   /** What takes its time, which the end waits for. */
-  readonly calls: Pick<UnderWay, 'each'>
+  readonly calls: Pick<UnderWay, 'through' | 'left'>
 }
+
+/** The end of one run: what is waited for before it has ended, and what is said of the rest. */
+export type Ending = Pick<LiveRun, 'status' | 'stats' | 'end' | 'finish' | 'beforeEnd' | 'beforeExit' | 'endNow'>
 
 /** How much of the time for the end is for the disk, at the most, where what the server is too slow for can go there. */
 const TO_DISK_MS = 3_000
@@ -53,8 +51,8 @@ const isApi = (url = ''): boolean => /\/api\/\d+\.\d+\/mlflow\//.test(url)
 /** Whether a wait was over before anything had failed: nothing is tried after the end, whatever a flush says. */
 const isBare = (error: unknown): boolean => error instanceof TimeoutError && error.cause === undefined
 
-/** The run goes on. */
-export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps): Ending {
+/** Ends a run when that is asked for or the process goes, and at most once. */
+export function endingOf(info: RunInfo, { buffer, gate, calls }: Endable, deps: EndingDeps): Ending {
   const { runId } = info
   const { outlet, endTimeoutMs, toDisk, owned, say } = deps
   let status: RunStatus = info.status
@@ -65,11 +63,6 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
   /** The end that was written down last. */
   let noted: EndStatus | undefined
   let noting: Promise<void> = Promise.resolve()
-  /** From here on not even what was begun before the end is taken. */
-  let isSealed = false
-  /** The process goes, and the run has gone before it. */
-  let isGone = false
-  let isLateTold = false
   /** Why not all had arrived when the process was about to be killed. */
   let late: unknown
   /** Until when all is waited for at the natural end of the process, whether it still is, and how often and long it may be. */
@@ -79,14 +72,6 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
   let waitMs = endTimeoutMs
   let over = false
 
-  const hasEnded = () =>
-    new InvalidParameterError(`The run ${runId} has ended; resume it with startRun({ runId: '${runId}' })`)
-  const calls = underWay(
-    () => {
-      if (asked !== undefined) throw hasEnded()
-    },
-    () => outlet.noted,
-  )
   const stats = (): BufferStats => outlet.stats(buffer.stats())
 
   /** Whether something is left that the disk does not take either. */
@@ -144,7 +129,7 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
   /** As `note`, begun and not waited for. */
   function noteNow(as: EndStatus): void {
     // An end that was asked for and not waited for counts with its own status.
-    const known = asked === undefined ? (owned ? as : undefined) : askedAs
+    const known = gate.isAsked ? askedAs : owned ? as : undefined
     buffer.drainNow()
     if (known === undefined || known === noted) return
     status = noted = known
@@ -162,7 +147,7 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
       toDisk()
       await calls.through(toDiskMs)
     }
-    if (isEnd) isSealed = true
+    if (isEnd) gate.seal()
     if (over) return undefined
     let reason: unknown
     const limitMs = rest()
@@ -172,7 +157,7 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
       // Said below, with all else that is left.
       reason = isBare(error) ? new TimeoutError(`no answer after ${Math.round(limitMs)} ms`) : error
     }
-    if (as && !over && as !== noted && (isEnd || asked === undefined)) await note(as, rest)
+    if (as && !over && as !== noted && (isEnd || !gate.isAsked)) await note(as, rest)
     reason = (await flushed(isLongAway ? AWAY_MS - (performance.now() - begun) : rest())) ?? reason
     if (isLongAway && outlet.awayMs === 0) reason = await flushed(rest())
     return reason
@@ -190,7 +175,7 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
 
   function ask(given: EndStatus | undefined, otherwise: EndStatus): Promise<void> {
     if (asked === undefined) {
-      ending.isAsked = true
+      gate.ask()
       isGiven = given !== undefined
       // One that is given counts for more than the same that was noted before.
       if (isGiven) noted = undefined
@@ -201,24 +186,12 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
 
   /** Takes no more, of a process that goes, and gives up what has not arrived. */
   function goneWith(error: unknown): number {
-    isGone = ending.isAsked = true
+    gate.leave()
     asked ??= Promise.resolve()
     return giveUp(error)
   }
 
-  const ending: Ending & { isAsked: boolean } = {
-    isAsked: false,
-    isTaking(isBegun = false) {
-      if (asked === undefined || (isBegun && !isSealed)) return true
-      if (!isGone) throw hasEnded()
-      if (!isLateTold) say(`cairn: run ${runId}: what is logged in the last moment of the process is lost`)
-      isLateTold = true
-      return false
-    },
-    calls,
-    get isOpen() {
-      return asked === undefined || isGone
-    },
+  const ending: Ending = {
     get status() {
       return status
     },
@@ -232,7 +205,7 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
       const { queued, inFlight, spooled } = stats()
       const isMore = waitsLeft === MOST_WAITS || queued + inFlight + spooled > 0
       // What is logged after the last of them is left to the exit.
-      if (asked === undefined && !isWaiting && isMore && waitsLeft > 0 && waitMs > 0) {
+      if (!gate.isAsked && !isWaiting && isMore && waitsLeft > 0 && waitMs > 0) {
         isWaiting = true
         waitsLeft--
         waitBy = performance.now() + waitMs
@@ -240,7 +213,7 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
         waitMs = waitBy - performance.now()
         isWaiting = false
         // What is on its way from memory in vain would hold the process; what is on disk does not, and more can go there.
-        if (late !== undefined && !over && asked === undefined && isInMemory()) {
+        if (late !== undefined && !over && !gate.isAsked && isInMemory()) {
           const givenUp = goneWith(late)
           await outlet.close()
           leave(givenUp, late)
@@ -249,7 +222,7 @@ export function endingOf(info: RunInfo, buffer: MetricBuffer, deps: EndingDeps):
       await asked
     },
     async beforeEnd(as, since) {
-      if (asked === undefined && late === undefined) late = await windUp(owned ? as : undefined, false, since)
+      if (!gate.isAsked && late === undefined) late = await windUp(owned ? as : undefined, false, since)
       await asked
     },
     endNow(as, since) {

@@ -24,8 +24,10 @@ import { artifactVerbs } from './artifacts.js'
 import { codeVerbs } from './code.js'
 import { type EndingDeps, endingOf } from './ending.js'
 import { flushMs } from './flush-options.js'
+import { gateOf } from './gate.js'
 import type { LiveRun } from './handle.js'
 import { inputVerbs } from './inputs.js'
+import { underWay } from './under-way.js'
 import { checkedVerbs } from './verb-options.js'
 
 /** What a run needs of the world. */
@@ -63,8 +65,10 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     ...deps.buffer,
     ...(outlet.way ? { way: outlet.way, intervalMs: PROMPT_MS } : {}),
   })
-  const ending = endingOf(data.info, buffer, deps)
-  const { isTaking } = ending
+  const gate = gateOf(runId, deps.say)
+  const { isTaking } = gate
+  const calls = underWay(gate.checkOpen, () => outlet.noted)
+  const ending = endingOf(data.info, { buffer, gate, calls }, deps)
 
   function put(key: string, point: Point): void {
     buffer.checked(key)
@@ -139,7 +143,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     },
     logParams: (params) => keepAll(params, checkedParam, keepParam),
     logMetric(key, value, step) {
-      if (ending.isAsked && !isTaking()) return
+      if (gate.isAsked && !isTaking()) return
       if (typeof value !== 'number') refuseValue(key, value)
       if ((typeof step === 'object' && step !== null) || activeModelId !== undefined) {
         put(key, pointOf(key, value, optionsOf(step)))
@@ -181,7 +185,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       knownTags.delete(key)
       buffer.deleteTag(key)
     },
-    ...ending.calls.each(
+    ...calls.each(
       checkedVerbs({
         ...artifactVerbs({ store: deps.store, setTag: tagOfCall, tagOf: (key) => knownTags.get(key) }),
         ...inputVerbs(runId, transport),
@@ -195,7 +199,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     stats: ending.stats,
     handOver: buffer.drainNow,
     get isOpen() {
-      return ending.isOpen
+      return gate.isOpen
     },
     end: ending.end,
     finish: ending.finish,
