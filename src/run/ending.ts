@@ -1,7 +1,8 @@
-import type { RunInfo, RunStatus } from '../core/entities.js'
+import type { RunInfo } from '../core/entities.js'
 import { checkEndStatus } from '../core/names.js'
 import { IntegrityError, PermissionDeniedError, TimeoutError } from '../errors.js'
 import type { BufferStats, MetricBuffer } from '../tracking/metric-buffer.js'
+import { endNoteOf } from './end-note.js'
 import type { Gate } from './gate.js'
 import type { EndStatus, LiveRun } from './handle.js'
 import { deliverNow } from './last-moment.js'
@@ -55,14 +56,8 @@ const isBare = (error: unknown): boolean => error instanceof TimeoutError && err
 export function endingOf(info: RunInfo, { buffer, gate, calls }: Endable, deps: EndingDeps): Ending {
   const { runId } = info
   const { outlet, endTimeoutMs, toDisk, owned, say } = deps
-  let status: RunStatus = info.status
+  const note = endNoteOf(info, deps)
   let asked: Promise<void> | undefined
-  let askedAs: EndStatus | undefined
-  /** Whether somebody gave the status that was asked for. */
-  let isGiven = false
-  /** The end that was written down last. */
-  let noted: EndStatus | undefined
-  let noting: Promise<void> = Promise.resolve()
   /** Why not all had arrived when the process was about to be killed. */
   let late: unknown
   /** Until when all is waited for at the natural end of the process, whether it still is, and how often and long it may be. */
@@ -114,26 +109,11 @@ export function endingOf(info: RunInfo, { buffer, gate, calls }: Endable, deps: 
     return (await within(false)) ?? error
   }
 
-  /** Notes the end, one after the other: of two that are on their way at once either might be the last. */
-  function note(as: EndStatus, rest: () => number): Promise<void> {
-    status = noted = as
-    const end = { status: as, isGiven }
-    noting = noting.then(() =>
-      outlet.finish({ ...end, endTime: Date.now() }, rest()).catch((error: unknown) => {
-        say(`cairn: run ${runId} could not be set to ${as}: ${(error as Error).message}`)
-      }),
-    )
-    return noting
-  }
-
-  /** As `note`, begun and not waited for. */
+  /** Notes the end on the spot; one that was asked for and not waited for counts with its own status. */
   function noteNow(as: EndStatus): void {
-    // An end that was asked for and not waited for counts with its own status.
-    const known = gate.isAsked ? askedAs : owned ? as : undefined
     buffer.drainNow()
-    if (known === undefined || known === noted) return
-    status = noted = known
-    outlet.finishNow({ status: known, endTime: Date.now(), isGiven })
+    const known = gate.isAsked ? note.asked : owned ? as : undefined
+    if (known) note.noteNow(known)
   }
 
   /** Has what was begun come through, notes the end and waits for all to arrive; answers why it has not. */
@@ -157,15 +137,13 @@ export function endingOf(info: RunInfo, { buffer, gate, calls }: Endable, deps: 
       // Said below, with all else that is left.
       reason = isBare(error) ? new TimeoutError(`no answer after ${Math.round(limitMs)} ms`) : error
     }
-    if (as && !over && as !== noted && (isEnd || !gate.isAsked)) await note(as, rest)
+    if (as && !over && (isEnd || !gate.isAsked)) await note.note(as, rest)
     reason = (await flushed(isLongAway ? AWAY_MS - (performance.now() - begun) : rest())) ?? reason
     if (isLongAway && outlet.awayMs === 0) reason = await flushed(rest())
     return reason
   }
 
   async function endAs(as: EndStatus | undefined): Promise<void> {
-    askedAs = as
-    if (as) status = as
     const reason = await windUp(as, true)
     if (over) return
     const givenUp = giveUp(reason)
@@ -176,10 +154,9 @@ export function endingOf(info: RunInfo, { buffer, gate, calls }: Endable, deps: 
   function ask(given: EndStatus | undefined, otherwise: EndStatus): Promise<void> {
     if (asked === undefined) {
       gate.ask()
-      isGiven = given !== undefined
-      // One that is given counts for more than the same that was noted before.
-      if (isGiven) noted = undefined
-      asked = endAs(given ?? (owned ? otherwise : undefined))
+      const as = given ?? (owned ? otherwise : undefined)
+      note.ask(as, given !== undefined)
+      asked = endAs(as)
     }
     return asked
   }
@@ -193,7 +170,7 @@ export function endingOf(info: RunInfo, { buffer, gate, calls }: Endable, deps: 
 
   const ending: Ending = {
     get status() {
-      return status
+      return note.status
     },
     stats,
     async end(as) {
