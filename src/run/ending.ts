@@ -1,6 +1,6 @@
 import type { RunInfo } from '../core/entities.js'
 import { checkEndStatus } from '../core/names.js'
-import { IntegrityError, PermissionDeniedError, TimeoutError } from '../errors.js'
+import { IntegrityError } from '../errors.js'
 import type { BufferStats, MetricBuffer } from '../tracking/metric-buffer.js'
 import { endNoteOf } from './end-note.js'
 import type { Gate } from './gate.js'
@@ -9,6 +9,7 @@ import { deliverNow } from './last-moment.js'
 import { whatIsLeft, whyLeft } from './left.js'
 import type { Outlet } from './outlet.js'
 import type { UnderWay } from './under-way.js'
+import { windUp } from './wind-up.js'
 
 /** What the end of a run needs of the world. */
 export interface EndingDeps {
@@ -39,24 +40,14 @@ export interface Endable {
 /** The end of one run: what is waited for before it has ended, and what is said of the rest. */
 export type Ending = Pick<LiveRun, 'status' | 'stats' | 'end' | 'finish' | 'beforeEnd' | 'beforeExit' | 'endNow'>
 
-/** How much of the time for the end is for the disk, at the most, where what the server is too slow for can go there. */
-const TO_DISK_MS = 3_000
-/** One whose server has been away for longer than all that time already waits no longer than this. */
-const AWAY_MS = 1_000
 /** So often a natural end waits for what was logged since: a timer that holds nothing may log on for as long as it waits. */
 const MOST_WAITS = 5
-
-/** Whether it is the run that may not be written to, and not just a file. */
-const isApi = (url = ''): boolean => /\/api\/\d+\.\d+\/mlflow\//.test(url)
-
-/** Whether a wait was over before anything had failed: nothing is tried after the end, whatever a flush says. */
-const isBare = (error: unknown): boolean => error instanceof TimeoutError && error.cause === undefined
 
 /** Ends a run when that is asked for or the process goes, and at most once. */
 export function endingOf(info: RunInfo, { buffer, gate, calls }: Endable, deps: EndingDeps): Ending {
   const { runId } = info
   const { outlet, endTimeoutMs, toDisk, owned, say } = deps
-  const note = endNoteOf(info, deps)
+  const end = endNoteOf(info, deps)
   let asked: Promise<void> | undefined
   /** Why not all had arrived when the process was about to be killed. */
   let late: unknown
@@ -66,6 +57,7 @@ export function endingOf(info: RunInfo, { buffer, gate, calls }: Endable, deps: 
   let waitsLeft = MOST_WAITS
   let waitMs = endTimeoutMs
   let over = false
+  const winding = { buffer, calls, outlet, endTimeoutMs, toDisk, isOver: () => over }
 
   const stats = (): BufferStats => outlet.stats(buffer.stats())
 
@@ -95,56 +87,20 @@ export function endingOf(info: RunInfo, { buffer, gate, calls }: Endable, deps: 
     deps.onEnded()
   }
 
-  /** Waits for what was logged to arrive, and answers why it did not. */
-  async function flushed(timeoutMs: number): Promise<unknown> {
-    const by = performance.now() + timeoutMs
-    const within = (untilDenied: boolean) =>
-      outlet.flush(Math.max(0, by - performance.now()), { untilDenied }).then(
-        () => undefined,
-        (error: unknown) => error,
-      )
-    const error = await within(true)
-    // Files may be denied alone: all else still goes.
-    if (!(error instanceof PermissionDeniedError) || isApi(error.url)) return error
-    return (await within(false)) ?? error
-  }
-
   /** Notes the end on the spot; one that was asked for and not waited for counts with its own status. */
   function noteNow(as: EndStatus): void {
     buffer.drainNow()
-    const known = gate.isAsked ? note.asked : owned ? as : undefined
-    if (known) note.noteNow(known)
-  }
-
-  /** Has what was begun come through, notes the end and waits for all to arrive; answers why it has not. */
-  async function windUp(as: EndStatus | undefined, isEnd: boolean, begun = performance.now()): Promise<unknown> {
-    const isLongAway = outlet.awayMs > endTimeoutMs
-    /** Who was waited for long has something to tell its server yet, if only that it has ended. */
-    const rest = () => Math.max(AWAY_MS, endTimeoutMs - (performance.now() - begun))
-    const toDiskMs = toDisk ? Math.min(TO_DISK_MS, endTimeoutMs / 3) : 0
-    await calls.through(Math.max(0, endTimeoutMs - toDiskMs - (performance.now() - begun)))
-    if (calls.left && toDisk) {
-      toDisk()
-      await calls.through(toDiskMs)
-    }
-    if (isEnd) gate.seal()
-    if (over) return undefined
-    let reason: unknown
-    const limitMs = rest()
-    try {
-      await buffer.flush(limitMs)
-    } catch (error) {
-      // Said below, with all else that is left.
-      reason = isBare(error) ? new TimeoutError(`no answer after ${Math.round(limitMs)} ms`) : error
-    }
-    if (as && !over && (isEnd || !gate.isAsked)) await note.note(as, rest)
-    reason = (await flushed(isLongAway ? AWAY_MS - (performance.now() - begun) : rest())) ?? reason
-    if (isLongAway && outlet.awayMs === 0) reason = await flushed(rest())
-    return reason
+    const known = gate.isAsked ? end.asked : owned ? as : undefined
+    if (known) end.noteNow(known)
   }
 
   async function endAs(as: EndStatus | undefined): Promise<void> {
-    const reason = await windUp(as, true)
+    const reason = await windUp(winding, {
+      onThrough: gate.seal,
+      note: async (rest) => {
+        if (as) await end.note(as, rest)
+      },
+    })
     if (over) return
     const givenUp = giveUp(reason)
     await outlet.close()
@@ -155,7 +111,7 @@ export function endingOf(info: RunInfo, { buffer, gate, calls }: Endable, deps: 
     if (asked === undefined) {
       gate.ask()
       const as = given ?? (owned ? otherwise : undefined)
-      note.ask(as, given !== undefined)
+      end.ask(as, given !== undefined)
       asked = endAs(as)
     }
     return asked
@@ -170,7 +126,7 @@ export function endingOf(info: RunInfo, { buffer, gate, calls }: Endable, deps: 
 
   const ending: Ending = {
     get status() {
-      return note.status
+      return end.status
     },
     stats,
     async end(as) {
@@ -199,7 +155,13 @@ export function endingOf(info: RunInfo, { buffer, gate, calls }: Endable, deps: 
       await asked
     },
     async beforeEnd(as, since) {
-      if (!gate.isAsked && late === undefined) late = await windUp(owned ? as : undefined, false, since)
+      if (!gate.isAsked && late === undefined)
+        late = await windUp(winding, {
+          since,
+          note: async (rest) => {
+            if (owned && !gate.isAsked) await end.note(as, rest)
+          },
+        })
       await asked
     },
     endNow(as, since) {
