@@ -7,6 +7,7 @@ import type { Gate } from './gate.js'
 import type { EndStatus, LiveRun } from './handle.js'
 import { deliverNow } from './last-moment.js'
 import { whatIsLeft, whyLeft } from './left.js'
+import { naturalEnd } from './natural-end.js'
 import type { Outlet } from './outlet.js'
 import type { UnderWay } from './under-way.js'
 import { windUp } from './wind-up.js'
@@ -40,9 +41,6 @@ export interface Endable {
 /** The end of one run: what is waited for before it has ended, and what is said of the rest. */
 export type Ending = Pick<LiveRun, 'status' | 'stats' | 'end' | 'finish' | 'beforeEnd' | 'beforeExit' | 'endNow'>
 
-/** So often a natural end waits for what was logged since: a timer that holds nothing may log on for as long as it waits. */
-const MOST_WAITS = 5
-
 /** Ends a run when that is asked for or the process goes, and at most once. */
 export function endingOf(info: RunInfo, { buffer, gate, calls }: Endable, deps: EndingDeps): Ending {
   const { runId } = info
@@ -51,15 +49,17 @@ export function endingOf(info: RunInfo, { buffer, gate, calls }: Endable, deps: 
   let asked: Promise<void> | undefined
   /** Why not all had arrived when the process was about to be killed. */
   let late: unknown
-  /** Until when all is waited for at the natural end of the process, whether it still is, and how often and long it may be. */
-  let waitBy = Number.POSITIVE_INFINITY
-  let isWaiting = false
-  let waitsLeft = MOST_WAITS
-  let waitMs = endTimeoutMs
+  const natural = naturalEnd(endTimeoutMs)
   let over = false
   const winding = { buffer, calls, outlet, endTimeoutMs, toDisk, isOver: () => over }
 
   const stats = (): BufferStats => outlet.stats(buffer.stats())
+
+  /** Whether something has not arrived. */
+  function isMore(): boolean {
+    const { queued, inFlight, spooled } = stats()
+    return queued + inFlight + spooled > 0
+  }
 
   /** Whether something is left that the disk does not take either. */
   function isInMemory(): boolean {
@@ -135,23 +135,15 @@ export function endingOf(info: RunInfo, { buffer, gate, calls }: Endable, deps: 
     },
     finish: (as) => ask(undefined, as),
     async beforeExit(as) {
-      const { queued, inFlight, spooled } = stats()
-      const isMore = waitsLeft === MOST_WAITS || queued + inFlight + spooled > 0
-      // What is logged after the last of them is left to the exit.
-      if (!gate.isAsked && !isWaiting && isMore && waitsLeft > 0 && waitMs > 0) {
-        isWaiting = true
-        waitsLeft--
-        waitBy = performance.now() + waitMs
-        await ending.beforeEnd(as, waitBy - endTimeoutMs)
-        waitMs = waitBy - performance.now()
-        isWaiting = false
-        // What is on its way from memory in vain would hold the process; what is on disk does not, and more can go there.
-        if (late !== undefined && !over && !gate.isAsked && isInMemory()) {
+      if (!gate.isAsked)
+        await natural.wait(isMore, async (by) => {
+          await ending.beforeEnd(as, by - endTimeoutMs)
+          // What is on its way from memory in vain would hold the process; what is on disk does not, and more can go there.
+          if (late === undefined || over || gate.isAsked || !isInMemory()) return
           const givenUp = goneWith(late)
           await outlet.close()
           leave(givenUp, late)
-        }
-      }
+        })
       await asked
     },
     async beforeEnd(as, since) {
@@ -174,7 +166,7 @@ export function endingOf(info: RunInfo, { buffer, gate, calls }: Endable, deps: 
         deliverNow(
           buffer,
           outlet,
-          Math.min(since + endTimeoutMs, late === undefined ? Number.POSITIVE_INFINITY : waitBy),
+          Math.min(since + endTimeoutMs, late === undefined ? Number.POSITIVE_INFINITY : natural.by),
         )
         const givenUp = goneWith(late)
         outlet.closeNow()
