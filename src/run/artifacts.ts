@@ -13,7 +13,7 @@ import { factsBehind } from '../disk/files.js'
 import { globFiles } from '../disk/glob.js'
 import { InvalidParameterError, NotFoundError } from '../errors.js'
 import { loaded } from './loaded.js'
-import { isOutage } from './offline.js'
+import { isOutage } from './outages.js'
 import type { ArtifactOptions, ImageInput, ImageStep, RunVerbs } from './verbs.js'
 
 export type ArtifactVerbs = Pick<

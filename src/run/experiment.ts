@@ -2,7 +2,7 @@ import type { Experiment } from '../core/entities.js'
 import { checkNewExperimentName } from '../core/names.js'
 import { InvalidParameterError, NotFoundError } from '../errors.js'
 import { type CallOptions, type Experiments, ensureExperiment, requireActive } from '../tracking/experiments.js'
-import { isAway, sayingNever } from './offline.js'
+import { isAway, sayingNever } from './outages.js'
 
 /** The experiment that runs go to when they do not say otherwise. */
 export interface ExperimentInUse {

@@ -13,7 +13,7 @@ import type { KeptModel } from '../spool/steps.js'
 import type { LiveRun } from './handle.js'
 import { checkKeptPath } from './kept.js'
 import { loaded } from './loaded.js'
-import { mayWait } from './offline.js'
+import { mayWait } from './outages.js'
 import type { SpooledOutlet } from './spooled.js'
 import { type Tried, whileThere } from './while-there.js'
 

@@ -1,6 +1,6 @@
 import { onAbort } from '../core/shared-signal.js'
 import { CairnError, UnavailableError } from '../errors.js'
-import { mayWait } from './offline.js'
+import { mayWait } from './outages.js'
 import type { SpooledOutlet } from './spooled.js'
 
 /** What came of something that was tried with a server: its answer, or why the server counts as away. */
