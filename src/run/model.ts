@@ -54,7 +54,7 @@ export async function logModelOf(
   const options = { ...asked, tags: { ...(await ways.contextTags()), ...asked.tags } }
   const runId = () => spooled?.folder.runId() ?? run.runId
   if (spooled) {
-    const tried = await keptOrSent(ways, { run, spooled }, model, options)
+    const tried = await logOrKeep(ways, { run, spooled }, model, options)
     if ('value' in tried) return tried.value
     // Whom nothing waits for on disk is not waited for at length.
     if (spooled.folder.runId() === undefined)
@@ -101,7 +101,7 @@ async function packedBeside({ dir }: SpooledOutlet['folder'], pack: () => Promis
 }
 
 /** The model on its server, or on disk; answers why it found no place there on its way. */
-async function keptOrSent(
+async function logOrKeep(
   ways: LogModelWays,
   { run, spooled }: { readonly run: LiveRun; readonly spooled: SpooledOutlet },
   model: unknown,
