@@ -2,8 +2,9 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Client, createClient } from './client.js'
 import type { Step } from './core/entities.js'
 import { described } from './core/options.js'
-import { InvalidParameterError, NoActiveRunError, NotFoundError } from './errors.js'
+import { InvalidParameterError, NoActiveRunError } from './errors.js'
 import type { EndStatus, LiveRun, Run } from './run/handle.js'
+import { namingVariable } from './run/naming-variable.js'
 import type { StartRunOptions } from './run/start.js'
 import type { RunVerbs } from './run/verbs.js'
 import { leaveTrackingUri, takeRunId } from './settings.js'
@@ -144,14 +145,12 @@ async function begin(options: StartRunOptions, into: Scope): Promise<LiveRun> {
   return run
 }
 
-/** What is wrong with a run that the environment names says so: nothing in the script holds its id. */
+/** What is wrong with a run that the environment names says so, and what is wrong with an option beside it does not. */
 function namingRunId(left: string, error: unknown): unknown {
-  const Kind = [NotFoundError, InvalidParameterError].find((one) => error instanceof one)
-  if (Kind === undefined) return error
-  const { message } = error as Error
-  // An option may be wrong as well, which has nothing to do with the run; of a long id a message shows the beginning.
-  const isOfTheRun = Kind === NotFoundError || message.includes(JSON.stringify(left.slice(0, 60)).slice(1, -1))
-  return isOfTheRun ? new Kind(`MLFLOW_RUN_ID is set to ${JSON.stringify(left)}: ${message}`, { cause: error }) : error
+  // Of a long id a message shows the beginning.
+  const shown = JSON.stringify(left.slice(0, 60)).slice(1, -1)
+  const isOfOption = error instanceof InvalidParameterError && !error.message.includes(shown)
+  return isOfOption ? error : namingVariable('MLFLOW_RUN_ID', left, error)
 }
 
 /** Ends the active run, `FINISHED` by default; with none active it does nothing, as in Python. */

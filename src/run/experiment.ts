@@ -1,7 +1,8 @@
 import type { Experiment } from '../core/entities.js'
 import { checkNewExperimentName } from '../core/names.js'
-import { InvalidParameterError, NotFoundError } from '../errors.js'
+import { InvalidParameterError } from '../errors.js'
 import { type CallOptions, type Experiments, ensureExperiment, requireActive } from '../tracking/experiments.js'
+import { namingVariable } from './naming-variable.js'
 import { isAway, sayingNever } from './outages.js'
 
 /** The experiment that runs go to when they do not say otherwise. */
@@ -56,10 +57,7 @@ export function experimentInUse(deps: ExperimentInUseDeps): ExperimentInUse {
     try {
       return requireActive(await starting.getExperiment(id, options))
     } catch (error) {
-      const Kind = [NotFoundError, InvalidParameterError].find((one) => error instanceof one)
-      if (Kind === undefined) throw error
-      const { message } = error as Error
-      throw new Kind(`MLFLOW_EXPERIMENT_ID is set to ${JSON.stringify(id)}: ${message}`, { cause: error })
+      throw namingVariable('MLFLOW_EXPERIMENT_ID', id, error)
     }
   }
 
