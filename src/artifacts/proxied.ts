@@ -11,7 +11,7 @@ import {
   NotFoundError,
   ProtocolError,
 } from '../errors.js'
-import { systemClock } from '../http/clock.js'
+import { systemClock } from '../host/clock.js'
 import { isBroken } from '../http/failure.js'
 import { notMlflow } from '../http/refusal.js'
 import type { HttpAnswer, Send } from '../http/send.js'

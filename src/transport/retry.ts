@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type Attempt, type Clock, defaultRules, failureKind, type RetryRules, retrying } from '../core/retry.js'
-import { systemClock } from '../http/clock.js'
+import { systemClock } from '../host/clock.js'
 import { explained, lookBefore, OPERATION_TAG, operationId } from './aftermath.js'
 import { isNaNPoint, missingPoints, type Point } from './history.js'
 import { repeats } from './repeats.js'
