@@ -23,7 +23,7 @@ export interface Listening {
   of(runId: string): Pick<DeliveryEvents, 'onRetry' | 'onRefused' | 'onSpooled' | 'onRecovered'>
 }
 
-/** Nobody listens yet. */
+/** Passes on what runs tell to whoever listens; a listener that fails is warned of and stops nothing. */
 export function listening(warn: (message: string) => void): Listening {
   const events = new EventEmitter()
   const tell = <E extends keyof ClientEvents>(event: E, detail: ClientEvents[E]) => void events.emit(event, detail)

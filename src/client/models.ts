@@ -27,7 +27,7 @@ export interface ModelWorkDeps {
   readonly away: (said: string) => void
 }
 
-/** Nothing is opened before the first verb. */
+/** Does that work over a client's parts; each is imported and opened by the first verb that needs it. */
 export function modelWork(parts: Parts, { user, warn, away }: ModelWorkDeps): ModelWork {
   const { settings, backends, rules, impatient } = parts
 

@@ -35,13 +35,13 @@ export interface StartingDeps {
   readonly away: (said: string) => void
 }
 
-/** A start that has waited for so long to find its server away, in milliseconds, spares the next ones the wait for as long again. */
+/** A start that took this long to find its server away, in milliseconds, spares the next ones the wait for as long again. */
 const SLOW_MS = 5_000
 
 /** Runs that go on in this process, whichever client has them. */
 const goingOn = new Set<LiveRun>()
 
-/** No run has begun. */
+/** Begins the runs of a client, each of which is ended with the process at the latest. */
 export function startingOf(parts: Parts, deps: StartingDeps): Starting {
   const { settings, backends, rules, impatient } = parts
   const { watch, warn, away } = deps
@@ -122,7 +122,7 @@ export function startingOf(parts: Parts, deps: StartingDeps): Starting {
     try {
       run.logParams(asked.params ?? {})
     } catch (error) {
-      // One that is resumed while its server is away may have another value; nobody has a handle to end it with.
+      // A run that is resumed while its server is away may have another value; nobody has a handle to end it with.
       await run.finish('FAILED')
       throw error
     }

@@ -143,7 +143,7 @@ const OPTIONS: TakenBy<Pick<Client, Verb>> = {
   pruneCache: [0, { maxBytes: checkedInUse, olderThanMs: checkedInUse, ...{ signal: untold } }],
 }
 
-/** Whose options an experiment, a run's info, a registered model or a version fits as a whole. */
+/** The verbs whose options a whole experiment, run's info, registered model or version fits. */
 const FITTING: readonly Verb[] = [
   ...(['createExperiment', 'createRun', 'updateRun', 'setTerminated', 'createRegisteredModel'] as const),
   ...(['updateRegisteredModel', 'registerModel', 'createModelVersion', 'updateModelVersion'] as const),

@@ -1,13 +1,13 @@
-/** Those who wait until something has come as far as they need it. */
+/** Calls that wait until something has come as far as each of them needs it. */
 export interface Waiters<T> {
   readonly size: number
-  /** Resolves to whether it came as far as `target`, at the latest after so long, or when the signal says so. */
+  /** Resolves to whether it came as far as `target`, at the latest after `timeoutMs` milliseconds, or when the signal is aborted. */
   add(target: T, timeoutMs: number, signal?: AbortSignal): Promise<boolean>
   /** Lets those go on whose wait is over; all of them when it comes no further. */
   tell(isDone: (target: T) => boolean, isOver?: boolean): void
 }
 
-/** Nobody yet. */
+/** Holds calls that wait for something until they are told how far it has come. */
 export function waiters<T>(): Waiters<T> {
   const all = new Set<{ readonly target: T; readonly resolve: (isDone: boolean) => void }>()
   return {

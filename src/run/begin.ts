@@ -183,7 +183,7 @@ async function offline(
   return { ...kept(deps, outlet, { data, after }), owned: true, isOnline: false, wasAsked }
 }
 
-/** Neither the server nor the disk takes the run: who reads of one alone would look in the wrong place. */
+/** Neither the server nor the disk takes the run: a reader told of one alone would look in the wrong place. */
 function begunOnDisk<T>(act: () => T, why: string): T {
   try {
     return act()

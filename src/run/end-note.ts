@@ -38,7 +38,7 @@ export function endNoteOf(
     ask(as, given) {
       asked = as
       isGiven = given
-      // One that is given counts for more than the same that was noted before.
+      // A status that is given counts for more than the same one noted before.
       if (given) noted = undefined
       if (as) status = as
     },

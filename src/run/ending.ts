@@ -47,7 +47,7 @@ export function endingOf(info: RunInfo, { buffer, gate, calls }: Endable, deps: 
   const { outlet, endTimeoutMs, toDisk, owned, say } = deps
   const end = endNoteOf(info, deps)
   let asked: Promise<void> | undefined
-  /** Why not all had arrived when the process was about to be killed. */
+  /** Why not all had arrived after a wait for the end of the process. */
   let late: unknown
   const natural = naturalEnd(endTimeoutMs)
   let over = false
@@ -162,7 +162,7 @@ export function endingOf(info: RunInfo, { buffer, gate, calls }: Endable, deps: 
       return () => {
         // Again, for what was logged since, or an end that was asked for.
         noteNow(as)
-        // Who has waited in vain waits no longer.
+        // After a wait in vain there is no other.
         deliverNow(
           buffer,
           outlet,

@@ -66,7 +66,7 @@ const statusOf = (code: unknown): EndStatus =>
 function onExit(code: number): void {
   waits = endAll(signalled ? 'KILLED' : statusOf(code))
   const { exit } = process
-  // One that cuts it short leaves those after it no turn.
+  // A handler that cuts it short leaves those after it no turn.
   process.exit = (...code) => {
     onLastExit()
     // Without a code it keeps the one that there is; undefined would take that away.
@@ -92,7 +92,7 @@ function onLastExit(): void {
 const isStuck = (): boolean =>
   process.exitCode === undefined && process.listeners('exit').some(({ name }) => name === 'handleProcessExit')
 
-/** The natural end: who handled a signal before went on. There still is time to wait for a server, and each wait has its limit. */
+/** The natural end, also of a process that went on after a signal. There is still time to wait for a server, and a limit to each wait. */
 function onBeforeExit(code: number): void {
   const status = leaving ? 'KILLED' : statusOf(code)
   signalled = leaving

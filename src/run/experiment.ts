@@ -33,7 +33,7 @@ export interface ExperimentInUseDeps {
 
 type Wanted = { readonly name: string } | { readonly experimentId: string }
 
-/** Nothing is asked before it is needed. */
+/** Keeps the experiment that runs go to; the environment's is looked up when it is first needed. */
 export function experimentInUse(deps: ExperimentInUseDeps): ExperimentInUse {
   const { starting, mayBeOffline, away } = deps
   const { experimentId, experimentName } = deps.settings

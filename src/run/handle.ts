@@ -46,7 +46,7 @@ export interface LiveRun extends Run {
   /**
    * Delivers and ends on the spot, as far as the backend can: for the exit of the process, which began at `since` on the
    * clock of `performance.now()`. Notes all that is to be noted; what it returns notes what was logged since, takes no more
-   * and waits: so many runs wait together.
+   * and waits: that way many runs wait together.
    */
   endNow(status: EndStatus, since: number): () => void
 }

@@ -2,12 +2,12 @@ import { sleep } from '../disk/lock.js'
 import type { MetricBuffer } from '../tracking/metric-buffer.js'
 import type { Outlet } from './outlet.js'
 
-/** For so long what has arrived is waited for to be cleared away, and that to be seen: a spool is not measured all the time. */
+/** How long to wait until what has arrived is cleared away and seen to be: a spool is not measured all the time. */
 const CLEAR_MS = 2_000
 const LOOK_MS = 10
 
 /**
- * Delivers what is logged, until then on the clock of `performance.now()`, and blocks the thread: in the exit of the
+ * Delivers what is logged, until `by` on the clock of `performance.now()`, and blocks the thread: in the exit of the
  * process. What arrives makes room on disk for what waits in memory.
  */
 export function deliverNow(buffer: MetricBuffer, outlet: Outlet, by: number): void {

@@ -56,7 +56,7 @@ export async function logModelOf(
   if (spooled) {
     const tried = await logOrKeep(ways, { run, spooled }, model, options)
     if ('value' in tried) return tried.value
-    // Whom nothing waits for on disk is not waited for at length.
+    // A model that found no place on disk does not wait for its server at length.
     if (spooled.folder.runId() === undefined)
       throw nowhere(new UnavailableError('The run is not made on its server yet'), tried.reason)
     await carried(ways.impatient, runId(), options.signal).catch((error: unknown) => {

@@ -15,7 +15,7 @@ export const isAway = (error: unknown): error is CairnError =>
   !(error instanceof ProtocolError && error.status === undefined) &&
   (error.cause as { code?: unknown } | undefined)?.code !== 'ENOTFOUND'
 
-/** That a server is away, where no run may begin on disk meanwhile. */
+/** The same outage, told where no run may begin on disk meanwhile: it says what to do. */
 export const sayingNever = (error: CairnError): CairnError =>
   reworded(
     error,

@@ -24,7 +24,7 @@ export interface Outlet {
    * `untilDenied` it rejects as soon as the server says that one may not write; what waits is kept and tried again.
    */
   flush(timeoutMs: number, options?: { readonly untilDenied?: boolean }): Promise<void>
-  /** Notes status and end of the run; resolves when they have arrived, and rejects after so long on the way to a server. */
+  /** Notes status and end of the run; resolves when they have arrived, and rejects after `timeoutMs` milliseconds on the way to a server. */
   finish(end: RunEnd, timeoutMs: number): Promise<void>
   /** As `finish`, begun and not waited for: in the exit of the process. */
   finishNow(end: RunEnd): void
@@ -88,7 +88,7 @@ export function directOutlet(transport: Transport, runId: string): Outlet {
   }
 }
 
-/** An error that says how much of what was logged is left after a wait, with the reason of the last failure; where that is none, what is. */
+/** An error that says how much of what was logged is left after a wait, with the reason of the last failure; where no entry is, what else. */
 export function notArrived(
   left: number,
   timeoutMs: number,

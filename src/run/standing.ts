@@ -11,7 +11,7 @@ export interface Standing {
   readonly refused: number
 }
 
-/** What became of what a log has taken, of which so many steps nobody logged; the deliverer counts those as well. */
+/** What became of what a log has taken. Of its steps nobody logged `chores`, which the deliverer counts as well. */
 export function standing({ points, steps }: Written, progress: Progress, chores: number): Standing {
   const done = progress.deliveredChores + progress.refusedChores
   const left = Math.max(0, points + steps - progress.delivered - progress.refused - (chores - done))

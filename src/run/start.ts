@@ -142,18 +142,18 @@ async function resume(deps: StartDeps, options: StartRunOptions, runId: string):
   return { data: await runs.getRun(runId, { signal }), owned }
 }
 
-/** Who may not write to a run learns of it at its start, and not when the first flush is over: an empty batch is refused as any. */
+/** A user who may not write to a run learns so at its start, not at the first flush: an empty batch is refused like any other. */
 async function askToWrite({ server }: StartDeps, runId: string, options: CallOptions): Promise<void> {
   const transport = await server?.()
   await transport
     ?.call('logBatch', { run_id: runId, metrics: [], params: [], tags: [] }, options)
     .catch((error: unknown) => {
-      // Who is told that it is empty has been let in.
+      // A server that only says it is empty has let the user in.
       if (!(error instanceof InvalidParameterError)) throw error
     })
 }
 
-/** Who runs what, and what the environment says, as Python's client tags runs and logged models (`mlflow/tracking/context`). */
+/** The tags of who runs what, and the environment's, as Python's client sets them on runs and logged models (`mlflow/tracking/context`). */
 export async function contextTags({
   user,
   runContext,

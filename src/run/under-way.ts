@@ -4,7 +4,7 @@ import { waiters } from '../host/waiters.js'
 export interface UnderWay {
   /** The same verbs, each under its name; an outcome is the caller's alone to hear of. */
   each<V extends { readonly [K in keyof V]: (...args: never[]) => Promise<unknown> }>(verbs: V): V
-  /** Resolves when nothing is under way, or after so many milliseconds. */
+  /** Resolves when nothing is under way, or after `timeoutMs` milliseconds. */
   through(timeoutMs: number): Promise<void>
   /** What is not through, in words; undefined when all is. */
   readonly left: string | undefined

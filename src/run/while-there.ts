@@ -17,7 +17,7 @@ export type WhileThere = <T>(
   instead?: () => Promise<T>,
 ) => Promise<Tried<T>>
 
-/** How often one that waits for its answer looks whether the server is known to be away. */
+/** How often a call that waits for its answer looks whether the server is known to be away. */
 const LOOK_MS = 250
 /** From then on a server that has said nothing is asked for something small; one that answers is only slow. */
 const ASK_MS = 5_000
