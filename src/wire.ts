@@ -1,30 +1,20 @@
-import { checkSource, isLocal } from './artifacts/location.js'
-import { artifactOpener } from './artifacts/open.js'
-import type { ArtifactStore, OpenArtifacts } from './artifacts/store.js'
+import { isLocal } from './artifacts/location.js'
+import type { OpenArtifacts } from './artifacts/store.js'
 import { givenUri } from './core/model-uri.js'
 import type { Flavor } from './models/flavor.js'
 import type { Backends } from './resolve/backends.js'
 import { type HttpSettings, readSettings, type Settings } from './settings.js'
-import { outageOf } from './spool/outage.js'
 import { serverPlaces, withoutSecrets } from './spool/place.js'
 import type { BufferOptions } from './tracking/metric-buffer.js'
 import type { TextRules } from './tracking/values.js'
 import type { Transport } from './transport/transport.js'
+import { places } from './wire/artifacts.js'
 import { checkClientOptions } from './wire/client-options.js'
-import { tellOfDatabase } from './wire/file-store.js'
 import { knowingOurIds } from './wire/ids.js'
 import { defaultLogger, type Logger } from './wire/logger.js'
-import {
-  artifactStoresWith,
-  flavorsWith,
-  hasTransport,
-  isPluggedIn,
-  isServer,
-  type PluginContext,
-  type Plugins,
-  transportOf,
-} from './wire/plugins.js'
-import { openRemote, type Remote, type RemoteOptions } from './wire/remote.js'
+import { openers, type Within } from './wire/openers.js'
+import { flavorsWith, hasTransport, isPluggedIn, isServer, type Plugins, transportOf } from './wire/plugins.js'
+import type { Remote, RemoteOptions } from './wire/remote.js'
 import { serverSpool } from './wire/server-spool.js'
 import { deliverAll, hiddenFrom, type Spool, type SpoolDelivery, type SpoolDeliveryOptions } from './wire/spool.js'
 import { checkUri, isOfThisMachine } from './wire/uri.js'
@@ -71,8 +61,8 @@ export interface ClientOptions extends RemoteOptions, Plugins {
 export interface Parts {
   readonly settings: Settings
   readonly backends: Backends
-  /** Opens what the tracking server names. */
-  readonly openArtifacts: OpenArtifacts
+  /** Opens what the tracking server names; paths of this machine are refused unless the two share a disk. */
+  readonly openNamedPlace: OpenArtifacts
   /** Whether somebody said where runs go, or it is the default. */
   readonly chosen: boolean
   /** The way to the server at a tracking or registry URI, when it is one. */
@@ -86,7 +76,7 @@ export interface Parts {
   readonly impatient: {
     readonly transport: () => Promise<Transport>
     readonly registry: () => Promise<Transport>
-    readonly openArtifacts: OpenArtifacts
+    readonly openNamedPlace: OpenArtifacts
   }
   /** The registry's address, without credentials, when it is not the server of the runs. */
   readonly registryAddress: string | undefined
@@ -98,9 +88,6 @@ export interface Parts {
   readonly say: (line: string) => void
   readonly close: () => Promise<void>
 }
-
-/** The workspace of a server that is meant. */
-type Within = { readonly workspace?: string | undefined }
 
 const DEFAULT_TRACKING_URI = './mlruns'
 
@@ -115,7 +102,6 @@ export function wire(options: ClientOptions): Parts {
   for (const uri of [trackingUri, registryUri]) transportOf(uri, options)
   const chosen = given !== undefined
   const logger = options.logger ?? defaultLogger(settings.logLevel)
-  const opened = new Map<string, Promise<Transport>>()
   const warned = new Set<string>()
   const warnOnce = (message: string) => {
     if (!warned.has(message)) logger.warn(message)
@@ -123,83 +109,12 @@ export function wire(options: ClientOptions): Parts {
   }
 
   const renew = () => readSettings().http
-  const remotes = new Map<string, Promise<Remote>>()
-  async function open(uri: string, workspace: Within['workspace']): Promise<Remote> {
-    // What carries the spool is loaded with it, while files can be opened: a module that could not be is never loaded later.
-    await import('./wire/carrier.js')
-    return openRemote(
-      uri,
-      { ...settings.http, workspace },
-      {
-        ...{ ...options, warn: warnOnce, renew },
-        outage: outageOf(withoutSecrets(uri), logger),
-      },
-    )
-  }
-  const remoteAt = (uri: string, { workspace }: Within = settings.http): Promise<Remote> => {
-    const key = JSON.stringify([uri, workspace])
-    const known = remotes.get(key) ?? open(uri, workspace)
-    remotes.set(key, known)
-    known.catch(() => remotes.delete(key))
-    return known
-  }
-  const context: PluginContext = {
-    settings,
-    trackingUri,
-    registryUri,
-    logger,
-    openTransport,
-    openArtifacts,
-    openRemote: remoteAt,
-  }
-
-  function openTransport(uri: string): Promise<Transport> {
-    const known = opened.get(uri)
-    if (known) return known
-    const transport = Promise.resolve(transportOf(uri, options)(uri, context))
-    opened.set(uri, transport)
-    // A failure is not remembered: the next call may find the disk writable, the server up.
-    transport.catch(() => opened.delete(uri))
-    if (!chosen && uri === trackingUri) void tellOfDatabase(warnOnce)
-    return transport
-  }
-
-  /** The opener of artifacts behind a server. */
-  function artifactsAt(
-    server: string,
-    way: 'artifacts' | 'impatientArtifacts' | 'artifactsOnce',
-    within?: Within,
-  ): OpenArtifacts {
-    const openRemote = async (uri: string): Promise<Remote> => {
-      const found = await remoteAt(uri, within)
-      return { ...found, artifacts: found[way] }
-    }
-    const at = { ...context, trackingUri: server, openRemote }
-    return (uri) => {
-      const known = Object.entries(artifactStoresWith(options))
-      return artifactOpener(Object.fromEntries(known.map(([scheme, make]) => [scheme, (of) => make(of, at)])))(uri)
-    }
-  }
-  function openArtifacts(uri: string): ArtifactStore | Promise<ArtifactStore> {
-    return artifactsAt(trackingUri, 'artifacts')(uri)
-  }
-
   const allowLocalSources = options.allowLocalSources ?? settings.allowLocalSources
   const sharesDisk = (uri: string) => isLocal(uri) || (allowLocalSources ?? isOfThisMachine(uri)) === true
-  /** As `artifactsAt`, for places that the server itself names, to read and to write alike. */
-  const namedAt = (...[server, way, within]: Parameters<typeof artifactsAt>): OpenArtifacts => {
-    const openPlace = artifactsAt(server, way, within)
-    return (uri) => openPlace(checkSource(uri, sharesDisk(server)))
-  }
-
-  const impatientAt = async (uri: string) =>
-    isPluggedIn(uri, options) ? openTransport(uri) : (await remoteAt(uri)).impatient
-  /** One try for each call; one that may have been made before is looked for, also where a user's own transport does not. */
-  const onceAt = async (uri: string, within?: Within): Promise<Transport> => {
-    if (!isPluggedIn(uri, options)) return (await remoteAt(uri, within)).once
-    const { withRetry } = await import('./transport/retry.js')
-    return withRetry(await openTransport(uri), { rules: { attempts: 1 } })
-  }
+  const openAnyPlace: OpenArtifacts = (uri) => stores.any(trackingUri, 'artifacts')(uri)
+  const client = { trackingUri, registryUri, chosen, settings, options, logger }
+  const open = openers({ ...client, warnOnce, renew, openAnyPlace })
+  const stores = places(open, options, sharesDisk)
   const spoolDir = options.spoolDir ?? settings.spoolDir
   /** What was logged to a workspace goes to that one, whatever the environment names by now. */
   const spoolOf = (uri: string, { workspace }: Within): Spool => {
@@ -213,8 +128,8 @@ export function wire(options: ClientOptions): Parts {
       settings: { ...settings, http: within(settings.http) },
       renew: () => within(renew()),
       isPluggedIn: isPluggedIn(uri, options),
-      once: (at) => onceAt(at, { workspace }),
-      openArtifacts: namedAt(uri, 'artifactsOnce', { workspace }),
+      once: (at) => open.once(at, { workspace }),
+      openNamedPlace: stores.named(uri, 'artifactsOnce', { workspace }),
       limits: options.buffer?.limits,
     })
   }
@@ -225,16 +140,16 @@ export function wire(options: ClientOptions): Parts {
     local: isLocal(uri),
     sharesDisk: sharesDisk(uri),
     transport: async () => {
-      const transport = await openTransport(uri)
+      const transport = await open.transport(uri)
       return spool ? knowingOurIds(transport, spool.serverRunId) : transport
     },
   })
   return {
     settings: { ...settings, cacheDir: options.cacheDir ?? settings.cacheDir, spoolDir },
-    backends: { tracking: backend(trackingUri), registry: backend(registryUri), openArtifacts },
-    openArtifacts: namedAt(trackingUri, 'artifacts'),
+    backends: { tracking: backend(trackingUri), registry: backend(registryUri), openAnyPlace },
+    openNamedPlace: stores.named(trackingUri, 'artifacts'),
     chosen,
-    serverAt: (uri) => (isServer(uri) ? () => remoteAt(uri) : undefined),
+    serverAt: (uri) => (isServer(uri) ? () => open.remote(uri) : undefined),
     flavors: () => flavorsWith(options),
     spool,
     async deliverSpool(how) {
@@ -243,9 +158,9 @@ export function wire(options: ClientOptions): Parts {
       return [...(await deliverAll(spools, how)), ...hiddenFrom(spoolDir)]
     },
     impatient: {
-      transport: () => impatientAt(trackingUri),
-      registry: () => impatientAt(registryUri),
-      openArtifacts: namedAt(trackingUri, 'impatientArtifacts'),
+      transport: () => open.impatient(trackingUri),
+      registry: () => open.impatient(registryUri),
+      openNamedPlace: stores.named(trackingUri, 'impatientArtifacts'),
     },
     registryAddress: registryUri === trackingUri ? undefined : withoutSecrets(registryUri),
     logger,
@@ -255,10 +170,7 @@ export function wire(options: ClientOptions): Parts {
     say: (line) => void process.stderr.write(`${line}\n`),
     close: async () => {
       await spool?.close()
-      // What carries the spool opened a way to the server by itself.
-      const ways = [...remotes.values()].map(async (way) => (await way).transport)
-      const all = await Promise.allSettled([...opened.values(), ...ways])
-      await Promise.all(all.map((made) => made.status === 'fulfilled' && made.value.close()))
+      await open.close()
     },
   }
 }

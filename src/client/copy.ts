@@ -22,10 +22,10 @@ export const copying =
     }
   }
 
-const sideOf = async ({ backends: { tracking }, openArtifacts }: Parts) => ({
+const sideOf = async ({ backends: { tracking }, openNamedPlace }: Parts) => ({
   uri: tracking.uri,
   local: tracking.local,
   sharesDisk: tracking.sharesDisk,
   transport: await tracking.transport(),
-  openArtifacts,
+  openArtifacts: openNamedPlace,
 })

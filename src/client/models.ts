@@ -46,9 +46,9 @@ export function modelWork(parts: Parts, { user, warn, away }: ModelWorkDeps): Mo
   })
   const ways: LogModelWays = {
     packaging: packageDeps,
-    backend: carrying(backends.tracking.transport, backends.registry.transport, parts.openArtifacts),
+    backend: carrying(backends.tracking.transport, backends.registry.transport, parts.openNamedPlace),
     contextTags: () => contextTags({ ...settings, rules }),
-    impatient: carrying(impatient.transport, impatient.registry, impatient.openArtifacts),
+    impatient: carrying(impatient.transport, impatient.registry, impatient.openNamedPlace),
     registry: parts.registryAddress,
     away,
   }
@@ -69,7 +69,7 @@ export function modelWork(parts: Parts, { user, warn, away }: ModelWorkDeps): Mo
     const { resolveModel } = await import('../resolve/model.js')
     return {
       resolve: (uri, options) => resolveModel(backends, uri, options),
-      openArtifacts: backends.openArtifacts,
+      openArtifacts: backends.openAnyPlace,
       cache: await cache(),
       scope: [backends.tracking.uri, backends.registry.uri],
       flavors: await parts.flavors(),

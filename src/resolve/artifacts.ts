@@ -88,7 +88,7 @@ export async function downloadArtifacts(
   const dstPath = named ?? undefined
   const options = { ...others, concurrency: concurrency ?? undefined }
   const { artifactUri, path, as } = await resolveArtifacts(backends, target, options)
-  const store = await backends.openArtifacts(artifactUri)
+  const store = await backends.openAnyPlace(artifactUri)
   if (dstPath === undefined && isLocal(artifactUri)) return hereAlready(store, { artifactUri, path }, options)
   const to = resolve(dstPath ?? join(tmpdir(), `cairn-${randomUUID()}`))
   const found = await factsBehind(to)
@@ -139,7 +139,7 @@ export async function listArtifacts(
   const runId = typeof target === 'string' ? undefined : checkRunId(target.runId)
   if (runId === undefined) {
     const { artifactUri, path: root } = await resolveArtifacts(backends, target as string, options)
-    const store = await backends.openArtifacts(artifactUri)
+    const store = await backends.openAnyPlace(artifactUri)
     const entries = await listChecked(store, joinPath(root, asked), options.signal)
     const cut = root === '' ? 0 : root.length + 1
     return entries.map((entry) => toInfo({ ...entry, path: entry.path.slice(cut) })).sort(byPath)
@@ -149,7 +149,7 @@ export async function listArtifacts(
 
 async function listRun(backends: Backends, runId: string, path: string, options: ResolveOptions): Promise<FileInfo[]> {
   const run = await runOf(backends, runId, options)
-  const own = await listChecked(await backends.openArtifacts(artifactUriOf(backends, run)), path, options.signal)
+  const own = await listChecked(await backends.openAnyPlace(artifactUriOf(backends, run)), path, options.signal)
   const found = new Map(own.map((entry) => [entry.path, toInfo(entry)]))
   const [first = '', ...rest] = path.split('/')
   const models = await modelsOfRun(backends, run, options)
@@ -157,7 +157,7 @@ async function listRun(backends: Backends, runId: string, path: string, options:
     for (const { info } of models) found.set(info.name, { path: info.name, isDir: true, fileSize: undefined })
   } else if (models.some(({ info }) => info.name === first)) {
     const { place } = await placeInRun(backends, { runId, path }, options)
-    const inside = await listChecked(await backends.openArtifacts(place.artifactUri), rest.join('/'), options.signal)
+    const inside = await listChecked(await backends.openAnyPlace(place.artifactUri), rest.join('/'), options.signal)
     for (const entry of inside) {
       const info = toInfo({ ...entry, path: joinPath(first, entry.path) })
       found.set(info.path, info)

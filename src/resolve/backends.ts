@@ -15,8 +15,8 @@ export interface Backend {
 export interface Backends {
   readonly tracking: Backend
   readonly registry: Backend
-  /** Opens any place; those that a backend names are checked first. */
-  readonly openArtifacts: OpenArtifacts
+  /** Opens any place, unchecked; what a backend names has to go through `checkSource` before. */
+  readonly openAnyPlace: OpenArtifacts
 }
 
 export interface ResolveOptions {

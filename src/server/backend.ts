@@ -50,7 +50,7 @@ export async function openBackend(
     await parts.close()
   }
   if (place !== undefined) {
-    const openArtifacts: OpenArtifacts = (uri) => (isLocal(uri) ? fileArtifacts(uri) : parts.openArtifacts(uri))
+    const openArtifacts: OpenArtifacts = (uri) => (isLocal(uri) ? fileArtifacts(uri) : parts.openNamedPlace(uri))
     return {
       ...common,
       local: true,
@@ -65,12 +65,12 @@ export async function openBackend(
     local: false,
     wantsLook: false,
     shown: inner,
-    artifacts: await parts.openArtifacts('mlflow-artifacts:/'),
+    artifacts: await parts.openNamedPlace('mlflow-artifacts:/'),
     openArtifacts(uri) {
       // What another machine calls its disk would be read from ours.
       if (isLocal(uri))
         throw new UnsafePathError(`The files lie on the disk of ${tracking.uri}, which does not serve them`)
-      return parts.openArtifacts(uri)
+      return parts.openNamedPlace(uri)
     },
   }
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { OpenArtifacts } from '../artifacts/store.js'
 import { readMlModel } from '../core/mlmodel.js'
+import { onceFor } from '../core/remembered.js'
 import { CairnError, isRetryable } from '../errors.js'
 import { systemUser } from '../host/user.js'
 import { type RegisterRequest, runOfModel } from '../models/carried.js'
@@ -29,7 +30,7 @@ const READY_MS = 10_000
 
 /** The way from the spool to a server, models and their versions included. */
 export function carrier({ transport, openArtifacts, serverRunId, registryAt, user, closing }: CarrierDeps): Courier {
-  /** By folder: who takes over from a thread that is gone joins what that one had begun here. */
+  /** By folder: what takes over from a thread that is gone joins what that one had begun here. */
   const underWay = new Map<string, Promise<void>>()
 
   async function carryOne(
@@ -58,9 +59,7 @@ export function carrier({ transport, openArtifacts, serverRunId, registryAt, use
 
   function model(runId: string, kept: KeptModel, options: CarryOptions): Promise<void> {
     const { folder } = kept
-    const known = underWay.get(folder) ?? carryOne(runId, kept, options).finally(() => underWay.delete(folder))
-    underWay.set(folder, known)
-    return known
+    return onceFor(underWay, folder, () => carryOne(runId, kept, options).finally(() => underWay.delete(folder)))
   }
 
   const made = courier({ transport, openArtifacts, serverRunId, model })

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { onceFor } from '../core/remembered.js'
 import { LOG_LEVELS } from '../settings.js'
 
 /** Where lines for people go: anything that looks like pino. */
@@ -23,11 +24,7 @@ export function inWords(line: string): string {
 const made = new Map<string, Logger>()
 
 /** The logger of all clients without one of their own that tell as much. */
-export function defaultLogger(level: string): Logger {
-  const logger = made.get(level) ?? lazyLogger(level)
-  made.set(level, logger)
-  return logger
-}
+export const defaultLogger = (level: string): Logger => onceFor(made, level, () => lazyLogger(level))
 
 /** Pino on standard error, loaded with the first line that is written: words on a terminal, JSON lines elsewhere. */
 function lazyLogger(level: string): Logger {

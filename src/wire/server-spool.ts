@@ -29,7 +29,7 @@ export interface ServerSpoolOptions {
   /** A transport that tries each call once. */
   readonly once: (uri: string) => Promise<Transport>
   /** Opens what the server names, in one try. */
-  readonly openArtifacts: OpenArtifacts
+  readonly openNamedPlace: OpenArtifacts
   /** The settings as they are by now, when the server takes the credentials no more. */
   readonly renew: () => HttpSettings
   /** The most that a request carries. */
@@ -54,7 +54,7 @@ function tellOfThread(logger: Logger, isOwn: boolean): void {
 
 /** The spool of a server, with whoever can deliver it: a thread of its own, or this one. */
 export function serverSpool(uri: string, options: ServerSpoolOptions): Spool {
-  const { settings, logger, warnOnce, isPluggedIn, registryUri, once, openArtifacts, renew, limits } = options
+  const { settings, logger, warnOnce, isPluggedIn, registryUri, once, openNamedPlace, renew, limits } = options
   const { auth, headers, timeoutMs, dispatcher } = options.remote
   const place = serverPlace(options.spoolDir, uri, {
     workspace: settings.http.workspace,
@@ -67,7 +67,7 @@ export function serverSpool(uri: string, options: ServerSpoolOptions): Spool {
     const { carrier } = await import('./carrier.js')
     return carrier({
       transport: await once(uri),
-      openArtifacts,
+      openArtifacts: openNamedPlace,
       serverRunId: serverIds(place, PATIENT_MS).of,
       registryAt: (address) => once(withoutSecrets(registryUri) === address ? registryUri : address),
       user: settings.user,

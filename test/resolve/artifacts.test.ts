@@ -42,7 +42,7 @@ describe('a download to a folder that nobody named', () => {
       write: async () => {},
       remove: async () => {},
     }
-    return { ...modelHouse().backends, openArtifacts: () => store }
+    return { ...modelHouse().backends, openAnyPlace: () => store }
   }
   const gone = async () => {
     throw new NotFoundError('gone')
@@ -72,13 +72,13 @@ it('a signal stops also what is looked up where it lies', async () => {
   const controller = new AbortController()
   const reason = new Error('enough')
   // After its place is known, which is asked for first.
-  const openArtifacts: Backends['openArtifacts'] = (uri) => {
+  const openAnyPlace: Backends['openAnyPlace'] = (uri) => {
     controller.abort(reason)
-    return backends.openArtifacts(uri)
+    return backends.openAnyPlace(uri)
   }
   const target = { runId: run.runId, path: 'plots/loss.svg' }
   const { signal } = controller
-  await expect(downloadArtifacts({ ...backends, openArtifacts }, target, { signal })).rejects.toBe(reason)
+  await expect(downloadArtifacts({ ...backends, openAnyPlace }, target, { signal })).rejects.toBe(reason)
 })
 
 describe('artifacts of runs', () => {
@@ -162,7 +162,7 @@ describe('artifacts of runs', () => {
     const { backends } = modelHouse()
     const elsewhere: Backends = {
       ...backends,
-      openArtifacts: (uri) => {
+      openAnyPlace: (uri) => {
         asked.push(uri)
         return store
       },

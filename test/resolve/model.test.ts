@@ -30,7 +30,7 @@ function remote(
     },
   } as unknown as Transport
   const backend = { uri: 'http://host', transport: async () => transport, local: false, sharesDisk }
-  return { tracking: backend, registry: backend, openArtifacts: () => Promise.reject(new Error('unused')), ...options }
+  return { tracking: backend, registry: backend, openAnyPlace: () => Promise.reject(new Error('unused')), ...options }
 }
 
 const version = (more = {}) => ({

@@ -128,11 +128,11 @@ describe('a folder of this machine that a server names', () => {
 
 it('a server elsewhere shares no disk unless that is said', () => {
   const at = (options: ClientOptions) => wire({ trackingUri: 'http://mlflow.test:5000', ...options })
-  expect(() => at({}).openArtifacts('file:///home/x/.ssh')).toThrow(UnsafePathError)
-  expect(() => at({}).impatient.openArtifacts('/home/x/.ssh')).toThrow(UnsafePathError)
-  expect(() => at({ allowLocalSources: true }).openArtifacts('file:///home/x')).not.toThrow()
+  expect(() => at({}).openNamedPlace('file:///home/x/.ssh')).toThrow(UnsafePathError)
+  expect(() => at({}).impatient.openNamedPlace('/home/x/.ssh')).toThrow(UnsafePathError)
+  expect(() => at({ allowLocalSources: true }).openNamedPlace('file:///home/x')).not.toThrow()
   process.env[VARIABLE] = 'true'
-  expect(() => at({}).openArtifacts('file:///home/x')).not.toThrow()
+  expect(() => at({}).openNamedPlace('file:///home/x')).not.toThrow()
 })
 
 it.each<[string, boolean]>([

@@ -39,7 +39,7 @@ export function modelHouse(overrides: { local?: boolean; transport?: (inner: Tra
   }
   const local = overrides.local ?? true
   const backend = { uri: root, transport: async () => transport, local, sharesDisk: local }
-  const backends: Backends = { tracking: backend, registry: backend, openArtifacts }
+  const backends: Backends = { tracking: backend, registry: backend, openAnyPlace: openArtifacts }
   const warn = (message: string): void => void warnings.push(message)
   const deps: LoadDeps & LogModelDeps = {
     resolve: (uri, options) => resolveModel(backends, uri, options),
