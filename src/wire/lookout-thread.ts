@@ -5,6 +5,7 @@ import { logMemory } from '../spool/memory.js'
 import { claimOf } from '../spool/owner.js'
 import type { ServerPlace } from '../spool/place.js'
 import { type RoomMemory, room as roomIn } from '../spool/room.js'
+import { hearing, type Of } from './messages.js'
 
 /** What a thread is given that only writes down what another one has left in memory. */
 export interface LookoutStart {
@@ -16,19 +17,20 @@ export interface LookoutStart {
 /** What it is told by the thread that logs. */
 export type ToLookout =
   | {
+      readonly word: 'watch'
       readonly log: number
       readonly dir: string
       readonly generation: number
       readonly memory: SharedArrayBuffer
-      /** Set before it says that there is more, and cleared by who has heard that: one word waits at the most. */
+      /** Set before it says that there is more, and cleared by the thread that hears it: one word waits at the most. */
       readonly isTold: Int32Array<SharedArrayBuffer>
     }
   /** The next key of a log's points. */
-  | { readonly key: number; readonly name: string }
+  | { readonly word: 'key'; readonly log: number; readonly name: string }
   /** There is something in a log's memory. */
-  | { readonly stir: number }
+  | { readonly word: 'stir'; readonly log: number }
   /** Nothing more comes. */
-  | { readonly forget: number }
+  | { readonly word: 'forget'; readonly log: number }
 
 /** What it tells: there is more in a log than before. */
 export interface FromLookout {
@@ -47,7 +49,7 @@ export function keepLookout({ place, room: memory }: LookoutStart): void {
   const lookout = logLookout()
   const logs = new Map<number, Watched>()
 
-  function open({ log: id, dir, generation, memory, isTold }: Extract<ToLookout, { log: number }>): void {
+  function watch({ log: id, dir, generation, memory, isTold }: Of<ToLookout, 'watch'>): void {
     const more: FromLookout = { more: id }
     logs.set(id, {
       log: openLog(dir, { memory: logMemory(memory), room }),
@@ -56,21 +58,20 @@ export function keepLookout({ place, room: memory }: LookoutStart): void {
     })
   }
 
-  function forget(id: number): void {
-    const watched = logs.get(id)
-    if (!watched) return
-    logs.delete(id)
-    lookout.forget(watched.log)
-    watched.log.letGo()
-  }
-
-  parentPort?.on('message', (message: ToLookout) => {
-    if ('log' in message) open(message)
-    else if ('key' in message) logs.get(message.key)?.log.addKey(message.name)
-    else if ('forget' in message) forget(message.forget)
-    else {
-      const watched = logs.get(message.stir)
+  const hear = hearing<ToLookout>({
+    watch,
+    key: ({ log, name }) => logs.get(log)?.log.addKey(name),
+    stir({ log }) {
+      const watched = logs.get(log)
       if (watched) lookout.watch(watched.log, watched.held, watched.onMore)
-    }
+    },
+    forget({ log }) {
+      const watched = logs.get(log)
+      if (!watched) return
+      logs.delete(log)
+      lookout.forget(watched.log)
+      watched.log.letGo()
+    },
   })
+  parentPort?.on('message', hear)
 }

@@ -15,8 +15,10 @@ import { room as roomIn, STALE_MS } from '../spool/room.js'
 import { courier } from '../tracking/courier.js'
 import { ownHands } from './hands.js'
 import { keepLookout, type LookoutStart } from './lookout-thread.js'
+import { type FromWorker, hearing, type Of, type ToWorker, type WorkerStart } from './messages.js'
 import { openRemote, type RemoteOptions } from './remote.js'
-import { type FromWorker, heard, sharedNumbers, type ToWorker, told, type WorkerStart } from './shared.js'
+import { sharedNumbers } from './shared-numbers.js'
+import { heard, told } from './told-error.js'
 
 interface Task {
   readonly delivery: Deliverer
@@ -40,18 +42,18 @@ function work(start: WorkerStart): void {
   let uploadSerial = 0
   const ids = serverIds(place, PATIENT_MS)
   const tell = (message: FromWorker) => parentPort?.postMessage(message)
-  const warn = (message: string) => tell({ event: 'warn', message })
-  const warnOnce = (message: string) => tell({ event: 'warn', message, once: true })
+  const warn = (message: string) => tell({ word: 'warn', message })
+  const warnOnce = (message: string) => tell({ word: 'warn', message, once: true })
 
   /** Files go by the stores that the other thread knows, which may be a user's own. */
   const upload: Courier['artifact'] = (runId, artifact, { signal }) => {
     signal.throwIfAborted()
     const serial = uploadSerial++
-    const leave = () => tell({ event: 'leave', upload: serial })
+    const leave = () => tell({ word: 'leave', upload: serial })
     signal.addEventListener('abort', leave, { once: true })
     const sent = new Promise<void>((resolve, reject) => {
       uploads.set(serial, { resolve, reject })
-      tell({ event: 'upload', upload: serial, runId, artifact })
+      tell({ word: 'upload', upload: serial, runId, artifact })
     })
     uploading.set(runId, (uploading.get(runId) ?? 0) + 1)
     for (const task of tasks.values()) if (task.delivery.runId() === runId) task.moved()
@@ -89,8 +91,8 @@ function work(start: WorkerStart): void {
   let carrying = carrier(start.http)
   carrying.catch(orEnd)
   const outage = distantOutage(start.outage, {
-    down: (said) => tell({ event: 'down', said }),
-    up: () => tell({ event: 'up' }),
+    down: (said) => tell({ word: 'down', said }),
+    up: () => tell({ word: 'up' }),
   })
   /** While the server is away one run alone finds out when it is back: what that one knows holds for all. */
   let isAway = false
@@ -114,22 +116,22 @@ function work(start: WorkerStart): void {
 
   const watch = (job: number, ours: string): DeliveryEvents => ({
     onRetry(error: CairnError, ms) {
-      tell({ event: 'retry', job, error: told(error), ms })
+      tell({ word: 'retry', job, error: told(error), ms })
       if (error.status === 401 || error.code === 'UNAUTHENTICATED' || error.code === NO_WAY)
-        tell({ event: 'unauthenticated' })
+        tell({ word: 'unauthenticated' })
     },
-    onRefused: (error, count) => tell({ event: 'refused', job, error: told(error), count }),
-    onSpooled: (error) => tell({ event: 'spooled', job, error: told(error) }),
-    onRecovered: () => tell({ event: 'recovered', job }),
-    onDamaged: (stretches) => tell({ event: 'damaged', job, stretches }),
+    onRefused: (error, count) => tell({ word: 'refused', job, error: told(error), count }),
+    onSpooled: (error) => tell({ word: 'spooled', job, error: told(error) }),
+    onRecovered: () => tell({ word: 'recovered', job }),
+    onDamaged: (stretches) => tell({ word: 'damaged', job, stretches }),
     onMapped(runId) {
       ids.learn(ours, runId)
-      tell({ event: 'mapped', job, runId })
+      tell({ word: 'mapped', job, runId })
     },
   })
 
-  function deliver(message: Extract<ToWorker, { deliver: number }>): void {
-    const { deliver: job, dir, run, elders, generation } = message
+  function deliver(message: Of<ToWorker, 'deliver'>): void {
+    const { job, dir, run, elders, generation } = message
     const shared = sharedNumbers(message.shared)
     const log = openLog(dir, { memory: logMemory(message.log), room })
     const claim = claimOf(dir, generation)
@@ -145,7 +147,7 @@ function work(start: WorkerStart): void {
     const moved = () => {
       const stands = isAway || delivery.lastError !== undefined || waitsForOther({ delivery, log })
       shared.setProgress(delivery.progress, delivery.done, stands)
-      if (task.awaited.some(delivery.isDone)) tell({ event: 'reached', job })
+      if (task.awaited.some(delivery.isDone)) tell({ word: 'reached', job })
     }
     const task: Task = { delivery, log, held: claim.held, awaited: [], moved }
     tasks.set(job, task)
@@ -154,20 +156,23 @@ function work(start: WorkerStart): void {
       tasks.delete(job)
       lookout.forget(log)
       log.letGo()
-      tell({ event: 'finished', job, complete })
+      tell({ word: 'finished', job, complete })
     })
   }
 
-  function hurry({ delivery, awaited, moved }: Task, { on, until }: Extract<ToWorker, { hurry: number }>): void {
-    if (on) {
-      if (until) awaited.push(until)
-      delivery.hurry()
-      moved()
-    } else {
-      const index = awaited.findIndex(({ points, steps }) => points === until?.points && steps === until.steps)
-      if (index >= 0) awaited.splice(index, 1)
-      delivery.calm()
-    }
+  function hurry({ job, until }: Of<ToWorker, 'hurry'>): void {
+    const task = tasks.get(job)
+    if (until) task?.awaited.push(until)
+    task?.delivery.hurry()
+    task?.moved()
+  }
+
+  function calm({ job, until }: Of<ToWorker, 'calm'>): void {
+    const task = tasks.get(job)
+    const index =
+      task?.awaited.findIndex(({ points, steps }) => points === until?.points && steps === until.steps) ?? -1
+    if (index >= 0) task?.awaited.splice(index, 1)
+    task?.delivery.calm()
   }
 
   function tryAtOnce(): void {
@@ -177,33 +182,34 @@ function work(start: WorkerStart): void {
     }
   }
 
-  function hear(message: ToWorker): void {
-    if ('deliver' in message) deliver(message)
-    else if ('key' in message) tasks.get(message.key)?.log.addKey(message.name)
-    else if ('stir' in message) {
-      const task = tasks.get(message.stir)
+  const hear = hearing<ToWorker>({
+    deliver,
+    key: ({ job, name }) => tasks.get(job)?.log.addKey(name),
+    stir({ job }) {
+      const task = tasks.get(job)
       if (task) lookout.watch(task.log, task.held, task.delivery.wake)
-    } else if ('look' in message) tasks.get(message.look)?.delivery.look()
-    else if ('hurry' in message) {
-      const task = tasks.get(message.hurry)
-      if (task) hurry(task, message)
-    } else if ('tell' in message) tell({ event: 'told', job: message.tell })
-    else if ('stop' in message) {
-      void tasks.get(message.stop)?.delivery.stop()
-      tell({ event: 'told', job: message.stop })
-    } else if ('lookForLeft' in message) hands.lookForLeft(message.lookForLeft)
-    else if ('close' in message) void hands.close().then(() => tell({ event: 'closed' }))
-    else if ('renew' in message) {
-      carrying = carrier(message.renew)
+    },
+    look: ({ job }) => tasks.get(job)?.delivery.look(),
+    hurry,
+    calm,
+    tell: ({ job }) => tell({ word: 'told', job }),
+    stop({ job }) {
+      void tasks.get(job)?.delivery.stop()
+      tell({ word: 'told', job })
+    },
+    lookForLeft: ({ again }) => hands.lookForLeft(again),
+    close: () => void hands.close().then(() => tell({ word: 'closed' })),
+    renew({ http }) {
+      carrying = carrier(http)
       carrying.then(tryAtOnce, orEnd)
-    } else {
-      const upload = uploads.get(message.uploaded)
-      uploads.delete(message.uploaded)
-      if (message.error) upload?.reject(heard(message.error))
-      else upload?.resolve()
-    }
-  }
-
+    },
+    uploaded({ upload: serial, error }) {
+      const waiting = uploads.get(serial)
+      uploads.delete(serial)
+      if (error) waiting?.reject(heard(error))
+      else waiting?.resolve()
+    },
+  })
   parentPort?.on('message', hear)
 }
 

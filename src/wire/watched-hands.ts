@@ -45,12 +45,15 @@ export function watchedHands(
       const { dir, log } = job
       const isTold = new Int32Array(new SharedArrayBuffer(4))
       jobs.set(id, { log, delivery, isTold })
-      other.post({ log: id, dir, generation: 0, memory: log.memory.buffer, isTold })
+      other.post({ word: 'watch', log: id, dir, generation: 0, memory: log.memory.buffer, isTold })
       if (!other.isLost)
-        log.watchedBy({ stir: () => other.post({ stir: id }), key: (name) => other.post({ key: id, name }) })
+        log.watchedBy({
+          stir: () => other.post({ word: 'stir', log: id }),
+          key: (name) => other.post({ word: 'key', log: id, name }),
+        })
       void delivery.finished.then(() => {
         jobs.delete(id)
-        other.post({ forget: id })
+        other.post({ word: 'forget', log: id })
       })
       return delivery
     },

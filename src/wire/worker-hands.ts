@@ -2,9 +2,10 @@ import { TimeoutError } from '../errors.js'
 import type { HttpSettings } from '../settings.js'
 import { asError } from '../spool/failures.js'
 import type { Hands, HandsOptions } from './hands.js'
-import { type FromWorker, type ToWorker, told, type WorkerStart } from './shared.js'
+import { type FromWorker, hearing, type Of, type ServerNews, type ToWorker, type WorkerStart } from './messages.js'
 import { thread } from './thread.js'
-import { type DeliveringThread, type WorkerJob, workerJob } from './worker-job.js'
+import { told } from './told-error.js'
+import { type WorkerJob, workerJob } from './worker-job.js'
 
 export interface WorkerHandsOptions extends HandsOptions {
   readonly start: WorkerStart
@@ -31,11 +32,7 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
   let renewedAt = Number.NEGATIVE_INFINITY
   let hasClosed = (): void => {}
   const other = thread<ToWorker, FromWorker>(file, { name: 'cairn-spool', start, hear, onLost })
-  const delivering: DeliveringThread = {
-    post: other.post,
-    isLost: () => other.isLost,
-    fallback,
-  }
+  const delivering = { post: other.post, isLost: () => other.isLost, fallback }
 
   /** What it had in hand goes on here. */
   function onLost(error: Error | undefined): void {
@@ -56,41 +53,43 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
     }
   }
 
+  const hearNews = hearing<ServerNews>({
+    warn: ({ message, once }) => (once ? warnOnce : warn)(message),
+    down: ({ said }) => outage.down(said),
+    up: () => outage.up(),
+    unauthenticated: renew,
+    upload,
+    leave: ({ upload }) => uploads.get(upload)?.abort(new TimeoutError('The upload is waited for no longer')),
+    closed: () => hasClosed(),
+  })
+
   function hear(message: FromWorker): void {
-    if (message.event === 'warn') (message.once ? warnOnce : warn)(message.message)
-    else if (message.event === 'down') outage.down(message.said)
-    else if (message.event === 'up') outage.up()
-    else if (message.event === 'unauthenticated') renew()
-    else if (message.event === 'upload') upload(message)
-    else if (message.event === 'leave')
-      uploads.get(message.upload)?.abort(new TimeoutError('The upload is waited for no longer'))
-    else if (message.event === 'closed') hasClosed()
-    else {
+    if ('job' in message) {
       jobs.get(message.job)?.hear(message)
-      if (message.event === 'finished') jobs.delete(message.job)
-    }
+      if (message.word === 'finished') jobs.delete(message.job)
+    } else hearNews(message)
   }
 
   function renew(): void {
     if (performance.now() - renewedAt < RENEW_MS) return
     renewedAt = performance.now()
     try {
-      other.post({ renew: options.renew() })
+      other.post({ word: 'renew', http: options.renew() })
     } catch (error) {
       warn(`The settings cannot be read again: ${(error as Error).message}`)
     }
   }
 
-  function upload({ upload: uploaded, runId, artifact }: Extract<FromWorker, { event: 'upload' }>): void {
+  function upload({ upload, runId, artifact }: Of<ServerNews, 'upload'>): void {
     const given = new AbortController()
-    uploads.set(uploaded, given)
+    uploads.set(upload, given)
     const how = { again: true, signal: given.signal }
     void (async () => (await courier()).artifact(runId, artifact, how))()
       .then(
-        () => other.post({ uploaded }),
-        (error: unknown) => other.post({ uploaded, error: told(asError(error)) }),
+        () => other.post({ word: 'uploaded', upload }),
+        (error: unknown) => other.post({ word: 'uploaded', upload, error: told(asError(error)) }),
       )
-      .finally(() => uploads.delete(uploaded))
+      .finally(() => uploads.delete(upload))
   }
 
   /** The other thread gives up what it took of processes that are gone: this one lives on, and nobody could take it. */
@@ -101,7 +100,7 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
         clearTimeout(limit)
         resolve()
       }
-      other.post({ close: true })
+      other.post({ word: 'close' })
     })
   }
 
@@ -124,7 +123,7 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
       if (isLooking && !again) return
       isLooking = true
       if (other.isLost) fallback.lookForLeft(again)
-      else other.post({ lookForLeft: again })
+      else other.post({ word: 'lookForLeft', again })
     },
     replay: (how) => fallback.replay(how),
     async close() {

@@ -42,7 +42,7 @@ it('the thread that delivers is closed once, however often its client is', async
   writeFileSync(
     file,
     `import { parentPort } from 'node:worker_threads'
-    parentPort.on('message', ({ close }) => close && parentPort.postMessage({ event: 'closed' }))`,
+    parentPort.on('message', ({ word }) => word === 'close' && parentPort.postMessage({ word: 'closed' }))`,
   )
   const fallback = { close: vi.fn(async () => {}) }
   const hands = workerHands(pathToFileURL(file), { fallback, place: {} } as never)
