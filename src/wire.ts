@@ -63,7 +63,7 @@ export interface Parts {
   readonly backends: Backends
   /** Opens what the tracking server names; paths of this machine are refused unless the two share a disk. */
   readonly openNamedPlace: OpenArtifacts
-  /** Whether somebody said where runs go, or it is the default. */
+  /** Whether it was said where runs go, or that is the default. */
   readonly chosen: boolean
   /** The way to the server at a tracking or registry URI, when it is one. */
   readonly serverAt: (uri: string) => (() => Promise<Remote>) | undefined

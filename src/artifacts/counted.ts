@@ -1,4 +1,4 @@
-/** The Blob, telling the bytes of each part of it that is read; whoever begins anew takes back what was told before. */
+/** The Blob, telling the bytes of each part of it that is read; reading it anew takes back what was told before. */
 export function counted(blob: Blob, onBytes: (bytes: number) => void): Blob {
   let came = 0
   const stream = (): ReadableStream<Uint8Array> => {

@@ -18,7 +18,7 @@ import type { ArtifactFile, ArtifactStore } from './store.js'
 import type { Copied, CopyOptions } from './transfer.js'
 
 /**
- * Downloads a file, or a directory with all below it, to a directory of this machine (which one may hang on whether nothing
+ * Downloads a file, or a directory with all below it, to a directory of this machine (which one may depend on whether nothing
  * is below `path`); paths below `path` are kept, a single file comes under its own name. Every name the store lists is
  * checked before anything is written, nothing is written outside `to`, and a file is under its name only when as many bytes
  * came as were listed (`IntegrityError`). When the disk takes no more, what was not there before is taken away again.

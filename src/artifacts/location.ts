@@ -51,8 +51,8 @@ export function localPath(uri: string, platform: string = process.platform): str
 }
 
 /**
- * Checks a place that a server or a model names: no fragment, query or `..`, and none on this machine unless `allowLocal`,
- * for whoever can write to a server could otherwise make its users read, or write over, any file of theirs.
+ * Checks a place that a server or a model names: no fragment, query or `..`, and none on this machine unless `allowLocal`:
+ * anybody who can write to a server could otherwise make its users read, or write over, any file of theirs.
  */
 export function checkSource(uri: string, allowLocal: boolean): string {
   const refuse = (reason: string): never => {

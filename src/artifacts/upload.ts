@@ -11,7 +11,7 @@ import type { Copied, CopyOptions } from './transfer.js'
 export interface UploadOptions extends CopyOptions {
   /** Names of files directly below the source that are written after all others, in this order. */
   readonly last?: readonly string[] | undefined
-  /** Told the path below the source of each file that has arrived, also where another fails; who listens tries again, without those. */
+  /** Told the path below the source of each file that has arrived, also where another fails; a listener tries again, without those. */
   readonly onSent?: ((path: string) => void) | undefined
 }
 
@@ -23,7 +23,7 @@ export interface LocalFile {
 
 /** Files of more bytes are looked for one by one, so that none has to be sent again when those after it break off. */
 const LOOKED_FOR_ALONE = 8 << 20
-/** Smaller ones are looked for together as soon as there are so many, or so many bytes of them: what breaks off loses no more. */
+/** Smaller ones are looked for together once there are this many, or this many bytes of them: what breaks off loses no more. */
 const TOGETHER = { files: 64, bytes: 64 << 20 }
 
 /**

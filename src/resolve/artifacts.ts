@@ -99,7 +99,7 @@ export async function downloadArtifacts(
     const { files } = await download(store, path, (isAlone) => join(to, isAlone ? parent : as), options)
     if (files.length === 0 && path === '') throw new NotFoundError(`There are no artifacts in ${artifactUri}`)
   } catch (error) {
-    // Nobody knows its name.
+    // Nobody else knows its name, to remove it.
     if (dstPath === undefined) await removeAll(to)
     throw error
   }

@@ -23,7 +23,7 @@ export interface CarrierDeps {
   readonly closing: AbortSignal
 }
 
-/** What is no error of ours, of a user's own store, may pass. */
+/** An error that is not ours, as one of a user's own store, may pass. */
 const goesOn = (error: unknown): boolean => !(error instanceof CairnError) || isRetryable(error)
 /** A version that is to be put in a stage has to be ready; a process that ends does not wait long for that. */
 const READY_MS = 10_000

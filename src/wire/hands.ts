@@ -24,7 +24,7 @@ export interface Job {
   readonly onMoved?: (() => void) | undefined
 }
 
-/** Who delivers what is in the spool of one server: this thread, or another. */
+/** What delivers the spool of one server: this thread, or another. */
 export interface Hands {
   deliver(job: Job): Deliverer
   /** Delivers what processes that are gone have left, now and from time to time; `again` looks now also where it does. */
@@ -67,7 +67,7 @@ export function ownHands({ place, courier, warn, outage, connections, limits }: 
   let looking: NodeJS.Timeout | undefined
   let looked: Promise<unknown> = Promise.resolve()
   let beating: NodeJS.Timeout | undefined
-  /** Made once, at the first request; one that fails to be made is one that fails to send, and says nothing of what it was to send. */
+  /** Made once, at the first request; failing to make it is failing to send, and no judgement on what was to be sent. */
   async function made(): Promise<Courier> {
     try {
       return await courier()

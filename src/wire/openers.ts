@@ -32,7 +32,7 @@ interface OpenersDeps {
   readonly settings: Settings
   readonly trackingUri: string
   readonly registryUri: string
-  /** Whether somebody said where runs go. */
+  /** Whether it was said where runs go. */
   readonly chosen: boolean
   readonly logger: Logger
   readonly warnOnce: (message: string) => void

@@ -115,7 +115,7 @@ export function transportOf(uri: string, own: Plugins): TransportFactory {
 /** Whether a URI is that of an MLflow server. */
 export const isServer = (uri: string): boolean => /^(https?|databricks):/i.test(uri)
 
-/** Whether a URI is served by a transport of somebody's own, also one that took the place of ours. */
+/** Whether a URI is served by a transport that is plugged in, also in the place of one of ours. */
 export const isPluggedIn = (uri: string, own: Plugins): boolean => !isServer(uri) || transportOf(uri, own) !== remote
 
 /** What makes the stores of artifact URIs, by scheme. */

@@ -30,10 +30,10 @@ const START_MS = 5_000
 /** Longest time for one request of the spool: one that is too slow for it is sent again and looked up. */
 const ONCE_MS = 30_000
 
-/** A call that is given up within so many seconds tells its reason soon enough by its failure. */
+/** A call that is given up within this many seconds tells its reason soon enough by its failure. */
 const BRIEF_S = 10
 
-/** Who speaks to a server, and what is told of its outages to people; nobody by default. */
+/** What a server is spoken to with, and what hears of its outages; nothing by default. */
 interface Origins extends SenderOrigins {
   readonly outage?: Pick<Outage, 'heldUp' | 'answered'> | undefined
 }

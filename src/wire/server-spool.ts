@@ -52,7 +52,7 @@ function tellOfThread(logger: Logger, isOwn: boolean): void {
     )
 }
 
-/** The spool of a server, with whoever can deliver it: a thread of its own, or this one. */
+/** The spool of a server, delivered by a thread of its own where it can be, else by this one. */
 export function serverSpool(uri: string, options: ServerSpoolOptions): Spool {
   const { settings, logger, warnOnce, isPluggedIn, registryUri, once, openNamedPlace, renew, limits } = options
   const { auth, headers, timeoutMs, dispatcher } = options.remote

@@ -6,7 +6,7 @@ export interface Thread<To> {
   post(message: To): void
   readonly isBegun: boolean
   readonly isLost: boolean
-  /** Ends it, unheard. */
+  /** Ends it, of which `onLost` is not told. */
   end(): Promise<void>
 }
 
@@ -15,7 +15,7 @@ export interface ThreadOptions<From> {
   /** What it is given when it begins. */
   readonly start: unknown
   readonly hear: (message: From) => void
-  /** It could not begin, or has ended by itself; told once, with what it failed of. */
+  /** It could not begin, or has ended by itself; told once, with the error that ended it. */
   readonly onLost: (error: Error | undefined) => void
 }
 

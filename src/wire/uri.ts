@@ -6,7 +6,7 @@ import { isLoopback, parseAddress, printable } from '../http/url.js'
 /** Databases are a server's business. */
 const DATABASES = new Set(['sqlite', 'postgresql', 'mysql', 'mssql'])
 
-/** A tracking or registry URI as the client keeps it; an `InvalidParameterError` that names the way out for what nobody speaks. */
+/** A tracking or registry URI as the client keeps it; throws an `InvalidParameterError` that names the way out for one that is not spoken. */
 export function checkUri(given: string, isPluggedIn: (scheme: string) => boolean): string {
   const uri = typeof given === 'string' ? given.trim() : given
   const scheme = schemeOf(uri)

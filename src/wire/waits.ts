@@ -1,8 +1,8 @@
-/** What those of one thread wait for that another thread does. */
+/** What this thread waits for another one to do. */
 export interface Waits {
-  /** Asks, and resolves when that was answered; at the latest after so long. */
+  /** Asks, and resolves when that was answered; after `ms` milliseconds at the latest. */
   answer(ask: () => void, ms: number): Promise<void>
-  /** Resolves when something is so, which is looked at whenever the other thread tells of anything; at the latest after so long. */
+  /** Resolves when `isSo()`, which is asked whenever the other thread tells of anything; after `ms` milliseconds at the latest. */
   until(isSo: () => boolean, ms: number, signal: AbortSignal | undefined): Promise<void>
   /** Answers come in the order in which they were asked for. */
   answered(): void
@@ -12,7 +12,7 @@ export interface Waits {
   giveUp(): void
 }
 
-/** Nobody waits yet. */
+/** Holds each call until the other thread has answered it, or told of what it waits for. */
 export function waits(): Waits {
   const asking: (() => void)[] = []
   const sleepers = new Set<() => void>()

@@ -13,7 +13,7 @@ export interface WorkerHandsOptions extends HandsOptions {
   readonly warnOnce: (message: string) => void
   /** The settings as they are now, when the server takes the old credentials no more. */
   readonly renew: () => HttpSettings
-  /** Who delivers when the thread is gone, and what it cannot do. */
+  /** Delivers once the thread is gone, and does what that cannot do. */
   readonly fallback: Hands
 }
 
@@ -92,7 +92,7 @@ export function workerHands(file: URL, options: WorkerHandsOptions): Hands {
       .finally(() => uploads.delete(upload))
   }
 
-  /** The other thread gives up what it took of processes that are gone: this one lives on, and nobody could take it. */
+  /** The other thread gives up what it took of processes that are gone: this process lives on, and no other could take it. */
   function whenClosed(): Promise<void> {
     return new Promise((resolve) => {
       const limit = setTimeout(resolve, CLOSE_MS)
