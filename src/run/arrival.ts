@@ -1,7 +1,7 @@
 import type { CairnError } from '../errors.js'
 import type { Deliverer } from '../spool/deliverer.js'
 import type { SpoolLog } from '../spool/log.js'
-import { together } from '../tracking/delivery.js'
+import { asOne } from '../tracking/delivery.js'
 import type { FolderLoss } from './folder-loss.js'
 import { notArrived, type Outlet } from './outlet.js'
 import type { OwnFolder } from './own-folder.js'
@@ -72,7 +72,7 @@ export function arrival({ log, own, deliverer, loss, standing }: ArrivalOptions)
       )
       flushing.delete(denied)
       const errors = [...late, ...deliverer.refusals(), ...loss.untold()]
-      if (errors.length > 0) throw errors.length === 1 ? errors[0] : together(errors)
+      if (errors.length > 0) throw asOne(errors)
     },
     flushNow(timeoutMs) {
       own.look()

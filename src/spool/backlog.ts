@@ -1,31 +1,12 @@
-import type { Batch, BatchLimits, BatchMetric } from '../core/batch.js'
+import type { BatchLimits } from '../core/batch.js'
 import { metricRing } from '../core/ring.js'
 import type { Lane, Stretch } from './acks.js'
-import { endMayPass, isOfFiles, keyOf, keysOf, kindOf, mayBePassed, together } from './order.js'
+import { countTogether, endMayPass, isOfFiles, keyOf, keysOf, kindOf, mayBePassed } from './order.js'
+import type { Parcel } from './parcel.js'
 import type { Ranges } from './ranges.js'
 import type { SpoolRecord } from './records.js'
 import type { Step } from './steps.js'
-import { isAlone, isLikeTaken, MOST_MS, mayGo, ofPart, type Stuck, type Tally } from './stuck.js'
-
-/** What goes out as one request. */
-export interface Parcel {
-  readonly stretch: Stretch
-  /** Whether it may have been carried out already. */
-  again: boolean
-  readonly points: readonly BatchMetric[]
-  readonly steps: readonly Step[]
-  /** The request that was refused whole and of which this is a half. */
-  readonly of?: Halved | undefined
-  /** How it fares with a server that answers it 500. */
-  stuck?: Stuck | undefined
-}
-
-/** A request that went out in two: when both halves were taken, it was only too long. */
-export interface Halved {
-  readonly count: number
-  taken: number
-  refused: boolean
-}
+import { isAlone, isLikeTaken, MOST_MS, mayGo, type Tally } from './stuck.js'
 
 /** What of a log is read and not on its way yet, cut into requests. */
 export interface Backlog {
@@ -215,7 +196,7 @@ export function backlog({ next, done, tried, onLost, tally }: BacklogSource): Ba
       if ('call' in step && step.call === 'updateRun' && !isEndsTurn()) return undefined
       const { most, again: repeated } = reach('steps', first, limits.total)
       const next = steps.slice(at, at + follow(at, most)).map((waiting) => waiting.step)
-      const items = next.slice(0, together(next, limits, held))
+      const items = next.slice(0, countTogether(next, limits, held))
       steps.splice(at, items.length)
       return { stretch: { lane: 'steps', first, count: items.length }, again: repeated, points: [], steps: items }
     },
@@ -232,25 +213,4 @@ export function backlog({ next, done, tried, onLost, tally }: BacklogSource): Ba
     },
     read,
   }
-}
-
-/** Parameters and tags as the batch they go in; of the tags of one key the last. */
-export const batchOf = ({ points, steps }: Parcel): Batch => ({
-  metrics: points,
-  params: steps.flatMap((step) => ('param' in step ? [step.param] : [])),
-  tags: [...new Map(steps.flatMap((step) => ('tag' in step ? [[step.tag.key, step.tag]] : []))).values()],
-})
-
-/** A request in two, so that one entry that is refused takes no other with it. */
-export function halves({ stretch, again, points, steps, stuck }: Parcel, of: Halved | undefined): Parcel[] {
-  const middle = Math.ceil(stretch.count / 2)
-  const part = (from: number, to: number): Parcel => ({
-    stretch: { lane: stretch.lane, first: stretch.first + from, count: to - from },
-    again,
-    of,
-    stuck: stuck && ofPart(stuck),
-    points: points.slice(from, to),
-    steps: steps.slice(from, to),
-  })
-  return [part(0, middle), part(middle, stretch.count)]
 }

@@ -1,9 +1,9 @@
 import { openAcks } from './acks.js'
 import { isOwned } from './owner.js'
-import { type ServerPlace, writtenIds } from './place.js'
-import { waitingRuns } from './replay.js'
+import { runDirs, type ServerPlace, type SpooledRun, writtenIds } from './place.js'
 import type { Step } from './steps.js'
 import { openTail } from './tail.js'
+import { isBlank, runIdIn, runOf } from './whose.js'
 
 /** What waits in the spool of one run. */
 export interface SpoolContents {
@@ -31,7 +31,7 @@ export interface WaitingRun {
   readonly waiting: SpoolContents
 }
 
-/** What waits for a server, run by run; nothing is touched. */
+/** What waits for a server, run by run, the oldest first, those of living processes included; nothing is touched. */
 export function whatWaits(place: ServerPlace): WaitingRun[] {
   const runs = waitingRuns(place)
   const ids = writtenIds(place)
@@ -44,6 +44,13 @@ export function whatWaits(place: ServerPlace): WaitingRun[] {
     waiting: contentsOf(dir),
   }))
 }
+
+/** The runs that wait for a server. Where a folder no longer tells of its run, its server may have it. */
+const waitingRuns = (place: ServerPlace): (SpooledRun & { readonly dir: string })[] =>
+  runDirs(place).flatMap((dir) => {
+    const run = runOf(dir) ?? (isBlank(dir) ? undefined : { runId: runIdIn(dir), local: false })
+    return run ? { ...run, dir } : []
+  })
 
 function contentsOf(dir: string): SpoolContents {
   const { done } = openAcks(dir)

@@ -7,7 +7,7 @@ import {
   NotFoundError,
   ProtocolError,
 } from '../errors.js'
-import type { Parcel } from './backlog.js'
+import type { Parcel } from './parcel.js'
 import { type Step, TAKE_UP } from './steps.js'
 
 /** The code of a failure that says: another run of this spool has to be made before this one. */

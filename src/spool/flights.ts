@@ -1,5 +1,5 @@
-import type { Parcel } from './backlog.js'
 import { keptFor } from './kept.js'
+import type { Parcel } from './parcel.js'
 import { isChore } from './steps.js'
 
 /** The requests of one run that are on their way, counted. */

@@ -1,6 +1,6 @@
 import type { BatchEntry, BatchLimits } from '../core/batch.js'
 import { entrySize } from '../core/batch.js'
-import type { Parcel } from './backlog.js'
+import type { Parcel } from './parcel.js'
 import { KEPT_CALLS, type Step, TAKE_UP } from './steps.js'
 import { isAlone, isOften } from './stuck.js'
 
@@ -47,7 +47,7 @@ export const keysOf = (steps: readonly Step[]): ReadonlySet<string> =>
  * How many of the first steps can go in one batch: parameters, each key once, and tags, of which the last of a key counts;
  * none that is `held`. Anything else goes alone.
  */
-export function together(steps: readonly Step[], limits: BatchLimits, held: ReadonlySet<string>): number {
+export function countTogether(steps: readonly Step[], limits: BatchLimits, held: ReadonlySet<string>): number {
   const seen = new Set<string>()
   const counts = { param: 0, tag: 0 }
   let bytes = 0

@@ -7,7 +7,7 @@ import { deliverer } from './deliver.js'
 import type { Deliverer, DeliveryEvents } from './deliverer.js'
 import { eldersAmong, goesFirst } from './elders.js'
 import { type Claim, claim, isOwned } from './owner.js'
-import { dropRunDir, runDirs, type ServerPlace, type SpooledRun } from './place.js'
+import { dropRunDir, runDirs, type ServerPlace } from './place.js'
 import { isFull, outOfReserve } from './reserve.js'
 import type { ServerState } from './server.js'
 import { isBlank, isEmptied, runIdIn, runOf } from './whose.js'
@@ -54,24 +54,6 @@ const SIDE_BY_SIDE = 16
 const BEAT_MS = 15_000
 const LOOK_MS = 200
 
-/** What waits in the spool for a server. */
-export interface Waiting {
-  readonly runId: string
-  readonly dir: string
-  /** Whether the server has to make the run yet. */
-  readonly local: boolean
-}
-
-/** The runs that wait for a server, the oldest first, those of living processes included. */
-export const waitingRuns = (place: ServerPlace): Waiting[] =>
-  runDirs(place).flatMap((dir) => {
-    const run = runOf(dir) ?? (isBlank(dir) ? undefined : nameless(dir))
-    return run ? { ...run, dir } : []
-  })
-
-/** A run whose folder no longer says whether its server has it. */
-const nameless = (dir: string): SpooledRun => ({ runId: runIdIn(dir), local: false })
-
 /**
  * Delivers what processes that are gone have left for a server: each run by whoever claims it first, so that two who try
  * at once deliver it once. Resolves when all that could be claimed is done with, or when it is stopped.
@@ -110,7 +92,7 @@ export async function replay(place: ServerPlace, options: ReplayOptions): Promis
           return
         }
         const run = runOf(at)
-        if (run) all.push({ ...untouched(run, at), busy: false, reason: diskError(error, `take over ${at}`) })
+        if (run) all.push({ ...untouched(run.runId, at), busy: false, reason: diskError(error, `take over ${at}`) })
       } finally {
         underWay--
       }
@@ -122,7 +104,7 @@ export async function replay(place: ServerPlace, options: ReplayOptions): Promis
 
 type One = ReplayOptions & { readonly elders: readonly string[] }
 
-const untouched = ({ runId }: SpooledRun, dir: string) => ({
+const untouched = (runId: string, dir: string) => ({
   runId,
   dir,
   serverRunId: undefined,
@@ -137,11 +119,11 @@ async function replayRun(place: ServerPlace, dir: string, options: One): Promise
   const elder = options.elders.find(goesFirst)
   if (elder !== undefined) {
     const reason = new UnavailableError(`What the run left before has to arrive first; it lies in ${elder}`)
-    return run && { ...untouched(run, dir), busy: isOwned(elder), reason }
+    return run && { ...untouched(run.runId, dir), busy: isOwned(elder), reason }
   }
   const owned = outOfReserve(place, () => claim(dir))
   // Gone by now: another one has delivered it since the folders were listed.
-  if (!owned) return run && exists(dir) ? { ...untouched(run, dir), busy: true } : undefined
+  if (!owned) return run && exists(dir) ? { ...untouched(run.runId, dir), busy: true } : undefined
   if (!run) {
     if (isBlank(dir)) {
       dropRunDir(dir)
@@ -149,7 +131,7 @@ async function replayRun(place: ServerPlace, dir: string, options: One): Promise
     }
     owned.release()
     const reason = new IntegrityError('run.json and the start of the log are damaged: nothing says how its run begins')
-    return { ...untouched(nameless(dir), dir), busy: false, reason }
+    return { ...untouched(runIdIn(dir), dir), busy: false, reason }
   }
   const { runId } = run
   const { courier, server, watch, signal, onProgress } = options

@@ -1,12 +1,12 @@
 import { TimeoutError } from '../errors.js'
-import type { Parcel } from './backlog.js'
-import { carry } from './carry.js'
 import type { Courier } from './courier.js'
 import { type Flights, flights } from './flights.js'
 import { MOST_AT_ONCE } from './limits.js'
 import type { Outcomes, OutcomesOptions } from './outcomes.js'
 import { pace } from './pace.js'
+import type { Parcel } from './parcel.js'
 import { rememberId } from './place.js'
+import { sendParcel } from './send-parcel.js'
 
 /** The requests of one run that are on their way, and who is told of what becomes of them. */
 export interface Sender {
@@ -48,7 +48,7 @@ export function sender(options: SenderOptions): Sender {
   let closing = new AbortController()
   let over = false
 
-  const carriage = {
+  const deps = {
     dir,
     courier: options.courier,
     runId: () => runId,
@@ -72,7 +72,7 @@ export function sender(options: SenderOptions): Sender {
     if (!flight.carriesFiles) server.begun()
     const { signal } = closing
     // A courier that throws at once is one that fails.
-    void (async () => carry(carriage, parcel, { again: parcel.again, signal }))()
+    void (async () => sendParcel(deps, parcel, { again: parcel.again, signal }))()
       .then(
         () => {
           if (over) {

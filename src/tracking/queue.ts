@@ -4,7 +4,7 @@ import { metricRing, type PointExtras } from '../core/ring.js'
 import type { CairnError } from '../errors.js'
 import { attempts } from './attempts.js'
 import type { BufferStats, Drain, WayOptions } from './buffer-options.js'
-import { type Entry, together } from './delivery.js'
+import { asOne, type Entry } from './delivery.js'
 import { flushes } from './flushes.js'
 import { lines } from './lines.js'
 import { outcomes } from './outcomes.js'
@@ -165,7 +165,7 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
       )
       outcome.tellTurnedAway()
       const errors = outcome.refusals()
-      if (errors.length > 0) throw errors.length === 1 ? errors[0] : together(errors)
+      if (errors.length > 0) throw asOne(errors)
     },
     giveUp(error) {
       outcome.tellTurnedAway()

@@ -1,12 +1,12 @@
 import { UnavailableError } from '../errors.js'
-import { batchOf, type Parcel } from './backlog.js'
 import type { CarryOptions, Courier } from './courier.js'
 import { PARENT_FIRST } from './failures.js'
 import { checkKept, keptAt } from './kept.js'
+import { batchOf, type Parcel } from './parcel.js'
 import type { NewRun, Step } from './steps.js'
 
-/** What a parcel of one run needs to be carried. */
-export interface Carriage {
+/** What a parcel of one run needs to be sent. */
+export interface SendParcelDeps {
   readonly dir: string
   readonly courier: Courier
   /** The run's id on its server; undefined while it is not made. */
@@ -15,9 +15,9 @@ export interface Carriage {
   readonly onMade: (runId: string) => void
 }
 
-/** Carries a parcel to its server, once. */
-export async function carry(
-  { dir, courier, runId, onMade }: Carriage,
+/** Sends a parcel to its server, once. */
+export async function sendParcel(
+  { dir, courier, runId, onMade }: SendParcelDeps,
   parcel: Parcel,
   how: CarryOptions,
 ): Promise<void> {
@@ -28,9 +28,9 @@ export async function carry(
   }
   const [step] = parcel.steps
   const isBatch = parcel.stretch.lane === 'points' || !step || 'param' in step || 'tag' in step
-  return isBatch ? courier.batch(made(), batchOf(parcel), how) : carryStep(step)
+  return isBatch ? courier.batch(made(), batchOf(parcel), how) : sendStep(step)
 
-  async function carryStep(single: Exclude<Step, { param: unknown } | { tag: unknown }>): Promise<void> {
+  async function sendStep(single: Exclude<Step, { param: unknown } | { tag: unknown }>): Promise<void> {
     if ('create' in single) return make(single.create)
     if ('call' in single) return courier.call(made(), single.call, single.input, how)
     const lies = keptAt(dir, single)
