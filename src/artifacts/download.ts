@@ -15,20 +15,21 @@ import { eachLimited } from './limited.js'
 import { listAll, listChecked } from './listing.js'
 import { checkArtifactPath } from './paths.js'
 import type { ArtifactFile, ArtifactStore } from './store.js'
-import type { Copied, CopyOptions } from './transfer.js'
+import type { CopyOptions } from './transfer.js'
 
 /**
  * Downloads a file, or a directory with all below it, to a directory of this machine (which one may depend on whether nothing
  * is below `path`); paths below `path` are kept, a single file comes under its own name. Every name the store lists is
  * checked before anything is written, nothing is written outside `to`, and a file is under its name only when as many bytes
- * came as were listed (`IntegrityError`). When the disk takes no more, what was not there before is taken away again.
+ * came as were listed (`IntegrityError`). When the disk takes no more, what was not there before is taken away again. Answers
+ * how many files came.
  */
 export async function download(
   store: ArtifactStore,
   path: string,
   to: string | ((isAlone: boolean) => string),
   { concurrency = 8, signal: outer, onProgress }: CopyOptions = {},
-): Promise<Copied> {
+): Promise<number> {
   outer?.throwIfAborted()
   const signal = sharedSignal(outer)
   const from = checkArtifactPath(path)
@@ -44,7 +45,6 @@ export async function download(
   const folders: string[] = []
   const fetched: string[] = []
   const note = async (path: string): Promise<void> => void folders.push(...(await missingOf(path)))
-  const sizes = new Map<string, number>()
   const fetchOne = async (root: string, { path: name, isDir, size }: ArtifactFile): Promise<void> => {
     const below = base === '' ? name : name.slice(base.length + 1)
     const file = join(root, ...below.split('/'))
@@ -58,7 +58,7 @@ export async function download(
       loaded += bytes
       onProgress?.({ loaded, total, file: name })
     }
-    sizes.set(name, await fetchFile(store, name, file, { signal, onBytes, size }))
+    await fetchFile(store, name, file, { signal, onBytes, size })
     // Not sooner: one that comes there meanwhile is another's.
     if (!before) fetched.push(file)
   }
@@ -72,20 +72,19 @@ export async function download(
     if (full) await unmake(folders, fetched)
     throw full ?? error
   }
-  const copied = [...sizes].map(([name, size]) => ({ path: name, size }))
-  return { files: copied, bytes: copied.reduce((sum, { size }) => sum + size, 0) }
+  return files.filter(({ isDir }) => !isDir).length
 }
 
 /** How often a file is begun to be read whose bytes break off, or are not as many as listed. */
 const READS = 4
 
-/** Saves a file of a store and answers its size; one that was cut on its way is read anew. Until it answers at all, a store tries by itself. */
+/** Saves a file of a store; one that was cut on its way is read anew. Until it answers at all, a store tries by itself. */
 export async function fetchFile(
   store: ArtifactStore,
   name: string,
   target: string,
   options: SaveOptions,
-): Promise<number> {
+): Promise<void> {
   const most = Math.min(READS, store.attempts ?? READS)
   let told = 0
   for (let reads = 1; ; reads++) {
@@ -99,7 +98,8 @@ export async function fetchFile(
       told = came
     }
     try {
-      return await saveStream(target, data, { ...options, onBytes })
+      await saveStream(target, data, { ...options, onBytes })
+      return
     } catch (error) {
       const isCut = error instanceof NetworkError || error instanceof TimeoutError || error instanceof IntegrityError
       if (!isCut || reads >= most) throw error

@@ -8,9 +8,3 @@ export interface CopyOptions {
   /** Hears how far the bytes are. */
   readonly onProgress?: ((progress: Progress) => void) | undefined
 }
-
-/** What a transfer carried. */
-export interface Copied {
-  readonly files: readonly { readonly path: string; readonly size: number }[]
-  readonly bytes: number
-}

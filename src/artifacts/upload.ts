@@ -6,7 +6,7 @@ import { counted } from './counted.js'
 import { eachLimited } from './limited.js'
 import { checkArtifactPath, folderOf, joinPath } from './paths.js'
 import type { ArtifactStore, TransferOptions } from './store.js'
-import type { Copied, CopyOptions } from './transfer.js'
+import type { CopyOptions } from './transfer.js'
 
 export interface UploadOptions extends CopyOptions {
   /** Names of files directly below the source that are written after all others, in this order. */
@@ -35,7 +35,7 @@ export async function upload(
   from: string | readonly LocalFile[],
   to: string,
   { concurrency = 8, signal: outer, onProgress, onSent, last = [] }: UploadOptions = {},
-): Promise<Copied> {
+): Promise<void> {
   outer?.throwIfAborted()
   const signal = sharedSignal(outer)
   const target = checkArtifactPath(to)
@@ -111,7 +111,6 @@ export async function upload(
   }
   await settle()
   for (const name of last) for (const file of files) if (file.path === name) await send(file)
-  return { files: files.map(({ path, size }) => ({ path: joinPath(target, path), size })), bytes: total }
 }
 
 const bytesOf = (files: readonly TreeFile[]): number => files.reduce((sum, { size }) => sum + size, 0)

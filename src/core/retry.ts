@@ -96,9 +96,8 @@ export interface RetryingOptions {
   readonly again?: boolean | undefined
 }
 
-/** What a try is told: which it is, and whether one before it may have been carried out. */
+/** What a try is told: whether one before it may have been carried out. */
 export interface Attempt {
-  readonly number: number
   readonly ambiguous: boolean
 }
 
@@ -109,7 +108,7 @@ export async function retrying<T>(once: (attempt: Attempt) => Promise<T>, option
   let ambiguous = options.again === true
   for (let attempt = 1; ; attempt++) {
     try {
-      return await once({ number: attempt, ambiguous })
+      return await once({ ambiguous })
     } catch (error) {
       ambiguous ||= failureKind(error) === 'ambiguous'
       const waitMs = waitAfter({ attempt, elapsedMs: clock.now() - begun, error }, rules, clock.random)

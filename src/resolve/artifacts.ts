@@ -96,8 +96,8 @@ export async function downloadArtifacts(
   if (dstPath === undefined) await makeDirs(to, 0o700)
   const parent = as.includes('/') ? as.slice(0, as.lastIndexOf('/')) : ''
   try {
-    const { files } = await download(store, path, (isAlone) => join(to, isAlone ? parent : as), options)
-    if (files.length === 0 && path === '') throw new NotFoundError(`There are no artifacts in ${artifactUri}`)
+    const files = await download(store, path, (isAlone) => join(to, isAlone ? parent : as), options)
+    if (files === 0 && path === '') throw new NotFoundError(`There are no artifacts in ${artifactUri}`)
   } catch (error) {
     // Nobody else knows its name, to remove it.
     if (dstPath === undefined) await removeAll(to)

@@ -200,7 +200,7 @@ export function deliverer(options: DeliverOptions): Deliverer {
     // Requests of this thread do not go on while it is blocked.
     untilNow: () => false,
     get progress() {
-      return progress(written() ?? work.read, acks, out, outcome)
+      return progress(acks, out, outcome)
     },
     refusals: outcome.refusals,
     get lastError() {
@@ -219,9 +219,8 @@ export function deliverer(options: DeliverOptions): Deliverer {
   }
 }
 
-function progress({ points, steps }: Written, acks: Acks, out: Sender['out'], outcome: Outcomes): Progress {
+function progress(acks: Acks, out: Sender['out'], outcome: Outcomes): Progress {
   return {
-    logged: points + steps,
     inFlight: out.entries,
     delivered: acks.done.points.size + acks.done.steps.size - acks.refused,
     refused: acks.refused,

@@ -3,8 +3,6 @@ import type { Written } from './log.js'
 
 /** What became of the entries of one log; points and all else counted alike. */
 export interface Progress {
-  /** Taken by the log. */
-  readonly logged: number
   /** Without what nobody logged. */
   readonly inFlight: number
   readonly delivered: number

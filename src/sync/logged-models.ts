@@ -12,8 +12,6 @@ import type { RunPlan } from './runs.js'
 import { placeOf } from './side.js'
 import { tellUnreadable, unreadable } from './unreadable.js'
 
-/** A server writes this one itself when a version is made. */
-
 /** Where a model is at the target. On a server of MLflow 2 it has no id and lies in the artifacts of its run. */
 export interface ModelCopy {
   readonly model: WireLoggedModel | undefined

@@ -34,7 +34,7 @@ export interface MetricBuffer {
    */
   drainLast(): number
   /** Resolves when all logged so far has arrived; rejects with what was refused, or with `TimeoutError`. */
-  flush(timeoutMs?: number): Promise<void>
+  flush(timeoutMs: number): Promise<void>
   /**
    * Gives up all that has not arrived, also what is on its way unless `drainLast` has let go of it: it counts as refused,
    * and `onRefused` hears of it once, with what `error` makes of the count. Answers how much that was.

@@ -23,7 +23,7 @@ export interface Queue extends Beside {
   /** As `drainNow` in the exit of the process, where nothing is heard of what is on its way; answers how much still waits. */
   drainLast(): number
   /** Resolves when all logged so far has arrived; rejects with what was refused, or with `TimeoutError`. */
-  flush(timeoutMs?: number): Promise<void>
+  flush(timeoutMs: number): Promise<void>
   /** Gives up all that has not arrived, as one refusal, and answers how much that was; nothing is tried after it. */
   giveUp(error: (count: number) => CairnError): number
   stats(): BufferStats
@@ -33,7 +33,6 @@ const INITIAL_CAPACITY = 4096
 /** What has a way needs the ring for odd points alone, and when the way is barred. */
 const WAY_CAPACITY = 64
 const ENTRIES_IN_MEMORY = 1000
-const FLUSH_MS = 60_000
 const MAX_QUEUED = 1 << 21
 /** So many points take the memory of what one that is wide takes beside its own place. */
 const WIDE_POINTS = 4
@@ -152,7 +151,7 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
       tryNow()
       return open() - trying.adrift()
     },
-    async flush(timeoutMs = FLUSH_MS) {
+    async flush(timeoutMs) {
       const all = waiting.target()
       tryNow()
       // The process waits for it as long as somebody does.

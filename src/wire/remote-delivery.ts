@@ -76,8 +76,7 @@ export function remoteDelivery(id: number, job: Job, { post, isLost }: Deliverin
       return isDone(target)
     },
     get progress() {
-      const { points, steps } = log.written
-      return { ...shared.progress(), logged: points + steps }
+      return shared.progress()
     },
     refusals: () => refusals.splice(0),
     runId: () => runId,

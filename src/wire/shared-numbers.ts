@@ -4,7 +4,7 @@ import type { Written } from '../spool/log.js'
 /** Numbers of one job that two threads see, also while one of them is busy. */
 export interface SharedNumbers {
   setProgress(progress: Progress, done: Written, away: boolean): void
-  progress(): Omit<Progress, 'logged'>
+  progress(): Progress
   done(): Written
   /** Whether the server is known not to take anything. */
   away(): boolean

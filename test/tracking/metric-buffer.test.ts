@@ -66,7 +66,7 @@ describe('waking', () => {
   it('leaves no timer behind when all has arrived', async () => {
     const { buffer } = backend()
     buffer.metric('loss', 1, 0, 1)
-    await buffer.flush()
+    await buffer.flush(60_000)
     expect(vi.getTimerCount()).toBe(0)
   })
 })
@@ -87,7 +87,7 @@ describe('batches', () => {
     const names = (kind: string, count: number) => Array.from({ length: count }, (_, i) => `${kind}${i}`)
     for (const name of names('p', 250)) buffer.param(name, 'v')
     for (const name of names('t', 120)) buffer.tag(name, 'v')
-    await buffer.flush()
+    await buffer.flush(60_000)
     for (const { metrics, params, tags } of batches()) {
       expect(metrics.length + params.length + tags.length).toBeLessThanOrEqual(limits.total)
       expect(metrics.length).toBeLessThanOrEqual(limits.metrics)
@@ -103,7 +103,7 @@ describe('batches', () => {
   it('cuts long values by size', async () => {
     const { buffer, batches } = backend()
     for (let i = 0; i < 100; i++) buffer.tag(`t${i}`, 'x'.repeat(8000))
-    await buffer.flush()
+    await buffer.flush(60_000)
     expect(batches().length).toBeGreaterThan(1)
     for (const batch of batches()) expect(JSON.stringify(batch).length).toBeLessThan(1_000_000)
   })
@@ -114,7 +114,7 @@ describe('batches', () => {
     buffer.deleteTag('t')
     buffer.tag('t', '2')
     buffer.tag('t', '3')
-    await buffer.flush()
+    await buffer.flush(60_000)
     expect(
       deliveries.map((delivery) => ('batch' in delivery ? delivery.batch.tags[0]?.value : Object.values(delivery)[0])),
     ).toEqual(['1', 't', '2', '3'])
@@ -128,7 +128,7 @@ describe('failures', () => {
     let failures = 2
     failWith(() => (failures-- > 0 ? new UnavailableError('down') : undefined))
     log(buffer, 1500)
-    const flushed = buffer.flush()
+    const flushed = buffer.flush(60_000)
     await vi.advanceTimersByTimeAsync(1000)
     await flushed
     expect(points().map(({ step }) => step)).toEqual(Array.from({ length: 1500 }, (_, i) => i))
@@ -145,11 +145,11 @@ describe('failures', () => {
     )
     log(buffer, 500)
     for (const key of ['a', 'bad', 'b']) buffer.param(key, '2')
-    await expect(buffer.flush()).rejects.toThrow(ParamConflictError)
+    await expect(buffer.flush(60_000)).rejects.toThrow(ParamConflictError)
     expect(points()).toHaveLength(500)
     expect(batches().flatMap(({ params }) => params.map(({ key }) => key))).toEqual(['a', 'b'])
     expect(buffer.stats()).toMatchObject({ refused: 1, delivered: 502, queued: 0 })
-    await expect(buffer.flush()).resolves.toBeUndefined()
+    await expect(buffer.flush(60_000)).resolves.toBeUndefined()
   })
 
   it('sets aside the points of a logged model that is not there, and nothing else', async () => {
@@ -163,7 +163,7 @@ describe('failures', () => {
     buffer.metric('loss', 1, 0, 1)
     buffer.metric('loss', 2, 1, 1, { modelId: 'm-gone' })
     buffer.metric('loss', 3, 2, 1, { modelId: 'm-here' })
-    await expect(buffer.flush()).rejects.toThrow('no logged model m-gone')
+    await expect(buffer.flush(60_000)).rejects.toThrow('no logged model m-gone')
     expect(batches().flatMap(({ metrics }) => metrics.map(({ value }) => value))).toEqual([1, 3])
     expect(batches().flatMap(({ params }) => params)).toEqual([{ key: 'a', value: '1' }])
     expect(buffer.stats()).toMatchObject({ delivered: 3, refused: 1, queued: 0 })
@@ -174,7 +174,7 @@ describe('failures', () => {
     const calls = vi.fn(() => new NotFoundError('no such run'))
     failWith(calls)
     log(buffer, 800)
-    await expect(buffer.flush()).rejects.toThrow(NotFoundError)
+    await expect(buffer.flush(60_000)).rejects.toThrow(NotFoundError)
     expect(calls).toHaveBeenCalledTimes(1)
     expect(buffer.stats().refused).toBe(800)
   })
@@ -184,7 +184,7 @@ describe('failures', () => {
     failWith(() => new InvalidParameterError('no'))
     buffer.param('a', '1')
     buffer.param('b', '1')
-    const error: unknown = await buffer.flush().catch((reason: unknown) => reason)
+    const error: unknown = await buffer.flush(60_000).catch((reason: unknown) => reason)
     expect(error).toBeInstanceOf(InvalidParameterError)
     expect((error as Error).cause).toBeInstanceOf(AggregateError)
   })
@@ -205,7 +205,7 @@ describe('failures', () => {
   it('waits in a flush only for what was logged before it', async () => {
     const { buffer } = backend({}, 'later')
     log(buffer, 10)
-    const flushed = buffer.flush()
+    const flushed = buffer.flush(60_000)
     log(buffer, 900, 10)
     await flushed
     expect(buffer.stats().delivered).toBeGreaterThanOrEqual(10)
@@ -338,7 +338,7 @@ describe('a flush where disk and server both fail', () => {
     const { buffer, is, taken, other } = besideDrain()
     // The first is being tried already, and the others wait behind it.
     log(buffer, 10)
-    const flushed = buffer.flush()
+    const flushed = buffer.flush(60_000)
     expect(await isSettled(flushed)).toBe(false)
     // The disk takes points again, and another thread writes later ones.
     log(buffer, 20, 10)
@@ -369,7 +369,7 @@ describe('a flush where disk and server both fail', () => {
     const { buffer, is, taken, other } = besideDrain()
     // A step past 2^53 is none for columns.
     for (let i = 0; i < 5; i++) buffer.metric('loss', i, BigInt(i), 1)
-    const flushed = buffer.flush()
+    const flushed = buffer.flush(60_000)
     log(buffer, 20, 5)
     other()
     is.wayOpen = true
@@ -393,7 +393,7 @@ describe('a flush where disk and server both fail', () => {
       return delivery.batch.metrics.length === 10 ? new InvalidParameterError('too many') : undefined
     })
     log(buffer, 10)
-    const flushed = buffer.flush()
+    const flushed = buffer.flush(60_000)
     expect(await isSettled(flushed)).toBe(false)
     expect(batches().map(({ metrics }) => metrics.length)).toEqual([5])
     isAway = false
