@@ -1,3 +1,4 @@
+import { refusals } from '../core/refusals.js'
 import { failureKind } from '../core/retry.js'
 import { type CairnError, IntegrityError } from '../errors.js'
 import type { Acks, Stretch } from './acks.js'
@@ -62,7 +63,6 @@ export interface Outcomes {
   readonly lastDeliveredAt: number | undefined
 }
 
-const MOST_REFUSALS = 100
 /** From so many points on their number may be why a server refuses them without saying so. */
 const MANY = 100
 /** Between the first request after an outage, which finds out, and one that was answered 500 or takes its time. */
@@ -74,7 +74,7 @@ export function outcomes(options: OutcomesOptions): Outcomes {
   let retried = 0
   let choresArrived = 0
   let lastDeliveredAt: number | undefined
-  let refusals: CairnError[] = []
+  const whyRefused = refusals()
   let away = false
   let lastError: CairnError | undefined
   /** Of each kind of which the server takes nothing, the one that is looked into by parts. */
@@ -83,7 +83,7 @@ export function outcomes(options: OutcomesOptions): Outcomes {
   function refuse(stretch: Stretch, error: CairnError, what: readonly unknown[], chores = 0): void {
     setAside(place.dir, run.runId, error, what)
     acks.refuse(stretch, chores)
-    if (refusals.length < MOST_REFUSALS) refusals.push(error)
+    whyRefused.add(error)
     watch.onRefused?.(error, stretch.count)
     options.onMoved?.()
   }
@@ -241,17 +241,13 @@ export function outcomes(options: OutcomesOptions): Outcomes {
     },
     told(error) {
       setAside(place.dir, run.runId, error, [{ lost: true }])
-      refusals.push(error)
+      whyRefused.add(error)
       watch.onRefused?.(error, 0)
     },
     stopped(error) {
       lastError = error
     },
-    refusals() {
-      const all = refusals
-      refusals = []
-      return all
-    },
+    refusals: whyRefused.take,
     get lastError() {
       return lastError
     },

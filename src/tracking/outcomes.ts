@@ -1,12 +1,13 @@
+import { refusals } from '../core/refusals.js'
 import { type CairnError, UnavailableError } from '../errors.js'
 import type { BufferOptions, BufferStats } from './buffer-options.js'
 
 /** What became of what left a queue. */
 export interface Outcomes {
   arrived(count: number): void
-  /** So much failed and goes out again. */
+  /** `count` entries failed and go out again. */
   retried(count: number): void
-  /** So much is refused for good. */
+  /** `count` entries are refused for good. */
   refused(error: CairnError, count: number): void
   /** One found no room. */
   turnedAway(): void
@@ -17,9 +18,7 @@ export interface Outcomes {
   counts(): Pick<BufferStats, 'delivered' | 'retried' | 'refused' | 'lastDeliveredAt'>
 }
 
-const MOST_REFUSALS = 100
-
-/** Nothing has left yet; `maxQueued` is how many points may wait. */
+/** Counts what leaves a queue and tells of what is refused; `maxQueued` is how many points may wait. */
 export function outcomes(
   maxQueued: number,
   { onRefused, onFull }: Pick<BufferOptions, 'onRefused' | 'onFull'>,
@@ -28,13 +27,13 @@ export function outcomes(
   let retried = 0
   let refused = 0
   let lastDeliveredAt: number | undefined
-  let refusals: CairnError[] = []
+  const whyRefused = refusals()
   /** Not told of yet: a loop that logs meets it at each point. */
   let turnedAway = 0
   let isFullSaid = false
 
   function tell(error: CairnError, count: number): void {
-    if (refusals.length < MOST_REFUSALS) refusals.push(error)
+    whyRefused.add(error)
     onRefused?.(error, count)
   }
 
@@ -68,11 +67,7 @@ export function outcomes(
       turnedAway = 0
       tell(full(), count)
     },
-    refusals() {
-      const all = refusals
-      refusals = []
-      return all
-    },
+    refusals: whyRefused.take,
     counts: () => ({ delivered, retried, refused, lastDeliveredAt }),
   }
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { NetworkError, PermissionDeniedError, TimeoutError, UnavailableError } from '../../src/errors.js'
@@ -303,4 +303,15 @@ it('what fills the spool leaves it once it is delivered, also where its last rec
   expect(() => log.points([point(-1)])).toThrow('full')
   expect(await delivery.until(log.written, 60_000)).toBe(true)
   expect(readdirSync(dir).filter((name) => name.startsWith('log-'))).toEqual(['log-00000001'])
+})
+
+it('files that no step names are told one by one, and the first hundred refusals are kept', async () => {
+  let told = 0
+  const { begin } = delivering({}, { onRefused: () => void told++ })
+  const { dir, log, delivery } = begin('run')
+  for (let n = 0; n < 130; n++) writeFileSync(join(dir, `file-${n}`), '')
+  log.close()
+  delivery.look()
+  expect(await delivery.finished).toBe(true)
+  expect([told, delivery.refusals().length, delivery.refusals().length]).toEqual([130, 100, 0])
 })
