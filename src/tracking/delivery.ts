@@ -93,13 +93,13 @@ function halves(delivery: Delivery): Delivery[] {
 
 /** Several failures as one error of the first one's kind. */
 export function asOne(errors: readonly CairnError[]): CairnError {
-  const [first, ...others] = errors as [CairnError, ...CairnError[]]
-  if (others.length === 0) return first
+  const first = errors[0]!
+  if (errors.length === 1) return first
   const Kind = first.constructor as new (
     message: string,
     options: { cause: unknown; code: string; url: string | undefined },
   ) => CairnError
-  return new Kind(`${first.message} (and ${others.length} more)`, {
+  return new Kind(`${first.message} (and ${errors.length - 1} more)`, {
     cause: new AggregateError(errors, 'what was refused'),
     code: first.code,
     url: first.url,
