@@ -13,7 +13,7 @@ import { IntegrityError } from '../errors.js'
 import type { Job } from './job.js'
 import { fingerprint, type Pair, textOf, WRITTEN } from './marks.js'
 import { isMlModel, type Renames, renamedMlModel } from './mlmodel.js'
-import { isWritten, readWritten, withSpan } from './written.js'
+import { isWritten, readWritten, withSpan } from './write-spans.js'
 
 const AT_ONCE = 4
 const MLMODEL_BYTES = 1 << 24

@@ -108,7 +108,7 @@ const isOutOfReach = (error: unknown): boolean => error instanceof NetworkError 
 const OUTAGES: ReadonlySet<number | undefined> = new Set([429, 502, 503, 504])
 
 /** Whether it was the store that failed, and not what it was asked for. */
-export const isOutage = (error: unknown): boolean =>
+export const isOfTheStore = (error: unknown): boolean =>
   isOutOfReach(error) ||
   error instanceof TimeoutError ||
   (error instanceof CairnError && !(error instanceof IntegrityError) && OUTAGES.has(error.status))

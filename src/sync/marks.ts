@@ -57,3 +57,7 @@ export function fingerprint(value: unknown): string {
 
 const jsonable = (_: string, inner: unknown): unknown =>
   typeof inner === 'bigint' || (typeof inner === 'number' && !Number.isFinite(inner)) ? String(inner) : inner
+
+/** The tag with a creation time that the target cannot be told. */
+export const createdTag = (time: number | undefined, tags: readonly Pair[]) =>
+  time === undefined ? [] : [{ key: CREATED, value: textOf(tags, CREATED) ?? String(time) }]

@@ -5,7 +5,7 @@ import { CairnError, isUnknown } from '../errors.js'
 import { history, type Point, pointIdentity } from '../transport/history.js'
 import type { WireRun } from '../transport/protocol.js'
 import type { Job } from './job.js'
-import type { ModelPlan } from './logged-models.js'
+import type { ModelPlan } from './model-plan.js'
 import type { Side } from './side.js'
 
 const BATCH = 1000

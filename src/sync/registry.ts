@@ -1,20 +1,13 @@
-import { modelIdOf } from '../core/model-uri.js'
-import { PROMPT_SOURCE } from '../core/prompt.js'
 import { AlreadyExistsError, absent } from '../errors.js'
-import type { WireModelVersion, WireRegisteredModel } from '../transport/protocol.js'
+import type { WireRegisteredModel } from '../transport/protocol.js'
+import { copyVersion, isReady, stateOf, type VersionCopy, versionAt } from './copy-version.js'
 import type { Job } from './job.js'
 import { isPrompt, versionsOf } from './list.js'
-import { createdTag, type Plans } from './logged-models.js'
-import { copied, differing, FIELDS, fingerprint, identityOf, type Pair, SOURCE, STATE, textOf } from './marks.js'
+import { copied, fingerprint, STATE, textOf } from './marks.js'
+import type { Plans } from './plans.js'
+import { copyModelFields, fieldsMark, placedTags, shownToo } from './registered-fields.js'
 import { tellUnreadable } from './unreadable.js'
-import { comesFrom, sourceAt } from './version-source.js'
-
-/** A version of the source, and its copy. */
-interface Copy {
-  readonly from: WireModelVersion
-  readonly to: WireModelVersion
-  readonly fresh: boolean
-}
+import { comesFrom } from './version-source.js'
 
 /** Copies a registered model: versions in their order, their stages, tags and histories, aliases. */
 export async function copyRegisteredModel(job: Job, { name }: WireRegisteredModel, plans: Plans): Promise<void> {
@@ -47,7 +40,7 @@ export async function copyRegisteredModel(job: Job, { name }: WireRegisteredMode
     return job.count('registeredModels', 'same')
   }
   const others = fresh ? [] : await versionsOf(job.to, { ...target, tags }, call)
-  const copies: Copy[] = []
+  const copies: VersionCopy[] = []
   for (const version of versions)
     await job.guard('model version', `${name}/${version.version}`, async () => {
       copies.push(await versionAt(job, version, isPrompt(model) ? 'a prompt' : plans, others))
@@ -69,28 +62,8 @@ export async function copyRegisteredModel(job: Job, { name }: WireRegisteredMode
   job.count('registeredModels', fresh ? 'added' : changes > 0 ? 'changed' : 'same')
 }
 
-/** The tag of a prompt that says in which experiments it is shown, as `,1,2,`. */
-const EXPERIMENTS = '_mlflow_experiment_ids'
-
-/** The tags of a registered model with the experiments' ids at the target; one that is not copied is left out. */
-const placedTags = ({ tags }: WireRegisteredModel, { experiments }: Plans): Pair[] =>
-  copied(tags).map(({ key, value }) => {
-    if (key !== EXPERIMENTS) return { key, value }
-    const ids = value.split(',').flatMap((id) => experiments.get(id) ?? [])
-    return { key, value: `,${ids.join(',')},` }
-  })
-
-/** The tags with the experiments in which the target shows the prompt already: another copy may have brought those. */
-const shownToo = (tags: readonly Pair[], target: WireRegisteredModel): Pair[] =>
-  tags.map(({ key, value }) => {
-    const there = key === EXPERIMENTS ? textOf(target.tags, key) : undefined
-    if (there === undefined) return { key, value }
-    const ids = new Set(`${there},${value}`.split(',').filter((id) => id !== ''))
-    return { key, value: `,${[...ids].join(',')},` }
-  })
-
 /** A target gives its own numbers, so that what was deleted leaves no gap there. */
-function tellNumbers(job: Job, name: string, copies: readonly Copy[]): void {
+function tellNumbers(job: Job, name: string, copies: readonly VersionCopy[]): void {
   const others = copies.filter(({ from, to, fresh }) => fresh && from.version !== to.version)
   // A rehearsal gives none.
   if (others.length === 0 || job.options.dryRun) return
@@ -100,155 +73,13 @@ function tellNumbers(job: Job, name: string, copies: readonly Copy[]): void {
   job.keep(`Versions are numbered anew: ${all.join(', ')} there`)
 }
 
-/** A version that failed to be registered, or is still being, is nothing to copy. */
-const isReady = ({ status }: WireModelVersion): boolean => status === 'READY' || status === ''
-
-const stateOf = ({ version, current_stage, description, tags }: WireModelVersion): string =>
-  fingerprint([version, current_stage, description ?? '', copied(tags)])
-
-/** What a version is in all stores: numbers are given anew in each, and two stores may have made the same one. */
-const versionIdentity = (of: WireModelVersion): string =>
-  identityOf([of.version, of.creation_timestamp ?? 0, modelIdOf(of) ?? (of.run_id || '')].join('-'), of.tags)
-
 async function targetOf(job: Job, of: WireRegisteredModel): Promise<{ model: WireRegisteredModel; fresh: boolean }> {
   const call = { signal: job.signal }
   const { name, description, tags } = of
   const found = await job.to.transport.call('getRegisteredModel', { name }, call).catch(absent)
   if (found) return { model: found.registered_model, fresh: false }
-  const mark = { key: FIELDS, value: hashesOf(of, fieldsOf({ description, tags })) }
-  const input = { name, tags: [...copied(tags), mark], ...(description ? { description } : {}) }
+  const input = { name, tags: [...copied(tags), fieldsMark(of)], ...(description ? { description } : {}) }
   return { model: (await job.to.transport.call('createRegisteredModel', input, call)).registered_model, fresh: true }
-}
-
-async function versionAt(
-  job: Job,
-  version: WireModelVersion,
-  plans: Plans | 'a prompt',
-  others: readonly WireModelVersion[],
-): Promise<Copy> {
-  const identity = versionIdentity(version)
-  const there = others.find((other) => versionIdentity(other) === identity)
-  if (there) return { from: version, to: there, fresh: false }
-  const { name, description, run_link } = version
-  const input = {
-    name,
-    ...(plans === 'a prompt' ? { source: PROMPT_SOURCE } : await sourceAt(job, version, plans)),
-    ...(description ? { description } : {}),
-    ...(run_link ? { run_link } : {}),
-    tags: [
-      { key: SOURCE, value: identity },
-      ...createdTag(version.creation_timestamp, version.tags),
-      // By these a server knows what it is asked to make.
-      ...(plans === 'a prompt' ? copied(version.tags) : []),
-    ],
-  }
-  const { model_version: to } = await job.to.transport.call('createModelVersion', input, { signal: job.signal })
-  return { from: version, to, fresh: true }
-}
-
-interface Neighbours {
-  /** Versions in the source → versions at the target. */
-  readonly numbers: ReadonlyMap<string, string>
-  /** What was at the target before. */
-  readonly others: readonly WireModelVersion[]
-}
-
-async function copyVersion(job: Job, { from, to, fresh }: Copy, { numbers, others }: Neighbours): Promise<void> {
-  const state = stateOf(from)
-  // What people did at the target since then stays, as long as nothing happened in the source.
-  if (textOf(to.tags, STATE) === state) return job.count('modelVersions', 'same')
-  const { transport } = job.to
-  const call = { signal: job.signal }
-  const { name, version } = to
-  const tags = differing(
-    copied(from.tags).map((tag) => withNumbers(tag, numbers)),
-    to.tags,
-  )
-  for (const tag of tags) await transport.call('setModelVersionTag', { name, version, ...tag }, call)
-  const described = (from.description ?? '') === (to.description ?? '')
-  if (!described)
-    await transport.call('updateModelVersion', { name, version, description: from.description ?? '' }, call)
-  const moved = from.current_stage !== to.current_stage && stageIsFree(job, from, { numbers, others })
-  if (moved)
-    await transport.call(
-      'transitionModelVersionStage',
-      { name, version, stage: from.current_stage, archive_existing_versions: false },
-      call,
-    )
-  await transport.call('setModelVersionTag', { name, version, key: STATE, value: state }, call)
-  job.count('modelVersions', fresh ? 'added' : tags.length > 0 || !described || moved ? 'changed' : 'same')
-}
-
-/** Whether a stage is held by no version but those of this source: what serves elsewhere is not replaced by a copy. */
-function stageIsFree(job: Job, { name, version, current_stage: stage }: WireModelVersion, near: Neighbours): boolean {
-  if (stage !== 'Staging' && stage !== 'Production') return true
-  const own = new Set(near.numbers.values())
-  const holder = near.others.find((other) => other.current_stage === stage && !own.has(other.version))
-  if (!holder) return true
-  job.keep(
-    `Version ${near.numbers.get(version)} of ${JSON.stringify(name)} was not put in ${stage}: version ${holder.version}, which is not of this source, holds it`,
-  )
-  return false
-}
-
-/** The history of an alias names versions by their numbers, which are others at the target. */
-function withNumbers(tag: Pair, numbers: ReadonlyMap<string, string>): Pair {
-  if (!/^cairn\.stage\./.test(tag.key)) return tag
-  try {
-    const note = JSON.parse(tag.value) as Record<string, unknown>
-    if (typeof note.alias !== 'string') return tag
-    const renamed = (of: unknown) => (typeof of === 'string' ? (numbers.get(of) ?? of) : of)
-    return { key: tag.key, value: JSON.stringify({ ...note, from: renamed(note.from), to: renamed(note.to) }) }
-  } catch {
-    return tag
-  }
-}
-
-const MOST_FIELDS = 500
-
-/** Description and tags as pairs; the description is the one without a key. */
-const fieldsOf = ({ description, tags }: Pick<WireRegisteredModel, 'description' | 'tags'>): Pair[] => [
-  { key: '', value: description ?? '' },
-  ...copied(tags),
-]
-
-const hashOf = ({ key, value }: Pair): string => fingerprint(`${key}\n${value}`).slice(0, 8)
-/** What remembers fields as they were copied, within what a tag holds. */
-const hashesOf = (of: WireRegisteredModel, fields: readonly Pair[]): string =>
-  [originOf(of), ...fields.slice(0, MOST_FIELDS).map(hashOf)].join(' ')
-/** Two stores may each have made a model of this name: a copy follows the one it was made of. */
-const originOf = ({ creation_timestamp }: WireRegisteredModel): string =>
-  fingerprint(creation_timestamp ?? 0).slice(0, 8)
-
-/** Fields that are at the target as they were copied follow the source; what others wrote there stays, and is told. */
-async function copyModelFields(job: Job, model: WireRegisteredModel, target: WireRegisteredModel): Promise<number> {
-  const { transport } = job.to
-  const call = { signal: job.signal }
-  const { name } = model
-  const [origin, ...hashes] = textOf(target.tags, FIELDS)?.split(' ') ?? []
-  const isOurs = origin === undefined || origin === originOf(model)
-  const before = new Set(isOurs ? hashes : [])
-  const there = new Map(fieldsOf(target).map(({ key, value }) => [key, value]))
-  const asCopied: Pair[] = []
-  let changes = 0
-  for (const field of fieldsOf(model)) {
-    const { key, value } = field
-    const old = there.get(key)
-    const follows = key === EXPERIMENTS || !old || before.has(hashOf({ key, value: old }))
-    if (old === value || follows) asCopied.push(field)
-    else if (value !== '')
-      job.keep(
-        `The ${key === '' ? 'description' : `tag ${JSON.stringify(key)}`} of ${JSON.stringify(name)} differs at the target and stays`,
-      )
-    if (old === value || !follows) continue
-    changes++
-    if (key === '') await transport.call('updateRegisteredModel', { name, description: value }, call)
-    else await transport.call('setRegisteredModelTag', { name, key, value }, call)
-  }
-  const now = hashesOf(model, asCopied)
-  if (isOurs && textOf(target.tags, FIELDS) !== now)
-    await transport.call('setRegisteredModelTag', { name, key: FIELDS, value: now }, call)
-  return changes
 }
 
 interface Aliases {

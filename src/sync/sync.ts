@@ -3,14 +3,15 @@ import { eachLimited } from '../artifacts/limited.js'
 import { factsBehind, namesIn } from '../disk/files.js'
 import { InvalidParameterError, NotFoundError } from '../errors.js'
 import { withoutSecrets } from '../spool/place.js'
+import { copyModel } from './copy-model.js'
 import { copyRun } from './copy-run.js'
 import { copyExperiment } from './experiments.js'
 import { type CopyRules, type Job, job, type SyncResult } from './job.js'
 import { experimentsOf, registeredModelsOf, runsOf } from './list.js'
-import { planModels } from './logged-models.js'
+import { planModels } from './model-plan.js'
 import { copyRegisteredModel } from './registry.js'
 import { rehearsal } from './rehearsal.js'
-import { planRuns } from './runs.js'
+import { planRuns } from './run-plan.js'
 import type { Side } from './side.js'
 import { tellUnreadable } from './unreadable.js'
 
@@ -57,15 +58,15 @@ export async function sync(from: Side, to: Side, options: CopyRules = {}): Promi
       listed: new Set(registered.map(({ name }) => name)),
       read: (name) => from.transport.call('getRegisteredModel', { name }, { signal: one.signal }),
     })
-  one.expect(runs.runs.length + models.ids.length + registered.length)
+  one.expect(runs.runs.length + models.models.length + registered.length)
 
   await eachLimited(runs.runs, RUNS_AT_ONCE, async (run) => {
     await one.guard('run', run.id, () => copyRun(one, { experiments, runs, models }, run))
     one.done(run.info.run_name ?? run.id)
   })
-  await eachLimited(models.ids, RUNS_AT_ONCE, async (id) => {
-    await one.guard('logged model', id, () => models.copy(id))
-    one.done(id)
+  await eachLimited(models.models, RUNS_AT_ONCE, async (model) => {
+    await one.guard('logged model', model.id, () => copyModel(one, models, model))
+    one.done(model.id)
   })
   // One after the other: a version may come from a model that was registered before.
   for (const model of registered) {

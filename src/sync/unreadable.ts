@@ -8,14 +8,14 @@ import {
   NotFoundError,
   UnavailableError,
 } from '../errors.js'
-import { isOutage, type Job, type SyncKind } from './job.js'
+import { isOfTheStore, type Job, type SyncKind } from './job.js'
 
 /** Folders of a store or an experiment that hold other things. */
 const OTHERS = new Set(['models', 'tags', 'datasets', 'traces', '.trash'])
 
 /** For `catch`: nothing, of what is not there or cannot be read. */
 export function unreadable(error: unknown): undefined {
-  const isUnreadable = error instanceof IntegrityError || (error instanceof UnavailableError && !isOutage(error))
+  const isUnreadable = error instanceof IntegrityError || (error instanceof UnavailableError && !isOfTheStore(error))
   if (!isUnreadable) absent(error)
 }
 

@@ -3,7 +3,7 @@ import { isRunsUri, modelIdOf, parseRunsUri } from '../core/model-uri.js'
 import { InvalidParameterError, NotFoundError } from '../errors.js'
 import type { WireModelVersion } from '../transport/protocol.js'
 import type { Job } from './job.js'
-import type { Plans } from './logged-models.js'
+import type { Plans } from './plans.js'
 
 /** Where a version's files are at the target, in the fields of `createModelVersion`. */
 export interface VersionSource {

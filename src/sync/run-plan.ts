@@ -1,5 +1,7 @@
+import { onceFor } from '../core/remembered.js'
 import { absent, InvalidParameterError, NotFoundError } from '../errors.js'
 import type { WireRun } from '../transport/protocol.js'
+import { copies } from './copies.js'
 import type { Job } from './job.js'
 import { runsOf } from './list.js'
 import { identityOf, SOURCE, STATE, textOf } from './marks.js'
@@ -66,37 +68,24 @@ async function* chosenRuns(job: Job, experiments: Iterable<string>): AsyncGenera
 /** Looks through experiments (source id → target id) for what is to be copied. */
 export async function planRuns(job: Job, experiments: ReadonlyMap<string, string>): Promise<RunPlan> {
   const runs = new Map<string, PlannedRun>()
-  const there = new Map<string, Map<string, WireRun>>()
-  const copiesAt = async (experimentId: string): Promise<Map<string, WireRun>> => {
-    const copies = there.get(experimentId) ?? (await copiesIn(job, experimentId))
-    there.set(experimentId, copies)
-    return copies
-  }
+  const there = copies([...experiments.values()], (experimentId) => copiesIn(job, experimentId))
   for await (const { info, data } of chosenRuns(job, experiments.keys())) {
     const id = info.run_id
     const experimentId = experiments.get(info.experiment_id)
     if (experimentId === undefined) continue
-    const copies = await copiesAt(experimentId)
     const identity = identityOf(id, data.tags)
-    const known = copies.get(identity) ?? (identity === id ? undefined : await originalAt(job, identity))
+    const known =
+      (await there.at(experimentId)).get(identity) ?? (identity === id ? undefined : await originalAt(job, identity))
     runs.set(id, { id, identity, experimentId, info, known })
   }
   const unplanned = new Map<string, Promise<string | undefined>>()
   const copyOf = async (id: string): Promise<string | undefined> => {
     const run = (await job.from.transport.call('getRun', { run_id: id }, { signal: job.signal }).catch(unreadable))?.run
     const identity = run ? identityOf(id, run.data.tags) : id
-    for (const experimentId of new Set(experiments.values())) {
-      const copy = (await copiesAt(experimentId)).get(identity)
-      if (copy) return copy.info.run_id
-    }
-    return identity === id ? undefined : (await originalAt(job, identity))?.info.run_id
+    const copy = (await there.find(identity)) ?? (identity === id ? undefined : await originalAt(job, identity))
+    return copy?.info.run_id
   }
-  return plan(job, runs, (id) => {
-    const looking = unplanned.get(id) ?? copyOf(id)
-    unplanned.set(id, looking)
-    looking.catch(() => unplanned.delete(id))
-    return looking
-  })
+  return plan(job, runs, (id) => onceFor(unplanned, id, () => copyOf(id)))
 }
 
 /** `copyOf` finds the copy of a run that is not planned. */
