@@ -1,3 +1,5 @@
+import { onceFor } from '../core/remembered.js'
+
 /** The part of a logger that is told of an outage. */
 export interface OutageLogger {
   info(message: string): void
@@ -30,11 +32,8 @@ const known = new WeakMap<OutageLogger, Map<string, Outage>>()
 
 /** What a logger was told of a server: the same for all clients of this process that share it. */
 export function outageOf(server: string, logger: OutageLogger): Outage {
-  const servers = known.get(logger) ?? new Map<string, Outage>()
-  known.set(logger, servers)
-  const outage = servers.get(server) ?? newOutage(server, logger)
-  servers.set(server, outage)
-  return outage
+  const servers = onceFor(known, logger, () => new Map<string, Outage>())
+  return onceFor(servers, server, () => newOutage(server, logger))
 }
 
 function newOutage(server: string, logger: OutageLogger): Outage {

@@ -1,11 +1,12 @@
+import { onceFor } from '../core/remembered.js'
 import { freeBytes, sizeOf } from '../disk/log-file.js'
 import { UnavailableError } from '../errors.js'
 
 /** How much of its disk a spool may fill, for all its servers, runs and processes together. */
 export interface Room {
   /**
-   * Asked before so many bytes are written to a log; throws `UnavailableError` when there is no room for them. For what is
-   * `little` and must not be lacking, as a run's end, a reserve is kept.
+   * Asked before bytes are written to a log; throws `UnavailableError` when there is no room for them. For what is `little`
+   * and must not be lacking, as a run's end, a reserve is kept.
    */
   take(bytes: number, little?: boolean): void
   /** Removes something, and knows at once how many bytes that were, and not only when the folder is looked through again. */
@@ -125,8 +126,5 @@ export function roomOf({
   readonly spoolDir: string
   readonly maxBytes?: number | undefined
 }): Room {
-  const key = `${maxBytes} ${spoolDir}`
-  const known = rooms.get(key) ?? room(spoolDir, maxBytes)
-  rooms.set(key, known)
-  return known
+  return onceFor(rooms, `${maxBytes} ${spoolDir}`, () => room(spoolDir, maxBytes))
 }
