@@ -12,7 +12,7 @@ import { isAlone, isLikeTaken, MOST_MS, mayGo, type Tally } from './stuck.js'
 export interface Backlog {
   /** Takes records in until enough is at hand; answers whether it came to the end of the log. */
   fill(): boolean
-  /** Whether so many points are at hand that a request is full. */
+  /** Whether enough points are at hand to fill a request. */
   isFull(limits: BatchLimits): boolean
   /** The next request of points, taken out. */
   points(limits: BatchLimits): Parcel | undefined
@@ -58,7 +58,7 @@ interface WaitingStep {
   readonly after: number
 }
 
-/** The backlog of one log. */
+/** Cuts what `next` reads of one log into requests, without what is done with. */
 export function backlog({ next, done, tried, onLost, tally }: BacklogSource): Backlog {
   const read = { points: 0, steps: 0 }
   /** Points in the order of the log, and which they are: stretches that do not follow each other. */

@@ -15,7 +15,7 @@ export interface Flight {
   end(): void
 }
 
-/** None yet, of the folder's run. */
+/** Counts the requests of the run whose folder is `dir`. */
 export function flights(dir: string): Flights {
   const out = { points: 0, steps: 0, entries: 0, files: 0 }
   return {

@@ -1,21 +1,21 @@
 import { type ServerPlace, serverRunId } from './place.js'
 
-/** The ids of runs on their server, for who asks again and again. */
+/** The ids of runs on their server, for those who ask again and again. */
 export interface ServerIds {
   /** As `serverRunId`. */
   of(runId: string): string | undefined
   /** A run has this id on its server. */
   learn(runId: string, theirs: string): void
-  /** A run is about to be made by one who tells that here when it is done, so that it need not be looked up each time. */
+  /** A run is about to be made, and `learn` is called when it is, so that it need not be looked up each time. */
   making(runId: string): void
 }
 
-/** For one who tries again by itself, or who is told: how often a run that is not made is looked up. */
+/** How often a run that is not made is looked up where one tries again by oneself, or is told. */
 export const PATIENT_MS = 250
 
 /**
  * Remembers what is found: a run of ours gets an id once, and to look it up takes the longer the more runs there are. That
- * there is none yet holds for so many milliseconds, since another thread or process may make the run.
+ * there is none yet holds for `lackingMs` milliseconds, since another thread or process may make the run.
  */
 export function serverIds(place: ServerPlace, lackingMs = 0): ServerIds {
   const known = new Map<string, string>()

@@ -21,14 +21,14 @@ export interface LimitsMemory {
 
 /** Requests that a run has on their way at once, of a server that asks for no time. */
 export const MOST_AT_ONCE = 4
-/** So many requests that go through earn one more at once. */
+/** Requests that have to go through before one more may be under way at once. */
 const TRUST = 20
-/** So many full requests that go through earn a longer one; twice as many after each that was too long. */
+/** Full requests that have to go through before a longer one is tried; twice as many after each that was too long. */
 const PATIENCE = 100
 const MOST_PATIENCE = 10_000
-/** Where the next longer request would be one known to be too long: so much longer until it is tried all the same. */
+/** How many times longer the wait is where the next longer request is one known to be too long. */
 const AGAIN = 10
-/** What was too long so long ago may not be any more: servers are replaced. */
+/** After this what was too long may not be any more: servers are replaced. */
 const FORGET_MS = 24 * 3_600_000
 
 interface Learnt {

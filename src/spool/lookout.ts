@@ -14,7 +14,7 @@ export interface Lookout {
 const LOOK_MS = 100
 /** How often one is looked at whose thread leaves points in memory: they are to be on disk within 10 ms. */
 const CLOSE_LOOK_MS = 3
-/** A log that has not grown for so many looks is left alone until there is word of it. */
+/** Looks without anything new after which a log is left alone until there is word of it. */
 const QUIET_LOOKS = 5
 
 interface Watched {

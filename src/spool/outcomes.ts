@@ -63,12 +63,12 @@ export interface Outcomes {
   readonly lastDeliveredAt: number | undefined
 }
 
-/** From so many points on their number may be why a server refuses them without saying so. */
+/** From this many points on their number may be why a server refuses them without saying so. */
 const MANY = 100
 /** Between the first request after an outage, which finds out, and one that was answered 500 or takes its time. */
 const BEHIND_MS = 200
 
-/** Nothing was sent yet. */
+/** Decides what becomes of each request of one run, and notes it in `acks`. */
 export function outcomes(options: OutcomesOptions): Outcomes {
   const { dir, place, run, acks, server, pausing, watch, putBack } = options
   let retried = 0
@@ -118,7 +118,7 @@ export function outcomes(options: OutcomesOptions): Outcomes {
     acks.unsent(parcel.stretch)
     const parts = halves(parcel, of)
     for (const half of parts.toReversed()) {
-      // Whoever takes over has to know as well that it may have been carried out.
+      // A process that takes over has to know as well that it may have been carried out.
       if (half.again) acks.trying(half.stretch)
       putBack(half)
     }
@@ -227,7 +227,7 @@ export function outcomes(options: OutcomesOptions): Outcomes {
     givenUp(parcel, isLeft) {
       parcel.again = true
       putBack(parcel)
-      // Or its socket would hold the process again: who waits for it has it go at once.
+      // Or its socket would hold the process again; a wait for it has it go at once.
       if (isLeft && isOfFiles(parcel)) {
         parcel.stuck = setBack(parcel.stuck, server.tally(kindOf(parcel)))
         putOff(parcel.stuck, MOST_FILE_MS, MOST_FILE_MS)

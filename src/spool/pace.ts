@@ -1,7 +1,7 @@
 /** How many requests a run has under way at once: the fewest that bring about as many points a second as more would. */
 export interface Pace {
   readonly atOnce: number
-  /** A full request was answered, with so many points, that went out as one of so many; `now` in milliseconds. */
+  /** A full request of `points` points was answered, which went out as one of `of` at once; `now` in milliseconds. */
   answered(of: number, points: number, now: number): void
   /** Fewer are under way than may be, or other ones: the answers say nothing of the server now. */
   slack(): void
@@ -11,7 +11,7 @@ export interface Pace {
 const ROUND = 16
 /** What fewer at once may bring less. */
 const AS_GOOD = 0.97
-/** After so many answers all is found out anew: soon at first, as what was seen by chance may be wrong, then seldom. */
+/** Answers after which all is found out anew: soon at first, as what was seen by chance may be wrong, then seldom. */
 const AGAIN = { first: 200, most: 1000 }
 
 /** Begins with the most at once, and tries one less or one more for as long as that is not known. */

@@ -12,7 +12,7 @@ export interface Pauses {
   /** After the failure of a request with files, which may lie elsewhere than the server; 0 when that is so. */
   afterFiles(error: CairnError, kind: FailureKind): number
   arrived(): void
-  /** Nothing goes out for so many milliseconds. */
+  /** Nothing goes out for `ms` milliseconds. */
   rest(ms: number): void
   /** Somebody waits: all may go out. */
   lift(): void
@@ -22,7 +22,7 @@ const PARENT_MS = 500
 const FORBIDDEN_MS = 500
 const FORBIDDEN_MOST_MS = 300_000
 
-/** No pause yet. */
+/** Decides how long one run waits after a failure; one of the server itself is told to `server`, and all its runs wait. */
 export function pauses(server: ServerState, serverUri: string): Pauses {
   let until = Number.NEGATIVE_INFINITY
   let forbidden = 0

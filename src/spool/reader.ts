@@ -31,7 +31,7 @@ export interface ReaderOptions extends Pick<BacklogSource, 'onLost' | 'tally'> {
   readonly making: Pick<MakingOptions, 'place' | 'onRemade'> | undefined
 }
 
-/** Nothing is read yet. */
+/** Begins at the first file that is left of the log. */
 export function reader(options: ReaderOptions): Reader {
   const { dir, written, turn, free, making, onLost, tally } = options
   const { done, tried } = options.acks

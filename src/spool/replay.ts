@@ -18,7 +18,7 @@ export interface Replayed {
   readonly runId: string
   /** The run's id on its server; undefined when it was not made. */
   readonly serverRunId: string | undefined
-  /** The folder in which it waits; who removes it gives up what is left. */
+  /** The folder in which it waits; to remove it is to give up what is left. */
   readonly dir: string
   /** Whether everything is done with; false when it was stopped before, or belongs to a process that lives. */
   readonly complete: boolean
@@ -173,7 +173,7 @@ async function replayRun(place: ServerPlace, dir: string, options: One): Promise
 
 const counted = (places: number): string => (places === 1 ? 'one place' : `${places} places`)
 
-/** What became of a log from now on: what was done with before, whoever left it has counted. */
+/** What became of a log from now on: what was done with before was counted by the process that left it. */
 function progressFrom(delivery: Deliverer) {
   const before = delivery.progress
   return () => {

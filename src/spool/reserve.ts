@@ -8,7 +8,7 @@ const BLOCK = 4096
 const RESERVE_BYTES = 48 * BLOCK
 /** What the ends of runs leave: as many runs as go side by side can be taken over, and their ids written down. */
 const FOR_DELIVERY_BYTES = 24 * BLOCK
-/** Who allows the spool less than this has no room to set aside. */
+/** A spool that may be no larger than this has no room to set aside. */
 const LEAST_BYTES = 64 * RESERVE_BYTES
 const FULL = new Set(['ENOSPC', 'EDQUOT'])
 

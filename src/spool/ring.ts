@@ -1,7 +1,7 @@
 import type { BatchMetric } from '../core/batch.js'
 import { CAPACITY, HEAD, type LogMemory, TAIL } from './memory.js'
 
-/** Points in the memory of a log: one thread puts them there, and whoever holds the lock takes them out. */
+/** Points in the memory of a log: one thread puts them there, and the one that holds the lock takes them out. */
 export interface MemoryRing {
   /** Takes a point in; false when there is no room. */
   put(key: number, value: number, step: number, timestamp: number): boolean
@@ -71,7 +71,7 @@ export function memoryRing({ flags, columns }: LogMemory, names: readonly string
         const count = known(from, Math.min(left, CAPACITY - from))
         if (count === 0) return
         write(from, count)
-        // Whoever was held up for so long that the lock was taken from him changes nothing any more.
+        // A thread that was held up until the lock was taken from it changes nothing any more.
         Atomics.compareExchange(flags, HEAD, head, (head + count) | 0)
       }
     },

@@ -28,7 +28,7 @@ const COMPANY_MS = 200
 /** It leaves no sooner than this after the last one with points: each costs a training some of the processor. */
 const APART_MS = 1_000
 
-/** Nothing is planned yet; `goOn` is called whenever it is time. */
+/** Decides when the requests of one run leave; `goOn` is called whenever it is time. */
 export function schedule(server: ServerState, pausing: Pauses, goOn: () => void): Schedule {
   let hurried = 0
   /** When points went last: steps that come all the time do not hold them up. */

@@ -8,7 +8,7 @@ import type { Parcel } from './parcel.js'
 import { rememberId } from './place.js'
 import { sendParcel } from './send-parcel.js'
 
-/** The requests of one run that are on their way, and who is told of what becomes of them. */
+/** The requests of one run that are on their way. */
 export interface Sender {
   /** The run's id on its server, once it has one. */
   runId(): string | undefined
@@ -39,7 +39,7 @@ export interface SenderOptions extends Omit<OutcomesOptions, 'runId' | 'putBack'
 /** After requests that were given up. */
 const REST_MS = 200
 
-/** Nothing is on its way yet. */
+/** Sends the requests of one run and passes on what came of them. */
 export function sender(options: SenderOptions): Sender {
   const { dir, place, run, acks, server, outcome, isLeft, onArrived, onBack } = options
   const pacing = pace(MOST_AT_ONCE)

@@ -15,7 +15,7 @@ export interface ServerState {
   sent(): void
   /**
    * Whether one more request may be under way, of all runs together: the others would only wait for a connection, and grow
-   * old. Who is told no is called when its turn has come: first those that somebody waits for, then in the order they asked.
+   * old. One that is told no is called when its turn has come: first those that somebody waits for, then in the order they asked.
    */
   mayBegin(wake: () => void, isHurried: boolean): boolean
   /** A request is under way. */
@@ -78,7 +78,7 @@ function memoryIn(dir: string): LimitsMemory {
   }
 }
 
-/** A server of which nothing bad is known yet. Time is that of a clock that never goes back. */
+/** Keeps what is found out about a server. Time is that of a clock that never goes back. */
 export function serverState(options: ServerOptions = {}): ServerState {
   const limits = learntLimits(options.limits, options.dir === undefined ? undefined : memoryIn(options.dir))
   const listeners = new Set<() => void>()

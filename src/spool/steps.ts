@@ -14,11 +14,11 @@ export type Step =
 
 /** The call that takes up a run again by its id, if it has ended meanwhile. */
 export const TAKE_UP = 'takeUpRun'
-/** In the input of that call, and of a run's end: the mark by which it is known who took the run up. */
+/** In the input of that call, and of a run's end: the mark of the process that took the run up. */
 export const TAKEN_UP = 'taken_up_as'
 /** In the input of that call: when it was taken up, in epoch milliseconds; steps of older versions lack it. */
 export const TAKEN_UP_AT = 'taken_up_at'
-/** In the input of that call: the run was made on this disk and no process has it any more, so that only who takes it up ends it. */
+/** In the input of that call: the run was made on this disk and no process has it any more, so that only the one that takes it up ends it. */
 export const IS_LEFT = 'is_left'
 
 /** In the input of a run's end: somebody gave the status, so that it counts for a run of another process, too. */

@@ -24,13 +24,13 @@ export interface Stuck {
   until: number
 }
 
-/** So often it has to fail before anything is made of it: a server that is only busy is waited for. */
+/** Failures before anything is made of them: a server that is only busy is waited for. */
 const OFTEN = 5
-/** For so long before it is looked into by parts, which does no harm. */
+/** How long it fails before it is looked into by parts, which does no harm. */
 const DOUBT_MS = 10_000
-/** For so long before one entry is set aside while the server takes others of its kind. */
+/** How long one entry fails before it is set aside while the server takes others of its kind. */
 const HOPELESS_MS = 30_000
-/** As long as it takes only things of other kinds, a part of the server may be away. */
+/** The same while it takes only things of other kinds: a part of the server may be away. */
 const HOPELESS_ALONE_MS = 300_000
 const FIRST_MS = 250
 export const MOST_MS = 5_000

@@ -3,7 +3,7 @@ import { HEAD, type LogMemory, TAIL, VERSION, WATCH } from './memory.js'
 /** How closely the other thread looks at a log: not until it is told, for more to send, or for points left in memory. */
 export type Watching = 0 | 1 | 2
 
-/** Who looks at a log from another thread. */
+/** Another thread that looks at a log. */
 export interface Onlooker {
   /** There is something to look at. */
   stir(): void

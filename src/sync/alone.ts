@@ -9,7 +9,7 @@ const BEAT_MS = 60_000
 
 /**
  * Copies while nobody else on this machine copies to the same target: two at once would each make what the other has not
- * made yet. Throws `UnavailableError` when somebody does; one that was killed is nobody. `dir` keeps who it is.
+ * made yet. Throws `UnavailableError` when somebody does; one that was killed is nobody. `dir` remembers which process it is.
  */
 export async function alone<T>(dir: string, uri: string, work: () => Promise<T>): Promise<T> {
   const owned = claimed(join(dir, createHash('sha256').update(withoutSecrets(uri)).digest('hex').slice(0, 16)))

@@ -77,7 +77,7 @@ export interface SyncOptions extends CopyRules {
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 type Counted = 'experiments' | 'runs' | 'loggedModels' | 'registeredModels' | 'modelVersions'
 
-/** One copy while it is made: the sides, what counts, and who wants to know. */
+/** One copy while it is made: its sides, its counts, and what is told of it. */
 export interface Job {
   readonly from: Side
   readonly to: Side
@@ -113,7 +113,7 @@ export const isOfTheStore = (error: unknown): boolean =>
   error instanceof TimeoutError ||
   (error instanceof CairnError && !(error instanceof IntegrityError) && OUTAGES.has(error.status))
 
-/** Begins to count. */
+/** Counts what is copied from one side to the other, and tells how far that is. */
 export function job(from: Side, to: Side, options: CopyRules): Job {
   const none = (): Mutable<SyncTally> => ({ added: 0, changed: 0, same: 0 })
   const tallies: Record<Counted, Mutable<SyncTally>> = {

@@ -44,7 +44,7 @@ export interface AttemptsOptions {
 const RETRY_FIRST_MS = 100
 const RETRY_MOST_MS = 30_000
 
-/** None yet. */
+/** Hands deliveries to a drain, and tries again what may pass. */
 export function attempts(drain: Drain, { outcome, flushing, goOn, watch }: AttemptsOptions): Attempts {
   const waiting: Delivery[] = []
   let current: Delivery | undefined

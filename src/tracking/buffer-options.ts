@@ -42,7 +42,7 @@ export interface BufferOptions {
   readonly intervalMs?: number | undefined
   /**
    * Points that may wait in memory while the backend is slow, 2,097,152 (59 MB) by default; a point that names a model or
-   * dataset counts as five. Parameters and tags may take 64 MiB, or as much as so many points. What is more is refused and
+   * dataset counts as five. Parameters and tags may take 64 MiB, or as much as that many points. What is more is refused and
    * counted.
    */
   readonly maxQueued?: number | undefined

@@ -12,7 +12,7 @@ import { linkModel } from './link-model.js'
 import { endTaken, takeUp } from './taken-up.js'
 
 export interface CourierDeps {
-  /** One try for each call; who calls again after a doubtful one says so with `again`. */
+  /** One try for each call; one made again after a doubtful one says so with `again`. */
   readonly transport: Transport
   readonly openArtifacts: OpenArtifacts
   /** The server's id for a run that was made away from it; its own for any other; undefined while it has none. */

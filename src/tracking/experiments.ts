@@ -159,7 +159,7 @@ export function experiments(transport: () => Promise<Transport>): Experiments {
         await (await transport()).call('deleteExperimentTag', input, options)
       } catch (error) {
         absent(error)
-        // Who is not found: the tag, or the experiment.
+        // Which of the two is not found: the tag, or the experiment?
         await verbs.getExperiment(experimentId, options)
       }
     },

@@ -23,7 +23,7 @@ export interface Flushes {
   tell(): void
 }
 
-/** `gone` says how far the lines have got, `isTrying` whether something that left them is neither delivered nor refused. */
+/** Waits for lines to be done with; `gone` says how far the lines have got, `isTrying` whether something that left them is neither delivered nor refused. */
 export function flushes(gone: () => Gone, isTrying: () => boolean): Flushes {
   const waiting = waiters<Gone>()
 

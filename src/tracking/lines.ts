@@ -30,11 +30,11 @@ const ENTRY_BYTES = 100
 
 const bytesOf = (entry: BatchEntry): number => entrySize(entry) + ENTRY_BYTES
 
-/** No parameters and tags yet, beside a ring for at most `maxQueued` points. */
+/** Lines up parameters and tags beside a ring for at most `maxQueued` points. */
 export function lines(ring: Ring, way: PointsWay | undefined, limits: BatchLimits, maxQueued: number): Lines {
   const entries: Entry[] = []
   let entryBytes = 0
-  // Who lets few points wait means those of a loop, and not the parameters of a start.
+  // A limit of few points is meant for those of a loop, and not for the parameters of a start.
   const mostEntryBytes = Math.max(MAX_ENTRY_BYTES, maxQueued * POINT_BYTES)
   /** What was taken out of the ring, and off the way, to be delivered. */
   const gone = { queued: 0, past: 0, entries: 0 }

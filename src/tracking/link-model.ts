@@ -20,7 +20,7 @@ async function mayBeThere(transport: Transport, modelId: string, options?: CallO
     await transport.call('getLoggedModel', { model_id: modelId }, options)
   } catch (error) {
     if (error instanceof NotFoundError) return false
-    // Who may not read a model may name it.
+    // A user who may not read a model may name it.
     if (!(error instanceof PermissionDeniedError)) throw error
   }
   return true

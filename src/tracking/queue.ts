@@ -34,10 +34,10 @@ const INITIAL_CAPACITY = 4096
 const WAY_CAPACITY = 64
 const ENTRIES_IN_MEMORY = 1000
 const MAX_QUEUED = 1 << 21
-/** So many points take the memory of what one that is wide takes beside its own place. */
+/** What a wide point takes beside its own place, in points. */
 const WIDE_POINTS = 4
 
-/** Makes an empty queue before a drain. */
+/** Queues what is logged and hands it to the drain, one delivery after the other. */
 export function queue(drain: Drain, options: WayOptions = {}): Queue {
   const { limits = BATCH_LIMITS, intervalMs = 250, maxQueued = MAX_QUEUED, way } = options
   const perBatch = Math.min(limits.metrics, limits.total)

@@ -18,7 +18,7 @@ interface TakenEnd {
 
 type StepInput = Readonly<Record<string, unknown>>
 
-/** The tag with the mark of who took the run up again last: whether an end is theirs is told by it. It goes when that one ends the run. */
+/** The tag with the mark of the process that took the run up last, by which an end is known as its own; it goes with that end. */
 const TAKER = 'cairn.taken_up_by'
 
 async function takerOf(transport: Transport, runId: string, options: CallOptions) {
