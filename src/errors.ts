@@ -141,10 +141,16 @@ export function errorFromCode(code: string | undefined, message: string, options
 /** Whether the very same call may succeed later. */
 export const isRetryable = (error: unknown): boolean => error instanceof CairnError && error.retryable
 
-/** The same failure in other words. */
-export function reworded<E extends CairnError>(error: E, message: string): E {
-  const Kind = error.constructor as new (message: string, options: CairnErrorOptions) => E
-  return new Kind(message, { ...error, cause: error.cause ?? error })
+/** The same failure in other words, and with what is `changed`; another kind of error has its own code. */
+export function reworded(
+  error: CairnError,
+  message: string,
+  { as, ...changed }: CairnErrorOptions & { readonly as?: ErrorClass } = {},
+): CairnError {
+  const { code, retryable, ...facts } = error
+  if (as) return new as(message, { ...facts, cause: error, ...changed })
+  const Kind = error.constructor as ErrorClass
+  return new Kind(message, { ...facts, code, retryable, cause: error.cause ?? error, ...changed })
 }
 
 /** Whether nobody was asked: an older server lacks the call, or something on the way does not lead to it. */

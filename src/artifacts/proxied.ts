@@ -10,6 +10,7 @@ import {
   NetworkError,
   NotFoundError,
   ProtocolError,
+  reworded,
 } from '../errors.js'
 import { systemClock } from '../host/clock.js'
 import { isBroken } from '../http/failure.js'
@@ -168,15 +169,9 @@ const GONE_FROM_BUCKET = /NoSuchKey|BlobNotFound/
 /** MLflow 2 answers 500 for a file that is not there, and every version for a directory; trying again would not help. */
 function absence(error: unknown, path: string): unknown {
   if (!(error instanceof CairnError) || !(error.status === 500 || isUnknown(error))) return error
-  const { status, url, requestId } = error
-  const words = status === 500 ? GONE : GONE_FROM_BUCKET
-  if (status === undefined || !words.test(error.message)) return error
-  return new NotFoundError(`There is no artifact ${JSON.stringify(path)}`, {
-    cause: error,
-    status,
-    ...(url ? { url } : {}),
-    ...(requestId ? { requestId } : {}),
-  })
+  const words = error.status === 500 ? GONE : GONE_FROM_BUCKET
+  if (error.status === undefined || !words.test(error.message)) return error
+  return reworded(error, `There is no artifact ${JSON.stringify(path)}`, { as: NotFoundError })
 }
 
 /** MLflow 2 puts the bare name into a header of its answer, and gunicorn breaks off over one that is not Latin-1. */
@@ -191,7 +186,7 @@ const breaksOff = (error: unknown): error is CairnError =>
 const unsendable = (error: CairnError, path: string): NetworkError =>
   new NetworkError(
     `The server breaks off when it is asked for ${JSON.stringify(path)}: MLflow 2 on gunicorn cannot send a file whose name has characters outside Latin-1. MLflow 3 (on uvicorn) can; else log it under another name, or fetch it where the server keeps it`,
-    { cause: error, retryable: false, ...(error.url ? { url: error.url } : {}) },
+    { cause: error, retryable: false, url: error.url },
   )
 
 const notStored = ({ url, status }: HttpAnswer, path: string, size: number | undefined): ProtocolError =>

@@ -19,7 +19,7 @@ export async function withReason(
   if (why === undefined) return error
   return new InvalidParameterError(
     `The artifact ${JSON.stringify(path)} cannot be kept: ${why}; log it under another name`,
-    { cause: error, ...(error.url ? { url: error.url } : {}) },
+    { cause: error, url: error.url },
   )
 }
 

@@ -51,7 +51,7 @@ export const requestId = (headers: AnswerHeaders): string | undefined =>
 
 const shownId = ({ headers, hide }: RawAnswer): string | undefined => {
   const id = requestId(headers)
-  return id && hide(id)
+  return id ? hide(id) : undefined
 }
 
 /** Whether a content type is that of a page. */
@@ -106,8 +106,8 @@ export function refusal(answer: RawAnswer, now: number): CairnError {
   const options: CairnErrorOptions = {
     status,
     url,
-    ...(id ? { requestId: id } : {}),
-    ...(wait !== undefined ? { retryAfterMs: wait } : {}),
+    requestId: id,
+    retryAfterMs: wait,
   }
   const known = mlflowError(text)
   // Hidden once more: what was escaped in the JSON is only now as it was sent.
@@ -224,6 +224,6 @@ export function notMlflow(answer: RawAnswer, why?: string): CairnError {
     status: answer.status,
     url: answer.url,
     retryable,
-    ...(id ? { requestId: id } : {}),
+    requestId: id,
   })
 }

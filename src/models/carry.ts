@@ -1,4 +1,4 @@
-import { CairnError, type CairnErrorOptions, isRetryable } from '../errors.js'
+import { CairnError, isRetryable, reworded } from '../errors.js'
 import type { CarryDeps, CarryModelOptions, ModelRun, PackedModel } from './carried.js'
 import type { ModelInfo } from './info.js'
 import { create, sendLogged } from './to-logged-model.js'
@@ -38,7 +38,6 @@ export async function carryModel(
 function unregistered(error: unknown, { name, modelUri }: ModelInfo, registered: string): unknown {
   if (!(error instanceof CairnError) || isRetryable(error) || error.status === 401) return error
   const said = `The model ${JSON.stringify(name)} is logged as ${modelUri}, but its registration as ${JSON.stringify(registered)} failed: ${error.message}`
-  const Kind = error.constructor as new (message: string, options: CairnErrorOptions) => CairnError
   // Without its status: what a run waits for is its own server's word.
-  return new Kind(said, { cause: error, code: error.code })
+  return reworded(error, said, { cause: error, status: undefined })
 }

@@ -1,5 +1,5 @@
 import { type Batch, type BatchEntry, type BatchLimits, type BatchMetric, entrySize } from '../core/batch.js'
-import { type CairnError, InvalidParameterError, NotFoundError } from '../errors.js'
+import { type CairnError, InvalidParameterError, NotFoundError, reworded } from '../errors.js'
 
 /** One step of delivery: a batch, or in its place among the writes a tag to remove, or a model that points name. */
 export type Delivery = { readonly batch: Batch } | { readonly deleteTag: string } | { readonly linkModel: string }
@@ -95,13 +95,6 @@ function halves(delivery: Delivery): Delivery[] {
 export function asOne(errors: readonly CairnError[]): CairnError {
   const first = errors[0]!
   if (errors.length === 1) return first
-  const Kind = first.constructor as new (
-    message: string,
-    options: { cause: unknown; code: string; url: string | undefined },
-  ) => CairnError
-  return new Kind(`${first.message} (and ${errors.length - 1} more)`, {
-    cause: new AggregateError(errors, 'what was refused'),
-    code: first.code,
-    url: first.url,
-  })
+  const cause = new AggregateError(errors, 'what was refused')
+  return reworded(first, `${first.message} (and ${errors.length - 1} more)`, { cause })
 }

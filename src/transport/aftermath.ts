@@ -4,10 +4,10 @@ import {
   AlreadyExistsError,
   absent,
   CairnError,
-  type CairnErrorOptions,
   InvalidParameterError,
   isUnknown,
   NotFoundError,
+  reworded,
 } from '../errors.js'
 import type { CallOptions, Input, Operation, Output, Transport } from './transport.js'
 
@@ -200,9 +200,9 @@ export async function explained<O extends Operation>(
 }
 
 function halfRenamed(failed: CairnError, { name, new_name }: Input<'renameRegisteredModel'>): CairnError {
-  const Kind = failed.constructor as new (message: string, options: CairnErrorOptions) => CairnError
-  return new Kind(
+  return reworded(
+    failed,
     `${failed.message}. It broke off half-way: both ${JSON.stringify(name)} and ${JSON.stringify(new_name)} exist now; look at both, and delete the one that lacks versions`,
-    { ...failed, retryable: false, cause: failed },
+    { retryable: false, cause: failed },
   )
 }

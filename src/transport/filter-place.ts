@@ -1,7 +1,7 @@
 import type { FilterTarget } from '../core/filter/fields.js'
 import { parseFilter } from '../core/filter/parse.js'
 import { checkDistinct, type LoggedModelOrder, parseLoggedModelOrder, parseOrderBy } from '../core/order.js'
-import { CairnError, InvalidParameterError } from '../errors.js'
+import { CairnError, InvalidParameterError, reworded } from '../errors.js'
 import type { Input, Operation, Output, Transport } from './transport.js'
 
 const SEARCHED: { readonly [O in Operation]?: FilterTarget } = {
@@ -54,11 +54,6 @@ function shown(failure: CairnError, { filter, order_by }: Search, target: Filter
   } catch (error) {
     if (!(error instanceof InvalidParameterError)) return failure
     // Its own words stay: it may have meant something else.
-    return new InvalidParameterError(`${error.message}\nThe server says: ${failure.message}`, {
-      ...failure,
-      code: error.code,
-      retryable: false,
-      cause: failure,
-    })
+    return reworded(failure, `${error.message}\nThe server says: ${failure.message}`, { as: InvalidParameterError })
   }
 }

@@ -1,6 +1,6 @@
 import { heed } from '../core/heed.js'
 import { HISTORY_PAGE } from '../core/page.js'
-import { CairnError, isUnknown, NotFoundError } from '../errors.js'
+import { CairnError, isUnknown, NotFoundError, reworded } from '../errors.js'
 import { notMlflow, refusal } from '../http/refusal.js'
 import type { HttpAnswer, Send } from '../http/send.js'
 import { encodeSegment } from '../http/url.js'
@@ -142,14 +142,7 @@ function lacking(error: unknown, operation: Operation): unknown {
   if (!(error instanceof NotFoundError) || !isUnknown(error)) return error
   const first = operation.includes('LoggedModel') || operation === 'logOutputs' ? '3.0' : SINCE[operation]
   const since = first === undefined ? '' : ` (MLflow ${first} and later have it)`
-  const { status, url, requestId } = error
-  return new NotFoundError(`The server has no ${operation}${since}: ${error.message}`, {
-    code: error.code,
-    cause: error,
-    ...(status === undefined ? {} : { status }),
-    ...(url === undefined ? {} : { url }),
-    ...(requestId === undefined ? {} : { requestId }),
-  })
+  return reworded(error, `The server has no ${operation}${since}: ${error.message}`)
 }
 
 /** MLflow before 3.4 or so, and services, do not tell their store. */

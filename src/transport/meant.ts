@@ -3,11 +3,11 @@ import {
   AlreadyExistsError,
   absent,
   CairnError,
-  type CairnErrorOptions,
   InvalidParameterError,
   isBadRequest,
   NotFoundError,
   ParamConflictError,
+  reworded,
 } from '../errors.js'
 import type { CallOptions, Input, Operation, Output, Transport } from './transport.js'
 
@@ -21,16 +21,10 @@ interface Refused<O extends Operation> {
 }
 /** What a refusal comes to: what is meant by it, or the answer where all is as it was to be; undefined when it speaks for itself. */
 type Meaning<O extends Operation> = (of: Refused<O>) => Promise<CairnError | Output<O> | undefined>
-type ErrorClass = new (message: string, options: CairnErrorOptions) => CairnError
 
 const isLasting = (error: unknown): boolean => error instanceof CairnError && !error.retryable
 
 const quoted = JSON.stringify
-
-const inWords = (Kind: ErrorClass, refusal: CairnError, message: string): CairnError => {
-  const { status, url, requestId } = refusal
-  return new Kind(message, { cause: refusal, status, url, requestId })
-}
 
 const meanings: { readonly [O in Operation]?: Meaning<O> } = {
   async createExperiment({ transport, input: { name }, options, refusal }) {
@@ -41,16 +35,16 @@ const meanings: { readonly [O in Operation]?: Meaning<O> } = {
       stage === 'deleted'
         ? `exists, deleted (id ${id}); bring it back with restoreExperiment('${id}')`
         : `exists already (id ${id}); use that`
-    return inWords(AlreadyExistsError, refusal, `An experiment ${quoted(name)} ${said}, or choose another name`)
+    return reworded(refusal, `An experiment ${quoted(name)} ${said}, or choose another name`, {
+      as: AlreadyExistsError,
+    })
   },
 
   async renameRegisteredModel({ input: { new_name: name }, refusal }) {
     if (!(refusal instanceof AlreadyExistsError)) return undefined
-    return inWords(
-      AlreadyExistsError,
-      refusal,
-      `A registered model ${quoted(name)} exists already; choose another name`,
-    )
+    return reworded(refusal, `A registered model ${quoted(name)} exists already; choose another name`, {
+      as: AlreadyExistsError,
+    })
   },
 
   async logOutputs({ transport, input: { run_id, models }, options, refusal }) {
@@ -63,7 +57,7 @@ const meanings: { readonly [O in Operation]?: Meaning<O> } = {
       const before = there.get(model_id)
       if (before === undefined || String(before) === String(step)) continue
       const said = `The logged model ${model_id} is an output at step ${before} already and cannot be one at step ${step} too; leave it out`
-      return inWords(InvalidParameterError, refusal, said)
+      return reworded(refusal, said, { as: InvalidParameterError })
     }
     return rest.length === 0 ? {} : transport.call('logOutputs', { run_id, models: rest }, options)
   },
@@ -85,7 +79,7 @@ const meanings: { readonly [O in Operation]?: Meaning<O> } = {
       for (const { key, value = '' } of params) {
         const before = there.get(key)
         if (before !== undefined && before !== value)
-          return inWords(ParamConflictError, refusal, paramTaken(key, before, value))
+          return reworded(refusal, paramTaken(key, before, value), { as: ParamConflictError })
       }
     }
     const [{ model_id, key } = {}] = metrics
@@ -95,7 +89,7 @@ const meanings: { readonly [O in Operation]?: Meaning<O> } = {
     if (!(await isMissing(model_id))) return undefined
     // A database keeps the points of the run before it looks for the model.
     const said = `There is no logged model ${model_id}: ${quoted(key)} names it; the run may have the points all the same`
-    return inWords(NotFoundError, refusal, said)
+    return reworded(refusal, said, { as: NotFoundError })
   },
 }
 

@@ -1,5 +1,5 @@
 import { lengthOf } from '../core/names.js'
-import { CairnError, InvalidParameterError } from '../errors.js'
+import { CairnError, InvalidParameterError, reworded } from '../errors.js'
 
 /** How PostgreSQL and MySQL refuse a text that SQLite takes. MLflow hands that on with the whole statement. */
 const NO_ROOM = /value too long for type character varying\((\d+)\)|Data too long for column '(\w+)'/
@@ -11,15 +11,8 @@ export function tellingTooLong(error: unknown, input: object): unknown {
   if (!(error instanceof CairnError)) return error
   const [found, most, column] = NO_ROOM.exec(error.message) ?? []
   if (found === undefined) return error
-  return new InvalidParameterError(
-    most ? limited(Number(most), input) : `${NONE} for ${ours(column ?? '')}; shorten it`,
-    {
-      ...error,
-      code: 'INVALID_PARAMETER_VALUE',
-      retryable: false,
-      cause: error,
-    },
-  )
+  const said = most ? limited(Number(most), input) : `${NONE} for ${ours(column ?? '')}; shorten it`
+  return reworded(error, said, { as: InvalidParameterError })
 }
 
 const NONE = "The server's database has not enough room"
