@@ -2,6 +2,9 @@ import { InvalidParameterError } from '../errors.js'
 import type { RunStatus, ViewType } from './entities.js'
 import { oneOf, shown } from './options.js'
 
+/** The id of the experiment that every store has. */
+export const DEFAULT_EXPERIMENT = '0'
+
 /** MLflow's limits (`mlflow/utils/validation.py`); lengths are in Unicode code points. */
 export const LIMITS = {
   metricsPerBatch: 1000,

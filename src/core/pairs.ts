@@ -2,9 +2,19 @@ import { InvalidParameterError } from '../errors.js'
 import { isRecord } from './options.js'
 import { describe } from './whole-json.js'
 
+/** Params or tags, as MLflow lists them. */
+export type Pairs = readonly { readonly key: string; readonly value?: string | undefined }[]
+
 /** MLflow's list of pairs as a record. */
-export const toRecord = (pairs: readonly { key: string; value: string }[]): Record<string, string> =>
-  Object.fromEntries(pairs.map(({ key, value }) => [key, value]))
+export const toRecord = (pairs: Pairs): Record<string, string> =>
+  Object.fromEntries(pairs.map(({ key, value = '' }) => [key, value]))
+
+/** MLflow's list of pairs, for looking up many of them. */
+export const toMap = (pairs: Pairs): Map<string, string> => new Map(pairs.map(({ key, value = '' }) => [key, value]))
+
+/** The value that a key has in MLflow's list of pairs. */
+export const valueIn = (pairs: Pairs | undefined, key: string): string | undefined =>
+  pairs?.find((pair) => pair.key === key)?.value
 
 /** A record as MLflow's list of pairs, by the text of each value; what has no value is left out. */
 export const toPairs = (

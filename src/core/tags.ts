@@ -23,3 +23,6 @@ export const TAG = {
   repoUrl: 'mlflow.source.git.repoURL',
   dirty: 'mlflow.source.git.dirty',
 } as const
+
+/** The tag by which a thing that was perhaps made is found again. */
+export const OPERATION_TAG = 'cairn.op_id'

@@ -1,6 +1,7 @@
 import type { OpenArtifacts } from '../artifacts/store.js'
 import type { Progress } from '../core/entities.js'
 import type { MlModel } from '../core/mlmodel.js'
+import { toRecord } from '../core/pairs.js'
 import type { ModelRequest } from '../spool/steps.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
 
@@ -54,7 +55,7 @@ export interface CarryModelOptions {
 /** A run as its server knows it, for a model that is logged in it. */
 export async function runOfModel(transport: Transport, runId: string, options: CallOptions): Promise<ModelRun> {
   const { info, data } = (await transport.call('getRun', { run_id: runId }, options)).run
-  const params = Object.fromEntries(data.params.map(({ key, value = '' }) => [key, value]))
+  const params = toRecord(data.params)
   return { runId: info.run_id, experimentId: info.experiment_id, artifactUri: info.artifact_uri, params }
 }
 

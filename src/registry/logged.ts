@@ -1,4 +1,4 @@
-import { OPERATION_TAG } from '../transport/aftermath.js'
+import { OPERATION_TAG } from '../core/tags.js'
 import type { Transport } from '../transport/transport.js'
 import type { RegistryDeps } from './deps.js'
 import { registry } from './registry.js'

@@ -1,14 +1,13 @@
 import { dirname } from 'node:path'
 import type { Experiment, RunData } from '../core/entities.js'
-import { checkRunId } from '../core/names.js'
-import { TAG } from '../core/tags.js'
+import { checkRunId, DEFAULT_EXPERIMENT } from '../core/names.js'
+import { OPERATION_TAG, TAG } from '../core/tags.js'
 import { InvalidParameterError } from '../errors.js'
 import { recentCommit } from '../host/git.js'
 import { systemUser } from '../host/user.js'
 import { type Experiments, ensureExperiment, requireActive } from '../tracking/experiments.js'
 import type { Runs } from '../tracking/runs.js'
 import { checkSameParam, paramText, present, type TextRules, tagText } from '../tracking/values.js'
-import { OPERATION_TAG } from '../transport/aftermath.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
 
 /** How a run starts. */
@@ -56,8 +55,6 @@ export interface Started {
   readonly data: RunData
   readonly owned: boolean
 }
-
-const DEFAULT_EXPERIMENT = '0'
 
 /** Makes a run, or takes one up again, as Python's `start_run` does. */
 export async function startRun(deps: StartDeps, options: StartRunOptions): Promise<Started> {

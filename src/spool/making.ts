@@ -1,4 +1,4 @@
-import { TAG } from '../core/tags.js'
+import { OPERATION_TAG, TAG } from '../core/tags.js'
 import { type ServerPlace, writtenIds } from './place.js'
 import type { SpoolRecord } from './records.js'
 import type { Step } from './steps.js'
@@ -48,7 +48,7 @@ function remade(dir: string, place: ServerPlace): Step {
   if (writtenIds(place).has(runId)) return { create: { begunAs: runId, startTime, tags: [] } }
   const note = { key: TAG.note, value: `The start of this run was damaged on disk: ${LOST}.` }
   // By this it is found again when it was perhaps made.
-  return { create: { startTime, tags: [note, { key: 'cairn.op_id', value: runId }] } }
+  return { create: { startTime, tags: [note, { key: OPERATION_TAG, value: runId }] } }
 }
 
 /** What goes with a run's making. */

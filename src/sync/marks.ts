@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { OPERATION_TAG } from '../transport/aftermath.js'
+import { OPERATION_TAG } from '../core/tags.js'
 
 /** The tag that says of which run, logged model or version something is a copy. */
 export const SOURCE = 'cairn.sync.source'

@@ -1,4 +1,5 @@
 import type { OpenArtifacts } from '../artifacts/store.js'
+import { DEFAULT_EXPERIMENT } from '../core/names.js'
 import { TAG } from '../core/tags.js'
 import { blobOf } from '../disk/files.js'
 import { absent, InvalidParameterError, UnavailableError } from '../errors.js'
@@ -23,8 +24,6 @@ export interface CourierDeps {
 
 /** What of the protocol may wait in the spool, beside batches. */
 const CALLS: ReadonlySet<string> = new Set(['deleteTag', 'updateRun', ...KEPT_CALLS])
-const DEFAULT_EXPERIMENT = '0'
-
 /** The way from the spool to a tracking backend. */
 export function courier({ transport, openArtifacts, serverRunId = (runId) => runId, model }: CourierDeps): Courier {
   const artifactUris = new Map<string, string>()

@@ -13,7 +13,7 @@ import {
 } from '../core/names.js'
 import { checkedInUse, checkOptions, isSwitch, isText, listOf, type Rules, record } from '../core/options.js'
 import { checkMaxResults, HISTORY_PAGE, pageLimits } from '../core/page.js'
-import { toPairs } from '../core/pairs.js'
+import { toMap, toPairs } from '../core/pairs.js'
 import { TAG } from '../core/tags.js'
 import { InvalidParameterError, isBadRequest } from '../errors.js'
 import { checkCall } from '../transport/call-options.js'
@@ -352,7 +352,7 @@ async function logParams(
   } catch (error) {
     if (!isBadRequest(error)) throw error
     const { model } = await backend.call('getLoggedModel', { model_id }, options)
-    const before = new Map(model.data.params.map(({ key, value }) => [key, value]))
+    const before = toMap(model.data.params)
     for (const { key, value } of params) checkSameParam(key, value, before.get(key))
     const missing = params.filter(({ key }) => !before.has(key))
     if (missing.length === params.length) throw error

@@ -1,3 +1,4 @@
+import { valueIn } from '../core/pairs.js'
 import { IS_GIVEN, IS_LEFT, TAKEN_UP, TAKEN_UP_AT } from '../spool/steps.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
 
@@ -23,7 +24,7 @@ const TAKER = 'cairn.taken_up_by'
 
 async function takerOf(transport: Transport, runId: string, options: CallOptions) {
   const { run } = await transport.call('getRun', { run_id: runId }, options)
-  return { taker: run.data.tags.find(({ key }) => key === TAKER)?.value, info: run.info }
+  return { taker: valueIn(run.data.tags, TAKER), info: run.info }
 }
 
 /** A run that went on when it was taken up is another process's to end; one that had ended is ours from then on. */

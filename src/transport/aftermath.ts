@@ -1,5 +1,6 @@
 import { byName } from '../core/filter/by-name.js'
-import { TAG } from '../core/tags.js'
+import { type Pairs, toMap, valueIn } from '../core/pairs.js'
+import { OPERATION_TAG, TAG } from '../core/tags.js'
 import {
   AlreadyExistsError,
   absent,
@@ -10,15 +11,6 @@ import {
   reworded,
 } from '../errors.js'
 import type { CallOptions, Input, Operation, Output, Transport } from './transport.js'
-
-/** The tag by which a thing that was perhaps made is found again. */
-export const OPERATION_TAG = 'cairn.op_id'
-
-type Tags = readonly { readonly key: string; readonly value?: string | undefined }[]
-
-/** The operation id among tags. */
-export const operationId = (tags: Tags | undefined): string | undefined =>
-  tags?.find(({ key }) => key === OPERATION_TAG)?.value
 
 type Look<O extends Operation, Found = Output<O>> = (
   transport: Transport,
@@ -42,37 +34,37 @@ export const lookBefore: Looks = {
   },
 
   async createRun(transport, { experiment_id, tags }, options) {
-    const id = operationId(tags)
+    const id = valueIn(tags, OPERATION_TAG)
     if (id === undefined) return undefined
     const filter = `tags.\`${OPERATION_TAG}\` = '${id}'`
     const search = { experiment_ids: [experiment_id], filter, run_view_type: 'ALL' as const, max_results: 1 }
     const { runs } = await transport.call('searchRuns', search, options)
-    const run = runs.find(({ data }) => operationId(data.tags) === id)
+    const run = runs.find(({ data }) => valueIn(data.tags, OPERATION_TAG) === id)
     return run && { run }
   },
 
   async createModelVersion(transport, { name, tags }, options) {
-    const id = operationId(tags)
+    const id = valueIn(tags, OPERATION_TAG)
     if (id === undefined) return undefined
     const filter = [byName(name), `tags.\`${OPERATION_TAG}\` = '${id}'`].filter(Boolean).join(' AND ')
     const { model_versions } = await transport.call('searchModelVersions', { filter, max_results: 10 }, options)
-    const version = model_versions.find((found) => found.name === name && operationId(found.tags) === id)
+    const version = model_versions.find((found) => found.name === name && valueIn(found.tags, OPERATION_TAG) === id)
     return version && { model_version: version }
   },
 
   async createLoggedModel(transport, { experiment_id, tags }, options) {
-    const id = operationId(tags)
+    const id = valueIn(tags, OPERATION_TAG)
     if (id === undefined) return undefined
     const filter = `tags.\`${OPERATION_TAG}\` = '${id}'`
     const search = { experiment_ids: [experiment_id], filter, max_results: 1 }
     const { models } = await transport.call('searchLoggedModels', search, options)
-    const model = models.find(({ info }) => operationId(info.tags) === id)
+    const model = models.find(({ info }) => valueIn(info.tags, OPERATION_TAG) === id)
     return model && { model }
   },
 
   async logModel(transport, { run_id, model_json }, options) {
     const { run } = await transport.call('getRun', { run_id }, options)
-    const history = run.data.tags.find(({ key }) => key === TAG.models)?.value
+    const history = valueIn(run.data.tags, TAG.models)
     return listed(history, model_json) ? {} : undefined
   },
 
@@ -94,7 +86,7 @@ export const lookBefore: Looks = {
 
   async logLoggedModelParams(transport, { model_id, params }, options) {
     const { model } = await transport.call('getLoggedModel', { model_id }, options)
-    const there = new Map(model.data.params.map(({ key, value }) => [key, value]))
+    const there = toMap(model.data.params)
     return params.every(({ key, value = '' }) => there.get(key) === value) ? {} : undefined
   },
 
@@ -114,7 +106,7 @@ export const lookBefore: Looks = {
   },
 }
 
-const lacks = (tags: Tags, key: string) => (tags.some((tag) => tag.key === key) ? undefined : {})
+const lacks = (tags: Pairs, key: string) => (tags.some((tag) => tag.key === key) ? undefined : {})
 
 function listed(history: string | undefined, model: string): boolean {
   try {

@@ -1,3 +1,4 @@
+import { toMap } from '../core/pairs.js'
 import { paramTaken } from '../core/param-taken.js'
 import {
   AlreadyExistsError,
@@ -75,7 +76,7 @@ const meanings: { readonly [O in Operation]?: Meaning<O> } = {
   async logBatch({ transport, input: { run_id, params = [], metrics = [] }, options, refusal, isMissing }) {
     if (refusal instanceof ParamConflictError) {
       const { run } = await transport.call('getRun', { run_id }, options)
-      const there = new Map(run.data.params.map(({ key, value }) => [key, value]))
+      const there = toMap(run.data.params)
       for (const { key, value = '' } of params) {
         const before = there.get(key)
         if (before !== undefined && before !== value)

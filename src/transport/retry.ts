@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
+import { type Pairs, valueIn } from '../core/pairs.js'
 import { type Attempt, type Clock, defaultRules, failureKind, type RetryRules, retrying } from '../core/retry.js'
+import { OPERATION_TAG } from '../core/tags.js'
 import { systemClock } from '../host/clock.js'
-import { explained, lookBefore, OPERATION_TAG, operationId } from './aftermath.js'
+import { explained, lookBefore } from './aftermath.js'
 import { isNaNPoint, missingPoints, type Point } from './history.js'
 import { repeats } from './repeats.js'
 import type { CallOptions, Input, Operation, Output, Transport } from './transport.js'
@@ -140,6 +142,6 @@ export function withRetry(inner: Transport & Facts, policy: RetryPolicy = {}): T
 
 /** The input with an operation id of its own; one that the caller gave stays. */
 function tagged<I extends object>(input: I, newId: () => string): I {
-  const { tags = [] } = input as { tags?: { key: string; value?: string }[] }
-  return operationId(tags) ? input : { ...input, tags: [...tags, { key: OPERATION_TAG, value: newId() }] }
+  const { tags = [] } = input as { tags?: Pairs }
+  return valueIn(tags, OPERATION_TAG) ? input : { ...input, tags: [...tags, { key: OPERATION_TAG, value: newId() }] }
 }

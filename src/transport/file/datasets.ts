@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { checkModelId, lengthOf } from '../../core/names.js'
+import { toRecord, valueIn } from '../../core/pairs.js'
 import { TAG } from '../../core/tags.js'
 import { createDir } from '../../disk/stage-dir.js'
 import { exists, writeAtomic } from '../../disk/write.js'
@@ -53,7 +54,7 @@ function putDataset(store: Store, run: string, runId: string, { dataset, tags }:
     destination_type: 'RUN',
     source_id: id,
     source_type: 'DATASET',
-    tags: Object.fromEntries((tags ?? []).map(({ key, value = '' }) => [key, value])),
+    tags: toRecord(tags ?? []),
   })
 }
 
@@ -160,8 +161,7 @@ export function readOutputs(store: Store, run: string): NonNullable<Output<'getR
 }
 
 /** The context a dataset was used in, by its tag. */
-export const contextOf = ({ tags }: WireDatasetInput): string | undefined =>
-  tags.find(({ key }) => key === TAG.datasetContext)?.value
+export const contextOf = ({ tags }: WireDatasetInput): string | undefined => valueIn(tags, TAG.datasetContext)
 
 type Summary = Output<'searchDatasets'>['dataset_summaries'][number]
 

@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { matches, type Subject } from '../../core/filter/matches.js'
 import { parseFilter } from '../../core/filter/parse.js'
-import { checkExperimentName, checkKey, LIMITS, lengthOf } from '../../core/names.js'
+import { checkExperimentName, checkKey, DEFAULT_EXPERIMENT, LIMITS, lengthOf } from '../../core/names.js'
 import { parseOrderBy, sortBy } from '../../core/order.js'
 import { page, pageSize } from '../../core/page.js'
+import { valueIn } from '../../core/pairs.js'
 import { withLock } from '../../disk/lock.js'
 import { createDir } from '../../disk/stage-dir.js'
 import { exists, move, writeAtomic } from '../../disk/write.js'
@@ -27,11 +28,9 @@ import { appendToUri, changeMetaFile } from './meta-file.js'
 import { listRunsIn, setLifecycle } from './run-meta.js'
 import { deleteTag, fitValue, type KeyValue, setTag } from './values.js'
 
-const DEFAULT_ID = '0'
-
 /** Makes the experiment every store begins with; nothing happens when it is there. */
 export const createDefaultExperiment = (store: Store): boolean =>
-  fillExperiment(store, DEFAULT_ID, { name: 'Default', location: undefined, tags: [] })
+  fillExperiment(store, DEFAULT_EXPERIMENT, { name: 'Default', location: undefined, tags: [] })
 
 interface NewExperiment {
   readonly name: string
@@ -126,7 +125,7 @@ function subject(experiment: WireExperiment): Subject {
     attribute: (key) => attributes[key],
     metric: () => undefined,
     param: () => undefined,
-    tag: (key) => experiment.tags.find((tag) => tag.key === key)?.value,
+    tag: (key) => valueIn(experiment.tags, key),
     datasets: () => [],
   }
 }
@@ -143,7 +142,7 @@ function search(store: Store, input: Input<'searchExperiments'>) {
 }
 
 function remove(store: Store, id: string): void {
-  if (id === DEFAULT_ID) throw new InvalidParameterError('The default experiment (id 0) cannot be deleted')
+  if (id === DEFAULT_EXPERIMENT) throw new InvalidParameterError('The default experiment (id 0) cannot be deleted')
   const dir = findExperimentDir(store, id, 'active')
   if (!dir || !readExperiment(store, dir, 'throw'))
     throw new NotFoundError(`There is no active experiment with id ${id} in ${store.root}`)

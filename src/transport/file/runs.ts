@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { checkKey } from '../../core/names.js'
+import { valueIn } from '../../core/pairs.js'
 import { TAG } from '../../core/tags.js'
 import { createDir } from '../../disk/stage-dir.js'
 import { makeDir, writeAtomic } from '../../disk/write.js'
@@ -39,7 +40,7 @@ function nameAndTags(store: Store, input: Input<'createRun'>): { name: string; t
     key: checkKey('tag', key),
     value: fitTag(store.truncate, key, value),
   }))
-  const tagged = tags.find(({ key }) => key === TAG.runName)?.value
+  const tagged = valueIn(tags, TAG.runName)
   if (input.run_name && tagged && input.run_name !== tagged)
     throw new InvalidParameterError(
       `The run is named ${JSON.stringify(input.run_name)} by run_name and ${JSON.stringify(tagged)} by the tag ${TAG.runName}; give one of them, or the same`,

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { valueIn } from '../../core/pairs.js'
 import { TAG } from '../../core/tags.js'
 import { CairnError } from '../../errors.js'
 import type { Output } from '../protocol.js'
@@ -69,7 +70,7 @@ export async function tellModel(store: Store, id: string, name: string, version:
     return
   }
   try {
-    const known = (await asked(store, id))?.info.tags?.find(({ key }) => key === TAG.versions)?.value
+    const known = valueIn((await asked(store, id))?.info.tags, TAG.versions)
     const value = JSON.stringify([...listIn(known), { name, version }])
     await (await store.tracking()).call('setLoggedModelTags', { model_id: id, tags: [{ key: TAG.versions, value }] })
   } catch (error) {
