@@ -81,8 +81,6 @@ export function waitAfter(
 
 /** What a watcher of retries is told before each wait. */
 export interface Retrying {
-  /** The try that failed, from 1. */
-  readonly attempt: number
   readonly waitMs: number
   readonly error: unknown
 }
@@ -113,7 +111,7 @@ export async function retrying<T>(once: (attempt: Attempt) => Promise<T>, option
       ambiguous ||= failureKind(error) === 'ambiguous'
       const waitMs = waitAfter({ attempt, elapsedMs: clock.now() - begun, error }, rules, clock.random)
       if (waitMs === undefined || signal?.aborted) throw error
-      onRetry?.({ attempt, waitMs, error })
+      onRetry?.({ waitMs, error })
       await clock.sleep(waitMs, signal)
     }
   }

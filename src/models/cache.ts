@@ -45,7 +45,7 @@ export interface CacheInfo {
 export interface PruneOptions {
   /** The least recently used go until no more than this stays. */
   readonly maxBytes?: number | undefined
-  /** Whatever was not used for so long goes. */
+  /** What was not used for longer than that goes. */
   readonly olderThanMs?: number | undefined
 }
 
@@ -62,8 +62,6 @@ export interface ModelCache {
   readonly dir: string
   /** The folder of a model: as it stands there when it passes the check, else filled anew. Callers at once share one filling. */
   cached(key: CacheKey, fill: Fill, options?: CachedOptions): Promise<string>
-  /** Whether an entry is there, unchecked. */
-  has(key: CacheKey): Promise<boolean>
   /** Keeps what a moving reference meant last; failing to is no failure of the caller's. */
   remember(ref: readonly string[], value: unknown): Promise<void>
   /** What a moving reference meant last, or `undefined`. */
@@ -193,7 +191,6 @@ export function modelCache({ dir, warn = () => {} }: ModelCacheOptions): ModelCa
       }
       return filling(work, begin, options.signal)
     },
-    has: async (key) => (await factsOf(placeOf(key))) !== undefined,
     async remember(ref, value) {
       try {
         await prepare()

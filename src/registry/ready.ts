@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { ModelVersion } from '../core/entities.js'
 import { CairnError, TimeoutError } from '../errors.js'
+import { systemClock } from '../http/clock.js'
 
 const FIRST_MS = 100
 const LONGEST_MS = 3_000
@@ -31,17 +31,8 @@ export async function ready(
       throw new TimeoutError(
         `${title} is still ${version.status} after ${awaitMs} ms; wait longer with awaitRegistrationMs, or look later with getModelVersion`,
       )
-    await wait(pause, signal)
+    await systemClock.sleep(pause, signal)
     version = await again()
   }
   return version
-}
-
-async function wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  try {
-    await sleep(ms, undefined, signal ? { signal } : {})
-  } catch (error) {
-    signal?.throwIfAborted()
-    throw error
-  }
 }

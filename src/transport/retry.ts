@@ -11,9 +11,6 @@ import type { CallOptions, Input, Operation, Output, Transport } from './transpo
 /** One failed try that another will follow. */
 export interface RetryEvent {
   readonly operation: Operation
-  /** The try that failed, from 1. */
-  readonly attempt: number
-  readonly waitMs: number
   readonly error: unknown
 }
 
@@ -23,12 +20,11 @@ export interface RetryPolicy {
   readonly clock?: Clock | undefined
   /** Makes the id by which a run, version or model that was perhaps made is found again. */
   readonly newId?: (() => string) | undefined
-  readonly onRetry?: ((event: RetryEvent) => void) | undefined
-  /** Told once of each call that is not through after seconds, at the first try that will be so late; calls what it answers when that is through or fails. */
+  /** Told once of each call that takes seconds, before the first try that late; what it answers is called when that call is through or fails. */
   readonly onLong?: ((event: RetryEvent) => (() => void) | undefined) | undefined
 }
 
-/** After so long who waits for a call should know why, in milliseconds. */
+/** How long a call may take before its caller should know why, in milliseconds. */
 const LONG_MS = 5_000
 
 interface Facts {
@@ -41,7 +37,7 @@ interface Facts {
  */
 export function withRetry(inner: Transport & Facts, policy: RetryPolicy = {}): Transport {
   const rules = { ...defaultRules, ...policy.rules }
-  const { clock = systemClock, newId = randomUUID, onRetry, onLong } = policy
+  const { clock = systemClock, newId = randomUUID, onLong } = policy
   const blind = async (options: CallOptions) => (await inner.appendsBlindly?.(options)) ?? true
   let pausedUntil = 0
 
@@ -63,12 +59,12 @@ export function withRetry(inner: Transport & Facts, policy: RetryPolicy = {}): T
       clock,
       signal,
       again,
-      onRetry(retry) {
-        if (failureKind(retry.error) === 'throttled') pausedUntil = Math.max(pausedUntil, clock.now() + retry.waitMs)
-        onRetry?.({ operation, ...retry })
-        if (longAt === undefined || clock.now() + retry.waitMs < longAt) return
+      onRetry({ waitMs, error }) {
+        const nextAt = clock.now() + waitMs
+        if (failureKind(error) === 'throttled') pausedUntil = Math.max(pausedUntil, nextAt)
+        if (longAt === undefined || nextAt < longAt) return
         longAt = undefined
-        over = onLong?.({ operation, ...retry })
+        over = onLong?.({ operation, error })
       },
     }).finally(() => over?.())
   }

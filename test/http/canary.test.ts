@@ -130,7 +130,7 @@ describe.each(HOLDERS)('a secret in: %s', (_, hold) => {
     const transport = withRetry(httpTransport({ send }), {
       clock,
       rules: { attempts: 3 },
-      onRetry: (event) => void events.push(event),
+      onLong: (event) => void events.push(event),
     })
     const artifacts = await proxied(send, { clock, rules: { attempts: 2 } })('mlflow-artifacts:/1/r/artifacts')
     const trying: (() => Promise<unknown>)[] = [

@@ -52,7 +52,7 @@ describe('the model cache', () => {
     expect(fill.calls).toBe(1)
     expect(readFileSync(join(first, 'sub/w.bin'), 'utf8')).toBe('weights')
     expect(statSync(dir).mode & 0o777).toBe(0o700)
-    expect(await cache.has(key)).toBe(true)
+    expect((await cache.info()).entries).toHaveLength(1)
   })
 
   it('callers at once share one filling', async () => {
@@ -166,7 +166,6 @@ describe('the model cache', () => {
         throw failure
       }),
     ).rejects.toBe(failure)
-    expect(await cache.has(key)).toBe(false)
     await expect(cache.cached(key, filler(), { offline: 'no network' })).rejects.toThrow(NotFoundError)
   })
 
@@ -241,7 +240,6 @@ await modelCache({ dir: ${JSON.stringify(dir)} }).cached(${JSON.stringify(key)},
     )
     expect(() => execFileSync('node', ['--import', 'tsx', script], { stdio: 'ignore' })).toThrow()
     const cache = modelCache({ dir })
-    expect(await cache.has(key)).toBe(false)
     expect((await cache.info()).entries).toEqual([])
     const path = await cache.cached(key, filler())
     expect(readdirSync(path).sort()).toEqual(['MLmodel', 'sub'])
