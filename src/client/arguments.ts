@@ -63,8 +63,7 @@ const START_OPTIONS: Rules<StartRunOptions> = {
  */
 export function checkedStart(options: StartRunOptions, rules: TextRules): StartRunOptions {
   checkOptions("startRun takes options, like { runName: 'first' }", options, START_OPTIONS, {
-    name: 'runName',
-    experiment: 'experimentName',
+    elsewhere: { name: 'runName', experiment: 'experimentName' },
   })
   const params = present(options.params ?? {}).map(([key, value]) => [key, paramText(key, value, rules)])
   tagTexts(note(options), rules)

@@ -31,7 +31,7 @@ export function withOptionsChecked<V extends object, K extends keyof V>(
     const mayBeIndex = place === 1 && told === 'signal'
     const asked = async (...given: unknown[]): Promise<unknown> => {
       if (mayBeIndex && typeof given[place] === 'number') given[place] = undefined
-      if (given[place] !== undefined) checkOptions(takes, given[place], rules, elsewhere, isLoose)
+      if (given[place] !== undefined) checkOptions(takes, given[place], rules, { elsewhere, isLoose })
       return verb(...given)
     }
     return [name, asked]

@@ -129,33 +129,29 @@ export const record =
     else refuse(`${name} must be an object like { ${names.join(', ')} }, not ${described(value)}`)
   }
 
-/**
- * Checks the options of a call, whose first words `takes` are: `'flush takes options, like { timeoutMs: 5000 }'`.
- * `elsewhere` says which of them is meant by a name that Python's client has for it; `isLoose` passes over a name that
- * is near none of these.
- */
-export function checkOptions<T>(
-  takes: string,
-  given: unknown,
-  rules: Rules<T>,
-  elsewhere: Readonly<Record<string, keyof T & string>> = {},
-  isLoose = false,
-): void {
-  if (holdsAny(given, Object.keys(rules))) checkEach(given, rules, { prefix: '', isWhole: false, elsewhere, isLoose })
+/** Names beside those of the options. */
+export interface OptionNames<T> {
+  /** Which option is meant by a name that Python's client has for it. */
+  readonly elsewhere?: Readonly<Record<string, keyof T & string>> | undefined
+  /** Passes over a name that is near none of the options. */
+  readonly isLoose?: boolean | undefined
+}
+
+/** Checks the options of a call; a refusal begins with `takes`: `'flush takes options, like { timeoutMs: 5000 }'`. */
+export function checkOptions<T>(takes: string, given: unknown, rules: Rules<T>, names: OptionNames<T> = {}): void {
+  if (holdsAny(given, Object.keys(rules))) checkEach(given, rules, { ...names, prefix: '', isWhole: false })
   else refuse(`${takes}, not ${described(given)}`)
 }
 
-interface Checking {
+interface Checking<T> extends OptionNames<T> {
   readonly prefix: string
   readonly isWhole: boolean
-  readonly elsewhere?: Readonly<Record<string, string>>
-  readonly isLoose?: boolean
 }
 
 function checkEach<T>(
   given: Readonly<Record<string, unknown>>,
   rules: Rules<T>,
-  { prefix, isWhole, elsewhere = {}, isLoose = false }: Checking,
+  { prefix, isWhole, elsewhere = {}, isLoose = false }: Checking<T>,
 ): void {
   for (const name of Object.keys(given).filter((one) => !Object.hasOwn(rules, one))) {
     const known = toldOf(rules)

@@ -27,13 +27,9 @@ export const searchCheck =
     orderBy: Rule = SEARCH_OPTIONS.orderBy,
   ) =>
   (verb: string, given: T): T => {
-    checkOptions<SearchOptions>(
-      `${verb} takes options, like ${example}`,
-      given,
-      { ...own, ...SEARCH_OPTIONS, orderBy },
-      {
-        filterString: 'filter',
-      },
-    )
+    const rules = { ...own, ...SEARCH_OPTIONS, orderBy }
+    checkOptions<SearchOptions>(`${verb} takes options, like ${example}`, given, rules, {
+      elsewhere: { filterString: 'filter' },
+    })
     return given
   }
