@@ -8,10 +8,10 @@ import { noRoom } from '../disk/no-room.js'
 import { inStage } from '../disk/stage.js'
 import { InvalidParameterError } from '../errors.js'
 import type { ModelRequest } from '../spool/steps.js'
-import type { CarryDeps, ModelRun, PackedModel } from './carried.js'
-import { carryModel } from './carry.js'
+import { carryModel } from './carry-model.js'
 import { type ModelInfo, modelInfo } from './info.js'
 import { type ModelOptions, type PackageDeps, packageModel } from './package.js'
+import type { CarryDeps, ModelRun, PackedModel } from './packed-model.js'
 
 export type { ModelInfo } from './info.js'
 

@@ -3,7 +3,7 @@ import { upload } from '../artifacts/upload.js'
 import { type MlModel, readMlModel, writeMlModel } from '../core/mlmodel.js'
 import { readText, saveFile } from '../disk/files.js'
 import { tree } from '../disk/tree.js'
-import type { CarryDeps, CarryModelOptions, PackedModel } from './carried.js'
+import type { CarryDeps, CarryModelOptions, PackedModel } from './packed-model.js'
 import { type Sent, sentFiles } from './sent-files.js'
 
 /** Writes down in MLmodel who the model is; the same ids give the same text. */

@@ -5,8 +5,8 @@ import { OPERATION_TAG } from '../core/tags.js'
 import { IntegrityError, isUnknown } from '../errors.js'
 import type { ModelRequest } from '../spool/steps.js'
 import type { Transport } from '../transport/transport.js'
-import { type CarryDeps, type CarryModelOptions, doubtful, type ModelRun, type PackedModel } from './carried.js'
 import { type ModelInfo, modelInfo } from './info.js'
+import { type CarryDeps, type CarryModelOptions, doubtful, type ModelRun, type PackedModel } from './packed-model.js'
 import { describe, send } from './send-folder.js'
 
 /** How long a server that has just failed is given to hear of it. */

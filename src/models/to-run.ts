@@ -2,8 +2,8 @@ import { type MlModel, writeMlModel } from '../core/mlmodel.js'
 import { readYaml } from '../core/yaml.js'
 import { CairnError, IntegrityError } from '../errors.js'
 import type { CallOptions, Transport } from '../transport/transport.js'
-import { type CarryDeps, type CarryModelOptions, doubtful, type ModelRun, type PackedModel } from './carried.js'
 import { type ModelInfo, modelInfo } from './info.js'
+import { type CarryDeps, type CarryModelOptions, doubtful, type ModelRun, type PackedModel } from './packed-model.js'
 import { describe, send } from './send-folder.js'
 
 /** Brings a packaged model into the artifacts of its run, as clients of MLflow 2 do. */

@@ -5,9 +5,9 @@ import { noRoom } from '../disk/no-room.js'
 import { type Sum, sumOf } from '../disk/sums.js'
 import { tree } from '../disk/tree.js'
 import { type CairnError, TimeoutError, UnauthenticatedError, UnavailableError } from '../errors.js'
-import type { CarryDeps, PackedModel, RegisterRequest } from '../models/carried.js'
 import type { LogModelOptions, ModelInfo, Packed } from '../models/log.js'
 import type { PackageDeps } from '../models/package.js'
+import type { CarryDeps, PackedModel, RegisterRequest } from '../models/packed-model.js'
 import { inRoom } from '../spool/room.js'
 import type { KeptModel } from '../spool/steps.js'
 import type { LiveRun } from './handle.js'
@@ -78,7 +78,7 @@ async function asKept(dir: string): Promise<Pick<KeptModel, 'mlModel' | 'sums'>>
 }
 
 const carried = async ({ transport }: CarryDeps, runId: string, signal: AbortSignal | undefined) =>
-  (await loaded(() => import('../models/carried.js'))).runOfModel(await transport(), runId, { signal })
+  (await loaded(() => import('../models/packed-model.js'))).runOfModel(await transport(), runId, { signal })
 
 const nowhere = (away: CairnError, { message }: CairnError) =>
   new UnavailableError(`${away.message}, and the model cannot be kept on disk until then: ${message}`, { cause: away })
@@ -148,7 +148,7 @@ async function sentNow(
   packed: PackedModel,
   options: LogModelOptions,
 ): Promise<Tried<ModelInfo>> {
-  const { carryModel } = await loaded(() => import('../models/carry.js'))
+  const { carryModel } = await loaded(() => import('../models/carry-model.js'))
   const ofRun = (until: AbortSignal) => carried(impatient, spooled.folder.runId() ?? run.runId, until)
   const goesOn = (error: unknown): boolean => mayWait(error) && spooled.isOpen && !options.signal?.aborted
   let isRefused = false

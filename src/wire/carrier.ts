@@ -4,7 +4,7 @@ import { readMlModel } from '../core/mlmodel.js'
 import { onceFor } from '../core/remembered.js'
 import { CairnError, isRetryable } from '../errors.js'
 import { systemUser } from '../host/user.js'
-import { type RegisterRequest, runOfModel } from '../models/carried.js'
+import { type RegisterRequest, runOfModel } from '../models/packed-model.js'
 import { registerLogged } from '../registry/logged.js'
 import type { CarryOptions, Courier } from '../spool/courier.js'
 import type { KeptModel } from '../spool/steps.js'
@@ -38,7 +38,7 @@ export function carrier({ transport, openArtifacts, serverRunId, registryAt, use
     { folder, request, mlModel }: KeptModel,
     { signal }: CarryOptions,
   ): Promise<void> {
-    const { carryModel } = await import('../models/carry.js')
+    const { carryModel } = await import('../models/carry-model.js')
     const deps = {
       transport: async () => transport,
       openArtifacts,

@@ -13,7 +13,7 @@ import {
   SignatureMismatchError,
   UnavailableError,
 } from '../../src/errors.js'
-import { carryModel } from '../../src/models/carry.js'
+import { carryModel } from '../../src/models/carry-model.js'
 import { onnx } from '../../src/models/flavors/onnx.js'
 import { type LogModelOptions, logModel, packForRun } from '../../src/models/log.js'
 import { saveModel } from '../../src/models/package.js'

@@ -1,6 +1,6 @@
 import { CairnError, isRetryable, reworded } from '../errors.js'
-import type { CarryDeps, CarryModelOptions, ModelRun, PackedModel } from './carried.js'
 import type { ModelInfo } from './info.js'
+import type { CarryDeps, CarryModelOptions, ModelRun, PackedModel } from './packed-model.js'
 import { create, sendLogged } from './to-logged-model.js'
 import { sendToRun } from './to-run.js'
 
