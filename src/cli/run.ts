@@ -63,7 +63,7 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     }
     if (error instanceof CommanderError) {
       if (/^commander\.(helpDisplayed|version)$/.test(error.code)) return OK
-      // Commander has said it already, to whoever reads.
+      // Commander has printed it already.
       tell({ code: 'INVALID_PARAMETER_VALUE', message: error.message.replace(/^error: /, '') })
       return WRONG_USAGE
     }

@@ -19,7 +19,7 @@ export interface Work<Options> {
   answer(value: unknown, text: () => string): void
 }
 
-/** A person waits: a server that does not answer is tried again for so long, not for minutes as in a training. */
+/** How long a server that does not answer is tried again: a person waits, not a training that has minutes. */
 const PATIENCE_MS = 10_000
 
 /** Gives a word the options that all have, and what it does with a client of its own. */

@@ -23,7 +23,7 @@ function distance(from: string, to: string): number {
   return row[to.length]!
 }
 
-/** The one of `names` that was probably meant, whatever its case and marks; undefined when none is near, or `within` so many letters. */
+/** The one of `names` that was probably meant, whatever its case and marks; undefined when none is near, or none differs in at most `within` letters. */
 export function nearest(text: string, names: readonly string[], within?: number): string | undefined {
   const meant = bare(text.slice(0, 100))
   const [best] = names.map((name) => ({ name, away: distance(meant, bare(name)) })).sort((a, b) => a.away - b.away)

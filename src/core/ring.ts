@@ -28,7 +28,7 @@ export interface Ring {
   drop(): void
 }
 
-/** Makes an empty ring. */
+/** Keeps points in the order they came, in columns that begin with room for `initialCapacity`. */
 export function metricRing(initialCapacity: number): Ring {
   const keys: string[] = []
   const indexes = new Map<string, number>()

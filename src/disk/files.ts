@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, openAsBlob } from 'node:fs'
+import { constants, createReadStream, openAsBlob } from 'node:fs'
 import {
   copyFile,
   type FileHandle,
@@ -202,7 +202,7 @@ export const saveFile = (path: string, data: string | Uint8Array, options?: Save
 
 /** Copies a file's bytes to a path where nothing stands yet. */
 export async function copyNew(from: string, to: string): Promise<void> {
-  await copyFile(from, to, 1).catch((error) => {
+  await copyFile(from, to, constants.COPYFILE_EXCL).catch((error) => {
     throw diskError(error, `copy ${from} to ${to}`)
   })
 }

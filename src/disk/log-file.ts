@@ -117,7 +117,7 @@ function cutBack(fd: number, before: number, most: number): void {
     const { size } = fstatSync(fd)
     if (size > before && size <= before + most) ftruncateSync(fd, before)
   } catch {
-    // As above.
+    // A part that stays is no record: readers pass over it.
   }
 }
 
@@ -190,7 +190,7 @@ export function sizeOf(dir: string): number {
       else if (entry.isFile()) total += statSync(path, { throwIfNoEntry: false })?.size ?? 0
     }
   } catch {
-    // As promised.
+    // What cannot be listed counts for nothing.
   }
   return total
 }

@@ -98,7 +98,7 @@ const bootOf = ({ space }: ProcessIdentity): string => space.split(' ')[0] ?? ''
 
 /**
  * Whether a process went when this very machine started anew; false where that cannot be told. `silentMs` is how long
- * nothing was heard of it: who was heard of since then is on another machine, by whatever the two are called.
+ * nothing was heard of it: a process that was heard of since then is on another machine, whatever the two are called.
  */
 export function wentBefore(other: ProcessIdentity, silentMs: number, { me, upMs }: Here): boolean {
   if (silentMs < upMs() + 1000 || other.host !== me.host || me.machine === '' || other.machine !== me.machine)

@@ -26,12 +26,12 @@ let serial = 0
 /** A path in `dir` that no other process, thread or call uses; nothing is made. */
 export const freshPath = (dir: string): string => join(dir, `.cairn-${self}-${(serial++).toString(36)}`)
 
-/** Removes a file of ours that is needed no more. Where that fails, something else has failed before, and says more. */
+/** Removes a file of ours that is needed no more. */
 export function discard(file: string): void {
   try {
     rmSync(file, { force: true })
   } catch {
-    // As promised.
+    // Something else has failed before, and says more.
   }
 }
 

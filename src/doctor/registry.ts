@@ -9,7 +9,7 @@ import { trial, wayChecks } from './server.js'
 export const registryChecks = (deps: DoctorDeps, send: () => Promise<Send>): Look[] =>
   wayChecks(deps, send, trial(send, aModel)).map(ofRegistry)
 
-/** Who may read models need not be allowed to read experiments. */
+/** A user who may read models need not be allowed to read experiments. */
 async function aModel(there: Transport): Promise<undefined> {
   await there.call('searchRegisteredModels', { max_results: 1 })
 }

@@ -12,7 +12,7 @@ export interface AuthRequest {
   readonly body: string | Uint8Array | Blob | undefined
 }
 
-/** Gives the headers that prove who asks; called for every request, and again once after a 401. */
+/** Gives the headers that carry the credentials; called for every request, and again once after a 401. */
 export type AuthFunction = (
   request: AuthRequest,
 ) =>
@@ -21,7 +21,7 @@ export type AuthFunction = (
   | ReadonlyMap<string, string>
   | Promise<Readonly<Record<string, string>> | Headers | ReadonlyMap<string, string>>
 
-/** How requests prove who asks: user and password, a bearer token, or a function of the user's. */
+/** The credentials of requests: user and password, a bearer token, or a function of the user's. */
 export type Auth = { readonly username: string; readonly password: string } | { readonly token: string } | AuthFunction
 
 type HeaderRecord = Readonly<Record<string, string>>

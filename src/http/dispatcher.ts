@@ -40,7 +40,7 @@ type Connector = buildConnector.connector
 /** Loads undici ahead of the first request; a thread in which that failed will never have it. */
 export const loadUndici = async (): Promise<void> => void (await import('undici'))
 
-/** Loads undici; nothing is connected before the first request. */
+/** Keeps connections to each origin, made at the first request to it. */
 export async function openConnections(options: ConnectionOptions): Promise<Connections> {
   const [{ Agent, Pool, ProxyAgent, buildConnector, errors }, { createSecureContext }] = await Promise.all([
     import('undici'),

@@ -33,7 +33,7 @@ export interface Exchange {
   close(): Promise<void>
 }
 
-/** Checks what every request carries; nothing is connected, and undici is not loaded, before the first one. */
+/** Sends requests with what all of them carry, which is checked here; nothing is connected before the first one. */
 export function exchange(
   options: SenderOptions & { readonly timeoutMs: number },
   { home, addressOf, isTrusted, placeOf }: Places,

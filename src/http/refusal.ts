@@ -136,7 +136,7 @@ function fromMlflow({ code, message }: Said, options: CairnErrorOptions, shown: 
 /** Where credentials go, as long as there are none. */
 export const KEY_VARIABLES = 'MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN'
 
-/** What to know of a refusal by who got no credentials of ours. */
+/** What to know of a refusal by a server that got no credentials of ours. */
 const UNSHOWN =
   'no credentials are sent there, as that is not the tracking server; where it handed a download on, its link may have expired, or whoever made that lacks the permission'
 

@@ -25,7 +25,7 @@ function percent(text: string): string {
   }
 }
 
-/** Starts with nothing to hide; remembers each value, as it may be written in an answer, and its parts (of `Basic …` the password, or a user name that may be a token where there is none). */
+/** Hides each value that was added, as it may be written in an answer, and its parts (of `Basic …` the password, or a user name that may be a token where there is none). */
 export function redactor(): Redactor {
   const known = new Set<string>()
   const seen = new Set<string>()

@@ -90,7 +90,7 @@ export interface Send {
 
 const JSON_HEADERS = { accept: 'application/json', 'accept-encoding': 'gzip, deflate' }
 
-/** Opens the way to one server. Nothing is connected, and undici is not loaded, before the first request. */
+/** Sends requests to one server. Nothing is connected, and undici is not loaded, before the first one. */
 export function sender(options: SenderOptions): Send {
   const { timeoutMs = 120_000, maxAnswerBytes = 24 << 20 } = options
   const address = parseAddress(options.url)

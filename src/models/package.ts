@@ -46,7 +46,7 @@ export interface PackageDeps {
   readonly now?: (() => Date) | undefined
 }
 
-/** Who the model is, told when its files are written. */
+/** The ids that a model's files name, told when they are written. */
 export interface ModelIds {
   readonly artifactPath?: string | undefined
   readonly runId?: string | undefined

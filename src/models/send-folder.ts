@@ -6,7 +6,7 @@ import { tree } from '../disk/tree.js'
 import type { CarryDeps, CarryModelOptions, PackedModel } from './packed-model.js'
 import { type Sent, sentFiles } from './sent-files.js'
 
-/** Writes down in MLmodel who the model is; the same ids give the same text. */
+/** Writes a model's ids into its MLmodel; the same ids give the same text. */
 export async function describe(
   { dir, described: known }: PackedModel,
   ids: Pick<MlModel, 'artifactPath' | 'runId' | 'modelId' | 'modelUuid'>,

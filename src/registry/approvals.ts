@@ -10,7 +10,7 @@ import type { ModelVersions } from './versions.js'
 export interface ApproveOptions extends CallOptions {
   /** The stage that is asked for, or the alias. */
   readonly stage: StageTarget
-  /** Who says so; the user of this process by default. */
+  /** The person who says so; the user of this process by default. */
   readonly by?: string | undefined
   /** Why, at most 4,000 characters. */
   readonly comment?: string | undefined

@@ -6,7 +6,7 @@ export interface RegistryDeps {
   readonly transport: () => Promise<Transport>
   /** The backend that runs and logged models are read from; the registry's own by default. */
   readonly tracking?: (() => Promise<Transport>) | undefined
-  /** Who moves and approves where no `by` is given; nobody by default. */
+  /** The name under which versions are moved and approved where no `by` is given; none by default. */
   readonly user?: (() => string | undefined) | undefined
   /** The clock, epoch milliseconds. */
   readonly now?: (() => number) | undefined

@@ -61,7 +61,7 @@ async function latestOf(version: ModelVersion, key: string, backends: Backends):
   const ofRun = run.data.metrics.find((point) => point.key === key)
   // A run has the points of all its models, and does not say whose they are.
   const others = new Set([...(run.outputs?.model_outputs ?? []), ...(run.inputs?.model_inputs ?? [])].map(idOf))
-  // Which of them a copy is of whose original is gone, nobody can say any more.
+  // Where the original is gone, nobody can say any more which of them was copied.
   if (!ofRun || (isCopy(origin) && others.size > 0)) return undefined
   if (!modelId) return ofRun.value
   others.delete(modelId)

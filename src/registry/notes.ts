@@ -55,7 +55,7 @@ export const textIn = (note: Note, field: string): string | undefined => {
   return typeof value === 'string' ? value : undefined
 }
 
-/** Who and why, checked before anything moves: texts, the comment at most 4,000 characters, `by` at most 250. */
+/** The person and the reason of a move, checked before it: texts, the comment at most 4,000 characters, `by` at most 250. */
 export function checkNote(by: string | undefined, comment: string | undefined): void {
   for (const [what, text, limit] of [
     ['by', by, LIMITS.key],

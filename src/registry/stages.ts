@@ -12,15 +12,15 @@ import { checkNote, writeNote } from './notes.js'
 import { nameOf, type StageTarget, type Target, targetOf } from './target.js'
 import type { ModelVersions } from './versions.js'
 
-/** Who gives a stage or an alias back, and why. */
+/** How a stage or an alias is given back. */
 export interface RollbackOptions extends CallOptions {
-  /** Who moves it; the user of this process by default. */
+  /** The person who moves it; the user of this process by default. */
   readonly by?: string | undefined
   /** Why, at most 4,000 characters. */
   readonly comment?: string | undefined
 }
 
-/** Who moves a version, why, and under which conditions. */
+/** How a version is moved: by whom, why, and under which conditions. */
 export interface TransitionOptions extends RollbackOptions {
   /** Whether the versions that hold the stage go to `Archived`; they stay by default. An alias has one holder anyway. */
   readonly archiveExisting?: boolean | undefined

@@ -15,7 +15,7 @@ export interface Backend {
   /** Whether the store has nobody that looks through it ahead. */
   readonly wantsLook: boolean
   readonly title: string
-  /** Who moves versions where nobody says so. */
+  /** The name under which versions are moved where none is given. */
   readonly user: string | undefined
   /** The store with places as they are. */
   readonly inner: Transport

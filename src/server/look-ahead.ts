@@ -17,6 +17,6 @@ export async function lookAhead(store: Pick<Transport, 'call'>): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS).unref())
     }
   } catch {
-    // Whoever asks for what is broken is told then.
+    // What is broken is told when it is asked for.
   }
 }

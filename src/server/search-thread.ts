@@ -25,7 +25,7 @@ export type Told =
 /** A thread that searches a local store, so that this one answers others meanwhile. */
 export interface SearchThread {
   readonly root: string
-  /** Says who is told what searches leave out. */
+  /** Names the function that is told what searches leave out. */
   warnTo(warn: (message: string) => void): void
   /** The answer; undefined where there is none to be had from it, and the caller searches itself. */
   search(input: Input<'searchRuns'>): Promise<Output<'searchRuns'> | undefined>
@@ -41,7 +41,7 @@ function rootOf(trackingUri: string | undefined): string | undefined {
     const root = isLocal(uri) ? localPath(uri) : undefined
     return root !== undefined && exists(root) ? root : undefined
   } catch (error) {
-    // Whoever opens it says so.
+    // The opening says so.
     if (error instanceof CairnError) return undefined
     throw error
   }

@@ -93,7 +93,7 @@ export async function serve(options: ServerOptions, thread: SearchThread | undef
     await listening.close(GRACE_MS)
     await backend.close()
   }
-  // Not before whoever waits for the address has it.
+  // Not before the caller has the address it waits for.
   if (backend.wantsLook) setTimeout(() => void lookAhead(backend.inner), LOOK_MS).unref()
   const url = token === undefined ? `${address}/` : `${address}/?token=${token}`
   return { url, trackingUri: address, host, port, token, close, [Symbol.asyncDispose]: close }

@@ -94,7 +94,7 @@ const meanings: { readonly [O in Operation]?: Meaning<O> } = {
   },
 }
 
-/** So many answers are remembered: a refused batch comes again in parts, each of which names the same model. */
+/** The most answers that are remembered: a refused batch comes again in parts, each of which names the same model. */
 const MOST_MODELS = 1000
 
 /**

@@ -21,7 +21,7 @@ export interface PageSizes {
   shrink(operation: Operation, input: object, error: unknown): (() => void) | undefined
 }
 
-/** Begins with knowing nothing: all pages are asked for as they are. */
+/** Keeps the pages of an operation small once a large one was refused; until then they are asked for as they are. */
 export function pageSizes(): PageSizes {
   const most = new Map<Operation, number>()
   return {

@@ -34,7 +34,7 @@ export const Waiting = ({ what = 'Loading' }: { readonly what?: string }) => (
   </div>
 )
 
-/** How long ago, with the time itself for who points at it. */
+/** How long ago, with the time itself when it is pointed at. */
 export function Ago({ ms }: { readonly ms: number | undefined }) {
   const now = useNow()
   return ms ? <time title={timeText(ms)}>{agoText(ms, now)}</time> : null

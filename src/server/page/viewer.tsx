@@ -142,10 +142,9 @@ const Table = ({ rows }: { readonly rows: Rows }) => (
         </thead>
         <tbody>
           {rows.data.slice(0, SHOWN_ROWS).map((row, index) => (
-            // Rows have nothing else to be told by.
+            // Rows and cells have nothing else to be told by.
             <tr key={index}>
               {rows.columns.map((_, at) => (
-                // As above.
                 <td key={at}>{row[at] ?? ''}</td>
               ))}
             </tr>

@@ -40,7 +40,7 @@ const NAME_COST = 40
 const costOfNames = (dir: string, { dirs, files }: Names): number =>
   [...dirs, ...files].reduce((sum, name) => sum + NAME_COST + name.length, costOf(dir, ''))
 
-/** A memo of some 64 MB at most. */
+/** Remembers some 64 MB at most. */
 export function memo(): Memo {
   const known = new Map<string, { readonly state: FileState; readonly value: unknown }>()
   let cost = 0

@@ -3,7 +3,7 @@ import { isLater, type MetricPoint, parseMetricLine } from './codec.js'
 
 const BLANK = 32
 const ZERO = 48
-/** Whole numbers of so many digits are exact. */
+/** How many digits a whole number may have and still be exact. */
 const EXACT = 15
 
 /** The whole number between two places of a text; -1 when there is none, or none that is sure to be exact. */

@@ -53,7 +53,7 @@ export function findActiveRun(store: Store, id: string): { dir: string; info: Wi
 
 const MOST_OPEN = 10_000
 
-/** `findActiveRun` for who comes often: one look at the run's `meta.yaml` when nobody has changed it. */
+/** `findActiveRun` for a caller that comes often: one look at the run's `meta.yaml` when nobody has changed it. */
 export function openRun(store: Store, id: string): OpenRun {
   const known = store.openRuns.get(id)
   if (known?.state && isSame(known.state, stateOf(`${known.dir}/${META}`))) return known

@@ -57,7 +57,7 @@ const STAGES = { ACTIVE_ONLY: 'active', DELETED_ONLY: 'deleted', ALL: undefined 
 const STRETCH = 500
 const PAUSE_MS = 5
 
-/** Lets others have their turn; who is waited for by nobody, until no search is under way that somebody waits for. */
+/** Lets others have their turn; in the background, until no search is under way that somebody waits for. */
 async function breathe({ searches }: Store, background: boolean): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve))
   while (background && searches.awaited > 0) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS).unref())
