@@ -17,7 +17,7 @@ function openOrCreate(file: string, lines: string, temp: string | undefined): nu
   } catch (error) {
     if (errno(error) !== 'ENOENT') throw error
     const text = clearOfEdges(lines, 0)
-    if (temp !== undefined && createOnce(file, text, temp)) return text
+    if (temp !== undefined && createOnce(file, text, { temp })) return text
     makeDirs(dirname(file))
     return openSync(file, flags | O_CREAT, 0o666)
   }

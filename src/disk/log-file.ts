@@ -5,12 +5,10 @@ import {
   constants,
   fstatSync,
   ftruncateSync,
-  linkSync,
   lstatSync,
   openSync,
   readdirSync,
   readSync,
-  renameSync,
   statfsSync,
   statSync,
   writeFileSync,
@@ -20,7 +18,7 @@ import { dirname, join } from 'node:path'
 import { diskError, UnavailableError } from '../errors.js'
 import { errno, isAbsent } from './errno.js'
 import { inFile, NOFOLLOW } from './in-file.js'
-import { discard, freshPath, makeDirs } from './write.js'
+import { createOnce, discard, freshPath, makeDirs, writeAtomic } from './write.js'
 
 const { O_WRONLY, O_RDONLY, O_RDWR, O_APPEND, O_CREAT } = constants
 /** Files kept open for appending, in all: a process may have ten thousand runs, and few descriptors. */
@@ -235,49 +233,19 @@ export function timeIn(dir: string): number {
   }
 }
 
+const PRIVATE = { mode: PRIVATE_FILE, makesFolders: false }
+
 /**
  * Makes a file for this user alone, whole at once; answers false, and changes nothing, when something is there. Missing
  * folders are made, unless said otherwise.
  */
 export function createPrivate(file: string, text: string, makesFolder = true): boolean {
-  const staged = freshPath(dirname(file))
-  // Outside of what follows: a file in the folder's place says nothing of the file.
   if (makesFolder) makePrivateDir(dirname(file))
-  try {
-    writeFileSync(staged, text, { flag: 'wx', mode: PRIVATE_FILE })
-    linkSync(staged, file)
-    return true
-  } catch (error) {
-    if (errno(error) === 'EEXIST') return false
-    if (!NO_LINKS.has(errno(error) ?? '')) throw diskError(error, `write ${file}`)
-    return createExclusive(file, text)
-  } finally {
-    discard(staged)
-  }
+  return createOnce(file, text, PRIVATE)
 }
 
 /** Writes a file for this user alone, so that a reader sees the old text or the new. Missing folders are made. */
 export function writePrivate(file: string, text: string): void {
-  const staged = freshPath(dirname(file))
-  try {
-    makePrivateDir(dirname(file))
-    writeFileSync(staged, text, { flag: 'wx', mode: PRIVATE_FILE })
-    renameSync(staged, file)
-  } catch (error) {
-    discard(staged)
-    throw diskError(error, `write ${file}`)
-  }
-}
-
-/** No hard links here (exFAT, some network shares): exclusive, though not whole when killed. */
-const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
-
-function createExclusive(file: string, text: string): boolean {
-  try {
-    writeFileSync(file, text, { flag: 'wx', mode: PRIVATE_FILE })
-    return true
-  } catch (error) {
-    if (errno(error) === 'EEXIST') return false
-    throw diskError(error, `write ${file}`)
-  }
+  makePrivateDir(dirname(file))
+  writeAtomic(file, text, PRIVATE)
 }

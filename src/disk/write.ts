@@ -67,48 +67,55 @@ export function makeDir(dir: string, mode?: number): void {
   }
 }
 
-function retryWithDirs<T>(dirs: readonly string[], act: () => T): T {
+function retryWithDir<T>(dir: string, act: () => T): T {
   try {
     return act()
   } catch (error) {
     if (errno(error) !== 'ENOENT') throw error
-    for (const dir of dirs) makeDirs(dir)
+    makeDirs(dir)
     return act()
   }
 }
 
-/**
- * Writes a file so that a reader sees the old content or the new, never a part. The temporary file lies in `temp` (same
- * file system; the file's own folder when left out). Missing folders are made.
- */
-export function writeAtomic(file: string, data: string | Uint8Array, temp: string = dirname(file)): void {
+export interface WriteOptions {
+  /** Where the file lies until it is whole, on the same file system; in its own folder when left out. */
+  readonly temp?: string | undefined
+  readonly mode?: number | undefined
+  /** Whether missing folders are made; they are by default. */
+  readonly makesFolders?: boolean | undefined
+}
+
+/** Writes a file aside, whole, and lets `place` bring it to its own place. */
+function placed<T>(
+  file: string,
+  data: string | Uint8Array,
+  { temp = dirname(file), mode = 0o666, makesFolders = true }: WriteOptions,
+  place: (staged: string) => T,
+): T {
   const staged = freshPath(temp)
+  const within = <R>(dir: string, act: () => R): R => (makesFolders ? retryWithDir(dir, act) : act())
   try {
-    retryWithDirs([temp], () => writeFileSync(staged, data, { flag: 'wx' }))
-    retryWithDirs([dirname(file)], () => renameSync(staged, file))
+    within(temp, () => writeFileSync(staged, data, { flag: 'wx', mode }))
+    return within(dirname(file), () => place(staged))
   } catch (error) {
     discard(staged)
     throw diskError(error, `write ${file}`)
   }
 }
 
-/**
- * Writes a file that must not be there yet, whole at once; answers false, and changes nothing, when something is there.
- * `temp` as for `writeAtomic`.
- */
-export function createOnce(file: string, data: string | Uint8Array, temp: string = dirname(file)): boolean {
-  const staged = freshPath(temp)
-  try {
-    retryWithDirs([temp], () => writeFileSync(staged, data, { flag: 'wx' }))
-    return retryWithDirs([dirname(file)], () => linkOrCreate(staged, file, data))
-  } catch (error) {
-    throw diskError(error, `write ${file}`)
-  } finally {
-    discard(staged)
-  }
-}
+/** Writes a file so that a reader sees the old content or the new, never a part. */
+export const writeAtomic = (file: string, data: string | Uint8Array, options: WriteOptions = {}): void =>
+  placed(file, data, options, (staged) => renameSync(staged, file))
 
-function linkOrCreate(staged: string, file: string, data: string | Uint8Array): boolean {
+/** Writes a file that must not be there yet, whole at once; answers false, and changes nothing, when something is there. */
+export const createOnce = (file: string, data: string | Uint8Array, options: WriteOptions = {}): boolean =>
+  placed(file, data, options, (staged) => {
+    const isMade = linkOrCreate(staged, file, data, options.mode)
+    discard(staged)
+    return isMade
+  })
+
+function linkOrCreate(staged: string, file: string, data: string | Uint8Array, mode = 0o666): boolean {
   try {
     linkSync(staged, file)
     return true
@@ -118,7 +125,7 @@ function linkOrCreate(staged: string, file: string, data: string | Uint8Array): 
     if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EXDEV'].includes(errno(error) ?? '')) throw error
   }
   try {
-    writeFileSync(file, data, { flag: 'wx' })
+    writeFileSync(file, data, { flag: 'wx', mode })
     return true
   } catch (error) {
     if (errno(error) === 'EEXIST') return false
@@ -159,7 +166,7 @@ export function removeDir(dir: string): void {
 /** Moves a file or folder within one file system; what stands at the target and is not an empty folder stays. */
 export function move(from: string, to: string): void {
   try {
-    retryWithDirs([dirname(to)], () => renameSync(from, to))
+    retryWithDir(dirname(to), () => renameSync(from, to))
   } catch (error) {
     throw diskError(error, `move ${from} to ${to}`)
   }

@@ -34,8 +34,8 @@ describe('writing', () => {
   it('replaces a file whole, makes missing folders, and leaves nothing else behind', () => {
     const dir = tempDir()
     const file = join(dir, 'a/b/c')
-    writeAtomic(file, 'one', dir)
-    writeAtomic(file, 'two', join(dir, 'temp'))
+    writeAtomic(file, 'one', { temp: dir })
+    writeAtomic(file, 'two', { temp: join(dir, 'temp') })
     expect(readText(file)).toBe('two')
     expect(walkFiles(dir)).toEqual(['a/b/c'])
   })
@@ -48,8 +48,8 @@ describe('writing', () => {
   })
   it('creates a file once', () => {
     const dir = tempDir()
-    expect(createOnce(join(dir, 'k/x'), '1', dir)).toBe(true)
-    expect(createOnce(join(dir, 'k/x'), '2', dir)).toBe(false)
+    expect(createOnce(join(dir, 'k/x'), '1', { temp: dir })).toBe(true)
+    expect(createOnce(join(dir, 'k/x'), '2', { temp: dir })).toBe(false)
     expect(readText(join(dir, 'k/x'))).toBe('1')
     expect(readdirSync(dir)).toEqual(['k'])
   })
@@ -84,7 +84,7 @@ describe('writing', () => {
     const dir = tempDir()
     writeFileSync(join(dir, 'file'), '')
     try {
-      writeAtomic(join(dir, 'file/x'), '', dir)
+      writeAtomic(join(dir, 'file/x'), '', { temp: dir })
       expect.unreachable()
     } catch (error) {
       expect(errno(error)).toMatch(/ENOTDIR|EEXIST/)

@@ -48,7 +48,7 @@ export function aliases(store: Store): HandlersOf<Operations> {
         const model = existingModel(store, name)
         metaOf(store, model)
         const { number } = readVersion(store, name, version)
-        writeAtomic(join(aliasesOf(model), alias), String(number), model)
+        writeAtomic(join(aliasesOf(model), alias), String(number), { temp: model })
         touch(model, name, store.now())
       })
       return {}

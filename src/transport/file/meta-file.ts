@@ -31,7 +31,7 @@ const isOld = (file: string): boolean => {
 /** Changes fields of the `meta.yaml` in a folder, all at once (undefined removes one); what others wrote there stays. */
 export function changeMetaFile(dir: string, changes: Readonly<Record<string, unknown>>): void {
   const file = join(dir, META)
-  writeAtomic(file, changeMeta(metaText(dir) ?? '', file, changes), dir)
+  writeAtomic(file, changeMeta(metaText(dir) ?? '', file, changes), { temp: dir })
 }
 
 /** A URI with path segments behind its path, before its query. */

@@ -138,5 +138,5 @@ export interface TagToWrite {
 
 /** Writes tags into a folder that nobody sees yet. */
 export function writeTags(dir: string, tags: readonly TagToWrite[]): void {
-  for (const { key, value } of tags) writeAtomic(keyFile(tagsOf(dir), 'tag', key), value, dir)
+  for (const { key, value } of tags) writeAtomic(keyFile(tagsOf(dir), 'tag', key), value, { temp: dir })
 }

@@ -87,7 +87,7 @@ export function checkClash(
 /** Sets a tag; the temporary file lies in `home`, the folder above, never among the tags. */
 export function setTag(home: string, dir: string, key: string, value: string): void {
   const file = keyFile(dir, 'tag', key)
-  writingKey('tag', key, () => writeAtomic(file, value, home))
+  writingKey('tag', key, () => writeAtomic(file, value, { temp: home }))
 }
 
 /** Removes a tag; false when there was none, as where only keys begin with it. */
@@ -109,7 +109,7 @@ export function checkParam(dir: string, key: string, value: string, owner: strin
 /** Writes a parameter once: the same value again is fine, another is refused as by `checkParam`. */
 export function writeParam(home: string, dir: string, key: string, value: string, owner: string): void {
   const file = keyFile(dir, 'param', key)
-  if (!writingKey('param', key, () => createOnce(file, value, home))) checkParam(dir, key, value, owner)
+  if (!writingKey('param', key, () => createOnce(file, value, { temp: home }))) checkParam(dir, key, value, owner)
 }
 
 /** A tag's value within MLflow's limit for runs. */
