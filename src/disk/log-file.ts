@@ -1,5 +1,4 @@
 import {
-  chmodSync,
   close,
   closeSync,
   constants,
@@ -7,37 +6,21 @@ import {
   ftruncateSync,
   lstatSync,
   openSync,
-  readdirSync,
   readSync,
-  statfsSync,
-  statSync,
-  writeFileSync,
   writeSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { diskError, UnavailableError } from '../errors.js'
 import { errno, isAbsent } from './errno.js'
 import { inFile, NOFOLLOW } from './in-file.js'
-import { createOnce, discard, freshPath, makeDirs, writeAtomic } from './write.js'
+import { makePrivateDir, PRIVATE_FILE } from './private.js'
 
 const { O_WRONLY, O_RDONLY, O_RDWR, O_APPEND, O_CREAT } = constants
 /** Files kept open for appending, in all: a process may have ten thousand runs, and few descriptors. */
 const MOST_OPEN = 64
-const PRIVATE_FILE = 0o600
-const PRIVATE_DIR = 0o700
 
 /** Open files by path, the one used longest ago first. */
 const open = new Map<string, number>()
-
-/** Makes a folder that only this user may look into, and those above it; a link in its place is refused. */
-export function makePrivateDir(dir: string): void {
-  try {
-    if (makeDirs(dir, PRIVATE_DIR)) chmodSync(dir, PRIVATE_DIR)
-    else if (!lstatSync(dir).isDirectory()) throw new UnavailableError(`${dir} is no folder but a link or file`)
-  } catch (error) {
-    throw diskError(error, `make the folder ${dir}`)
-  }
-}
 
 /** A file that can be appended to, and its size. */
 function opened(
@@ -119,7 +102,7 @@ function cutBack(fd: number, before: number, most: number): void {
   }
 }
 
-/** Makes a file shorter by so many bytes; false when no more than `leave` are left of it, or it cannot be. */
+/** Makes a file shorter by `bytes`, down to `leave` at most; false when it has no more than `leave`, or cannot be cut. */
 export function cutOff(file: string, bytes: number, leave: number): boolean {
   try {
     return inFile(file, O_RDWR | NOFOLLOW, (fd) => {
@@ -166,86 +149,4 @@ export function readRange(file: string, from: number, most: number): Uint8Array 
     if (isAbsent(error)) return undefined
     throw diskError(error, `read ${file}`)
   }
-}
-
-/** The names in a folder, sorted; an absent one has none. */
-export function namesIn(dir: string): string[] {
-  try {
-    return readdirSync(dir).sort()
-  } catch (error) {
-    if (isAbsent(error)) return []
-    throw diskError(error, `list ${dir}`)
-  }
-}
-
-/** The bytes of all files below a folder, links not followed; what goes away meanwhile, or may not be read, counts for nothing. */
-export function sizeOf(dir: string): number {
-  let total = 0
-  try {
-    for (const entry of readdirSync(dir, { withFileTypes: true })) {
-      const path = join(dir, entry.name)
-      if (entry.isDirectory()) total += sizeOf(path)
-      else if (entry.isFile()) total += statSync(path, { throwIfNoEntry: false })?.size ?? 0
-    }
-  } catch {
-    // What cannot be listed counts for nothing.
-  }
-  return total
-}
-
-/** The bytes that are free for us on the disk of a folder; undefined where that cannot be told. */
-export function freeBytes(dir: string): number | undefined {
-  try {
-    const { bavail, bsize } = statfsSync(dir)
-    return bavail * bsize
-  } catch {
-    return undefined
-  }
-}
-
-/**
- * Sets a file's time to now, as a sign of life; false when it is not there. By the clock of its disk, which is the same
- * for all machines that share it: its first byte is written anew.
- */
-export function beat(file: string): boolean {
-  const first = new Uint8Array(1)
-  try {
-    return inFile(
-      file,
-      O_RDWR | NOFOLLOW,
-      (fd) => readSync(fd, first, 0, 1, 0) === 1 && writeSync(fd, first, 0, 1, 0) === 1,
-    )
-  } catch {
-    return false
-  }
-}
-
-/** What the time is by the clock of a folder's disk, in epoch milliseconds; by ours where nothing can be written. */
-export function timeIn(dir: string): number {
-  const file = freshPath(dir)
-  try {
-    writeFileSync(file, '', { flag: 'wx', mode: PRIVATE_FILE })
-    return statSync(file).mtimeMs
-  } catch {
-    return Date.now()
-  } finally {
-    discard(file)
-  }
-}
-
-const PRIVATE = { mode: PRIVATE_FILE, makesFolders: false }
-
-/**
- * Makes a file for this user alone, whole at once; answers false, and changes nothing, when something is there. Missing
- * folders are made, unless said otherwise.
- */
-export function createPrivate(file: string, text: string, makesFolder = true): boolean {
-  if (makesFolder) makePrivateDir(dirname(file))
-  return createOnce(file, text, PRIVATE)
-}
-
-/** Writes a file for this user alone, so that a reader sees the old text or the new. Missing folders are made. */
-export function writePrivate(file: string, text: string): void {
-  makePrivateDir(dirname(file))
-  writeAtomic(file, text, PRIVATE)
 }

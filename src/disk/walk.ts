@@ -49,6 +49,16 @@ export function listNames(dir: string): { readonly dirs: string[]; readonly file
   return { dirs, files }
 }
 
+/** The names in a folder, sorted; an absent one has none. */
+export function namesIn(dir: string): string[] {
+  try {
+    return readdirSync(dir).sort()
+  } catch (error) {
+    if (isAbsent(error)) return []
+    throw diskError(error, `list ${dir}`)
+  }
+}
+
 /** Whether a folder, and no link to one, is there. */
 export function isRealDir(path: string): boolean {
   try {

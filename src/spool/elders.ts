@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { createPrivate } from '../disk/log-file.js'
+import { createPrivate } from '../disk/private.js'
 import { exists } from '../disk/write.js'
 import { isInFirstHands } from './owner.js'
 import { runDirs, type ServerPlace, writtenIds } from './place.js'

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { namesIn } from '../disk/log-file.js'
 import { checkSum } from '../disk/sums.js'
+import { namesIn } from '../disk/walk.js'
 import { removeDir } from '../disk/write.js'
 import type { Step } from './steps.js'
 

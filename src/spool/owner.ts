@@ -1,6 +1,8 @@
 import { join } from 'node:path'
-import { beat, createPrivate, namesIn, timeIn } from '../disk/log-file.js'
+import { beat, timeIn } from '../disk/disk-time.js'
+import { createPrivate } from '../disk/private.js'
 import { type Here, here, identity, identityIn, lives, wentBefore } from '../disk/process.js'
+import { namesIn } from '../disk/walk.js'
 import { exists, readText, removeFile, stateOf } from '../disk/write.js'
 
 /** The right to deliver what is in one folder of the spool. */

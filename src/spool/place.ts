@@ -1,14 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import {
-  appendBytes,
-  closeLog,
-  createPrivate,
-  makePrivateDir,
-  namesIn,
-  sizeOf,
-  writePrivate,
-} from '../disk/log-file.js'
+import { appendBytes, closeLog } from '../disk/log-file.js'
+import { createPrivate, makePrivateDir, writePrivate } from '../disk/private.js'
+import { sizeOf } from '../disk/space.js'
+import { namesIn } from '../disk/walk.js'
 import { exists, move, readText, removeDir } from '../disk/write.js'
 import { type CairnError, IntegrityError, UnavailableError } from '../errors.js'
 import { beginAcks } from './acks.js'

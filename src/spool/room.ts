@@ -1,5 +1,5 @@
 import { onceFor } from '../core/remembered.js'
-import { freeBytes, sizeOf } from '../disk/log-file.js'
+import { freeBytes, sizeOf } from '../disk/space.js'
 import { UnavailableError } from '../errors.js'
 
 /** How much of its disk a spool may fill, for all its servers, runs and processes together. */

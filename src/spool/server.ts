@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { BatchLimits } from '../core/batch.js'
-import { writePrivate } from '../disk/log-file.js'
+import { writePrivate } from '../disk/private.js'
 import { readText } from '../disk/write.js'
 import type { CairnError } from '../errors.js'
 import { type LearntLimits, type LimitsMemory, learntLimits, MOST_AT_ONCE } from './limits.js'

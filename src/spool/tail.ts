@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
-import { namesIn, readRange } from '../disk/log-file.js'
+import { readRange } from '../disk/log-file.js'
+import { namesIn } from '../disk/walk.js'
 import { exists, removeFile, stateOf } from '../disk/write.js'
 import { unframe, wantedBytes } from './frame.js'
 import { segmentFile, segmentNumber } from './log.js'

@@ -1,5 +1,5 @@
 import { basename, join } from 'node:path'
-import { namesIn } from '../disk/log-file.js'
+import { namesIn } from '../disk/walk.js'
 import { readText, stateOf } from '../disk/write.js'
 import { openAcks } from './acks.js'
 import { leftBeside } from './kept.js'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { makePrivateDir } from '../disk/log-file.js'
+import { makePrivateDir } from '../disk/private.js'
 import { CairnError, UnavailableError } from '../errors.js'
 import { type Claim, claim } from '../spool/owner.js'
 import { withoutSecrets } from '../spool/place.js'

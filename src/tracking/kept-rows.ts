@@ -1,7 +1,7 @@
 import type { ArtifactStore, TransferOptions } from '../artifacts/store.js'
 import { textAt } from '../artifacts/text.js'
 import { appendRows, hasRows, readTable } from '../core/table.js'
-import { writePrivate } from '../disk/log-file.js'
+import { writePrivate } from '../disk/private.js'
 import { readText } from '../disk/write.js'
 import type { KeptFile } from '../spool/steps.js'
 
