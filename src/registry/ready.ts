@@ -1,6 +1,6 @@
 import type { ModelVersion } from '../core/entities.js'
 import { CairnError, TimeoutError } from '../errors.js'
-import { systemClock } from '../http/clock.js'
+import { systemClock } from '../host/clock.js'
 
 const FIRST_MS = 100
 const LONGEST_MS = 3_000
