@@ -131,6 +131,34 @@ export function closeLog(file: string, later = false): void {
   }
 }
 
+/** A file that was moved while it was open, and takes more where it lies now. */
+export interface MovedFile {
+  /** Appends to it; what cannot be added is left out. */
+  add(bytes: Uint8Array): void
+  close(): void
+}
+
+/** Has a file that is open go by its path no more; undefined where none is, or it was removed. */
+export function movedLog(file: string): MovedFile | undefined {
+  const fd = open.get(file)
+  if (fd === undefined) return undefined
+  if (fstatSync(fd).nlink === 0) {
+    closeLog(file)
+    return undefined
+  }
+  open.delete(file)
+  return {
+    add(bytes) {
+      try {
+        writeSync(fd, bytes)
+      } catch {
+        // As promised.
+      }
+    },
+    close: () => close(fd, () => {}),
+  }
+}
+
 /** At most `most` bytes of a file from `from` on; undefined when there is no file. */
 export function readRange(file: string, from: number, most: number): Uint8Array | undefined {
   try {

@@ -46,11 +46,10 @@ export function diskWay({ folder, log, own, deliverer, disk, straight }: DiskWay
   function write(what: 'points' | 'steps', act: () => void): CairnError | undefined {
     try {
       own.assertOurs()
-      act()
+      tryTwice(act)
     } catch (error) {
       if ((error as Partial<CairnError>).code === TOO_LONG) throw error
       const failure = diskError(error, `write to ${folder.dir}`)
-      own.look()
       failing = what
       disk.fails(folder, failure)
       deliverer.wake()
@@ -63,6 +62,16 @@ export function diskWay({ folder, log, own, deliverer, disk, straight }: DiskWay
     }
     deliverer.wake()
     return undefined
+  }
+
+  /** A folder that somebody removed takes it once it is made anew. */
+  function tryTwice(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      if (!own.look()) throw error
+      act()
+    }
   }
 
   function writeSteps(steps: readonly Step[], within = (act: () => void) => act()): CairnError | undefined {

@@ -1,5 +1,6 @@
 import { type CairnError, IntegrityError, UnavailableError } from '../errors.js'
 import type { DeliveryEvents } from '../spool/deliverer.js'
+import type { Written } from '../spool/log.js'
 
 /** What a run's folder in the spool takes with it when it is removed while the run logs. */
 export interface FolderLoss {
@@ -8,13 +9,22 @@ export interface FolderLoss {
   readonly count: number | undefined
   /** The same in words, also before it is known. */
   readonly error: CairnError | undefined
-  /** The folder was removed. */
+  /** The folder was removed, and cannot be made anew. */
   begin(): void
+  /** It was made anew when the log had taken so much, of which so many entries had not arrived; answers what to say of it. */
+  remade(written: Written, left: number): string
+  /** That it was, for who is told how much is lost. */
+  readonly before: CairnError | undefined
+  /** How much lies in no folder and has not arrived, where so much is done with. */
+  unkept(done: Written): number
   /** So many entries were in it that did not arrive: counted and told once. */
   settle(entries: number): void
   /** What no flush was told of yet. */
   untold(): CairnError[]
 }
+
+const ifMoved =
+  'if it was moved, CAIRN_SPOOL_DIR=<where the spool is now> npx cairn-ml sync delivers them once this process has ended'
 
 /** Nothing is lost yet. */
 export function folderLoss(dir: string, { onRefused }: DeliveryEvents): FolderLoss {
@@ -22,6 +32,8 @@ export function folderLoss(dir: string, { onRefused }: DeliveryEvents): FolderLo
   let count: number | undefined
   let error: CairnError | undefined
   let untold: CairnError[] = []
+  let before: CairnError | undefined
+  let upTo: Written = { points: 0, steps: 0 }
   return {
     get isGone() {
       return isGone
@@ -38,13 +50,27 @@ export function folderLoss(dir: string, { onRefused }: DeliveryEvents): FolderLo
         `${dir} was removed or moved: what was kept there is in memory alone, and lost with the process`,
       )
     },
+    remade(written, left) {
+      upTo = written
+      const lost = `${dir} was removed or moved`
+      if (left > 0) before = new IntegrityError(`${lost} before all that was in it had arrived; ${ifMoved}`)
+      const fate =
+        left === 0
+          ? 'nothing is lost'
+          : `of ${left} entries that had not arrived those are lost which were not read yet; ${ifMoved}`
+      return `${lost}: its run goes on in a new one there, and ${fate}`
+    },
+    get before() {
+      return before
+    },
+    unkept: ({ points, steps }) => Math.max(0, upTo.points - points) + Math.max(0, upTo.steps - steps),
     settle(entries) {
       if (!isGone || count !== undefined) return
       count = entries
       error = undefined
       if (entries === 0) return
       error = new IntegrityError(
-        `${entries} entries are lost with ${dir}, which was removed or moved before they had arrived; if it was moved, CAIRN_SPOOL_DIR=<where the spool is now> npx cairn-ml sync delivers them once this process has ended`,
+        `${entries} entries are lost with ${dir}, which was removed or moved before they had arrived; ${ifMoved}`,
       )
       untold = [error]
       onRefused?.(error, entries)

@@ -4,16 +4,16 @@ import type { Claim } from '../spool/owner.js'
 export interface OwnFolderOptions {
   /** Whether all was written to it: then nobody looks any more. */
   readonly isOver: () => boolean
-  /** Told once when it is found to be gone. */
-  readonly onRemoved: () => void
+  /** Told when it is found to be gone; answers whether it was made anew. */
+  readonly onRemoved: () => boolean
 }
 
 /** Whether a run's folder in the spool is there, and still ours. */
 export interface OwnFolder {
   /** Another process has it, or it is gone: nothing is written to it from now on. */
   readonly isLost: boolean
-  /** Looks now. */
-  look(): void
+  /** Looks now; answers whether it was gone, and is there again. */
+  look(): boolean
   /** Throws `UnavailableError` once it is lost; looks from time to time. */
   assertOurs(): void
 }
@@ -27,17 +27,18 @@ export function ownFolder(dir: string, claim: Claim, { isOver, onRemoved }: OwnF
   let isLost = false
   let [lastLook, lastBeat] = [performance.now(), performance.now()]
 
-  function look(): void {
-    if (isLost || isOver()) return
-    let isTaken = false
+  function look(): boolean {
+    if (isLost || isOver()) return false
     try {
-      isTaken = !claim.held()
-      isLost = isTaken || !claim.isThere()
+      isLost = !claim.held()
+      if (isLost || claim.isThere()) return false
     } catch {
       // Who may not look there now may do so later.
-      return
+      return false
     }
-    if (isLost && !isTaken) onRemoved()
+    const isThere = onRemoved()
+    isLost = !isThere
+    return isThere
   }
 
   return {

@@ -2,7 +2,7 @@ import { type CairnError, InvalidParameterError, PermissionDeniedError, Unavaila
 import type { Courier } from '../spool/courier.js'
 import type { Deliverer, DeliveryEvents } from '../spool/deliverer.js'
 import { sayClosed } from '../spool/elders.js'
-import { openLog, type SpoolLog } from '../spool/log.js'
+import { openLog, type SpoolLog, type Written } from '../spool/log.js'
 import type { Claim } from '../spool/owner.js'
 import type { Room } from '../spool/room.js'
 import { IS_GIVEN, type Step, TAKEN_UP } from '../spool/steps.js'
@@ -27,6 +27,11 @@ export interface SpooledFolder {
   endOutOfReserve(write: () => void): void
   /** Removes it: all that was in it is done with. */
   drop(): void
+  /**
+   * Makes it anew, where somebody has removed it, for a log of which so much is done with; false where that would be worth
+   * nothing, since what makes the run was in it. Throws what the disk says.
+   */
+  remake(log: SpoolLog, done: Written): boolean
   /** Begins the delivery. */
   deliver(log: SpoolLog, watch: DeliveryEvents): Deliverer
   /** Takes what could not be written to disk straight to the server, one try. */
@@ -64,10 +69,11 @@ export interface SpooledOptions {
   readonly watch: DeliveryEvents
   /** Told whether the disk takes what this run logs. */
   readonly disk: DiskHealth
+  readonly warn: (message: string) => void
 }
 
 /** Opens the outlet over a folder that is ours. */
-export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOptions): SpooledOutlet {
+export function spooledOutlet(folder: SpooledFolder, { watch, disk, warn }: SpooledOptions): SpooledOutlet {
   const log = openLog(folder.dir, { room: folder.room })
   let toldAway: CairnError | undefined
   function tellSpooled(error: CairnError): void {
@@ -92,10 +98,15 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
   const own = ownFolder(folder.dir, folder.claim, {
     isOver: () => log.isClosed,
     onRemoved() {
-      loss.begin()
-      // What the deliverer has read it still delivers, and then it has done what it can.
-      log.close()
+      const isThere = isRemade()
+      if (isThere) warn(loss.remade(log.written, stands().left))
+      else {
+        loss.begin()
+        // What the deliverer has read it still delivers, and then it has done what it can.
+        log.close()
+      }
       deliverer.look()
+      return isThere
     },
   })
   const straight = straightWay({
@@ -109,6 +120,15 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
   const waits = arrival({ log, own, deliverer, loss, standing: stands })
   let takenUpAs: string | undefined
   const leaving = new AbortController()
+
+  function isRemade(): boolean {
+    try {
+      return folder.remake(log, deliverer.done)
+    } catch {
+      // A link lies in its place, or the disk takes nothing.
+      return false
+    }
+  }
 
   function endStep({ status, endTime, isGiven }: RunEnd): CallStep {
     const taken = takenUpAs === undefined ? {} : { [TAKEN_UP]: takenUpAs, ...(isGiven ? { [IS_GIVEN]: true } : {}) }
@@ -173,7 +193,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
       return deliverer.progress.refusedChores > 0
     },
     get kept() {
-      return loss.isGone ? 0 : stands().left
+      return loss.isGone ? 0 : Math.max(0, stands().left - loss.unkept(deliverer.done))
     },
     get noted() {
       return log.written.steps
@@ -182,7 +202,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
       return loss.isGone ? undefined : 'kept on disk for the next process of Cairn here, or for npx cairn-ml sync'
     },
     get loss() {
-      return loss.error
+      return loss.error ?? (stands().refused + loss.unkept(deliverer.done) > 0 ? loss.before : undefined)
     },
     steps(steps) {
       if (log.isClosed && !loss.isGone) throw new InvalidParameterError('The run has ended and takes nothing more')
@@ -200,6 +220,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk }: SpooledOpt
     leaving: leaving.signal,
     leave: () => leaving.abort(new UnavailableError('The run has ended before its server had taken it')),
     get isOpen() {
+      own.look()
       return !log.isClosed
     },
     endsOnlyAs(mark) {

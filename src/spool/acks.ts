@@ -1,7 +1,8 @@
 import { Buffer } from 'node:buffer'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { appendBytes, closeLog, readRange } from '../disk/log-file.js'
+import { appendBytes, closeLog, type MovedFile, movedLog, readRange } from '../disk/log-file.js'
+import { type FileState, stateOf } from '../disk/write.js'
 import { type Ranges, ranges } from './ranges.js'
 
 /** The two ways through a log: points, which carry their own order, and steps, which go one after the other. */
@@ -40,12 +41,26 @@ const FILE = 'delivered'
 const MOST = 256 << 20
 const LETTER: Readonly<Record<Lane, string>> = { points: 'p', steps: 's' }
 
+/** What is known of the delivery of a log whose folder is made anew. */
+export interface Known {
+  /** Up to where all is done with. */
+  readonly done: Readonly<Record<Lane, number>>
+  /** The run's id on its server, where that has made it for us. */
+  readonly runId: string | undefined
+}
+
 /** Makes the file of the notes with an empty line: on a full disk the first of them have their place already. */
-export function beginAcks(dir: string): void {
+export function beginAcks(dir: string, { done, runId }: Partial<Known> = {}): void {
   const file = join(dir, FILE)
-  appendBytes(file, Buffer.from('\n'))
+  const lanes = done ? (['points', 'steps'] as const) : []
+  const lines = lanes.map((lane) => lineOf(`d ${name({ lane, first: 0, count: done![lane] })}`))
+  if (runId !== undefined) lines.push(lineOf(`r ${runId}`))
+  appendBytes(file, Buffer.from(`\n${lines.join('')}`))
   closeLog(file)
 }
+
+const name = ({ lane, first, count }: Stretch): string => `${LETTER[lane]} ${first} ${count}`
+const lineOf = (body: string): string => `${checksum(body)} ${body}\n`
 
 /** Opens the notes of a log's folder, as they stand. A line that is cut or damaged counts as not written. */
 export function openAcks(dir: string): Acks {
@@ -58,8 +73,10 @@ export function openAcks(dir: string): Acks {
   let torn = false
   /** Lines that the disk did not take; they go with the next. */
   let owed = ''
+  /** The file as it was left, and that of the folder which was moved away. */
+  let left = stateOf(file)
+  let moved: MovedFile | undefined
 
-  const name = ({ lane, first, count }: Stretch) => `${LETTER[lane]} ${first} ${count}`
   function take(line: string): void {
     const [verb, lane, first = '', count = '', chores = '0'] = line.split(' ')
     if (verb === 'r') runId = lane
@@ -84,14 +101,33 @@ export function openAcks(dir: string): Acks {
 
   function note(body: string): void {
     take(body)
-    owed += `${torn ? '\n' : ''}${checksum(body)} ${body}\n`
+    owed += `${torn ? '\n' : ''}${lineOf(body)}`
     torn = false
     try {
+      const now = stateOf(file)
+      if (now && !isSame(now, left)) goOnIn(now)
       appendBytes(file, Buffer.from(owed))
       owed = ''
+      left = stateOf(file)
     } catch {
       // A full disk: what arrived is known in memory, and is looked up again by whoever takes over.
     }
+    // What the log has lost with a folder that was moved lies there still, to be delivered.
+    if (!body.startsWith('x')) moved?.add(Buffer.from(lineOf(body)))
+  }
+
+  /** The folder was made anew: it is to know all that the one before knew. */
+  function goOnIn(other: FileState): void {
+    left = other
+    const away = movedLog(file)
+    if (away) moved?.close()
+    moved = away ?? moved
+    const stretches = (['points', 'steps'] as const).flatMap((lane) =>
+      done[lane].stretches.map((stretch) => `d ${name({ lane, ...stretch })}`),
+    )
+    const tried = [...open.values()].map((stretch) => `t ${name(stretch)}`)
+    const mapped = runId === undefined ? [] : [`r ${runId}`]
+    owed = `\n${[...stretches, ...tried, ...mapped].map(lineOf).join('')}`
   }
 
   return {
@@ -113,8 +149,14 @@ export function openAcks(dir: string): Acks {
     refuse: (stretch, chores = 0) => note(`x ${name(stretch)}${chores === 0 ? '' : ` ${chores}`}`),
     unsent: (stretch) => note(`n ${name(stretch)}`),
     mapped: (id) => note(`r ${id}`),
-    close: () => closeLog(file),
+    close() {
+      closeLog(file)
+      moved?.close()
+      moved = undefined
+    },
   }
 }
+
+const isSame = (a: FileState, b: FileState | undefined): boolean => a.inode === b?.inode && a.size === b.size
 
 const checksum = (text: string): string => crc32(text).toString(16).padStart(8, '0')

@@ -1,4 +1,5 @@
-import { join } from 'node:path'
+import { Buffer } from 'node:buffer'
+import { basename, join } from 'node:path'
 import type { BatchMetric } from '../core/batch.js'
 import { appendBytes, closeLog } from '../disk/log-file.js'
 import {
@@ -50,6 +51,11 @@ export interface SpoolLog
   readonly written: Written
   /** Goes on in the next file when this one, all of which is done with, is worth removing; answers whether it did. */
   turn(): boolean
+  /**
+   * Goes on in its next file, which `make` makes with these bytes in it, in a folder that was made anew: who reads on is
+   * told by them how much came before.
+   */
+  goOnIn(make: (file: string, begun: Uint8Array) => void): void
   /** Has files of it removed, by what answers how many bytes that were. */
   free(remove: () => number): void
   /** How often something was written. */
@@ -252,6 +258,16 @@ export function openLog(
       appendBytes(file, NOTHING)
       closeLog(file)
       return true
+    },
+    goOnIn(make) {
+      locked(memory, () => {
+        // Each is written to the same memory.
+        const points = Buffer.from(encodePoints(countPoints(), []))
+        const segment = nextSegment()
+        make(basename(segmentFile(dir, segment)), Buffer.concat([points, encodeSteps(counted(STEPS), [])]))
+        turnTo(segment)
+        Atomics.add(flags, VERSION, 1)
+      })
     },
     get version() {
       return Atomics.load(flags, VERSION)

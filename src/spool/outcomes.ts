@@ -236,7 +236,7 @@ export function outcomes(options: OutcomesOptions): Outcomes {
     },
     lost(stretch) {
       const what = `${stretch.count} ${stretch.lane === 'points' ? 'points' : 'parameters, tags or other steps'}`
-      const reason = `${what} of run ${run.runId} were damaged on disk (${dir}) and are lost`
+      const reason = `${what} of run ${run.runId} were damaged on disk, removed or moved (${dir}), and are lost`
       refuse(stretch, new IntegrityError(reason), [{ lost: stretch }])
     },
     told(error) {

@@ -1,12 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { appendBytes, closeLog } from '../disk/log-file.js'
 import { createPrivate, makePrivateDir, writePrivate } from '../disk/private.js'
 import { sizeOf } from '../disk/space.js'
 import { namesIn } from '../disk/walk.js'
 import { exists, move, readText, removeDir } from '../disk/write.js'
 import { type CairnError, IntegrityError, UnavailableError } from '../errors.js'
-import { beginAcks } from './acks.js'
+import { beginAcks, type Known } from './acks.js'
 import { signFirst } from './owner.js'
 import { keepReserve, outOfReserve } from './reserve.js'
 import { nameOf, runOf } from './whose.js'
@@ -100,24 +100,44 @@ let madeAt = 0
 /** Makes the folder of one run of this process, and owns it from the first moment in which others see it. */
 export function newRunDir(place: ServerPlace, run: SpooledRun): string {
   const { dir } = place
-  sayWhose(place)
   // Folders of one run are told apart by their age.
   madeAt = Math.max(Date.now(), madeAt + 1)
   const name = nameOf(madeAt, run.runId, randomBytes(4).toString('hex'))
-  const staged = join(dir, 'staging', name)
   const made = join(dir, 'runs', name)
+  makeRunDir(place, made, run, (staged) => beginAcks(staged))
+  return made
+}
+
+/** Makes a run's folder; `begin` puts into it what is known of its delivery, and its log if that has begun. */
+function makeRunDir(place: ServerPlace, made: string, run: SpooledRun, begin: (staged: string) => void): void {
+  const staged = join(place.dir, 'staging', basename(made))
+  sayWhose(place)
   keepReserve(place)
   try {
     createPrivate(join(staged, 'run.json'), JSON.stringify(run))
     signFirst(staged)
-    beginAcks(staged)
-    makePrivateDir(join(dir, 'runs'))
+    begin(staged)
+    makePrivateDir(dirname(made))
     move(staged, made)
   } catch (error) {
     dropRunDir(staged)
     throw error
   }
-  return made
+}
+
+/** Makes a run's folder anew that somebody has removed or moved away, with the file in which its log goes on. */
+export function remakeRunDir(
+  place: ServerPlace,
+  made: string,
+  run: SpooledRun,
+  { file, begun, known }: { readonly file: string; readonly begun: Uint8Array; readonly known: Known },
+): void {
+  makeRunDir(place, made, run, (staged) => {
+    beginAcks(staged, known)
+    appendBytes(join(staged, file), begun)
+    closeLog(join(staged, file))
+  })
+  if (known.runId !== undefined && !writtenIds(place).has(run.runId)) rememberId(place, run.runId, known.runId)
 }
 
 const GONE = '.gone'

@@ -5,6 +5,8 @@ export interface Ranges {
   readonly watermark: number
   /** How many numbers are in. */
   readonly size: number
+  /** All that is in, in order. */
+  readonly stretches: { readonly first: number; readonly count: number }[]
   /** The parts of a stretch that are not in yet, in order. */
   missing(first: number, count: number): { readonly first: number; readonly count: number }[]
 }
@@ -35,6 +37,9 @@ export function ranges(): Ranges {
     },
     get size() {
       return stretches.reduce((sum, [a, b]) => sum + b - a, 0)
+    },
+    get stretches() {
+      return stretches.map(([a, b]) => ({ first: a, count: b - a }))
     },
     missing(first, count) {
       const gaps: { first: number; count: number }[] = []

@@ -9,7 +9,15 @@ import { PARENT_FIRST } from '../spool/failures.js'
 import { serverIds } from '../spool/ids.js'
 import type { Outage } from '../spool/outage.js'
 import { claimOf } from '../spool/owner.js'
-import { dropRunDir, hiddenPlaces, newRunDir, type ServerPlace, type SpooledRun, sayWhose } from '../spool/place.js'
+import {
+  dropRunDir,
+  hiddenPlaces,
+  newRunDir,
+  remakeRunDir,
+  type ServerPlace,
+  type SpooledRun,
+  sayWhose,
+} from '../spool/place.js'
 import type { Replayed, ReplayOptions } from '../spool/replay.js'
 import { endOutOfReserve } from '../spool/reserve.js'
 import { roomOf } from '../spool/room.js'
@@ -120,6 +128,14 @@ export function openSpool({ place, hands, courier, warn, outage, onClose }: Spoo
         room: roomOf(place),
         awayMs: () => (awaySince === undefined ? 0 : performance.now() - awaySince),
         drop: () => dropRunDir(dir),
+        remake(log, done) {
+          const id = runId
+          // What is to make the run lay there alone.
+          if (id === undefined) return false
+          const known = { done, runId: run.local ? id : undefined }
+          log.goOnIn((file, begun) => remakeRunDir(place, dir, run, { file, begun, known }))
+          return true
+        },
         endOutOfReserve: (write) => endOutOfReserve(place, write),
         courier,
         runId: () => runId,
@@ -136,7 +152,7 @@ export function openSpool({ place, hands, courier, warn, outage, onClose }: Spoo
           return delivery
         },
       }
-      const outlet: SpooledOutlet = spooledOutlet(folder, { watch, disk })
+      const outlet: SpooledOutlet = spooledOutlet(folder, { watch, disk, warn })
       outlets.add(outlet)
       hands.lookForLeft(elders.length > 0)
       return outlet

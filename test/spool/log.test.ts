@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -15,7 +16,7 @@ import { describe, expect, it, vi } from 'vitest'
 import type { BatchMetric } from '../../src/core/batch.js'
 import { metricRing } from '../../src/core/ring.js'
 import { InvalidParameterError } from '../../src/errors.js'
-import { openAcks } from '../../src/spool/acks.js'
+import { beginAcks, openAcks } from '../../src/spool/acks.js'
 import { MOST_BYTES, unframe } from '../../src/spool/frame.js'
 import { openLog, type SpoolLog, segmentFile } from '../../src/spool/log.js'
 import { logLookout } from '../../src/spool/lookout.js'
@@ -369,6 +370,36 @@ describe('the notes of a delivery', () => {
     expect(last).toMatchObject({ refused: 5, tried: [] })
     expect(last.done.points.watermark).toBe(15)
   })
+
+  it.skipIf(process.platform === 'win32').each(['moved', 'removed'])(
+    'go on in a folder that was made anew, and in the one that was %s as far as that is left',
+    (how) => {
+      const dir = join(tempDir(), 'run')
+      const moved = `${dir}-moved`
+      const points = (first: number, count: number) => ({ lane: 'points', first, count }) as const
+      mkdirSync(dir)
+      const acks = openAcks(dir)
+      acks.mapped('abc')
+      for (const first of [0, 20]) acks.arrived(points(first, 10))
+      acks.trying(points(30, 10))
+      renameSync(dir, moved)
+      if (how === 'removed') rmSync(moved, { recursive: true })
+      acks.arrived(points(30, 5))
+      mkdirSync(`${dir}-staged`)
+      beginAcks(`${dir}-staged`, { done: { points: 10, steps: 0 }, runId: 'abc' })
+      renameSync(`${dir}-staged`, dir)
+      expect(openAcks(dir)).toMatchObject({ runId: 'abc', done: { points: { watermark: 10 }, steps: { size: 0 } } })
+      acks.refuse(points(10, 10))
+      acks.arrived(points(35, 5))
+      acks.close()
+      const [here, there] = [openAcks(dir), openAcks(moved)]
+      expect(here).toMatchObject({ runId: 'abc', tried: [points(30, 10)] })
+      expect(here.done.points.stretches).toEqual([{ first: 0, count: 40 }])
+      // What was lost to the one is still in the other.
+      const left = [points(0, 10), points(20, 20)].map(({ first, count }) => ({ first, count }))
+      expect(there.done.points.stretches).toEqual(how === 'moved' ? left : [])
+    },
+  )
 
   it('know which numbers are missing', () => {
     const stretch = fc.record({ first: fc.nat({ max: 60 }), count: fc.nat({ max: 20 }) })

@@ -34,9 +34,12 @@ describe('a spool that is removed while something waits in it', () => {
       console.log(JSON.stringify({ queued, inFlight, spooled, refused }))
       await client.close()`)
     expect(ended.stdout.match(/^refused .*$/gm)).toEqual(['refused DATA_LOSS 10'])
-    expect(ended.stdout).toMatch(/^flush DATA_LOSS 10 entries are lost with .*spool.*, which was removed/m)
+    expect(ended.stdout).toMatch(/^flush DATA_LOSS 10 parameters, .*, removed or moved \(.*spool.*\), and are lost$/m)
     expect(ended.stdout).toContain('{"queued":0,"inFlight":0,"spooled":0,"refused":10}')
-    expect(ended.stderr).toMatch(/: 10 refused: 10 entries are lost with /)
+    expect(
+      ended.stderr.match(/was removed or moved: its run goes on in a new one there, and of 10 entries/g),
+    ).toHaveLength(1)
+    expect(ended.stderr).toMatch(/: 10 refused: .* was removed or moved before all that was in it had arrived/)
     expect(ended.stderr).not.toMatch(/kept on disk/)
     const { steps, params, status } = await at.outcome(ended)
     expect({ steps: steps.length, params, status }).toEqual({ steps: 50, params: {}, status: 'FINISHED' })
@@ -44,9 +47,10 @@ describe('a spool that is removed while something waits in it', () => {
 
   it('nor is it at the exit of the process', async () => {
     const ended = await at.run(`${VANISH}; process.exit(0)`)
-    expect(ended.stdout.match(/^refused .*$/gm)).toEqual(['refused DATA_LOSS 10'])
-    expect(ended.stderr).toMatch(/10 refused.*: 10 entries are lost with /)
+    expect(ended.stderr).toMatch(/: 10 refused: .* was removed or moved before all that was in it had arrived/)
     expect(ended.stderr).not.toMatch(/kept on disk/)
+    expect(at.left()).toEqual([])
+    expect((await at.outcome(ended)).status).toBe('FINISHED')
   })
 
   it('is no loss to a table that has arrived: its rows are added where it is', async () => {
@@ -75,10 +79,11 @@ describe('a spool that is removed while something waits in it', () => {
       }
       console.log(JSON.stringify({ logged: i, refused: run.stats().refused }))
       await run.flush().catch(({ message }) => console.log(message))
-      await endRun()`)
+      await endRun()
+      console.log(JSON.stringify(run.stats()))`)
       const { logged, refused } = JSON.parse(ended.stdout.split('\n')[0]!) as Record<string, number>
       expect(refused).toBeGreaterThan(0)
-      expect(ended.stdout).toMatch(/removed or moved .*; if it was moved, CAIRN_SPOOL_DIR=<.*> npx cairn-ml sync/)
+      expect(ended.stderr).toMatch(/removed or moved: .*; if it was moved, CAIRN_SPOOL_DIR=<.*> npx cairn-ml sync/)
       const env = { CAIRN_SPOOL_DIR: `${at.spoolDir}-moved` }
       await at.run(`const client = createClient(); await client.deliverSpool(); await client.close()`, { env })
       const { steps, twice } = await at.outcome(ended)
@@ -101,6 +106,102 @@ describe('a spool that is removed while something waits in it', () => {
     expect(ended.stderr).not.toMatch(/(refused|delivered).*kept on disk/)
     expect(queued).toBeLessThanOrEqual(1)
   })
+})
+
+describe('the folder of a run that is taken away while the server is away', () => {
+  it.skipIf(process.platform === 'win32').each([
+    { what: 'is removed', take: 'rmSync(dir, { recursive: true })' },
+    {
+      what: 'is removed with the whole spool, and the run was made away from its server',
+      take: 'rmSync(spool, { recursive: true })',
+      isOffline: true,
+    },
+    {
+      what: 'is moved with the whole spool, and a link to another one is in its place',
+      take: `renameSync(spool, spool + n); mkdirSync(spool + '-other' + n); symlinkSync(spool + '-other' + n, spool)`,
+      noticedMs: 1_200,
+    },
+  ])(
+    '$what: it is made anew each time, and a kill loses nothing that is logged after that',
+    async ({ take, isOffline = false, noticedMs = 300 }) => {
+      const own = await stand()
+      if (isOffline) await own.stop()
+      const ended = await own.run(
+        `import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+         const spool = process.env.CAIRN_SPOOL_DIR
+         const pause = (ms) => new Promise((later) => setTimeout(later, ms))
+         await startRun()
+         const place = spool + '/v1/' + readdirSync(spool + '/v1')[0] + '/runs/'
+         const dir = place + readdirSync(place)[0]
+         let [i, from] = [0, 0]
+         const log = () => { logMetric('loss', i, i); i++ }
+         while (i < 10) log()
+         console.log('begun')
+         await activeRun().flush()
+         console.log('ready')
+         await new Promise((go) => process.stdin.once('data', go))
+         for (const n of [1, 2]) {
+           for (const end = i + 10; i < end; ) log()
+           await pause(150)
+           ${take}
+           for (const end = Date.now() + ${noticedMs}; Date.now() < end; await pause(20)) log()
+           from = i
+           for (const end = i + 1_000; i < end; ) log()
+         }
+         await pause(100)
+         console.log(JSON.stringify({ from, to: i, refused: activeRun().stats().refused }))
+         process.kill(process.pid, 'SIGKILL')`,
+        {
+          onStdout: (all, _, write) =>
+            all.includes('ready') ? own.server && own.stop().then(() => write('go\n')) : own.start(),
+        },
+      )
+      expect(ended.signal).toBe('SIGKILL')
+      await own.start()
+      const [heir] = JSON.parse((await own.replay()).stdout) as {
+        complete: boolean
+        delivered: number
+        refused: number
+      }[]
+      const { from, to, refused } = JSON.parse(ended.stdout.trim().split('\n').at(-1)!) as Record<string, number>
+      const { steps, twice } = await own.outcome(ended)
+      await own.stop()
+      const wanted = [...Array(to).keys()].filter((step) => step < 10 || step >= from!)
+      expect(steps.filter((step) => step < 10 || step >= from!)).toEqual(wanted)
+      expect(twice).toBe(0)
+      // What is lost is told once, by the process or by its heir, and what had arrived before never is.
+      expect(heir).toMatchObject({
+        complete: true,
+        delivered: steps.length - 10,
+        refused: to! - steps.length - refused!,
+      })
+      expect(own.left()).toEqual([])
+    },
+    30_000,
+  )
+
+  it.skipIf(process.platform === 'win32')(
+    'is not made anew through a link in its place',
+    async () => {
+      const ended = await at.run(`import { mkdirSync, readdirSync as names, renameSync, symlinkSync } from 'node:fs'
+      const run = await startRun()
+      logMetric('loss', 0, 0)
+      await run.flush()
+      const place = process.env.CAIRN_SPOOL_DIR + '/v1/' + names(process.env.CAIRN_SPOOL_DIR + '/v1')[0] + '/runs/'
+      const dir = place + names(place).find((name) => name.includes(run.runId))
+      renameSync(dir, dir + '-moved')
+      mkdirSync('elsewhere')
+      symlinkSync(process.cwd() + '/elsewhere', dir)
+      await new Promise((later) => setTimeout(later, 1_100))
+      for (let i = 1; i <= 20; i++) logMetric('loss', i, i)
+      await endRun()
+      console.log(names('elsewhere').length)`)
+      expect(ended.stdout).toMatch(/^0$/m)
+      const { steps, status } = await at.outcome(ended)
+      expect({ steps: steps.length, status }).toEqual({ steps: 21, status: 'FINISHED' })
+    },
+    30_000,
+  )
 })
 
 describe('a folder for the spool that cannot be', () => {
