@@ -129,13 +129,15 @@ it('a process that exits tells what was sent and not answered apart from what is
   await at.stop()
 })
 
+const GONE = `rmSync(process.env.CAIRN_SPOOL_DIR, { recursive: true }); writeFileSync(process.env.CAIRN_SPOOL_DIR, '')`
+
 it.each([
   ['its own thread delivers', 'auth: async () => ({})', '', '0'],
-  ['the folder is gone', '', 'rmSync(process.env.CAIRN_SPOOL_DIR, { recursive: true })', '100000000'],
+  ['the folder is gone, and a file in its place', '', GONE, '100000000'],
 ])('a process that exits does not look for room where nothing can make any: %s', async (_, auth, act, most) => {
   const at = await stand()
   const ended = await at.run(
-    `import { rmSync } from 'node:fs'
+    `import { rmSync, writeFileSync } from 'node:fs'
      const run = await createClient({ ${auth} }).startRun()
      await run.flush()
      ${act}

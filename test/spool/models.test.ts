@@ -281,14 +281,15 @@ describe('a model of a run whose server is away', () => {
 describe('a model that the run’s folder cannot have', () => {
   const TRY = `.logModel(MODEL, { name: 'net', flavor: 'node' }).then(() => console.log('logged'), (error) => console.log(error.name, error.retryable, error.message))`
 
-  it('as that was removed: an error at once while the server is away, and it is logged when that is back', async () => {
+  it('as that was removed and a file is in its place: an error at once while the server is away, and it is logged when that is back', async () => {
     const here = await house()
     let turn: Promise<void> | undefined
     const ended = await here.run(
-      `import { rmSync } from 'node:fs'
+      `import { rmSync, writeFileSync } from 'node:fs'
       await startRun()
       await activeRun().flush()
       rmSync(process.env.CAIRN_SPOOL_DIR, { recursive: true })
+      writeFileSync(process.env.CAIRN_SPOOL_DIR, '')
       console.log('begun')
       await new Promise((resolve) => process.stdin.once('data', resolve))
       logMetric('loss', 1)
