@@ -3,9 +3,10 @@ import { createPrivate } from '../disk/private.js'
 import { exists } from '../disk/write.js'
 import { isInFirstHands } from './owner.js'
 import { runDirs, type ServerPlace, writtenIds } from './place.js'
-import { runIdIn } from './whose.js'
+import { openTail } from './tail.js'
+import { runIdIn, runOf } from './whose.js'
 
-/** The older folders of each folder's run, by any id that the run has had; both in the order in which they were made. */
+/** The folders of each folder's run that go before it, by any id that the run has had; the first to go comes first. */
 export function eldersAmong(place: ServerPlace, dirs: readonly string[]): (dir: string) => readonly string[] {
   const same = sameRun(place)
   const byRun = new Map<string, string[]>()
@@ -15,7 +16,25 @@ export function eldersAmong(place: ServerPlace, dirs: readonly string[]): (dir: 
     if (known) known.push(dir)
     else byRun.set(run, [dir])
   }
-  return (dir) => (byRun.get(same(runIdIn(dir))) ?? []).filter((other) => other < dir)
+  for (const [run, folders] of byRun) if (folders.length > 1) byRun.set(run, makingFirst(folders))
+  return (dir) => {
+    const all = byRun.get(same(runIdIn(dir))) ?? []
+    return all.slice(0, all.indexOf(dir))
+  }
+}
+
+/** Folders as they were made by a clock that may have gone back: nothing of a run arrives before its making. */
+function makingFirst(dirs: readonly string[]): string[] {
+  const making = dirs.find(holdsMaking)
+  return making === undefined ? [...dirs] : [making, ...dirs.filter((dir) => dir !== making)]
+}
+
+/** Whether a folder makes its run: one that takes it up again before it is made only says which run that is. */
+function holdsMaking(dir: string): boolean {
+  if (!runOf(dir)?.local) return false
+  const record = openTail(dir, () => false).next()
+  const step = record?.kind === 'steps' && record.first === 0 ? record.steps[0] : undefined
+  return !(step && 'create' in step && step.create.begunAs !== undefined)
 }
 
 /** The folders of a run, the oldest first. Looks at the names of all that wait. */

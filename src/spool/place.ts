@@ -9,7 +9,7 @@ import { type CairnError, IntegrityError, UnavailableError } from '../errors.js'
 import { beginAcks, type Known } from './acks.js'
 import { signFirst } from './owner.js'
 import { keepReserve, outOfReserve } from './reserve.js'
-import { nameOf, runOf } from './whose.js'
+import { madeIn, nameOf, runOf } from './whose.js'
 
 /** Where what waits for one server lies. */
 export interface ServerPlace {
@@ -97,11 +97,14 @@ export function hiddenPlaces(spoolDir: string): { readonly dir: string; readonly
 
 let madeAt = 0
 
-/** Makes the folder of one run of this process, and owns it from the first moment in which others see it. */
-export function newRunDir(place: ServerPlace, run: SpooledRun): string {
+/**
+ * Makes the folder of one run of this process, and owns it from the first moment in which others see it. It sorts behind
+ * `elders`, the folders that the run has already.
+ */
+export function newRunDir(place: ServerPlace, run: SpooledRun, elders: readonly string[] = []): string {
   const { dir } = place
-  // Folders of one run are told apart by their age.
-  madeAt = Math.max(Date.now(), madeAt + 1)
+  // Folders of one run are told apart by their age, also where the clock went back since another process made one.
+  madeAt = Math.max(Date.now(), ...[madeAt, ...elders.map(madeIn)].map((before) => before + 1))
   const name = nameOf(madeAt, run.runId, randomBytes(4).toString('hex'))
   const made = join(dir, 'runs', name)
   makeRunDir(place, made, run, (staged) => beginAcks(staged))

@@ -62,7 +62,8 @@ export async function replay(place: ServerPlace, options: ReplayOptions): Promis
   const signal = sharedSignal(options.signal)
   const dirs = runDirs(place)
   const eldersOf = eldersAmong(place, dirs)
-  const left = dirs.filter((dir) => !options.isOurs?.(dir))
+  const inTurn = new Set(dirs.flatMap((dir) => [...eldersOf(dir), dir]))
+  const left = [...inTurn].filter((dir) => !options.isOurs?.(dir))
   const all: Replayed[] = []
   /** What one run left in several folders goes one after the other: its last end is the one that counts. */
   const turns = new Map<string, Promise<unknown>>()

@@ -10,7 +10,9 @@ import { openTail } from './tail.js'
 const NAME = /^(\d+)-(.*)-[0-9a-f]+$/
 
 /** The name of a run's folder, which others do not have; what was made later sorts behind. */
-export const nameOf = (madeAt: number, runId: string, mark: string): string => `${madeAt}-${runId}-${mark}`
+export const nameOf = (madeAt: number, runId: string, mark: string): string =>
+  // Also by a clock that stood at its zero.
+  `${String(madeAt).padStart(13, '0')}-${runId}-${mark}`
 /** The id in a folder's name. */
 export const runIdIn = (dir: string): string => NAME.exec(basename(dir))?.[2] ?? ''
 /** When a folder was made, in epoch milliseconds, by its name. */

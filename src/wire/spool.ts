@@ -99,9 +99,9 @@ export function openSpool({ place, hands, courier, warn, outage, onClose }: Spoo
   }
 
   /** A disk too full for one more run has room again when what waits there has gone. */
-  function newDir(run: SpooledRun): string {
+  function newDir(run: SpooledRun, elders: readonly string[]): string {
     try {
-      return newRunDir(place, run)
+      return newRunDir(place, run, elders)
     } catch (error) {
       hands.lookForLeft(false)
       throw error
@@ -110,9 +110,7 @@ export function openSpool({ place, hands, courier, warn, outage, onClose }: Spoo
 
   return {
     open(run, watch, elders = []) {
-      const dir = newDir(run)
-      // A clock that went back must not make two wait for each other.
-      const before = elders.filter((elder) => elder < dir)
+      const dir = newDir(run, elders)
       const claim = claimOf(dir, 0)
       let runId = run.local ? undefined : run.runId
       if (runId === undefined) ids.making(run.runId)
@@ -145,7 +143,7 @@ export function openSpool({ place, hands, courier, warn, outage, onClose }: Spoo
             run,
             claim,
             log,
-            elders: before,
+            elders,
             watch: { ...overheard(more), onMapped },
           })
           void delivery.finished.then(() => outlets.delete(outlet))

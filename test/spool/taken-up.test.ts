@@ -70,18 +70,25 @@ describe('a run that is taken up again goes on behind what was left of it', () =
     60_000,
   )
 
-  it('before its server is back', async () => {
-    const at = await stand()
-    await at.stop()
-    const first = await at.run(`${begun}${OLD}${KILL}`)
-    await at.run(
-      `${again(idIn(first.stdout))}${NEW}console.log('ready')\n${told}await run.end()\nprocess.exit()`,
-      whenReady(at.start),
-    )
-    expect(await there(at)).toEqual(['FINISHED', 'new', 'new', 0])
-    expect(at.left()).toEqual([])
-    await at.stop()
-  }, 60_000)
+  it.each([
+    ['before its server is back', ''],
+    ['where the clock went back an hour meanwhile', 'const now = Date.now; Date.now = () => now() - 3_600_000\n'],
+  ])(
+    '%s',
+    async (_, clock) => {
+      const at = await stand()
+      await at.stop()
+      const first = await at.run(`${begun}${OLD}${KILL}`)
+      await at.run(
+        `${clock}${again(idIn(first.stdout))}${NEW}console.log('ready')\n${told}await run.end()\nprocess.exit()`,
+        whenReady(at.start),
+      )
+      expect(await there(at)).toEqual(['FINISHED', 'new', 'new', 0])
+      expect(at.left()).toEqual([])
+      await at.stop()
+    },
+    60_000,
+  )
 
   it('in the process that has just ended it, before its server is back', async () => {
     const at = await stand()
