@@ -16,6 +16,16 @@ let closing = false
 /** What the last word at the exit still has to wait for. */
 let waits: readonly (() => void)[] = []
 
+/**
+ * The copies of Cairn in this process, other versions among them, by what each listens to signals with, and with what it
+ * still delivers before one has its way.
+ */
+type Copies = Map<unknown, Promise<void> | undefined>
+const COPIES: unique symbol = Symbol.for('cairn-ml.exit 1')
+const home = globalThis as { [COPIES]?: Copies }
+home[COPIES] ??= new Map()
+const copies = home[COPIES].set(onSignal, undefined)
+
 /** How long a process that goes waits for runs that are being made, in milliseconds. */
 const BEGIN_MS = 3_000
 
@@ -111,7 +121,8 @@ const BYSTANDERS = [
 
 const isHandled = (signal: NodeJS.Signals): boolean => {
   const counts = BYSTANDERS.map(({ home, key }) => Number(Reflect.get(home, key)?.count ?? 0))
-  return process.listenerCount(signal) > counts.reduce((sum, count) => sum + count, 1)
+  const others = process.listeners(signal).filter((listener) => !copies.has(listener))
+  return others.length > counts.reduce((sum, count) => sum + count, 0)
 }
 
 /**
@@ -125,14 +136,18 @@ function onSignal(signal: NodeJS.Signals): void {
     const all = endAll('KILLED')
     if (!isHurried) for (const wait of all) wait()
     listen('off')
-    process.kill(process.pid, signal)
+    copies.set(onSignal, undefined)
+    // The last one through lets it have its way.
+    if ([...copies.values()].every((delivering) => delivering === undefined)) process.kill(process.pid, signal)
   }
   if (leaving) {
     leave(true)
     return
   }
   leaving = true
-  void windUpAll().then(() => leave(false))
+  const delivering = windUpAll()
+  copies.set(onSignal, delivering)
+  void delivering.then(() => Promise.allSettled(copies.values())).then(() => leave(false))
 }
 
 /** Delivers what is logged, and then what was logged, and which runs began, while that took its time. */

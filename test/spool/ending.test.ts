@@ -1,7 +1,8 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createClient } from '../../src/index.js'
+import { built } from '../support/built.js'
 import { killWhen, stand } from '../support/spool-child.js'
 
 const LOG =
@@ -484,4 +485,25 @@ describe('a process with listeners that leave each signal to others', () => {
     expect(await at.outcome(ended)).toMatchObject({ ...whole, status: 'KILLED', code: 7 })
     await at.stop()
   })
+})
+
+it('a process with two copies of Cairn dies of its signal once both have delivered all', async () => {
+  const home = dirname(await built())
+  const copy = mkdtempSync(join(dirname(home), 'cairn-copy-'))
+  cpSync(home, copy, { recursive: true })
+  const [at, slow] = [await stand(), await stand()]
+  slow.server?.faults.add({ on: 'logBatch', delayMs: 500 })
+  const ended = await at.run(
+    `const other = await import(${JSON.stringify(join(copy, 'index.js'))})
+      const run = await other.createClient({ trackingUri: '${slow.url}' }).startRun()
+      for (let i = 0; i < 10; i++) run.logMetric('loss', i, i)
+      ${LOG} setTimeout(() => process.exit(9), 20_000); console.log('ready')`,
+    killWhen('ready', 'SIGTERM'),
+  )
+  rmSync(copy, { recursive: true })
+  expect(ended).toMatchObject({ signal: 'SIGTERM', stderr: '' })
+  expect(await at.outcome(ended)).toMatchObject({ ...whole, status: 'KILLED' })
+  expect(await slow.outcome(ended)).toMatchObject({ steps: range(10), status: 'KILLED' })
+  expect(at.left()).toEqual([])
+  await Promise.all([at.stop(), slow.stop()])
 })
