@@ -27,6 +27,7 @@ import { flushMs } from './flush-options.js'
 import { gateOf } from './gate.js'
 import type { LiveRun } from './handle.js'
 import { inputVerbs } from './inputs.js'
+import { modelTimes } from './model-times.js'
 import { underWay } from './under-way.js'
 import { checkedVerbs } from './verb-options.js'
 
@@ -69,10 +70,24 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
   const { isTaking } = gate
   const calls = underWay(gate.checkOpen, () => outlet.noted)
   const ending = endingOf(data.info, { buffer, gate, calls }, deps)
+  const timeOfModel = modelTimes()
 
-  function put(key: string, point: Point): void {
+  function put(key: string, value: number, options: PointOptions): void {
+    const point = pointOf(key, value, options)
     buffer.checked(key)
-    buffer.metric(key, point.value, point.step, point.timestamp, extrasOf(point), Date.now())
+    const extras = extrasOf(point)
+    buffer.metric(key, value, point.step, timeOf([key], point, extras, options), extras, Date.now())
+  }
+
+  function timeOf(
+    keys: readonly string[],
+    { step, timestamp }: Point,
+    extras: PointExtras | undefined,
+    options: PointOptions,
+  ): number {
+    const modelId = extras?.modelId
+    if (modelId === undefined) return timestamp
+    return timeOfModel({ modelId, keys, step, timestamp, isGiven: options.timestamp !== undefined })
   }
 
   /** What a point says beside its value; the model that it names, or that is active, becomes an input of the run. */
@@ -146,7 +161,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       if (gate.isAsked && !isTaking()) return
       if (typeof value !== 'number') refuseValue(key, value)
       if ((typeof step === 'object' && step !== null) || activeModelId !== undefined) {
-        put(key, pointOf(key, value, optionsOf(step)))
+        put(key, value, optionsOf(step))
         return
       }
       const now = Date.now()
@@ -167,12 +182,15 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
         last = index
       }
       if (last === -1) return
-      const point = pointOf(keys[last]!, 0, optionsOf(step))
+      const options = optionsOf(step)
+      const point = pointOf(keys[last]!, 0, options)
       const extras = extrasOf(point)
+      const present = keys.filter((_, index) => typeof values[index] === 'number')
+      const timestamp = timeOf(present, point, extras, options)
       for (let index = 0; index <= last; index++) {
         const value = values[index]
         if (typeof value !== 'number') continue
-        buffer.metric(keys[index]!, value, point.step, point.timestamp, extras, index < last ? 0 : Date.now())
+        buffer.metric(keys[index]!, value, point.step, timestamp, extras, index < last ? 0 : Date.now())
       }
     },
     setTag(key, value) {

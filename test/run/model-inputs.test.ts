@@ -66,6 +66,34 @@ it.each<[string, () => Place | Promise<Place>]>([
 it.each<[string, () => Place | Promise<Place>]>([
   ['the local store', local],
   ['a server', served],
+])('points of a model at one step have a millisecond each, also of the active one, on %s', async (_, make) => {
+  const place = await make()
+  const [named, active] = [await newModel(place), await newModel(place)]
+  vi.stubEnv('MLFLOW_ACTIVE_MODEL_ID', active)
+  closers.push(async () => void vi.unstubAllEnvs())
+  const client = clientAt(place)
+  const run = await client.startRun()
+  for (let i = 0; i < 50; i++) {
+    run.logMetric('acc', i, { modelId: named })
+    run.logMetric('loss', i)
+  }
+  for (let i = 0; i < 50; i++) run.logMetrics({ acc: i, loss: i }, 1)
+  run.logMetric('given', 1, { modelId: named, timestamp: 7 })
+  run.logMetric('given', 2, { modelId: named, timestamp: 7 })
+  await run.flush()
+  const times = async (key: string, step: number) => {
+    const points = await client.getMetricHistory(run.runId, key)
+    return new Set(points.filter((point) => point.step === step).map(({ timestamp }) => timestamp)).size
+  }
+  expect([await times('acc', 0), await times('loss', 0), await times('acc', 1), await times('given', 0)]).toEqual([
+    50, 50, 50, 1,
+  ])
+  await run.end()
+})
+
+it.each<[string, () => Place | Promise<Place>]>([
+  ['the local store', local],
+  ['a server', served],
 ])('a model that came out of the run is no input of it, on %s', async (_, make) => {
   const place = await make()
   const client = clientAt(place)
