@@ -47,6 +47,7 @@ export async function openRemote(uri: string, settings: HttpSettings, options: O
   const { withRetry } = await import('../transport/retry.js')
   const { withFilterPlace } = await import('../transport/filter-place.js')
   const { withMeaning } = await import('../transport/meant.js')
+  const { withModelPoints } = await import('../transport/model-points.js')
   const { proxied } = await import('../artifacts/proxied.js')
   const how = await senderOptions(uri, settings, options)
   const checked = inWorkspace(how.workspace)
@@ -74,12 +75,13 @@ export async function openRemote(uri: string, settings: HttpSettings, options: O
       `${send.base} does not take ${operation}, which is tried again up to ${rules.attempts - 1} times (MLFLOW_HTTP_REQUEST_MAX_RETRIES), for ${seconds} s at the most: ${(error as Error).message}`,
     )
   }
-  const patient = withMeaning(withRetry(withFilterPlace(httpTransport({ send })), { rules, onLong }))
+  const over = (way: Send) => withModelPoints(httpTransport({ send: way }), options.warn)
+  const patient = withMeaning(withRetry(withFilterPlace(over(send)), { rules, onLong }))
   const transport = { ...heard(patient, outage), close }
   const fewer = { ...rules, attempts: 3, budgetMs: START_MS, factorMs: 500, jitterMs: 250 }
-  const impatient = heard(withMeaning(withRetry(httpTransport({ send: starting }), { rules: fewer })), outage)
+  const impatient = heard(withMeaning(withRetry(over(starting), { rules: fewer })), outage)
   const single = { ...rules, attempts: 1 }
-  const once = unjudged(withMeaning(withRetry(httpTransport({ send: background }), { rules: single })))
+  const once = unjudged(withMeaning(withRetry(over(background), { rules: single })))
   const impatientArtifacts = proxied(filing, { rules: fewer })
   const artifactsOnce = proxied(carrying, { rules: single })
   return { send, transport, artifacts: proxied(send, { rules }), impatient, once, impatientArtifacts, artifactsOnce }

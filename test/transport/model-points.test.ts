@@ -1,0 +1,110 @@
+import { expect, it } from 'vitest'
+import { errorFromCode, UnavailableError } from '../../src/errors.js'
+import { sender } from '../../src/http/send.js'
+import { createClient } from '../../src/index.js'
+import { startTestServer } from '../../src/testing/index.js'
+import type { Point } from '../../src/transport/history.js'
+import { httpTransport } from '../../src/transport/http.js'
+import { withModelPoints } from '../../src/transport/model-points.js'
+import type { Input, Transport } from '../../src/transport/transport.js'
+import { tempDir } from '../support/temp-dir.js'
+
+const SQL = '\n[SQL: INSERT INTO logged_model_metrics (model_id, metric_name) VALUES (?, ?)]'
+const SQLITE = `(sqlite3.IntegrityError) UNIQUE constraint failed: logged_model_metrics.model_id${SQL}`
+const WORDS = [
+  ['SQLite', SQLITE],
+  [
+    'PostgreSQL',
+    `(psycopg2.errors.UniqueViolation) duplicate key value violates unique constraint "logged_model_metrics_pk"\nDETAIL:  Key (model_id)=(m-1) already exists.\n${SQL}`,
+  ],
+  ['MySQL', `(pymysql.err.IntegrityError) (1062, "Duplicate entry 'm-1-a-1-0' for key 'PRIMARY'")${SQL}`],
+] as const
+
+const RUN = 'a'.repeat(32)
+const point = (key: string, value: number, more: Partial<Point> = {}): Point => ({
+  ...{ key, value, timestamp: 1, step: 0, model_id: 'm-1', ...more },
+})
+const placeOf = ({ model_id, key, timestamp, step, run_id = RUN }: Point) =>
+  [model_id, key, timestamp, step, run_id].join()
+
+/** A server whose database keeps one value of a metric for a model, step and time, and refuses the rest after the run's points. */
+function stand(words: string, there: readonly Point[] = []) {
+  const stored = { points: [] as Point[], ofModels: [...there], params: [] as string[], tags: [] as string[] }
+  const asked: string[] = []
+  const warnings: string[] = []
+  const down: string[] = []
+  const inner = {
+    close: async () => {},
+    async call(operation: string, input: Input<'logBatch'>) {
+      asked.push(operation)
+      if (down.includes(operation)) throw new UnavailableError('away', { status: 503 })
+      if (operation === 'getLoggedModel') {
+        const metrics = stored.ofModels.map((one) => ({ run_id: RUN, ...one }))
+        return { model: { data: { metrics } } }
+      }
+      const { metrics = [], params = [], tags = [] } = input
+      stored.points.push(...metrics)
+      stored.params.push(...params.map(({ key }) => key))
+      const all = [...stored.ofModels, ...metrics.filter(({ model_id }) => model_id)]
+      if (new Set(all.map(placeOf)).size < all.length) throw errorFromCode('BAD_REQUEST', words, { status: 400 })
+      stored.ofModels = all
+      stored.tags.push(...tags.map(({ key }) => key))
+      return {}
+    },
+  } as unknown as Transport
+  const transport = withModelPoints(inner, (message) => warnings.push(message))
+  const log = (metrics: Point[], more: Partial<Input<'logBatch'>> = {}) =>
+    transport.call('logBatch', { run_id: RUN, metrics, ...more })
+  return { log, stored, asked, warnings, down }
+}
+
+it.each(WORDS)('of points that one place of a model has, the first goes there, on %s', async (_, words) => {
+  const { log, stored, asked, warnings } = stand(words)
+  const metrics = [point('a', 1), point('a', 2), point('b', 3), point('c', 4, { model_id: undefined })]
+  await log(metrics, { params: [{ key: 'p', value: '1' }], tags: [{ key: 't', value: '1' }] })
+  expect(stored.ofModels.map(({ key, value }) => [key, value])).toEqual([
+    ['a', 1],
+    ['b', 3],
+  ])
+  expect(stored.points).toEqual(expect.arrayContaining(metrics))
+  expect([stored.params, stored.tags]).toEqual([['p'], ['t']])
+  expect(asked).toHaveLength(4)
+  expect(warnings).toEqual([expect.stringMatching(/^The logged model m-1 has another value of "a" at the same step/)])
+})
+
+it('what a model has already is not sent again, nor told of where it is the same', async () => {
+  const theirs = [point('a', 1), point('b', 0), point('c', Number.MAX_VALUE), point('a', 9, { run_id: 'another' })]
+  const { log, stored, asked, warnings } = stand(SQLITE, theirs)
+  await log([point('a', 1), point('b', Number.NaN), point('c', Number.POSITIVE_INFINITY)])
+  expect(asked).toEqual(['logBatch', 'getLoggedModel'])
+  await log([point('a', 1), point('d', 2)])
+  expect(stored.ofModels).toHaveLength(theirs.length + 1)
+  expect(warnings).toEqual([])
+})
+
+it('a look that fails for a while is one of a batch that is tried again; any other refusal stays one', async () => {
+  const { log, down } = stand(SQLITE, [point('a', 1)])
+  down.push('getLoggedModel')
+  await expect(log([point('a', 2)])).rejects.toThrow(UnavailableError)
+  const other = stand(`FOREIGN KEY constraint failed${SQL.replace('?', "'duplicate'")}`, [point('a', 1)])
+  await expect(other.log([point('a', 2)])).rejects.toThrow('FOREIGN KEY')
+  expect(other.asked).toEqual(['logBatch'])
+})
+
+it('a batch that arrived, and is refused as one that has, costs a run nothing', async () => {
+  await using server = await startTestServer()
+  const warnings: string[] = []
+  const logger = { debug() {}, info() {}, error() {}, warn: (message: string) => void warnings.push(message) }
+  await using client = createClient({ trackingUri: server.url, spoolDir: tempDir(), logger })
+  const made = httpTransport({ send: sender({ url: server.url }) })
+  const { model } = await made.call('createLoggedModel', { experiment_id: '0', name: 'net' })
+  await made.close()
+  const run = await client.startRun()
+  const body = JSON.stringify({ error_code: 'BAD_REQUEST', message: SQLITE })
+  server.faults.add({ on: 'logBatch', status: 400, carriedOut: true, body })
+  run.logMetrics({ a: 1, b: 2 }, { modelId: model.info.model_id })
+  await run.flush()
+  expect(run.stats()).toMatchObject({ delivered: 2, refused: 0 })
+  expect(warnings).toEqual([])
+  expect(server.requests.filter(({ operation }) => operation === 'logBatch')).toHaveLength(1)
+})
