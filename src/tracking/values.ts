@@ -15,7 +15,7 @@ export type { TextRules } from '../core/value-text.js'
 export interface PointOptions {
   /** A whole number; 0 by default. */
   readonly step?: Step | undefined
-  /** Epoch milliseconds; the time of the call by default. A fraction is cut off. */
+  /** Epoch milliseconds; the time of the call by default, of points of a model at one step the next free one. A fraction is cut off. */
   readonly timestamp?: number | Date | undefined
   /** The logged model that the value speaks of; that of `MLFLOW_ACTIVE_MODEL_ID` by default. */
   readonly modelId?: string | undefined

@@ -24,6 +24,8 @@ export interface FaultProxy {
   clear(): void
   /** How often faults have struck. */
   readonly struck: number
+  /** Method and path of each request that came. */
+  readonly asked: readonly string[]
   close(): Promise<void>
 }
 
@@ -38,6 +40,7 @@ export async function faultProxy(target: string): Promise<FaultProxy> {
   const { hostname, port } = new URL(target)
   let armed: { fault: ProxyFault; left: number }[] = []
   let struck = 0
+  const asked: string[] = []
 
   const forward = (incoming: IncomingMessage, body: Buffer) =>
     new Promise<Got>((resolve, reject) => {
@@ -104,7 +107,9 @@ export async function faultProxy(target: string): Promise<FaultProxy> {
     incoming.on('error', () => undefined)
     incoming.on('end', () => {
       const body = Buffer.concat(chunks)
-      const met = armed.find(({ fault }) => fault.on.test(`${incoming.method} ${incoming.url}`))
+      const subject = `${incoming.method} ${incoming.url}`
+      asked.push(subject)
+      const met = armed.find(({ fault }) => fault.on.test(subject))
       if (met && --met.left <= 0) armed = armed.filter((other) => other !== met)
       if (met) struck++
       const work = met
@@ -125,6 +130,7 @@ export async function faultProxy(target: string): Promise<FaultProxy> {
     get struck() {
       return struck
     },
+    asked,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
