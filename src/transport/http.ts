@@ -4,7 +4,7 @@ import { CairnError, isUnknown, NotFoundError, reworded } from '../errors.js'
 import { notMlflow, refusal } from '../http/refusal.js'
 import type { HttpAnswer, Send } from '../http/send.js'
 import { encodeSegment } from '../http/url.js'
-import { batchJson, parseJson, toJson } from './json.js'
+import { batchJson, parseAnswer, toJson } from './json.js'
 import { pageSizes } from './page-sizes.js'
 import { protocol } from './protocol.js'
 import { isRepeatable } from './repeats.js'
@@ -126,7 +126,7 @@ function query(fields: Record<string, unknown>): string {
 function jsonOf(answer: HttpAnswer): Readonly<Record<string, unknown>> {
   let value: unknown
   try {
-    value = parseJson(answer.text)
+    value = parseAnswer(answer.text)
   } catch {
     throw notMlflow(answer)
   }

@@ -20,6 +20,24 @@ export function parseJson(text: string): unknown {
   }
 }
 
+/** A member that is `null`; where a text holds JSON of its own, there is a backslash before the quote. */
+const NULL_MEMBER = /[^\\]"\s*:\s*null\b/
+
+/** As `parseJson`, for an answer: protobuf's JSON says of a member that it is absent as `null` too. */
+export function parseAnswer(text: string): unknown {
+  const value = parseJson(text)
+  if (NULL_MEMBER.test(text)) dropNulls(value)
+  return value
+}
+
+function dropNulls(value: unknown): void {
+  if (Array.isArray(value)) for (const item of value) dropNulls(item)
+  else if (value !== null && typeof value === 'object')
+    for (const [name, member] of Object.entries(value))
+      if (member === null) delete (value as Record<string, unknown>)[name]
+      else dropNulls(member)
+}
+
 /** Puts quotes around what `JSON.parse` would spoil or refuse; what stands inside strings stays. */
 function quoted(text: string): string {
   let done = ''

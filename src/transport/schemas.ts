@@ -1,16 +1,24 @@
 import { z } from 'zod'
 
+const DIGITS = /^-?\d+$/
+const DECIMAL = /^-?\d+(?:\.\d*)?(?:e[+-]?\d+)?$/i
+
 /** A whole number of 64 bits: JSON number or text; past 2^53 a bigint, so that nothing is rounded. */
 export const int64 = z
-  .union([z.number(), z.bigint(), z.string().regex(/^-?\d+$/)])
-  .transform((value) => (typeof value === 'string' ? fromDigits(value) : value))
+  .union([z.number(), z.bigint(), z.string().refine(isWhole)])
+  .transform((value) => (typeof value === 'string' ? fromText(value) : value))
 
-function fromDigits(text: string): number | bigint {
+/** Protobuf takes `1.0` and `1e3` as well. */
+function isWhole(text: string): boolean {
+  return DIGITS.test(text) || (DECIMAL.test(text) && Number.isSafeInteger(Number(text)))
+}
+
+function fromText(text: string): number | bigint {
   const number = Number(text)
   return Number.isSafeInteger(number) ? number : BigInt(text)
 }
 
-/** A whole number that stays far below 2^53: a time in epoch milliseconds, a size in bytes, a count. */
+/** A whole number that stays far below 2^53: when a run or a model changed, a size in bytes, a count. */
 export const whole = int64.transform(Number)
 
 /** A double as MLflow's JSON has it: `NaN` and the infinities are words. */
@@ -20,6 +28,13 @@ const double = z.union([z.number(), z.nan(), z.string()]).transform((value, cont
     context.issues.push({ code: 'custom', message: 'not a number', input: value })
   return number
 })
+
+/** A word of an answer, which may be told by its number; one that nobody knows is the first, as for Python. */
+const told = <Word extends string>({ options: words }: { readonly options: Word[] }, first: number) =>
+  z.union([z.string(), z.number()]).transform((given): Word => {
+    const word = words.find((one) => one === given) ?? words[Number(given) - first] ?? words[0]
+    return word as Word
+  })
 
 const text = z.string()
 const maybe = text.optional()
@@ -62,7 +77,7 @@ export const runInfo = z.looseObject({
   run_name: maybe,
   experiment_id: text,
   user_id: maybe,
-  status: runStatus.default('RUNNING'),
+  status: told(runStatus, 1).default('RUNNING'),
   start_time: whole.optional(),
   end_time: whole.optional(),
   artifact_uri: maybe,
@@ -78,6 +93,9 @@ const dataset = z.looseObject({
   profile: maybe,
 })
 export const datasetInput = z.looseObject({ tags: list(tag), dataset })
+const toldInput = datasetInput.extend({
+  dataset: dataset.extend({ source_type: text.default(''), source: text.default('') }),
+})
 export const modelInput = z.looseObject({ model_id: text })
 export const modelOutput = z.looseObject({ model_id: text, step: int64.default(0) })
 
@@ -87,7 +105,7 @@ export const run = z.looseObject({
     .looseObject({ metrics: list(metric), params: list(param), tags: list(tag) })
     .nullish()
     .transform((data) => data ?? { metrics: [], params: [], tags: [] }),
-  inputs: z.looseObject({ dataset_inputs: list(datasetInput), model_inputs: list(modelInput) }).optional(),
+  inputs: z.looseObject({ dataset_inputs: list(toldInput), model_inputs: list(modelInput) }).optional(),
   outputs: z.looseObject({ model_outputs: list(modelOutput) }).optional(),
 })
 
@@ -107,7 +125,7 @@ export const loggedModel = z.looseObject({
     creation_timestamp_ms: whole.optional(),
     last_updated_timestamp_ms: whole.optional(),
     artifact_uri: maybe,
-    status: loggedModelStatus.default('LOGGED_MODEL_STATUS_UNSPECIFIED'),
+    status: told(loggedModelStatus, 0).default('LOGGED_MODEL_STATUS_UNSPECIFIED'),
     status_message: maybe,
     model_type: maybe,
     source_run_id: maybe,
@@ -119,10 +137,11 @@ export const loggedModel = z.looseObject({
     .transform((data) => data ?? { params: [], metrics: [] }),
 })
 
+const VERSION_STATUS = ['PENDING_REGISTRATION', 'FAILED_REGISTRATION', 'READY'] as const
 const alias = z.object({ alias: text, version: text })
 export const modelVersion = z.looseObject({
   name: text,
-  version: z.coerce.string(),
+  version: z.union([text, z.number()]).transform(String),
   creation_timestamp: whole.optional(),
   last_updated_timestamp: whole.optional(),
   user_id: maybe,
@@ -131,7 +150,10 @@ export const modelVersion = z.looseObject({
   source: maybe,
   run_id: maybe,
   run_link: maybe,
-  status: text.default('READY'),
+  status: z
+    .union([text, z.number()])
+    .transform((given) => VERSION_STATUS[Number(given) - 1] ?? String(given))
+    .default('READY'),
   status_message: maybe,
   model_id: maybe,
   tags: list(tag),

@@ -69,6 +69,48 @@ describe('an operation over HTTP', () => {
     })
   })
 
+  it('reads null as absent, words of an enum by their number too, and one that nobody knows as the first', async () => {
+    const info = { run_id: 'r', experiment_id: '1', status: 'FINISHED' }
+    const bare = { run_name: null, user_id: null, end_time: null, artifact_uri: null }
+    const { transport } = await made({
+      runs: [
+        { info: { ...info, ...bare, status: 3 }, data: null, inputs: null, outputs: null },
+        { info: { ...info, status: 'CANCELLING' }, data: { params: [{ key: 'p', value: null }], tags: null } },
+        { info, inputs: { dataset_inputs: [{ dataset: { name: 'd', digest: '1' } }] } },
+        { info, data: { metrics: [{ key: 'm', value: 1, timestamp: '1e3', step: '1.0' }] } },
+        { info, data: { metrics: [{ key: 'm', value: 1, timestamp: null, step: null }] } },
+      ],
+      model_versions: [
+        { name: 'm', version: 1, status: 1, current_stage: null, last_updated_timestamp: null },
+        { name: 'm', version: '2', status: 'LATER' },
+      ],
+      models: [{ info: { model_id: 'm-1', experiment_id: '1', status: 2 } }],
+      experiments: [{ experiment_id: '1', artifact_location: null, last_update_time: null }],
+      next_page_token: null,
+    })
+    const { runs, next_page_token } = await transport.call('searchRuns', { experiment_ids: ['1'] })
+    expect(next_page_token).toBeUndefined()
+    expect(runs).toMatchObject([
+      { info: { run_id: 'r', status: 'FINISHED' }, data: { params: [] } },
+      { info: { status: 'RUNNING' }, data: { params: [{ key: 'p', value: '' }] } },
+      { inputs: { dataset_inputs: [{ dataset: { source: '', source_type: '' } }] } },
+      { data: { metrics: [{ timestamp: 1000, step: 1 }] } },
+      { data: { metrics: [{ timestamp: 0, step: 0 }] } },
+    ])
+    expect((await transport.call('searchModelVersions', {})).model_versions).toMatchObject([
+      { version: '1', status: 'PENDING_REGISTRATION', current_stage: 'None' },
+      { version: '2', status: 'LATER' },
+    ])
+    const { models } = await transport.call('searchLoggedModels', { experiment_ids: ['1'] })
+    expect(models[0]?.info.status).toBe('LOGGED_MODEL_READY')
+    expect((await transport.call('searchExperiments', {})).experiments[0]?.artifact_location).toBeUndefined()
+  })
+
+  it.each(['1.5', '1e30', '', ' 1', '0x1'])('a step %j is no whole number', async (step) => {
+    const { transport } = await made({ metrics: [{ key: 'm', value: 1, timestamp: 1, step }] })
+    await expect(transport.call('getMetricHistory', { run_id: 'r', metric_key: 'm' })).rejects.toThrow(ProtocolError)
+  })
+
   it('left out lists are empty ones', async () => {
     const { transport } = await made({})
     expect((await transport.call('searchRuns', { experiment_ids: ['1'] })).runs).toEqual([])

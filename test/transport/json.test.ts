@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { batchJson, parseJson, toJson } from '../../src/transport/json.js'
+import { batchJson, parseAnswer, parseJson, toJson } from '../../src/transport/json.js'
 
 it('whole numbers past 2^53 keep their digits', () => {
   expect(parseJson('{"step":9007199254740993,"a":[-9223372036854775808, 12],"b":9007199254740991}')).toEqual({
@@ -22,6 +22,17 @@ it('bare NaN and Infinity are read as words, but not inside text', () => {
     b: ['-Infinity', 'Infinity'],
     c: 'NaN: Infinity',
   })
+})
+
+it('a member of an answer that is null is absent, whatever stands in texts and lists', () => {
+  expect(
+    parseAnswer('{"a" : null,"b":[{"c":\nnull},null],"d":"{\\"e\\":null}","f":12345678901234567890}'),
+  ).toStrictEqual({
+    b: [{}, null],
+    d: '{"e":null}',
+    f: '12345678901234567890',
+  })
+  expect(parseAnswer('null')).toBe(null)
 })
 
 it('what is no JSON is a SyntaxError', () => {
