@@ -17,6 +17,7 @@ export type {
   RunInfo,
   RunStatus,
   Step,
+  Timestamp,
   ViewType,
 } from './core/entities.js'
 export { inferSignature } from './core/infer-signature.js'

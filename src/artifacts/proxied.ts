@@ -43,8 +43,8 @@ const listing = z.looseObject({
     .array(
       z.looseObject({
         path: z.string(),
-        is_dir: z.boolean().optional(),
-        file_size: z.union([z.number(), z.string().regex(/^\d+$/)]).optional(),
+        is_dir: z.boolean().nullish(),
+        file_size: z.union([z.number(), z.string().regex(/^\d+$/)]).nullish(),
       }),
     )
     .nullish(),
@@ -198,11 +198,11 @@ const notStored = ({ url, status }: HttpAnswer, path: string, size: number | und
 function filesOf(answer: HttpAnswer, dir: string): ArtifactFile[] {
   const read = listing.safeParse(jsonOf(answer))
   if (!read.success) throw notMlflow(answer, 'the list of artifacts is not one')
-  return (read.data.files ?? []).map(({ path: name, is_dir: isDir = false, file_size: size = 0 }) => ({
+  return (read.data.files ?? []).map(({ path: name, is_dir: isDir, file_size: size }) => ({
     // Names come bare; whether they are names at all is for the caller to judge, who joins them to a folder.
     path: dir === '' ? name : `${dir}/${name}`,
-    isDir,
-    ...(isDir ? {} : { size: Number(size) }),
+    isDir: isDir ?? false,
+    ...(isDir ? {} : { size: Number(size ?? 0) }),
   }))
 }
 

@@ -1,10 +1,12 @@
+import type { Step, Timestamp } from './entities.js'
+
 /** A metric as it goes into a batch, in MLflow's own field names. */
 export type BatchMetric = {
   readonly key: string
   readonly value: number
   /** Epoch milliseconds, a whole number. */
-  readonly timestamp: number
-  readonly step: number | bigint
+  readonly timestamp: Timestamp
+  readonly step: Step
   readonly model_id?: string | undefined
   readonly dataset_name?: string | undefined
   readonly dataset_digest?: string | undefined

@@ -15,6 +15,8 @@ export type RunStatus = 'RUNNING' | 'SCHEDULED' | 'FINISHED' | 'FAILED' | 'KILLE
 export type ViewType = 'ACTIVE_ONLY' | 'DELETED_ONLY' | 'ALL'
 /** A step: a whole number; past 2^53 a bigint, so that nothing is rounded. */
 export type Step = number | bigint
+/** When a point was measured: epoch milliseconds; past 2^53, where another client logged nanoseconds, a bigint. */
+export type Timestamp = number | bigint
 
 /** What a run is, apart from what was logged to it; times are epoch milliseconds. */
 export interface RunInfo {
@@ -36,7 +38,7 @@ export interface Metric {
   readonly key: string
   readonly value: number
   /** Epoch milliseconds. */
-  readonly timestamp: number
+  readonly timestamp: Timestamp
   readonly step: Step
 }
 

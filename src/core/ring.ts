@@ -1,5 +1,5 @@
 import type { BatchMetric } from './batch.js'
-import type { Step } from './entities.js'
+import type { Step, Timestamp } from './entities.js'
 
 /** What a point may carry beside key, value, step and time. */
 export interface PointExtras {
@@ -13,7 +13,7 @@ export interface Ring {
   readonly size: number
   readonly capacity: number
   /** Adds a point; the caller sees to it that there is room. `key` is an index from `keyIndex`. */
-  put(key: number, value: number, step: Step, timestamp: number, extras?: PointExtras): void
+  put(key: number, value: number, step: Step, timestamp: Timestamp, extras?: PointExtras): void
   /** The index of a key that was seen before, else -1. */
   keyIndex(key: string): number
   /** Gives a new key its index. */
@@ -22,7 +22,7 @@ export interface Ring {
   take(count: number): BatchMetric[]
   /** Makes room for more points, keeping those that wait. */
   grow(capacity: number): void
-  /** Points that take more than their place in the columns: those that name a model or dataset, or have a step past 2^53. */
+  /** Points that take more than their place in the columns: those that name a model or dataset, or have a step or time past 2^53. */
   readonly wide: number
   /** Forgets all that waits, and gives its memory back. */
   drop(): void
@@ -37,15 +37,17 @@ export function metricRing(initialCapacity: number): Ring {
   let values = new Float64Array(capacity)
   let steps = new Float64Array(capacity)
   let timestamps = new Float64Array(capacity)
-  // Steps past 2^53 and points that name a model or dataset are rare: they wait beside the columns, by slot.
+  // Steps and times past 2^53 and points that name a model or dataset are rare: they wait beside the columns, by slot.
   const bigSteps = new Map<number, bigint>()
+  const bigTimes = new Map<number, bigint>()
   const extrasOf = new Map<number, PointExtras>()
   let head = 0
   let size = 0
 
   function at(slot: number): BatchMetric {
     const step = bigSteps.size > 0 ? (bigSteps.get(slot) ?? steps[slot]!) : steps[slot]!
-    const point = { key: keys[keyColumn[slot]!]!, value: values[slot]!, timestamp: timestamps[slot]!, step }
+    const timestamp = bigTimes.size > 0 ? (bigTimes.get(slot) ?? timestamps[slot]!) : timestamps[slot]!
+    const point = { key: keys[keyColumn[slot]!]!, value: values[slot]!, timestamp, step }
     const extras = extrasOf.size > 0 ? extrasOf.get(slot) : undefined
     if (extras === undefined) return point
     const { modelId, datasetName, datasetDigest } = extras
@@ -54,6 +56,7 @@ export function metricRing(initialCapacity: number): Ring {
 
   function forget(slot: number): void {
     if (bigSteps.size > 0) bigSteps.delete(slot)
+    if (bigTimes.size > 0) bigTimes.delete(slot)
     if (extrasOf.size > 0) extrasOf.delete(slot)
   }
 
@@ -75,7 +78,8 @@ export function metricRing(initialCapacity: number): Ring {
       if (slot >= capacity) slot -= capacity
       keyColumn[slot] = key
       values[slot] = value
-      timestamps[slot] = timestamp
+      if (typeof timestamp === 'number') timestamps[slot] = timestamp
+      else bigTimes.set(slot, timestamp)
       if (typeof step === 'number') steps[slot] = step
       else bigSteps.set(slot, step)
       if (extras !== undefined) extrasOf.set(slot, extras)
@@ -109,12 +113,13 @@ export function metricRing(initialCapacity: number): Ring {
       steps = widen(steps, new Float64Array(larger))
       timestamps = widen(timestamps, new Float64Array(larger))
       move(bigSteps)
+      move(bigTimes)
       move(extrasOf)
       head = 0
       capacity = larger
     },
     get wide() {
-      return extrasOf.size + bigSteps.size
+      return extrasOf.size + bigSteps.size + bigTimes.size
     },
     drop() {
       head = size = capacity = 0
@@ -123,6 +128,7 @@ export function metricRing(initialCapacity: number): Ring {
       steps = new Float64Array(0)
       timestamps = new Float64Array(0)
       bigSteps.clear()
+      bigTimes.clear()
       extrasOf.clear()
     },
   }

@@ -55,7 +55,7 @@ async function latestOf(version: ModelVersion, key: string, backends: Backends):
   const origin = await originOf(version, backends)
   const { modelId, runId } = origin
   const own = modelId ? await pointsOf(modelId) : []
-  const [latest] = own.sort((a, b) => Number(b.step) - Number(a.step) || b.timestamp - a.timestamp)
+  const [latest] = own.sort((a, b) => descending(a.step, b.step) || descending(a.timestamp, b.timestamp))
   if (latest || !runId) return latest?.value
   const { run } = await tracking.call('getRun', { run_id: runId }, call)
   const ofRun = run.data.metrics.find((point) => point.key === key)
@@ -68,6 +68,9 @@ async function latestOf(version: ModelVersion, key: string, backends: Backends):
   const theirs = await Promise.all([...others].map((other) => pointsOf(other).catch(absent)))
   return theirs.flatMap((points) => points ?? []).some((point) => isSame(point, ofRun)) ? undefined : ofRun.value
 }
+
+type Whole = number | bigint
+const descending = (a: Whole, b: Whole): number => (a > b ? -1 : a < b ? 1 : 0)
 
 const idOf = ({ model_id }: { readonly model_id: string }): string => model_id
 

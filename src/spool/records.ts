@@ -30,7 +30,9 @@ export type SpoolRecord =
 interface PointsHead {
   readonly keys: readonly string[]
   /** What few points have, by their place. */
-  readonly rare?: Readonly<Record<string, { readonly step?: string } & Partial<BatchMetric>>>
+  readonly rare?: Readonly<
+    Record<string, { readonly step?: string; readonly timestamp?: string } & Partial<BatchMetric>>
+  >
 }
 
 const POINTS = 1
@@ -76,11 +78,11 @@ const isSame = (a: readonly number[], b: readonly number[]) =>
 export function encodePoints(first: number, points: readonly BatchMetric[]): Buffer {
   const places = new Map<string, number>()
   const rare: Record<string, object> = {}
-  for (const [index, { key, step, model_id, dataset_name, dataset_digest }] of points.entries()) {
+  for (const [index, { key, step, timestamp, model_id, dataset_name, dataset_digest }] of points.entries()) {
     if (!places.has(key)) places.set(key, places.size)
-    if (typeof step === 'number' && model_id === undefined && dataset_name === undefined) continue
-    const big = typeof step === 'bigint' ? { step: String(step) } : {}
-    rare[index] = { model_id, dataset_name, dataset_digest, ...big }
+    const isBig = typeof step === 'bigint' || typeof timestamp === 'bigint'
+    if (!isBig && model_id === undefined && dataset_name === undefined) continue
+    rare[index] = { model_id, dataset_name, dataset_digest, step: digits(step), timestamp: digits(timestamp) }
   }
   const keys = [...places.keys()]
   const head = Buffer.from(JSON.stringify(Object.keys(rare).length > 0 ? { keys, rare } : { keys }))
@@ -88,11 +90,13 @@ export function encodePoints(first: number, points: readonly BatchMetric[]): Buf
   return framed(HEAD + head.length + count * POINT_BYTES, (buffer, view, start) => {
     let at = prefix(buffer, view, start, { kind: POINTS, first, count, head })
     for (const { key, value, timestamp, step } of points) {
-      point(view, at, places.get(key)!, value, timestamp, typeof step === 'number' ? step : 0)
+      point(view, at, places.get(key)!, value, Number(timestamp), Number(step))
       at += POINT_BYTES
     }
   })
 }
+
+const digits = (whole: number | bigint): string | undefined => (typeof whole === 'bigint' ? String(whole) : undefined)
 
 /** Steps as the bytes of a record, framed. Throws `InvalidParameterError` when they are too long for one. */
 export function encodeSteps(first: number, steps: readonly Step[]): Buffer {
@@ -171,12 +175,12 @@ function pointsOf({ keys, rare }: PointsHead, first: number, count: number, view
       for (let i = from; i < from + many; i++) {
         const at = i * POINT_BYTES
         const key = places[view.getUint32(at, true)]!
-        const step = view.getFloat64(at + 20, true)
         const more = rare?.[i]
         const extras =
           more && (more.model_id !== undefined || more.dataset_name !== undefined) ? extrasOf(more) : undefined
-        const wholeStep = more?.step === undefined ? step : BigInt(more.step)
-        ring.put(key, view.getFloat64(at + 4, true), wholeStep, view.getFloat64(at + 12, true), extras)
+        const timestamp = more?.timestamp === undefined ? view.getFloat64(at + 12, true) : BigInt(more.timestamp)
+        const step = more?.step === undefined ? view.getFloat64(at + 20, true) : BigInt(more.step)
+        ring.put(key, view.getFloat64(at + 4, true), step, timestamp, extras)
       }
     },
   }

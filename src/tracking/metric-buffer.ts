@@ -1,4 +1,4 @@
-import type { Step } from '../core/entities.js'
+import type { Step, Timestamp } from '../core/entities.js'
 import { checkKey } from '../core/names.js'
 import type { PointExtras } from '../core/ring.js'
 import type { CairnError } from '../errors.js'
@@ -17,7 +17,7 @@ export interface MetricBuffer {
    * Adds one point; the key is checked when it is new. `now` is the time in epoch milliseconds where the caller has it at
    * hand; 0 when more follows at once.
    */
-  metric(key: string, value: number, step: Step, timestamp: number, extras?: PointExtras, now?: number): void
+  metric(key: string, value: number, step: Step, timestamp: Timestamp, extras?: PointExtras, now?: number): void
   /** `more` says that others follow at once. */
   param(key: string, value: string, more?: boolean): void
   tag(key: string, value: string, more?: boolean): void

@@ -1,5 +1,5 @@
 import type { BatchMetric } from '../core/batch.js'
-import type { Step } from '../core/entities.js'
+import type { Step, Timestamp } from '../core/entities.js'
 import type { PointExtras } from '../core/ring.js'
 
 /**
@@ -25,7 +25,7 @@ export interface PointsWay {
 /** The queue that the way leads past. */
 export interface Beside {
   /** Takes a point that the way does not take. */
-  put(key: number, value: number, step: Step, timestamp: number, extras?: PointExtras): void
+  put(key: number, value: number, step: Step, timestamp: Timestamp, extras?: PointExtras): void
   /** Takes what is on the way further; false when that is barred now. */
   pour(): boolean
   /** Takes everything further. */
@@ -43,7 +43,7 @@ type Take = (
   key: number,
   value: number,
   step: Step,
-  timestamp: number,
+  timestamp: Timestamp,
   extras: PointExtras | undefined,
   now: number,
 ) => void
@@ -68,7 +68,7 @@ export function pastQueue(way: PointsWay, queue: Beside): Take {
   }
 
   return (key, value, step, timestamp, extras, now) => {
-    const isOdd = extras !== undefined || typeof step === 'bigint'
+    const isOdd = extras !== undefined || typeof step === 'bigint' || typeof timestamp === 'bigint'
     if (isOdd || !(put(key, value, step, timestamp) || (queue.pour() && put(key, value, step, timestamp))))
       queue.put(key, value, step, timestamp, extras)
     if (now === 0) return

@@ -1,5 +1,5 @@
 import { BATCH_LIMITS } from '../core/batch.js'
-import type { Step } from '../core/entities.js'
+import type { Step, Timestamp } from '../core/entities.js'
 import { metricRing, type PointExtras } from '../core/ring.js'
 import type { CairnError } from '../errors.js'
 import { attempts } from './attempts.js'
@@ -115,7 +115,7 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
   return {
     keyIndex: ring.keyIndex,
     addKey: ring.addKey,
-    put(key: number, value: number, step: Step, timestamp: number, extras?: PointExtras) {
+    put(key: number, value: number, step: Step, timestamp: Timestamp, extras?: PointExtras) {
       if (ring.size === ring.capacity && !makeRoom()) {
         turnAway()
         return

@@ -1,6 +1,15 @@
 import type { Batch } from '../core/batch.js'
 import { cutBatch } from '../core/batch.js'
-import type { LoggedModelInfo, Metric, RunData, RunInfo, RunStatus, Step, ViewType } from '../core/entities.js'
+import type {
+  LoggedModelInfo,
+  Metric,
+  RunData,
+  RunInfo,
+  RunStatus,
+  Step,
+  Timestamp,
+  ViewType,
+} from '../core/entities.js'
 import {
   checkExperimentId,
   checkKey,
@@ -73,7 +82,7 @@ export interface UpdateRunOptions extends CallOptions {
 
 /** Points, parameters and tags for `logBatch`, of any number: they are cut into requests by MLflow's limits. */
 export interface LogBatchInput {
-  readonly metrics?: readonly { key: string; value: number; timestamp?: number; step?: Step }[] | undefined
+  readonly metrics?: readonly { key: string; value: number; timestamp?: Timestamp; step?: Step }[] | undefined
   readonly params?: Readonly<Record<string, unknown>> | undefined
   readonly tags?: Readonly<Record<string, unknown>> | undefined
 }

@@ -1,5 +1,5 @@
 import type { BatchMetric } from '../core/batch.js'
-import type { Dataset, Step } from '../core/entities.js'
+import type { Dataset, Step, Timestamp } from '../core/entities.js'
 import { checkKey, checkModelId, checkRunName, checkText, LIMITS } from '../core/names.js'
 import { checkedInUse, checkOptions, type Rules, shown, untold } from '../core/options.js'
 import { paramTaken } from '../core/param-taken.js'
@@ -16,7 +16,7 @@ export interface PointOptions {
   /** A whole number; 0 by default. */
   readonly step?: Step | undefined
   /** Epoch milliseconds; the time of the call by default, of points of a model at one step the next free one. A fraction is cut off. */
-  readonly timestamp?: number | Date | undefined
+  readonly timestamp?: Timestamp | Date | undefined
   /** The logged model that the value speaks of; that of `MLFLOW_ACTIVE_MODEL_ID` by default. */
   readonly modelId?: string | undefined
   /** The dataset that it was measured on. */
@@ -27,7 +27,7 @@ export interface PointOptions {
 export interface BatchPoint {
   readonly key: string
   readonly value: number
-  readonly timestamp?: number | undefined
+  readonly timestamp?: Timestamp | undefined
   readonly step?: Step | undefined
 }
 
@@ -35,7 +35,7 @@ export interface BatchPoint {
 export interface Point {
   readonly value: number
   readonly step: Step
-  readonly timestamp: number
+  readonly timestamp: Timestamp
   readonly modelId?: string | undefined
   readonly datasetName?: string | undefined
   readonly datasetDigest?: string | undefined
@@ -77,8 +77,9 @@ export function checkTime(what: string, time: unknown): number {
   throw new InvalidParameterError(`${what} is ${shown(time)}; it must be epoch milliseconds, or a Date`)
 }
 
-/** A time as MLflow takes it: whole epoch milliseconds, not negative. */
-function checkTimestamp(key: string, timestamp: unknown): number {
+/** A time as MLflow takes it: whole epoch milliseconds, not negative; past 2^53 as a step is. */
+function checkTimestamp(key: string, timestamp: unknown): Timestamp {
+  if (typeof timestamp === 'bigint' && timestamp >= 0n && timestamp < INT64) return timestamp
   const whole = wholeTime(timestamp)
   if (whole !== undefined && whole >= 0) return whole
   throw new InvalidParameterError(

@@ -50,7 +50,7 @@ export const param = tag
 export const metric = z.looseObject({
   key: text,
   value: double.default(0),
-  timestamp: whole.default(0),
+  timestamp: int64.default(0),
   step: int64.default(0),
   model_id: maybe,
   dataset_name: maybe,

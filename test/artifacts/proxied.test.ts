@@ -204,6 +204,13 @@ it('a file that is answered with nothing and never there is an error that says s
   expect(server.seen.filter(({ method }) => method === 'PUT')).toHaveLength(2)
 })
 
+it('a list whose files have null for what is not known is one', async () => {
+  const files = [{ path: 'a', is_dir: null, file_size: null }]
+  const server = await answering((_, response) => asJson(response, { files }))
+  const store = await proxied(sender({ url: server.url }))('mlflow-artifacts:/r')
+  expect(await store.list('')).toEqual([{ path: 'a', isDir: false, size: 0 }])
+})
+
 it.each([
   ['a/b.txt', '"a" is a file there, not a folder; log it under another name'],
   ['d/e', 'it is a folder there, not a file'],

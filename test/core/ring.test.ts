@@ -6,7 +6,7 @@ const point = fc.record({
   key: fc.constantFrom('a', 'b', 'c'),
   value: fc.double(),
   step: fc.oneof(fc.maxSafeInteger(), fc.bigInt({ min: 2n ** 53n, max: 2n ** 62n })),
-  timestamp: fc.maxSafeNat(),
+  timestamp: fc.oneof(fc.maxSafeNat(), fc.bigInt({ min: 2n ** 53n, max: 2n ** 62n })),
   extras: fc.option(fc.record({ modelId: fc.constant('m-1') }), { nil: undefined }),
 })
 

@@ -59,7 +59,7 @@ describe('a record', () => {
         {
           key: fc.string({ minLength: 1 }),
           value: fc.oneof(fc.double(), fc.constantFrom(Number.NaN, -0, Number.POSITIVE_INFINITY)),
-          timestamp: fc.nat({ max: Number.MAX_SAFE_INTEGER }),
+          timestamp: fc.oneof(fc.maxSafeNat(), fc.bigInt({ min: 2n ** 53n, max: 2n ** 63n - 1n })),
           step: fc.oneof(fc.integer(), fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })),
           model_id: fc.string(),
           dataset_name: fc.string(),

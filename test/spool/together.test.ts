@@ -91,7 +91,7 @@ it('what is odd arrives as it is, and what is wrong is thrown in the call and ta
     attempt('null', () => logMetric('odd', null, 1)); attempt('undefined', () => logMetric('odd', undefined, 1))
     attempt('half a step', () => logMetric('odd', 1, 0.5)); attempt('step', () => logMetric('odd', 1, 2 ** 60))
     for (const key of ['', '../x', 'a\\nb', '/abs', 'a//b', '.', 'x'.repeat(251)]) attempt('key', () => logMetric(key, 1))
-    logMetric('far', 1, { step: 2n ** 60n }); logMetric('far', 2, { step: -(2n ** 60n) })
+    logMetric('far', 1, { step: 2n ** 60n }); logMetric('ns', 1, { timestamp: 1796056708067123456n }); logMetric('far', 2, { step: -(2n ** 60n) })
     for (const key of ['a:b', 'CON', ' ', '日本', 'a/b/c']) logMetric(key, 1)
     logParams(Object.fromEntries(Array.from({ length: 250 }, (_, i) => ['p' + i, i])))
     logParam('p1', 1); attempt('conflict', () => logParam('p1', 2))
@@ -111,7 +111,7 @@ it('what is odd arrives as it is, and what is wrong is thrown in the call and ta
     bad('conflict'),
   ])
   expect(refused).toBe(0)
-  expect(delivered).toBe(700 + 2 + 5 + 250 + 1 + 1 + 1)
+  expect(delivered).toBe(700 + 3 + 5 + 250 + 1 + 1 + 1)
   const client = createClient({ trackingUri: join(at.cwd, 'server', 'mlruns') })
   const [run] = await client.searchRuns()
   const runId = run!.info.runId
@@ -123,7 +123,8 @@ it('what is odd arrives as it is, and what is wrong is thrown in the call and ta
   )
   const far = (await client.getMetricHistory(runId, 'far')).map(({ step }) => BigInt(step))
   expect(far.sort((a, b) => Number(a - b))).toEqual([-(2n ** 60n), 2n ** 60n])
-  expect(Object.keys(run!.data.metrics).sort()).toEqual(['odd', 'far', 'a:b', 'CON', ' ', '日本', 'a/b/c'].sort())
+  expect(await client.getMetricHistory(runId, 'ns')).toMatchObject([{ timestamp: 1_796_056_708_067_123_456n }])
+  expect(Object.keys(run!.data.metrics).sort()).toEqual(['odd', 'far', 'ns', 'a:b', 'CON', ' ', '日本', 'a/b/c'].sort())
   const { params, tags } = run!.data
   expect(Object.keys(params)).toHaveLength(252)
   expect(params).toMatchObject({ p0: '0', p249: '249', long: 'ä'.repeat(6000), some: '{"a":[1]}' })

@@ -20,7 +20,7 @@ export async function fill(client: Client): Promise<{ parent: string; child: str
   odd.forEach((value, index) => {
     child.logMetric('loss', value, { step: index * 10, timestamp: 1_700_000_000_000 + index })
   })
-  child.logMetric('auc', 0.5, { step: 2n ** 60n, timestamp: 1_600_000_000_000 })
+  child.logMetric('auc', 0.5, { step: 2n ** 60n, timestamp: 1_600_000_000_000_000_001n })
   const dataset = {
     name: 'train',
     digest: 'd1',

@@ -58,11 +58,11 @@ describe.each(targets)('a local store copied to %s', (_, withTarget) => {
       expect(child.data.tags['cairn.sync.source']).toBe(ids.child)
       const points = (await target.getMetricHistory(child.info.runId, 'loss')).sort(bySteps)
       expect(points.map(({ value }) => value)).toEqual([1, NaN, Infinity, -Infinity, 1e-308, 0.1, NaN])
-      expect(points.map(({ timestamp, step }) => [timestamp - 1_700_000_000_000, step])).toEqual(
+      expect(points.map(({ timestamp, step }) => [Number(timestamp) - 1_700_000_000_000, step])).toEqual(
         points.map((_point, index) => [index, index * 10]),
       )
       const [auc] = await target.getMetricHistory(child.info.runId, 'auc')
-      expect(auc).toEqual({ key: 'auc', value: 0.5, step: 2n ** 60n, timestamp: 1_600_000_000_000 })
+      expect(auc).toEqual({ key: 'auc', value: 0.5, step: 2n ** 60n, timestamp: 1_600_000_000_000_000_001n })
     }))
 
   it('serves its models, by stage, alias and number, and their history', () =>

@@ -58,12 +58,12 @@ describe('an operation over HTTP', () => {
 
   it('reads what JSON lacks, whole numbers as text or past 2^53, and keeps unknown fields', async () => {
     const { transport } = await made(
-      '{"metrics":[{"key":"m","value":"NaN","timestamp":"17","step":9007199254740993,"new":1},{"key":"m","value":-Infinity}],"also":[1]}',
+      '{"metrics":[{"key":"m","value":"NaN","timestamp":"17","step":9007199254740993,"new":1},{"key":"m","value":-Infinity,"timestamp":1796056708067123456}],"also":[1]}',
     )
     expect(await transport.call('getMetricHistory', { run_id: 'r', metric_key: 'm' })).toEqual({
       metrics: [
         { key: 'm', value: Number.NaN, timestamp: 17, step: 9007199254740993n, new: 1 },
-        { key: 'm', value: Number.NEGATIVE_INFINITY, timestamp: 0, step: 0 },
+        { key: 'm', value: Number.NEGATIVE_INFINITY, timestamp: 1796056708067123456n, step: 0 },
       ],
       also: [1],
     })

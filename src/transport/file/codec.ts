@@ -23,12 +23,12 @@ export function parseFloatText(text: string): number | undefined {
 }
 
 /** One point of a metric file, with its line end. */
-export const metricLine = (timestamp: number, value: number, step: number | bigint): string =>
+export const metricLine = (timestamp: number | bigint, value: number, step: number | bigint): string =>
   `${timestamp} ${formatFloat(value)} ${step}\n`
 
 /** One point of a logged model's metric file, with its line end; a dataset is left out when its name has a blank. */
 export function modelMetricLine(
-  timestamp: number,
+  timestamp: number | bigint,
   value: number,
   step: number | bigint,
   runId: string,
@@ -42,7 +42,7 @@ export function modelMetricLine(
 
 /** A line of a metric file, of a run (2, 3 or 5 fields) or a logged model (4 or 6). */
 export interface MetricPoint {
-  readonly timestamp: number
+  readonly timestamp: number | bigint
   readonly value: number
   readonly step: number | bigint
   readonly runId?: string
@@ -66,7 +66,7 @@ export function parseMetricLine(line: string): MetricPoint | undefined {
   const [time = '', text = '', step = '0', third, fourth] = fields
   const value = parseFloatText(text)
   if (value === undefined || !INTEGER.test(time) || !INTEGER.test(step)) return undefined
-  const point = { timestamp: Number(time), value, step: wholeNumber(step) }
+  const point = { timestamp: wholeNumber(time), value, step: wholeNumber(step) }
   if (third === undefined) return point
   if (fourth === undefined) return { ...point, runId: third }
   if (fields.length === 5) return { ...point, datasetName: third, datasetDigest: fourth }

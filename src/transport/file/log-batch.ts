@@ -47,21 +47,26 @@ function numberOf({ key, value = 0 }: NewMetric): number {
   return number
 }
 
-function timeOf({ key, timestamp = 0 }: NewMetric): number {
-  const time = Number(timestamp)
-  if (Number.isSafeInteger(time) && time >= 0) return time
+const MOST = 2n ** 63n
+
+/** A whole number of 64 bits; undefined for what is none, or may have been rounded. */
+function wholeOf(value: number | bigint | string): number | bigint | undefined {
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? value : undefined
+  const whole = typeof value === 'bigint' ? value : /^-?\d+$/.test(value) ? wholeNumber(value) : undefined
+  return whole !== undefined && whole >= -MOST && whole < MOST ? whole : undefined
+}
+
+function timeOf({ key, timestamp = 0 }: NewMetric): number | bigint {
+  const time = wholeOf(timestamp)
+  if (time !== undefined && time >= 0) return time
   throw new InvalidParameterError(
     `The timestamp of the metric ${JSON.stringify(key)} must be a whole number of milliseconds from 0, not ${String(timestamp)}`,
   )
 }
 
-const MOST_STEP = 2n ** 63n
-
 function stepOf({ key, step = 0 }: NewMetric): number | bigint {
-  if (typeof step === 'number' && Number.isSafeInteger(step)) return step
-  const whole = typeof step === 'string' && /^-?\d+$/.test(step) ? wholeNumber(step) : step
-  if (typeof whole === 'number' && Number.isSafeInteger(whole)) return whole
-  if (typeof whole === 'bigint' && whole >= -MOST_STEP && whole < MOST_STEP) return whole
+  const whole = wholeOf(step)
+  if (whole !== undefined) return whole
   throw new InvalidParameterError(
     `The step of the metric ${JSON.stringify(key)} must be a whole number of 64 bits (past 2^53 a bigint), not ${String(step)}`,
   )

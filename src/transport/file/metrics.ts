@@ -58,12 +58,12 @@ const bulkOf = (store: Store, runId: string, key: string): WireMetric[] => {
   return pointsIn(text, file).points.map((point) => ({ ...toWire(key, point), run_id: runId }))
 }
 
-type Step = number | bigint
-const byStep = (a: Step, b: Step): number => (a < b ? -1 : a > b ? 1 : 0)
-const stepOf = (step: number | bigint | string): Step => (typeof step === 'string' ? wholeNumber(step) : step)
+type Whole = number | bigint
+const ascending = (a: Whole, b: Whole): number => (a < b ? -1 : a > b ? 1 : 0)
+const stepOf = (step: Whole | string): Whole => (typeof step === 'string' ? wholeNumber(step) : step)
 
 /** At most `most` of the sorted steps, spread evenly, the first and the last among them. */
-function spread(steps: readonly Step[], most: number): Step[] {
+function spread(steps: readonly Whole[], most: number): Whole[] {
   if (steps.length <= most) return [...steps]
   if (most === 1) return steps.slice(-1)
   const stride = (steps.length - 1) / (most - 1)
@@ -81,11 +81,11 @@ function interval(store: Store, input: Input<'getMetricHistoryBulkInterval'>): W
   const within = ({ step }: WireMetric) => start === undefined || end === undefined || (step >= start && step <= end)
   return input.run_ids.flatMap((id) => {
     const points = bulkOf(store, id, input.metric_key).filter(within)
-    const steps = [...new Set(points.map(({ step }) => step))].sort(byStep)
+    const steps = [...new Set(points.map(({ step }) => step))].sort(ascending)
     const kept = new Set(spread(steps, most))
     return points
       .filter(({ step }) => kept.has(step))
-      .sort((a, b) => byStep(a.step, b.step) || a.timestamp - b.timestamp)
+      .sort((a, b) => ascending(a.step, b.step) || ascending(a.timestamp, b.timestamp))
   })
 }
 

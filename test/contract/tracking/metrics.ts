@@ -6,7 +6,12 @@ const INVALID = { code: 'INVALID_PARAMETER_VALUE' }
 const newRun = async (call: Call) => (await call('createRun', { experiment_id: '0' })).run.info.run_id
 const latest = async (call: Call, run_id: string, key: string) =>
   (await call('getRun', { run_id })).run.data.metrics.find((metric) => metric.key === key)
-const line = (key: string, value: number, step: number | bigint, timestamp = 1) => ({ key, value, step, timestamp })
+const line = (key: string, value: number, step: number | bigint, timestamp: number | bigint = 1) => ({
+  key,
+  value,
+  step,
+  timestamp,
+})
 
 export const metricFacts = (make: Make, options: ContractOptions): void =>
   facts('metrics', make, options, (fact) => {
@@ -35,6 +40,14 @@ export const metricFacts = (make: Make, options: ContractOptions): void =>
       await call('logBatch', { run_id, metrics: steps.map((step) => line('m', 1, step)) })
       const { metrics } = await call('getMetricHistory', { run_id, metric_key: 'm', max_results: 100 })
       expect(metrics.map(({ step }) => String(step)).sort()).toEqual(steps.map(String).sort())
+    })
+    fact('times may lie past 2^53, as those of who logs nanoseconds', async (call) => {
+      const run_id = await newRun(call)
+      const times = [1796056708067123456n, 1796056708067123457n, 2n ** 63n - 1n, 5n]
+      await call('logBatch', { run_id, metrics: times.map((time, index) => line('m', index, 0, time)) })
+      const { metrics } = await call('getMetricHistory', { run_id, metric_key: 'm', max_results: 100 })
+      expect(metrics.map(({ timestamp }) => String(timestamp)).sort()).toEqual(times.map(String).sort())
+      expect(await latest(call, run_id, 'm')).toMatchObject({ value: 2, timestamp: 2n ** 63n - 1n })
     })
     fact('the latest value is that of the greatest step, then time, then value', async (call) => {
       const run_id = await newRun(call)

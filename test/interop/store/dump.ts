@@ -27,13 +27,13 @@ async function files(call: Call, run_id: string, path?: string): Promise<[string
   return found
 }
 
-async function history(call: Call, run_id: string, metric_key: string): Promise<[string, number, string][]> {
-  const found: [string, number, string][] = []
+async function history(call: Call, run_id: string, metric_key: string): Promise<[string, number | bigint, string][]> {
+  const found: [string, number | bigint, string][] = []
   let page_token: string | undefined
   do {
     const page = await call('getMetricHistory', { run_id, metric_key, ...(page_token ? { page_token } : {}) })
     found.push(
-      ...page.metrics.map(({ value, timestamp, step }): [string, number, string] => [
+      ...page.metrics.map(({ value, timestamp, step }): [string, number | bigint, string] => [
         bits(value),
         timestamp,
         `${step}`,

@@ -50,11 +50,16 @@ describe('metric lines', () => {
   it('survive write and read', () => {
     const step = fc.oneof(fc.maxSafeInteger(), fc.bigInt({ min: 2n ** 53n, max: 2n ** 63n - 1n }))
     fc.assert(
-      fc.property(fc.nat({ max: 2 ** 45 }), fc.double(), step, (timestamp, value, at) => {
-        const line = metricLine(timestamp, value, at)
-        expect(line.endsWith('\n')).toBe(true)
-        expect(parseMetricLine(line.slice(0, -1))).toEqual({ timestamp, value, step: at })
-      }),
+      fc.property(
+        fc.oneof(fc.nat({ max: 2 ** 45 }), fc.bigInt({ min: 2n ** 53n, max: 2n ** 62n })),
+        fc.double(),
+        step,
+        (timestamp, value, at) => {
+          const line = metricLine(timestamp, value, at)
+          expect(line.endsWith('\n')).toBe(true)
+          expect(parseMetricLine(line.slice(0, -1))).toEqual({ timestamp, value, step: at })
+        },
+      ),
     )
   })
   it('never make the reader throw', () => {
@@ -72,9 +77,10 @@ describe('metric lines', () => {
     expect(modelMetricLine(5, 0.5, 3, run, { name: 'a b', digest: 'd' })).toBe(`5 0.5 3 ${run}\n`)
   })
   it('are later by step, time, value', () => {
-    const point = (step: number | bigint, timestamp: number, value: number) => ({ step, timestamp, value })
+    const point = (step: number | bigint, timestamp: number | bigint, value: number) => ({ step, timestamp, value })
     expect(isLater(point(2n ** 60n, 0, 0), point(5, 9, 9))).toBe(true)
     expect(isLater(point(1, 2, 0), point(1, 1, 9))).toBe(true)
+    expect(isLater(point(1, 2n ** 60n + 1n, 0), point(1, 2n ** 60n, 9))).toBe(true)
     expect(isLater(point(1, 1, 2), point(1, 1, 1))).toBe(true)
     expect(isLater(point(1, 1, NaN), point(1, 1, 1))).toBe(false)
   })
