@@ -81,6 +81,12 @@ interface Said {
   readonly message: string
 }
 
+/** What some gateways put in place of a message. */
+function excerpt(said: object): string {
+  const text = JSON.stringify(said)
+  return text.length > 500 ? `${text.slice(0, 500)}…` : text
+}
+
 /** What MLflow's JSON says of a failure, also in the dress that Azure and Databricks put around it. */
 function mlflowError(text: string): Said | undefined {
   try {
@@ -91,7 +97,10 @@ function mlflowError(text: string): Said | undefined {
     if (said?.error_code === undefined && typeof message !== 'string') return undefined
     // Databricks' front door says its status there.
     const code = given === undefined || /^\d+$/.test(String(given)) ? undefined : String(given)
-    return { code, message: String(message ?? given) }
+    return {
+      code,
+      message: typeof message === 'object' && message !== null ? excerpt(message) : String(message ?? given),
+    }
   } catch {
     return undefined
   }

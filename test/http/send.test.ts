@@ -131,6 +131,14 @@ describe('an answer', () => {
     })
   })
 
+  it('whose message is no text shows it as JSON, cut', async () => {
+    const message = { en: 'bad key', more: 'x'.repeat(2_000) }
+    const server = await answering((_, response) => asJson(response, { error_code: 'BAD_REQUEST', message }, 400))
+    const error = await rejection(sender({ url: server.url }).text(get))
+    expect(error.message).toMatch(/^\{"en":"bad key","more":"x+…$/)
+    expect(error.message.length).toBeLessThan(600)
+  })
+
   it('with a changed parameter is a conflict and final, whatever its status', async () => {
     const message = "Changing param values is not allowed. Param with key='lr' was already logged"
     const server = await answering((_, response) => asJson(response, { error_code: 'INTERNAL_ERROR', message }, 500))
