@@ -47,7 +47,9 @@ function segmentsOf(uri: string, scheme: 'models' | 'runs'): { segments: string[
   if (typeof uri !== 'string' || !uri.startsWith(`${scheme}:/`)) return refuse(uri, `is not a URI like ${forms}`)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
   const odd = /[#?\x00-\x1f\x7f]/.exec(uri)
-  if (odd) return refuse(uri, `contains ${JSON.stringify(odd[0])}, which has no meaning in a ${scheme}:/ URI`)
+  const otherwise = scheme === 'runs' ? '; downloadArtifacts takes a file of such a name as { runId, path }' : ''
+  if (odd)
+    return refuse(uri, `contains ${JSON.stringify(odd[0])}, which has no meaning in a ${scheme}:/ URI${otherwise}`)
   let rest = uri.slice(scheme.length + 2)
   let authority: string | undefined
   if (rest.startsWith('/')) {

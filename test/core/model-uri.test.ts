@@ -112,6 +112,12 @@ describe('a runs:/ URI', () => {
   ])('%s is refused', (uri) => {
     expect(() => parseRunsUri(uri)).toThrow(CairnError)
   })
+
+  it('a path with ? is refused with the form that takes it', () => {
+    expect(() => parseRunsUri(`runs:/${run}/q?x.txt`)).toThrow(
+      'downloadArtifacts takes a file of such a name as { runId, path }',
+    )
+  })
 })
 
 it('whatever the text, the answer is a reference or an error of ours', () => {
