@@ -4,6 +4,10 @@ import { createServer } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
+import { failed } from '../src/doctor/fixes.js'
+import { trial } from '../src/doctor/server.js'
+import { TimeoutError } from '../src/errors.js'
+import { type HttpRequest, sender } from '../src/http/send.js'
 import { type Auth, type Check, createClient } from '../src/index.js'
 import { startTestServer } from '../src/testing/index.js'
 import { answering, asJson } from './support/answering.js'
@@ -408,6 +412,21 @@ describe('doctor, asked about a server that', () => {
       vi.unstubAllEnvs()
     },
   )
+
+  it('whose store hangs: bounds the call, and blames no firewall', async () => {
+    const url = 'http://localhost:1/api/2.0/mlflow/experiments/search'
+    const text = async ({ timeoutMs }: HttpRequest) => {
+      throw new TimeoutError(`${url} did not answer within ${timeoutMs} ms`, { url })
+    }
+    const send = { ...sender({ url }), text }
+    const outcome = await trial(
+      async () => send,
+      async (there) => void (await there.call('searchExperiments', {})),
+    )()
+    const found = failed('error' in outcome ? outcome.error : undefined)
+    expect(found.detail).toBe(`${url} did not answer within 10000 ms`)
+    expect(found.fix).toContain('its store does not')
+  })
 
   it('whose auth function fails: names that', async () => {
     await using server = await startTestServer()

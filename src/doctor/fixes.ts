@@ -59,6 +59,11 @@ const NAMES: readonly (readonly [RegExp, string])[] = [
     'set MLFLOW_TRACKING_URI to the final address, or give the credentials that its login page asks for',
   ],
   [/The auth function/, 'correct the auth function of the client'],
+  // Whether it answers at all, /health has told before.
+  [
+    /(?<!\/health) did not answer within \d/,
+    'look at the log of the server, and whether it reaches its database: the server answers, but its store does not',
+  ],
   [/login page|an MLflow server/, 'open the address in a browser; correct host, port and path in MLFLOW_TRACKING_URI'],
 ]
 

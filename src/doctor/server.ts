@@ -7,6 +7,7 @@ import { httpTransport } from '../transport/http.js'
 import type { Transport } from '../transport/transport.js'
 import { failed } from './fixes.js'
 
+const ANSWER_MS = 10_000
 const SKEW_LIMIT_MS = 30_000
 /** Servers tell whole seconds, and an answer is on its way for a moment. */
 const SKEW_TOLD_MS = 2_000
@@ -62,7 +63,7 @@ export function wayChecks(deps: DoctorDeps, send: () => Promise<Send>, outcome: 
 /** The answer to a GET, or the refusal that is one too. */
 async function answerOf(send: Send, path: string): Promise<HttpAnswer | CairnError> {
   try {
-    return await send.text({ method: 'GET', path, idempotent: true, timeoutMs: 10_000 })
+    return await send.text({ method: 'GET', path, idempotent: true, timeoutMs: ANSWER_MS })
   } catch (error) {
     if (error instanceof CairnError && error.status !== undefined) return error
     throw error
@@ -128,9 +129,11 @@ export type Trial = (elsewhere?: Send) => Promise<Outcome>
 /** One try for all who ask, without waiting for better times. */
 export function trial(send: () => Promise<Send>, call: (there: Transport) => Promise<string | undefined>): Trial {
   let asked: Promise<Outcome> | undefined
-  async function tried(way: Send | Promise<Send>): Promise<Outcome> {
+  async function tried(open: Send | Promise<Send>): Promise<Outcome> {
     try {
-      return { location: await call(httpTransport({ send: await way })) }
+      const way = await open
+      const text: Send['text'] = (request) => way.text({ ...request, timeoutMs: ANSWER_MS })
+      return { location: await call(httpTransport({ send: { ...way, text } })) }
     } catch (error) {
       if (error instanceof CairnError) return { error }
       throw error
