@@ -357,6 +357,16 @@ describe('doctor, asked about a server that', () => {
         () => ({ env: { MLFLOW_TRACKING_USERNAME: 'ann', MLFLOW_TRACKING_PASSWORD: 'wrong' } }),
         'MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD',
       ],
+      [
+        'a user alone',
+        () => ({ env: { MLFLOW_TRACKING_USERNAME: 'ann' } }),
+        'MLFLOW_TRACKING_PASSWORD, without which the user is not sent',
+      ],
+      [
+        'a password alone',
+        () => ({ env: { MLFLOW_TRACKING_PASSWORD: 'wrong' } }),
+        'MLFLOW_TRACKING_USERNAME, without which the password is not sent',
+      ],
       ['a token', () => ({ env: { MLFLOW_TRACKING_TOKEN: 'wrong' } }), 'MLFLOW_TRACKING_TOKEN'],
       [
         "MLflow's file",
@@ -412,6 +422,17 @@ describe('doctor, asked about a server that', () => {
       vi.unstubAllEnvs()
     },
   )
+
+  it('warns of half a pair of credentials, whether the server wants any or not', async () => {
+    await using server = await startTestServer()
+    vi.stubEnv('HOME', tempDir())
+    vi.stubEnv('MLFLOW_TRACKING_USERNAME', 'ann')
+    expect(named(await patient(server.url).doctor(), 'credentials')).toMatchObject({
+      status: 'warn',
+      detail: expect.stringContaining('lacks MLFLOW_TRACKING_PASSWORD'),
+    })
+    vi.unstubAllEnvs()
+  })
 
   it('whose store hangs: bounds the call, and blames no firewall', async () => {
     const url = 'http://localhost:1/api/2.0/mlflow/experiments/search'

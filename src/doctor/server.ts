@@ -77,7 +77,11 @@ function fromAfar(error: CairnError, { base }: Send): Found {
 }
 
 /** The way is open, so all that it is made of could be read; what could not is thrown there. */
-const credentials = ({ base }: Send): Found => ({ status: 'ok', detail: `what is set for ${base} can be read` })
+function credentials({ base, keysFrom }: Send): Found {
+  const half = keysFrom()
+  if (!half?.includes('is not sent')) return { status: 'ok', detail: `what is set for ${base} can be read` }
+  return { status: 'warn', detail: `what is set for ${base} lacks ${half}`, fix: 'set both, or neither' }
+}
 
 /** A proxy's address may hold a password: only its host is shown. */
 function proxy(base: string, { proxies }: DoctorDeps): Found {

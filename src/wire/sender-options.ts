@@ -79,7 +79,8 @@ export async function senderOptions(
 
 /** Credentials, and where they stand. */
 interface Keys {
-  readonly auth: Auth
+  /** Absent for half of a pair, which is not sent. */
+  readonly auth?: Auth
   readonly place: string
 }
 
@@ -95,9 +96,13 @@ async function ownCredentials(settings: HttpSettings): Promise<Keys | undefined>
     const place = `${name} and ${secret}${isInFile ? ` in ${settings.credentialsFile}` : ''}`
     return { auth: { username, password }, place }
   }
-  const place = 'MLFLOW_TRACKING_TOKEN'
-  return settings.token === undefined ? undefined : { auth: { token: checkedValue(settings.token, place) }, place }
+  const token = 'MLFLOW_TRACKING_TOKEN'
+  if (settings.token !== undefined) return { auth: { token: checkedValue(settings.token, token) }, place: token }
+  if (username !== undefined) return { place: lacking('MLFLOW_TRACKING_PASSWORD', 'user') }
+  return password === undefined ? undefined : { place: lacking('MLFLOW_TRACKING_USERNAME', 'password') }
 }
+
+const lacking = (name: string, other: string): string => `${name}, without which the ${other} is not sent`
 
 async function credentialsFile(file: string): Promise<ReturnType<typeof mlflowCredentials>> {
   return (await factsBehind(file)) ? mlflowCredentials(await readText(file, CREDENTIALS_LIMIT)) : {}
