@@ -1,5 +1,5 @@
 import type { ArtifactStore } from '../artifacts/store.js'
-import type { RunData, Step } from '../core/entities.js'
+import type { RunData, Step, Timestamp } from '../core/entities.js'
 import { checkKey } from '../core/names.js'
 import type { PointExtras } from '../core/ring.js'
 import { TAG } from '../core/tags.js'
@@ -84,10 +84,10 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     { step, timestamp }: Point,
     extras: PointExtras | undefined,
     options: PointOptions,
-  ): number {
+  ): Timestamp {
     const modelId = extras?.modelId
-    if (modelId === undefined) return timestamp
-    return timeOfModel({ modelId, keys, step, timestamp, isGiven: options.timestamp !== undefined })
+    if (modelId === undefined || options.timestamp !== undefined || typeof timestamp === 'bigint') return timestamp
+    return timeOfModel({ modelId, keys, step, timestamp })
   }
 
   /** What a point says beside its value; the model that it names, or that is active, becomes an input of the run. */
