@@ -10,6 +10,9 @@ import type { OwnFolder } from './own-folder.js'
 import type { SpooledFolder } from './spooled.js'
 import type { CallStep, StraightWay } from './straight.js'
 
+/** What may have arrived stays off the disk, from where it would be sent without a look at the server. */
+const SENT = new UnavailableError('it was sent already, and may have arrived')
+
 export interface DiskWayOptions {
   readonly folder: SpooledFolder
   readonly log: SpoolLog
@@ -95,15 +98,17 @@ export function diskWay({ folder, log, own, deliverer, disk, straight }: DiskWay
   function drain(delivery: Delivery, signal: AbortSignal): void | Promise<void> {
     if ('linkModel' in delivery) return call({ call: LINK_MODEL, input: { model_id: delivery.linkModel } }, signal)
     if ('deleteTag' in delivery) return call({ call: 'deleteTag', input: { key: delivery.deleteTag } }, signal)
-    const { metrics, params, tags } = delivery.batch
+    const { batch, again = false } = delivery
+    const { metrics, params, tags } = batch
     const all: Step[] = [...params.map((param) => ({ param })), ...tags.map((tag) => ({ tag }))]
     const steps = halfWritten.has(delivery) ? [] : all
-    const noSteps = steps.length === 0 ? undefined : write('steps', () => log.steps(steps))
-    const noPoints = noSteps ?? (metrics.length === 0 ? undefined : write('points', () => log.points(metrics)))
+    const toDisk: typeof write = (...of) => (again ? SENT : write(...of))
+    const noSteps = steps.length === 0 ? undefined : toDisk('steps', () => log.steps(steps))
+    const noPoints = noSteps ?? (metrics.length === 0 ? undefined : toDisk('points', () => log.points(metrics)))
     if (noPoints === undefined) return undefined
     if (!noSteps) halfWritten.add(delivery)
     assertInTime(noPoints, signal)
-    return straight.batch(noSteps ? delivery.batch : { metrics, params: [], tags: [] }, noPoints, signal)
+    return straight.batch(noSteps ? batch : { metrics, params: [], tags: [] }, noPoints, { again, signal })
   }
 
   return {

@@ -23,7 +23,7 @@ export const localDrain =
 export const transportDrain =
   (transport: Transport, runId: string): Drain =>
   async (delivery, signal) => {
-    const options = { signal }
+    const options = { again: delivery.again, signal }
     if ('batch' in delivery) await transport.call('logBatch', { run_id: runId, ...delivery.batch } as Batch, options)
     else if ('linkModel' in delivery) await linkModel(transport, { runId, modelId: delivery.linkModel }, options)
     else await transport.call('deleteTag', { run_id: runId, key: delivery.deleteTag }, options).catch(absent)

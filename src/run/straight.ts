@@ -20,7 +20,7 @@ export interface StraightOptions {
 /** The way of what the disk does not take: to the server in one try, behind what waits on disk where the order counts. */
 export interface StraightWay {
   /** Both reject with the reason when it has not arrived; `failure` is why the disk does not take it. */
-  batch(batch: Batch, failure: CairnError, signal?: AbortSignal): Promise<void>
+  batch(batch: Batch, failure: CairnError, how: CarryOptions): Promise<void>
   call(step: CallStep, failure: CairnError, signal?: AbortSignal): Promise<void>
   /** So much of what was logged has arrived this way, the last of it at that time. */
   readonly arrived: number
@@ -32,7 +32,7 @@ interface Sending {
   readonly steps: number
   readonly logged: number
   readonly failure: CairnError
-  readonly signal: AbortSignal | undefined
+  readonly how: CarryOptions
 }
 
 const LIMIT_MS = 10_000
@@ -43,7 +43,7 @@ export function straightWay({ courier, runId, isBehind, lostWith }: StraightOpti
   let lastAt: number | undefined
 
   const notNow = (why: string, { message }: CairnError) =>
-    new UnavailableError(`${why}, and it cannot be kept on disk meanwhile: ${message}`)
+    new UnavailableError(`${why}, and it cannot be kept on disk meanwhile: ${message}`, { notSent: true })
 
   function idOnServer(failure: CairnError): string {
     const id = runId()
@@ -55,13 +55,13 @@ export function straightWay({ courier, runId, isBehind, lostWith }: StraightOpti
   }
 
   async function send(
-    { steps, logged, failure, signal }: Sending,
+    { steps, logged, failure, how }: Sending,
     act: (way: Courier, id: string, options: CarryOptions) => Promise<void>,
   ): Promise<void> {
     if (steps > 0 && isBehind()) throw notNow('What was logged before is still on its way', failure)
     const id = idOnServer(failure)
     const given = new AbortController()
-    const options = { again: false, signal: signal ? AbortSignal.any([signal, given.signal]) : given.signal }
+    const options = { ...how, signal: AbortSignal.any([how.signal, given.signal]) }
     // It is nowhere else, and holds the process until it has arrived.
     const limit = setTimeout(() => given.abort(new TimeoutError(`No answer within ${LIMIT_MS} ms`)), LIMIT_MS)
     try {
@@ -72,21 +72,22 @@ export function straightWay({ courier, runId, isBehind, lostWith }: StraightOpti
       clearTimeout(limit)
     }
     // What was given up meanwhile is counted by who gave it up.
-    if (signal?.aborted) return
+    if (how.signal.aborted) return
     arrived += logged
     lastAt = Date.now()
   }
 
   return {
-    batch(batch, failure, signal) {
+    batch(batch, failure, how) {
       const steps = batch.params.length + batch.tags.length
-      return send({ steps, logged: steps + batch.metrics.length, failure, signal }, (way, id, options) =>
+      return send({ steps, logged: steps + batch.metrics.length, failure, how }, (way, id, options) =>
         way.batch(id, batch, options),
       )
     },
-    call(step, failure, signal) {
+    call(step, failure, signal = new AbortController().signal) {
+      const how = { again: false, signal }
       const { call, input } = step
-      return send({ steps: 1, logged: isChore(step) ? 0 : 1, failure, signal }, (way, id, options) =>
+      return send({ steps: 1, logged: isChore(step) ? 0 : 1, failure, how }, (way, id, options) =>
         way.call(id, call, input, options),
       )
     },

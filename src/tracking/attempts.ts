@@ -1,3 +1,4 @@
+import { failureKind } from '../core/retry.js'
 import { type CairnError, isRetryable } from '../errors.js'
 import type { BufferOptions, Drain } from './buffer-options.js'
 import { countOf, type Delivery, smaller } from './delivery.js'
@@ -77,6 +78,7 @@ export function attempts(drain: Drain, { outcome, flushing, goOn, watch }: Attem
     }
     const parts = smaller(delivery, error)
     if (parts.length > 1) {
+      if (delivery.again) for (const part of parts) part.again = true
       waiting.unshift(...parts)
       return
     }
@@ -123,7 +125,11 @@ export function attempts(drain: Drain, { outcome, flushing, goOn, watch }: Attem
         }
         draining.then(
           () => settle(() => arrived(delivery)),
-          (reason: unknown) => settle(() => failed(delivery, reason)),
+          (reason: unknown) =>
+            settle(() => {
+              if (failureKind(reason) === 'ambiguous') delivery.again = true
+              failed(delivery, reason)
+            }),
         )
       } catch (reason) {
         failed(delivery, reason)

@@ -2,7 +2,10 @@ import { type Batch, type BatchEntry, type BatchLimits, type BatchMetric, entryS
 import { type CairnError, InvalidParameterError, NotFoundError, reworded } from '../errors.js'
 
 /** One step of delivery: a batch, or in its place among the writes a tag to remove, or a model that points name. */
-export type Delivery = { readonly batch: Batch } | { readonly deleteTag: string } | { readonly linkModel: string }
+export type Delivery = ({ readonly batch: Batch } | { readonly deleteTag: string } | { readonly linkModel: string }) & {
+  /** It was sent without an answer, and may have been carried out. */
+  again?: true
+}
 
 /** A parameter, a tag, or what goes alone, that waits for its turn. */
 export type Entry = { readonly kind: 'param' | 'tag' | 'deleteTag' | 'linkModel' } & BatchEntry

@@ -168,6 +168,16 @@ describe('a folder that takes nothing', () => {
 })
 
 describe.skipIf(process.platform === 'win32')('a process that may write only short files', () => {
+  const short = { under: ['bash', '-c', 'ulimit -f 8; exec "$@"', '-'] }
+
+  it('sends nothing twice that goes straight to the server and is not answered', async () => {
+    const begun = performance.now()
+    at.server!.faults.add({ on: 'logBatch', break: 'swallow', times: 5 })
+    const ended = await at.run(LOG, short)
+    table.whole(COUNT, await at.outcome(ended), begun)
+    rmSync(at.spoolDir, { recursive: true, force: true })
+  })
+
   it('goes straight to the server behind that, and all arrives', async () => {
     const begun = performance.now()
     const ended = await at.run(
@@ -176,7 +186,7 @@ describe.skipIf(process.platform === 'win32')('a process that may write only sho
        logParam('p', 1)
        await run.flush(); console.log(JSON.stringify(run.stats()))
        await endRun()`,
-      { under: ['bash', '-c', 'ulimit -f 8; exec "$@"', '-'] },
+      short,
     )
     const seen = await at.outcome(ended)
     table.whole(COUNT, seen, begun)

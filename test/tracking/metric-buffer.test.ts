@@ -271,6 +271,28 @@ describe('failures', () => {
     expect(buffer.stats()).toMatchObject({ queued: 1, refused: refused.reduce((sum, count) => sum + count, 0) })
   })
 
+  it('says of what was sent without an answer, also in parts, that it may have been carried out', async () => {
+    const { buffer, failWith } = backend({}, 'later')
+    const tries: (readonly [number, boolean | undefined])[] = []
+    failWith((delivery) => {
+      if ('batch' in delivery) tries.push([delivery.batch.metrics.length, delivery.again])
+      if (tries.length === 1) return new UnavailableError('down', { notSent: true })
+      if (tries.length === 2) return new UnavailableError('cut')
+      return tries.length === 3 ? new InvalidParameterError('too many') : undefined
+    })
+    log(buffer, 10)
+    const flushed = buffer.flush(60_000)
+    await vi.advanceTimersByTimeAsync(1000)
+    await flushed
+    expect(tries).toEqual([
+      [10, undefined],
+      [10, undefined],
+      [10, true],
+      [5, true],
+      [5, true],
+    ])
+  })
+
   it('gives up all that waits as one refusal, what is on its way included, and tries nothing more', async () => {
     const { buffer, failWith, deliveries } = backend({}, 'later')
     failWith(() => new UnavailableError('down'))
