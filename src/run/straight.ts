@@ -1,5 +1,5 @@
 import type { Batch } from '../core/batch.js'
-import { type CairnError, IntegrityError, TimeoutError, UnavailableError } from '../errors.js'
+import { type CairnError, IntegrityError, UnavailableError } from '../errors.js'
 import type { CarryOptions, Courier } from '../spool/courier.js'
 import { asError } from '../spool/failures.js'
 import { isChore, type Step } from '../spool/steps.js'
@@ -17,7 +17,10 @@ export interface StraightOptions {
   readonly lostWith: () => string | undefined
 }
 
-/** The way of what the disk does not take: to the server in one try, behind what waits on disk where the order counts. */
+/**
+ * The way of what the disk does not take: to the server in one try, behind what waits on disk where the order counts. None
+ * of it holds the process: who waits for it does.
+ */
 export interface StraightWay {
   /** Both reject with the reason when it has not arrived; `failure` is why the disk does not take it. */
   batch(batch: Batch, failure: CairnError, how: CarryOptions): Promise<void>
@@ -34,8 +37,6 @@ interface Sending {
   readonly failure: CairnError
   readonly how: CarryOptions
 }
-
-const LIMIT_MS = 10_000
 
 /** Nothing has gone that way yet. */
 export function straightWay({ courier, runId, isBehind, lostWith }: StraightOptions): StraightWay {
@@ -56,20 +57,14 @@ export function straightWay({ courier, runId, isBehind, lostWith }: StraightOpti
 
   async function send(
     { steps, logged, failure, how }: Sending,
-    act: (way: Courier, id: string, options: CarryOptions) => Promise<void>,
+    act: (way: Courier, id: string) => Promise<void>,
   ): Promise<void> {
     if (steps > 0 && isBehind()) throw notNow('What was logged before is still on its way', failure)
     const id = idOnServer(failure)
-    const given = new AbortController()
-    const options = { ...how, signal: AbortSignal.any([how.signal, given.signal]) }
-    // It is nowhere else, and holds the process until it has arrived.
-    const limit = setTimeout(() => given.abort(new TimeoutError(`No answer within ${LIMIT_MS} ms`)), LIMIT_MS)
     try {
-      await act(await courier(), id, options)
+      await act(await courier(), id)
     } catch (error) {
       throw asError(error)
-    } finally {
-      clearTimeout(limit)
     }
     // What was given up meanwhile is counted by who gave it up.
     if (how.signal.aborted) return
@@ -80,15 +75,13 @@ export function straightWay({ courier, runId, isBehind, lostWith }: StraightOpti
   return {
     batch(batch, failure, how) {
       const steps = batch.params.length + batch.tags.length
-      return send({ steps, logged: steps + batch.metrics.length, failure, how }, (way, id, options) =>
-        way.batch(id, batch, options),
-      )
+      return send({ steps, logged: steps + batch.metrics.length, failure, how }, (way, id) => way.batch(id, batch, how))
     },
     call(step, failure, signal = new AbortController().signal) {
       const how = { again: false, signal }
       const { call, input } = step
-      return send({ steps: 1, logged: isChore(step) ? 0 : 1, failure, how }, (way, id, options) =>
-        way.call(id, call, input, options),
+      return send({ steps: 1, logged: isChore(step) ? 0 : 1, failure, how }, (way, id) =>
+        way.call(id, call, input, how),
       )
     },
     get arrived() {

@@ -57,11 +57,17 @@ export async function windUp(
   if (isOver()) return undefined
 
   const unsent = await emptied(buffer, rest())
-  if (!isOver()) await note(rest)
+  if (!isOver()) await held(note(rest))
   const late = await arrived(outlet, isLongAway ? AWAY_MS - spent() : rest())
   // It is back.
   if (isLongAway && outlet.awayMs === 0) return arrived(outlet, rest())
   return late ?? unsent
+}
+
+/** Waits for what holds no process by itself. */
+async function held(noting: Promise<void>): Promise<void> {
+  const hold = setInterval(() => {}, AWAY_MS)
+  await noting.finally(() => clearInterval(hold))
 }
 
 /** Waits for what is in memory to go, and answers why it did not. */

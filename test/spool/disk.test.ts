@@ -95,6 +95,19 @@ const LOG = `const run = await startRun()
   await run.flush(); console.log(JSON.stringify(run.stats()))
   await endRun()`
 
+/** Begins a run, of which one point arrives; from then on a link stands where its folder was. */
+function barred(): string {
+  const away = join(at.cwd, 'away')
+  mkdirSync(away, { recursive: true })
+  return `import { readdirSync, rmSync, symlinkSync } from 'node:fs'
+    const run = await startRun(); logMetric('loss', 0, 0); await run.flush()
+    const spool = process.env.CAIRN_SPOOL_DIR
+    const log = readdirSync(spool, { recursive: true }).find((name) => /log-0{8}$/.test(name))
+    const dir = spool + '/' + log.slice(0, -'/log-00000000'.length)
+    rmSync(dir, { recursive: true })
+    symlinkSync(${JSON.stringify(away)}, dir)`
+}
+
 describe('a folder that takes nothing', () => {
   const works = (command: string, ...args: string[]) => spawnSync(command, args).status === 0
   it.skipIf(!canLoseRights)(
@@ -148,21 +161,38 @@ describe('a folder that takes nothing', () => {
   })
 
   it('any more, since a link stands where the run’s folder was: nothing goes where it leads, and all arrives', async () => {
-    const away = join(at.cwd, 'away')
-    mkdirSync(away)
     const begun = performance.now()
-    const ended = await at.run(`import { readdirSync, rmSync, symlinkSync } from 'node:fs'
-      const run = await startRun(); logMetric('loss', 0, 0); await run.flush()
-      const spool = process.env.CAIRN_SPOOL_DIR
-      const log = readdirSync(spool, { recursive: true }).find((name) => /log-0{8}$/.test(name))
-      const dir = spool + '/' + log.slice(0, -'/log-00000000'.length)
-      rmSync(dir, { recursive: true })
-      symlinkSync(${JSON.stringify(away)}, dir)
+    const ended = await at.run(`${barred()}
       for (let i = 1; i < ${COUNT}; i++) logMetric('loss', i, i)
       await run.flush()
       await endRun()`)
     table.whole(COUNT, await at.outcome(ended), begun)
-    expect(readdirSync(away)).toEqual([])
+    expect(readdirSync(join(at.cwd, 'away'))).toEqual([])
+    rmSync(at.spoolDir, { recursive: true, force: true })
+  })
+
+  it('and a server that is silent: the process goes at once into its end', async () => {
+    const body = `process.on('beforeExit', () => console.log('at its end ' + activeRun()?.stats().delivered))
+      ${barred()}
+      console.log('barred'); await new Promise((go) => process.stdin.once('data', go)); process.stdin.destroy()
+      logMetric('loss', 1, 1)`
+    const { stdout } = await at.run(body, {
+      env: { CAIRN_END_TIMEOUT: '1' },
+      onStdout(all, _, write) {
+        if (all !== 'barred\n') return
+        at.server!.faults.add({ on: 'logBatch', delayMs: 3000 })
+        write('go')
+      },
+    })
+    expect(stdout).toMatch(/^at its end 1$/m)
+    rmSync(at.spoolDir, { recursive: true, force: true })
+  })
+
+  it('and a server that is slow: an end that is waited for holds the process', async () => {
+    const begun = performance.now()
+    at.server!.faults.add({ on: 'updateRun', delayMs: 500 })
+    const ended = await at.run(`${barred()}; await endRun()`)
+    table.whole(1, await at.outcome(ended), begun)
     rmSync(at.spoolDir, { recursive: true, force: true })
   })
 })
