@@ -22,8 +22,8 @@ export interface Attempts {
   inHand(): number
   inFlight(): number
   /**
-   * In the exit of the process: what was sent is not heard of any more, and stays on its way; what was only begun goes
-   * again. From now on only what is done within the call is tried.
+   * At the end: what was sent is not heard of any more, and stays on its way, also where it was to be sent again; what was
+   * only begun goes again. From now on only what is done within the call is tried.
    */
   letGo(): void
   /** How much was let go of. */
@@ -149,6 +149,10 @@ export function attempts(drain: Drain, { outcome, flushing, goOn, watch }: Attem
       if (current && isFresh) waiting.unshift(current)
       else adrift = inFlight()
       current = undefined
+      for (const sent of waiting.filter(({ again }) => again)) {
+        waiting.splice(waiting.indexOf(sent), 1)
+        adrift += countOf(sent)
+      }
     },
     adrift: () => adrift,
     lastError: () => lastError,

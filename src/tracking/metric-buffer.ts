@@ -29,15 +29,15 @@ export interface MetricBuffer {
   /** Delivers what can be delivered without waiting; for a full ring and for the exit of the process. */
   drainNow(): void
   /**
-   * In the exit of the process, where nothing is heard any more of what was sent: that stays in flight. What the way can
-   * take goes on it; answers how much still waits for that.
+   * At the end, when nothing is heard any more of what was sent: that stays in flight. What the way can take goes on it;
+   * answers how much still waits for that.
    */
   drainLast(): number
   /** Resolves when all logged so far has arrived; rejects with what was refused, or with `TimeoutError`. */
   flush(timeoutMs: number): Promise<void>
   /**
-   * Gives up all that has not arrived, also what is on its way unless `drainLast` has let go of it: it counts as refused,
-   * and `onRefused` hears of it once, with what `error` makes of the count. Answers how much that was.
+   * Gives up all that `drainLast` leaves: it counts as refused, and `onRefused` hears of it once, with what `error` makes of
+   * the count. Answers how much that was.
    */
   giveUp(error: (count: number) => CairnError): number
   stats(): BufferStats

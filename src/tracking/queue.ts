@@ -20,11 +20,11 @@ export interface Queue extends Beside {
   enter(kind: Entry['kind'], key: string, value: string, more?: boolean): void
   /** Delivers what can be delivered without waiting. */
   drainNow(): void
-  /** As `drainNow` in the exit of the process, where nothing is heard of what is on its way; answers how much still waits. */
+  /** As `drainNow` at the end, when nothing is heard any more of what was sent; answers how much still waits. */
   drainLast(): number
   /** Resolves when all logged so far has arrived; rejects with what was refused, or with `TimeoutError`. */
   flush(timeoutMs: number): Promise<void>
-  /** Gives up all that has not arrived, as one refusal, and answers how much that was; nothing is tried after it. */
+  /** Gives up all that was not sent, as one refusal, and answers how much that was; nothing is tried after it. */
   giveUp(error: (count: number) => CairnError): number
   stats(): BufferStats
 }
@@ -112,6 +112,13 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
     return true
   }
 
+  function drainLast(): number {
+    trying.letGo()
+    if (!way) return 0
+    tryNow()
+    return open() - trying.adrift()
+  }
+
   return {
     keyIndex: ring.keyIndex,
     addKey: ring.addKey,
@@ -145,12 +152,7 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
       tryNow()
       outcome.tellTurnedAway()
     },
-    drainLast() {
-      trying.letGo()
-      if (!way) return 0
-      tryNow()
-      return open() - trying.adrift()
-    },
+    drainLast,
     async flush(timeoutMs) {
       const all = waiting.target()
       tryNow()
@@ -169,7 +171,7 @@ export function queue(drain: Drain, options: WayOptions = {}): Queue {
     giveUp(error) {
       outcome.tellTurnedAway()
       // Barred before, say: it gets a last chance.
-      if (way && way.waiting > 0) way.pour()
+      drainLast()
       const count = trying.inHand() - trying.adrift() + waiting.drop()
       trying.stop()
       clearTimeout(timer)

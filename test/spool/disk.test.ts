@@ -171,12 +171,12 @@ describe('a folder that takes nothing', () => {
     rmSync(at.spoolDir, { recursive: true, force: true })
   })
 
-  it('and a server that is silent: the process goes at once into its end', async () => {
+  it('and a server that is silent: the process goes at once into its end, and says what was sent', async () => {
     const body = `process.on('beforeExit', () => console.log('at its end ' + activeRun()?.stats().delivered))
       ${barred()}
       console.log('barred'); await new Promise((go) => process.stdin.once('data', go)); process.stdin.destroy()
       logMetric('loss', 1, 1)`
-    const { stdout } = await at.run(body, {
+    const { stdout, stderr } = await at.run(body, {
       env: { CAIRN_END_TIMEOUT: '1' },
       onStdout(all, _, write) {
         if (all !== 'barred\n') return
@@ -185,6 +185,7 @@ describe('a folder that takes nothing', () => {
       },
     })
     expect(stdout).toMatch(/^at its end 1$/m)
+    expect(stderr).toMatch(/^cairn: run \S+: 1 sent and not answered, which may have arrived/m)
     rmSync(at.spoolDir, { recursive: true, force: true })
   })
 

@@ -293,9 +293,20 @@ describe('failures', () => {
     ])
   })
 
-  it('gives up all that waits as one refusal, what is on its way included, and tries nothing more', async () => {
+  it.each([
+    ['is on its way', () => new Promise<void>(() => {})],
+    ['failed without an answer', () => Promise.reject(new UnavailableError('cut'))],
+  ])('leaves in flight what was sent and %s when it gives up the rest', async (_, drain) => {
+    const buffer = metricBuffer(drain)
+    log(buffer, 2500)
+    await vi.advanceTimersByTimeAsync(250)
+    expect(buffer.giveUp((count) => new UnavailableError(`${count} lost`))).toBe(1500)
+    expect(buffer.stats()).toMatchObject({ queued: 0, inFlight: 1000, delivered: 0, refused: 1500 })
+  })
+
+  it('gives up all that waits as one refusal, and tries nothing more', async () => {
     const { buffer, failWith, deliveries } = backend({}, 'later')
-    failWith(() => new UnavailableError('down'))
+    failWith(() => new UnavailableError('down', { notSent: true }))
     log(buffer, 2500)
     buffer.tag('a', 'b')
     await vi.advanceTimersByTimeAsync(250)
