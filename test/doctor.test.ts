@@ -4,8 +4,9 @@ import { createServer } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
-import { failed } from '../src/doctor/fixes.js'
-import { trial } from '../src/doctor/server.js'
+import { registryChecks } from '../src/doctor/registry.js'
+import { serverChecks } from '../src/doctor/server.js'
+import type { DoctorDeps } from '../src/doctor.js'
 import { TimeoutError } from '../src/errors.js'
 import { type HttpRequest, sender } from '../src/http/send.js'
 import { type Auth, type Check, createClient } from '../src/index.js'
@@ -434,19 +435,40 @@ describe('doctor, asked about a server that', () => {
     vi.unstubAllEnvs()
   })
 
-  it('whose store hangs: bounds the call, and blames no firewall', async () => {
-    const url = 'http://localhost:1/api/2.0/mlflow/experiments/search'
-    const text = async ({ timeoutMs }: HttpRequest) => {
-      throw new TimeoutError(`${url} did not answer within ${timeoutMs} ms`, { url })
+  it('whose store is slower than the check-up is patient: warns, as a call would wait on', async () => {
+    const url = 'http://localhost:1'
+    const text = async ({ path, timeoutMs }: HttpRequest) => {
+      throw new TimeoutError(`${url}${path.split('?')[0]} did not answer within ${timeoutMs} ms`, { url })
     }
-    const send = { ...sender({ url }), text }
-    const outcome = await trial(
-      async () => send,
-      async (there) => void (await there.call('searchExperiments', {})),
-    )()
-    const found = failed('error' in outcome ? outcome.error : undefined)
-    expect(found.detail).toBe(`${url} did not answer within 10000 ms`)
-    expect(found.fix).toContain('its store does not')
+    const send = async () => ({ ...sender({ url, timeoutMs: 60_000 }), text })
+    const looks = [...serverChecks({} as DoctorDeps, send), ...registryChecks({} as DoctorDeps, send)]
+    const found = (name: string) => looks.find((one) => one.name === name)?.look()
+    for (const name of ['authentication', 'registry authentication'])
+      expect(await found(name)).toMatchObject({
+        status: 'warn',
+        detail: 'a search took longer than 10 s; calls wait up to 60 s',
+        fix: expect.stringContaining('its store does not'),
+      })
+    expect(await found('artifacts')).toMatchObject({
+      status: 'skip',
+      detail: expect.stringContaining('a search took longer than 10 s'),
+    })
+  })
+
+  it('hangs: is given up where a call would be, and its store is named for a search alone', async () => {
+    const hang = () => undefined
+    const server = await answering(({ url }, response) =>
+      well({}, { '/version': hang, '/api/2.0/mlflow/experiments': hang })(url, response),
+    )
+    const checks = await patient(server.url, { timeoutMs: 300 }).doctor()
+    expect(named(checks, 'authentication')).toMatchObject({
+      status: 'fail',
+      detail: expect.stringMatching(/search did not answer within 300 ms$/),
+      fix: expect.stringContaining('its store does not'),
+    })
+    const { detail, fix } = named(checks, 'server') ?? {}
+    expect(detail).toMatch(/version did not answer within 300 ms$/)
+    expect(fix).toMatch(/^look at the log of the server, and what stands before it/)
   })
 
   it('whose auth function fails: names that', async () => {

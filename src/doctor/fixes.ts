@@ -61,8 +61,12 @@ const NAMES: readonly (readonly [RegExp, string])[] = [
   [/The auth function/, 'correct the auth function of the client'],
   // Whether it answers at all, /health has told before.
   [
+    /\/search did not answer within \d/,
+    'look at the log of the server, and whether it reaches its database: the server answers, but its store does not in that time',
+  ],
+  [
     /(?<!\/health) did not answer within \d/,
-    'look at the log of the server, and whether it reaches its database: the server answers, but its store does not',
+    'look at the log of the server, and what stands before it: it answers other requests',
   ],
   [/login page|an MLflow server/, 'open the address in a browser; correct host, port and path in MLFLOW_TRACKING_URI'],
 ]

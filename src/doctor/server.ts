@@ -7,7 +7,8 @@ import { httpTransport } from '../transport/http.js'
 import type { Transport } from '../transport/transport.js'
 import { failed } from './fixes.js'
 
-const ANSWER_MS = 10_000
+/** How long a check-up waits, unless the limit of calls is less. */
+const PATIENCE_MS = 10_000
 const SKEW_LIMIT_MS = 30_000
 /** Servers tell whole seconds, and an answer is on its way for a moment. */
 const SKEW_TOLD_MS = 2_000
@@ -60,10 +61,12 @@ export function wayChecks(deps: DoctorDeps, send: () => Promise<Send>, outcome: 
   ]
 }
 
+const patience = ({ timeoutMs }: Send): number => Math.min(PATIENCE_MS, timeoutMs)
+
 /** The answer to a GET, or the refusal that is one too. */
 async function answerOf(send: Send, path: string): Promise<HttpAnswer | CairnError> {
   try {
-    return await send.text({ method: 'GET', path, idempotent: true, timeoutMs: ANSWER_MS })
+    return await send.text({ method: 'GET', path, idempotent: true, timeoutMs: patience(send) })
   } catch (error) {
     if (error instanceof CairnError && error.status !== undefined) return error
     throw error
@@ -136,7 +139,7 @@ export function trial(send: () => Promise<Send>, call: (there: Transport) => Pro
   async function tried(open: Send | Promise<Send>): Promise<Outcome> {
     try {
       const way = await open
-      const text: Send['text'] = (request) => way.text({ ...request, timeoutMs: ANSWER_MS })
+      const text: Send['text'] = (request) => way.text({ ...request, timeoutMs: patience(way) })
       return { location: await call(httpTransport({ send: { ...way, text } })) }
     } catch (error) {
       if (error instanceof CairnError) return { error }
@@ -180,11 +183,24 @@ async function path(outcomeAt: Trial, send: Send): Promise<Found> {
   )
 }
 
-const authentication = (outcome: Outcome, { keysFrom }: Send): Found =>
-  'error' in outcome ? failed(outcome.error, keysFrom()) : { status: 'ok', detail: 'the server takes our requests' }
+/** Whether the check-up alone ran out of patience, where a call would wait on. */
+const isSlow = (error: CairnError, { timeoutMs }: Send): boolean =>
+  timeoutMs > PATIENCE_MS && error.message.endsWith(`did not answer within ${PATIENCE_MS} ms`)
+
+const SLOW = `a search took longer than ${PATIENCE_MS / 1000} s`
+
+function authentication(outcome: Outcome, send: Send): Found {
+  if (!('error' in outcome)) return { status: 'ok', detail: 'the server takes our requests' }
+  const found = failed(outcome.error, send.keysFrom())
+  if (!isSlow(outcome.error, send)) return found
+  return { ...found, status: 'warn', detail: `${SLOW}; calls wait up to ${send.timeoutMs / 1000} s` }
+}
 
 async function artifacts(outcome: Outcome, send: Send, sharesDisk: boolean): Promise<Found> {
-  if ('error' in outcome) return failed(outcome.error)
+  if ('error' in outcome)
+    return isSlow(outcome.error, send)
+      ? { status: 'skip', detail: `not looked at, as experiments tell where they are: ${SLOW}` }
+      : failed(outcome.error)
   const { location } = outcome
   if (location === undefined) return { status: 'ok', detail: 'there is no experiment yet to tell' }
   const scheme = schemeOf(location)

@@ -78,6 +78,8 @@ export interface HttpDownload {
 export interface Send {
   /** The server's address without credentials. */
   readonly base: string
+  /** Longest time of a whole call, in milliseconds. */
+  readonly timeoutMs: number
   /** Where the credentials come from, in words; undefined when there are none. */
   readonly keysFrom: () => string | undefined
   /** Sends a request and reads its answer whole. */
@@ -170,5 +172,5 @@ export function sender(options: SenderOptions): Send {
     }
   }
 
-  return { base, keysFrom, text, stream, close: wire.close }
+  return { base, timeoutMs, keysFrom, text, stream, close: wire.close }
 }
