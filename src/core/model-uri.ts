@@ -30,6 +30,9 @@ const WHOLE_ID = /^m-[0-9a-f]{32}$/
 const MODEL_ID = /^m-[0-9a-zA-Z]{1,64}$/
 const FORMS =
   'models:/name/3, models:/name/Production, models:/name/latest, models:/name@alias or models:/m-<32 hexadecimal digits>'
+// A path may hold it, unlike the other characters that no URI has.
+const QUESTIONED =
+  '; downloadArtifacts({ runId, path }) fetches what has such a name, and loadModel takes the folder that it answers'
 
 const show = (uri: unknown): string => (typeof uri === 'string' ? JSON.stringify(uri.slice(0, 200)) : shown(uri))
 const refuse = (uri: unknown, why: string): never => {
@@ -47,7 +50,7 @@ function segmentsOf(uri: string, scheme: 'models' | 'runs'): { segments: string[
   if (typeof uri !== 'string' || !uri.startsWith(`${scheme}:/`)) return refuse(uri, `is not a URI like ${forms}`)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
   const odd = /[#?\x00-\x1f\x7f]/.exec(uri)
-  const otherwise = scheme === 'runs' ? '; downloadArtifacts takes a file of such a name as { runId, path }' : ''
+  const otherwise = scheme === 'runs' && odd?.[0] === '?' ? QUESTIONED : ''
   if (odd)
     return refuse(uri, `contains ${JSON.stringify(odd[0])}, which has no meaning in a ${scheme}:/ URI${otherwise}`)
   let rest = uri.slice(scheme.length + 2)

@@ -115,8 +115,10 @@ describe('a runs:/ URI', () => {
 
   it('a path with ? is refused with the form that takes it', () => {
     expect(() => parseRunsUri(`runs:/${run}/q?x.txt`)).toThrow(
-      'downloadArtifacts takes a file of such a name as { runId, path }',
+      'downloadArtifacts({ runId, path }) fetches what has such a name, and loadModel takes the folder that it answers',
     )
+    for (const path of ['q#x.txt', 'q\n.txt'])
+      expect(() => parseRunsUri(`runs:/${run}/${path}`)).toThrow(/has no meaning in a runs:\/ URI$/)
   })
 })
 
