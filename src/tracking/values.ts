@@ -83,7 +83,7 @@ function checkTimestamp(key: string, timestamp: unknown): Timestamp {
   const whole = wholeTime(timestamp)
   if (whole !== undefined && whole >= 0) return whole
   throw new InvalidParameterError(
-    `The timestamp of metric ${JSON.stringify(key)} is ${shown(timestamp)}; it must be epoch milliseconds, 0 or more`,
+    `The timestamp of metric ${JSON.stringify(key)} is ${shown(timestamp)}; it must be epoch milliseconds, 0 or more (past 2^53 a bigint)`,
   )
 }
 

@@ -207,6 +207,7 @@ describe('what is logged', () => {
       ['whole number', () => logMetric('loss', 1, 0.5)],
       ['past 2^53 a bigint', () => logMetric('loss', 1, 2 ** 60)],
       ['epoch milliseconds', () => logMetric('loss', 1, { timestamp: -1 })],
+      ['0 or more (past 2^53 a bigint)', () => logMetric('loss', 1, { timestamp: 1.7e18 })],
       ['must be a number', () => logMetrics({ good: 1, bad: 'x' as never })],
       ['"#"', () => logMetrics({ good: 1, 'a#b': 2 })],
       ['no value', () => logParam('p', undefined)],

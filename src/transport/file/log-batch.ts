@@ -60,7 +60,7 @@ function timeOf({ key, timestamp = 0 }: NewMetric): number | bigint {
   const time = wholeOf(timestamp)
   if (time !== undefined && time >= 0) return time
   throw new InvalidParameterError(
-    `The timestamp of the metric ${JSON.stringify(key)} must be a whole number of milliseconds from 0, not ${String(timestamp)}`,
+    `The timestamp of the metric ${JSON.stringify(key)} must be a whole number of milliseconds from 0 (past 2^53 a bigint), not ${String(timestamp)}`,
   )
 }
 

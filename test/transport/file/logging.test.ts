@@ -164,6 +164,8 @@ describe('logBatch', () => {
       await expect(
         call('logBatch', { run_id, metrics: [point('good', 1, 0), { ...point('bad', 1, 0), ...bad }] }),
       ).rejects.toThrow(InvalidParameterError)
+    const rounded = { ...point('bad', 1, 0), timestamp: 1.7e18 }
+    await expect(call('logBatch', { run_id, metrics: [rounded] })).rejects.toThrow('(past 2^53 a bigint)')
     expect(readdirSync(join(dir, 'metrics'))).toEqual([])
   })
   it('leaves no temporary file where MLflow would take it for a key', async () => {
