@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type Client, createClient } from '../../src/client.js'
 import { InvalidParameterError, NotFoundError } from '../../src/errors.js'
 import type { Run } from '../../src/run/handle.js'
+import { answering, asJson } from '../support/answering.js'
 import { tempDir } from '../support/temp-dir.js'
 
 let client: Client
@@ -380,6 +381,16 @@ it('an experiment of the environment that is not there is named by its variable'
     const starting = other.startRun()
     await expect(starting).rejects.toBeInstanceOf(NotFoundError)
     await expect(starting).rejects.toThrow(/^MLFLOW_EXPERIMENT_ID is set to "404": /)
+    const server = await answering((_, to) =>
+      asJson(to, { error_code: 'RESOURCE_DOES_NOT_EXIST', message: 'none' }, 404, { 'x-request-id': 'r7' }),
+    )
+    await using remote = createClient({ trackingUri: server.url, spoolDir: tempDir() })
+    await expect(remote.startRun()).rejects.toMatchObject({
+      message: expect.stringMatching(/^MLFLOW_EXPERIMENT_ID is set to "404": /),
+      status: 404,
+      requestId: 'r7',
+      url: expect.stringContaining(server.url),
+    })
   } finally {
     vi.unstubAllEnvs()
   }
