@@ -138,10 +138,12 @@ export const loggedModel = z.looseObject({
 })
 
 const VERSION_STATUS = ['PENDING_REGISTRATION', 'FAILED_REGISTRATION', 'READY'] as const
-const alias = z.object({ alias: text, version: text })
+/** The number of a version, a text for MLflow. */
+const version = z.union([text, z.number()]).transform(String)
+const alias = z.object({ alias: text, version })
 export const modelVersion = z.looseObject({
   name: text,
-  version: z.union([text, z.number()]).transform(String),
+  version,
   creation_timestamp: whole.optional(),
   last_updated_timestamp: whole.optional(),
   user_id: maybe,

@@ -69,7 +69,7 @@ describe('an operation over HTTP', () => {
     })
   })
 
-  it('reads null as absent, words of an enum by their number too, and one that nobody knows as the first', async () => {
+  it('reads null as absent, words of an enum and versions by their number too, and one that nobody knows as the first', async () => {
     const info = { run_id: 'r', experiment_id: '1', status: 'FINISHED' }
     const bare = { run_name: null, user_id: null, end_time: null, artifact_uri: null }
     const { transport } = await made({
@@ -84,6 +84,7 @@ describe('an operation over HTTP', () => {
         { name: 'm', version: 1, status: 1, current_stage: null, last_updated_timestamp: null },
         { name: 'm', version: '2', status: 'LATER' },
       ],
+      registered_models: [{ name: 'm', aliases: [{ alias: 'champion', version: 1 }] }],
       models: [{ info: { model_id: 'm-1', experiment_id: '1', status: 2 } }],
       experiments: [{ experiment_id: '1', artifact_location: null, last_update_time: null }],
       next_page_token: null,
@@ -101,6 +102,8 @@ describe('an operation over HTTP', () => {
       { version: '1', status: 'PENDING_REGISTRATION', current_stage: 'None' },
       { version: '2', status: 'LATER' },
     ])
+    const { registered_models } = await transport.call('searchRegisteredModels', {})
+    expect(registered_models[0]?.aliases).toEqual([{ alias: 'champion', version: '1' }])
     const { models } = await transport.call('searchLoggedModels', { experiment_ids: ['1'] })
     expect(models[0]?.info.status).toBe('LOGGED_MODEL_READY')
     expect((await transport.call('searchExperiments', {})).experiments[0]?.artifact_location).toBeUndefined()
