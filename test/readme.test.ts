@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 import { expect, it } from 'vitest'
+import * as cairn from '../src/index.js'
 import { tempDir } from './support/temp-dir.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -81,6 +82,12 @@ it('links to nothing that is not there, and is read in one sitting', () => {
   for (const [path = ''] of readme.matchAll(/(?:examples|src|test)\/[\w./-]+\w/g))
     expect(existsSync(join(root, path)), path).toBe(true)
   expect(readme.split('\n').length).toBeLessThanOrEqual(200)
+})
+
+it('says of every error what to do', () => {
+  const table = readme.slice(readme.indexOf('## Errors'))
+  const lacking = Object.keys(cairn).filter((name) => name.endsWith('Error') && !table.includes(`\`${name}\``))
+  expect(lacking).toEqual([])
 })
 
 it('names every word of package.json that it shows', () => {
