@@ -1,3 +1,4 @@
+import { refusals } from '../core/refusals.js'
 import type { CairnError } from '../errors.js'
 import type { Deliverer } from '../spool/deliverer.js'
 import type { Written } from '../spool/log.js'
@@ -27,7 +28,6 @@ export interface RemoteDelivery {
 const POLL_MS = 10
 const TELL_MS = 1_000
 const STOP_MS = 1_000
-const MOST_REFUSALS = 100
 
 /** Delivers a job under this number in another thread; `job.watch` is told here what happens there. */
 export function remoteDelivery(id: number, job: Job, { post, isLost }: DeliveringThread): RemoteDelivery {
@@ -35,7 +35,7 @@ export function remoteDelivery(id: number, job: Job, { post, isLost }: Deliverin
   const shared = sharedNumbers(memory)
   const { dir, elders = [], watch, run, log } = job
   let runId = run.local ? undefined : run.runId
-  const refusals: CairnError[] = []
+  const reasons = refusals()
   let lastError: CairnError | undefined
   let isOver = false
   let isLeft = false
@@ -78,7 +78,7 @@ export function remoteDelivery(id: number, job: Job, { post, isLost }: Deliverin
     get progress() {
       return shared.progress()
     },
-    refusals: () => refusals.splice(0),
+    refusals: reasons.take,
     runId: () => runId,
     get done() {
       return shared.done()
@@ -111,7 +111,7 @@ export function remoteDelivery(id: number, job: Job, { post, isLost }: Deliverin
     },
     refused({ error: told, count }) {
       const error = heard(told)
-      if (refusals.length < MOST_REFUSALS) refusals.push(error)
+      reasons.add(error)
       watch.onRefused?.(error, count)
     },
     spooled: ({ error }) => watch.onSpooled?.(heard(error)),
