@@ -18,18 +18,25 @@ const placeOf = (modelId: string, { key, step = 0, timestamp = 0 }: Point): stri
 /** Models have 0 for a NaN. */
 const keptAs = (point: Point): string => pointIdentity(isNaNPoint(point) ? { ...point, value: 0 } : point)
 
+type OfModel = Point & { readonly model_id: string }
+
 /**
  * The same transport, with a batch taken of which a model has a value already: a database has kept the points of the run
  * by then, but none of those of its models, nor the tags. Both are sent after it, without the points that the models have;
- * where one has another value, and thus keeps no second one, that is told.
+ * where one has another value, and thus keeps no second one, that is told, to a `warn` that passes over what it has said.
  */
 export function withModelPoints<T extends Transport>(inner: T, warn: (message: string) => void): T {
+  /** Models that could not be read, as one with more points than an answer may hold. */
+  const unread = new Set<string>()
+
   /** What the models have of a run, as far as that can be told. */
   async function keptOf(runId: string, models: Iterable<string>, options: CallOptions): Promise<Map<string, string>> {
     const kept = new Map<string, string>()
     for (const model_id of models) {
+      if (unread.has(model_id)) continue
       const found = await inner.call('getLoggedModel', { model_id }, options).catch((error: unknown) => {
         if (!(error instanceof CairnError) || error.retryable) throw error
+        unread.add(model_id)
       })
       for (const point of found?.model.data.metrics ?? [])
         if (point.run_id === runId) kept.set(placeOf(model_id, point), keptAs(point))
@@ -37,31 +44,49 @@ export function withModelPoints<T extends Transport>(inner: T, warn: (message: s
     return kept
   }
 
+  const lacks = ({ model_id }: OfModel): void =>
+    warn(
+      `The logged model ${model_id} has another value of some metrics at the same step and time already, and keeps one: the run has all points, the model lacks some. Give each point a step or timestamp of its own`,
+    )
+
+  /**
+   * Sends points of which one may be refused again, as what a model has could not be told, or somebody else logs to it:
+   * then by halves. They are not left to the caller, to whom halves that are taken say that the whole was too long.
+   */
+  async function sendParts(run_id: string, metrics: OfModel[], options: CallOptions): Promise<void> {
+    if (metrics.length === 0) return
+    try {
+      await inner.call('logBatch', { run_id, metrics }, options)
+    } catch (error) {
+      if (!isTaken(error)) throw error
+      if (metrics.length === 1) return lacks(metrics[0]!)
+      const middle = Math.ceil(metrics.length / 2)
+      await sendParts(run_id, metrics.slice(0, middle), options)
+      await sendParts(run_id, metrics.slice(middle), options)
+    }
+  }
+
   async function sendRest({ run_id, metrics = [], tags = [] }: Input<'logBatch'>, options: CallOptions): Promise<void> {
     if (tags.length > 0) await inner.call('logBatch', { run_id, tags }, options)
-    const ofModels = metrics.flatMap((point) => (point.model_id ? [{ point, model: point.model_id }] : []))
-    const kept = await keptOf(run_id, new Set(ofModels.map(({ model }) => model)), options)
-    const missing: Point[] = []
-    let left: Point | undefined
-    for (const { point, model } of ofModels) {
-      const place = placeOf(model, point)
+    const ofModels = metrics.filter((point): point is OfModel => Boolean(point.model_id))
+    // Of one alone it is plain, without a look, what was refused.
+    if (ofModels.length === 1) return lacks(ofModels[0]!)
+    const kept = await keptOf(run_id, new Set(ofModels.map(({ model_id }) => model_id)), options)
+    const missing: OfModel[] = []
+    for (const point of ofModels) {
+      const place = placeOf(point.model_id, point)
       const before = kept.get(place)
-      // A database may refuse a NaN that the run has, and all else with it.
-      if (before === undefined && !isNaNPoint(point)) {
+      if (before === undefined) {
         missing.push(point)
         kept.set(place, keptAs(point))
-      } else if (before !== keptAs(point)) left ??= point
+      } else if (before !== keptAs(point)) lacks(point)
     }
-    if (missing.length > 0)
-      await inner.call('logBatch', { run_id, metrics: missing }, options).catch((error: unknown) => {
-        // Somebody else logs to the same model, or what it has could not be told.
-        if (!isTaken(error)) throw error
-        left ??= missing[0]
-      })
-    if (left)
-      warn(
-        `The logged model ${left.model_id} has another value of ${JSON.stringify(left.key)} at the same step and time already, and keeps one: the run has all points, the model lacks some. Give each point a step or timestamp of its own`,
-      )
+    const isNumber = (point: Point) => !isNaNPoint(point)
+    await sendParts(run_id, missing.filter(isNumber), options)
+    await sendParts(run_id, missing.filter(isNaNPoint), options).catch((error: unknown) => {
+      // A database may refuse a NaN that the run has.
+      if (!isBadRequest(error)) throw error
+    })
   }
 
   async function call<O extends Operation>(
