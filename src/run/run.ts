@@ -70,7 +70,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
   const { isTaking } = gate
   const calls = underWay(gate.checkOpen, () => outlet.noted)
   const ending = endingOf(data.info, { buffer, gate, calls }, deps)
-  const timeOfModel = modelTimes()
+  const times = modelTimes()
 
   function put(key: string, value: number, options: PointOptions): void {
     const point = pointOf(key, value, options)
@@ -85,9 +85,8 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     extras: PointExtras | undefined,
     options: PointOptions,
   ): Timestamp {
-    const modelId = extras?.modelId
-    if (modelId === undefined || options.timestamp !== undefined || typeof timestamp === 'bigint') return timestamp
-    return timeOfModel({ modelId, keys, step, timestamp })
+    if (options.timestamp !== undefined || typeof timestamp === 'bigint') return timestamp
+    return times.timeOf({ keys, step, timestamp, ofModel: extras?.modelId !== undefined })
   }
 
   /** What a point says beside its value; the model that it names, or that is active, becomes an input of the run. */
@@ -160,11 +159,11 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
     logMetric(key, value, step) {
       if (gate.isAsked && !isTaking()) return
       if (typeof value !== 'number') refuseValue(key, value)
-      if ((typeof step === 'object' && step !== null) || activeModelId !== undefined) {
+      const now = Date.now()
+      if ((typeof step === 'object' && step !== null) || activeModelId !== undefined || now <= times.latest) {
         put(key, value, optionsOf(step))
         return
       }
-      const now = Date.now()
       buffer.metric(key, value, step === undefined ? 0 : checkStep(key, step), now, undefined, now)
     },
     logMetrics(metrics, step) {

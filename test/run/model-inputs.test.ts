@@ -94,6 +94,25 @@ it.each<[string, () => Place | Promise<Place>]>([
 it.each<[string, () => Place | Promise<Place>]>([
   ['the local store', local],
   ['a server', served],
+])('what is logged last is the latest, after a quick loop that names a model, on %s', async (_, make) => {
+  const place = await make()
+  const [first, second] = [await newModel(place), await newModel(place)]
+  const client = clientAt(place)
+  const run = await client.startRun()
+  for (let i = 0; i < 300; i++) run.logMetrics({ bare: i, object: i, record: i, other: i }, { modelId: first })
+  run.logMetric('bare', -1)
+  run.logMetric('object', -1, { step: 0 })
+  run.logMetrics({ record: -1 })
+  run.logMetric('other', -1, { modelId: second })
+  await run.flush()
+  const latest = { bare: -1, object: -1, record: -1, other: -1 }
+  expect((await client.getRun(run.runId)).data.metrics).toEqual(latest)
+  await run.end()
+})
+
+it.each<[string, () => Place | Promise<Place>]>([
+  ['the local store', local],
+  ['a server', served],
 ])('a model that came out of the run is no input of it, on %s', async (_, make) => {
   const place = await make()
   const client = clientAt(place)
