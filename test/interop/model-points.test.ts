@@ -62,11 +62,28 @@ describe.each(['SQLite', 'PostgreSQL'])('points that name a model, on the newest
 
     it('where the caller gives one time to several, of which the model keeps the first', async () => {
       const { client, run, modelId, ofModel, warnings } = await begun()
-      for (let i = 0; i < 300; i++) run.logMetric('acc', i, { modelId, timestamp: Math.floor(i / 10) })
+      const timed = (i: number) => ({ modelId, timestamp: Math.floor(i / 10) })
+      for (let i = 0; i < 300; i++) run.logMetrics({ acc: i, loss: i }, timed(i))
       await run.flush()
-      expect(await client.getMetricHistory(run.runId, 'acc')).toHaveLength(300)
-      expect([await ofModel(), run.stats().delivered, run.stats().refused]).toEqual([30, 300, 0])
+      run.logMetrics({ acc: Number.NaN, odd: Number.NaN, other: Number.NaN }, timed(0))
+      await run.flush()
+      expect(await client.getMetricHistory(run.runId, 'acc')).toHaveLength(301)
+      expect([await ofModel(), run.stats().delivered, run.stats().refused]).toEqual([62, 603, 0])
       expect(warnings).toEqual([expect.stringContaining(`${modelId} has another value of some metrics`)])
+      await run.end()
+      await client.close()
+    })
+
+    it('where the model cannot be read', async () => {
+      const { client, run, modelId, ofModel } = await begun()
+      run.logMetric('acc', -1, { modelId, step: 150, timestamp: 7 })
+      await run.flush()
+      const before = proxy.asked.length
+      proxy.add({ on: /GET .*logged-models/, kind: { status: 403 } })
+      for (let step = 0; step < 200; step++) run.logMetric('acc', step, { modelId, step, timestamp: 7 })
+      await run.flush()
+      expect(proxy.asked.slice(before).filter((one) => one.includes('log-batch')).length).toBeLessThan(25)
+      expect([await ofModel(), run.stats().delivered, run.stats().refused]).toEqual([200, 201, 0])
       await run.end()
       await client.close()
     })
