@@ -184,8 +184,7 @@ export function openRun(data: RunData, deps: RunDeps): LiveRun {
       const options = optionsOf(step)
       const point = pointOf(keys[last]!, 0, options)
       const extras = extrasOf(point)
-      const present = keys.filter((_, index) => typeof values[index] === 'number')
-      const timestamp = timeOf(present, point, extras, options)
+      const timestamp = timeOf(keys, point, extras, options)
       for (let index = 0; index <= last; index++) {
         const value = values[index]
         if (typeof value !== 'number') continue

@@ -1,4 +1,5 @@
-import { CairnError, isBadRequest } from '../errors.js'
+import { failureKind } from '../core/retry.js'
+import { CairnError, isBadRequest, reworded } from '../errors.js'
 import { isNaNPoint, type Point, pointIdentity } from './history.js'
 import type { CallOptions, Input, Operation, Output, Transport } from './transport.js'
 
@@ -17,6 +18,13 @@ const placeOf = (modelId: string, { key, step = 0, timestamp = 0 }: Point): stri
 
 /** Models have 0 for a NaN. */
 const keptAs = (point: Point): string => pointIdentity(isNaNPoint(point) ? { ...point, value: 0 } : point)
+
+/** What fails once a run has its points, if only since it was not sent, leaves a batch half carried out: the next try is its second. */
+function halfDone(error: unknown): unknown {
+  if (failureKind(error) !== 'not sent' && failureKind(error) !== 'throttled') return error
+  const { message } = error as CairnError
+  return reworded(error as CairnError, message, { notSent: false, status: undefined })
+}
 
 type OfModel = Point & { readonly model_id: string }
 
@@ -98,7 +106,9 @@ export function withModelPoints<T extends Transport>(inner: T, warn: (message: s
       return await inner.call(operation, input, options)
     } catch (error) {
       if (operation !== 'logBatch' || !isTaken(error)) throw error
-      await sendRest(input as Input<'logBatch'>, options)
+      await sendRest(input as Input<'logBatch'>, options).catch((error: unknown) => {
+        throw halfDone(error)
+      })
       return {} as Output<O>
     }
   }

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { failureKind } from '../../src/core/retry.js'
 import { errorFromCode, ProtocolError, UnavailableError } from '../../src/errors.js'
 import { TOO_LARGE } from '../../src/http/body.js'
 import { sender } from '../../src/http/send.js'
@@ -41,7 +42,7 @@ function stand(words: string, there: readonly Point[] = []) {
     close: async () => {},
     async call(operation: string, input: Input<'logBatch'>) {
       asked.push(operation)
-      if (down.includes(operation)) throw new UnavailableError('away', { status: 503 })
+      if (down.includes(operation)) throw new UnavailableError('away', { notSent: true })
       if (closed.includes(operation)) throw new ProtocolError('answered more than 9 bytes', { code: TOO_LARGE })
       if (operation === 'getLoggedModel') {
         const metrics = stored.ofModels.map((one) => ({ run_id: RUN, ...one }))
@@ -109,6 +110,13 @@ it('what clashes again, as another batch is under way, takes no other with it', 
   meanwhile.push(point('b', 1))
   await log(['a', 'b', 'c', 'd'].map((key) => point(key, 2)))
   expect(stored.ofModels.map(({ key, value }) => key + value).sort()).toEqual(['a1', 'b1', 'c2', 'd2'])
+})
+
+it('what could not be sent after the points of the run leaves a batch that may be there already', async () => {
+  const { log, down } = stand(SQLITE, [point('a', 1)])
+  down.push('getLoggedModel')
+  const failure = await log([point('a', 2), point('b', Number.NaN)]).catch((error: unknown) => error)
+  expect(failureKind(failure)).toBe('ambiguous')
 })
 
 it('one point that clashes is taken without a look, its tags with it', async () => {
