@@ -25,16 +25,24 @@ export function eldersAmong(place: ServerPlace, dirs: readonly string[]): (dir: 
 
 /** Folders as they were made by a clock that may have gone back: nothing of a run arrives before its making. */
 function makingFirst(dirs: readonly string[]): string[] {
-  const making = dirs.find(holdsMaking)
+  const making = dirs.find(beganHere)
   return making === undefined ? [...dirs] : [making, ...dirs.filter((dir) => dir !== making)]
 }
 
-/** Whether a folder makes its run: one that takes it up again before it is made only says which run that is. */
-function holdsMaking(dir: string): boolean {
-  if (!runOf(dir)?.local) return false
-  const record = openTail(dir, () => false).next()
-  const step = record?.kind === 'steps' && record.first === 0 ? record.steps[0] : undefined
-  return !(step && 'create' in step && step.create.begunAs !== undefined)
+/**
+ * Whether a run of ours began in a folder, as far as can be told: one in which it was taken up again before it was made
+ * begins with which run that is.
+ */
+function beganHere(dir: string): boolean {
+  try {
+    if (!runOf(dir)?.local) return false
+    const record = openTail(dir, () => false).next()
+    const step = record?.kind === 'steps' && record.first === 0 ? record.steps[0] : undefined
+    return !(step && 'create' in step && step.create.begunAs !== undefined)
+  } catch {
+    // One that cannot be read keeps no other from its turn.
+    return false
+  }
 }
 
 /** The folders of a run, the oldest first. Looks at the names of all that wait. */

@@ -1,9 +1,10 @@
-import { renameSync } from 'node:fs'
+import { mkdirSync, renameSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, it } from 'vitest'
 import { UnavailableError } from '../../src/errors.js'
+import { eldersAmong } from '../../src/spool/elders.js'
 import { PARENT_FIRST } from '../../src/spool/failures.js'
-import { openLog } from '../../src/spool/log.js'
+import { openLog, segmentFile } from '../../src/spool/log.js'
 import { claimOf } from '../../src/spool/owner.js'
 import { newRunDir, runDirs, serverPlace } from '../../src/spool/place.js'
 import { replay } from '../../src/spool/replay.js'
@@ -59,4 +60,13 @@ it('a run whose folders are out of order, as older versions left them, is made f
   })
   expect(done.map(({ complete }) => complete)).toEqual([true, true, true])
   expect(sent).toEqual(['old', 'new', 'newer'])
+})
+
+it('a folder whose log cannot be read keeps no other from its turn', () => {
+  const place = empty()
+  const dirs = [newRunDir(place, run)]
+  for (let n = 0; n < 2; n++) dirs.push(newRunDir(place, run, [...dirs]))
+  // A folder in its place stands for what a disk may say.
+  mkdirSync(segmentFile(dirs[0]!, 0))
+  expect(eldersAmong(place, dirs)(dirs[0]!)).toEqual([dirs[1]])
 })
