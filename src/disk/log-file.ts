@@ -133,8 +133,8 @@ export function closeLog(file: string, later = false): void {
 
 /** A file that was moved while it was open, and takes more where it lies now. */
 export interface MovedFile {
-  /** Appends to it; what cannot be added is left out. */
-  add(bytes: Uint8Array): void
+  /** Appends to it; what cannot be added is left out. False when it was removed. */
+  add(bytes: Uint8Array): boolean
   close(): void
 }
 
@@ -150,10 +150,12 @@ export function movedLog(file: string): MovedFile | undefined {
   return {
     add(bytes) {
       try {
+        if (fstatSync(fd).nlink === 0) return false
         writeSync(fd, bytes)
       } catch {
         // As promised.
       }
+      return true
     },
     close: () => close(fd, () => {}),
   }

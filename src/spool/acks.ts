@@ -73,8 +73,9 @@ export function openAcks(dir: string): Acks {
   let torn = false
   /** Lines that the disk did not take; they go with the next. */
   let owed = ''
-  /** The file as it was left, and that of the folder which was moved away. */
-  let left = stateOf(file)
+  /** The file as it was left; undefined where it was not there yet. */
+  let left: Left | undefined = stateOf(file)
+  /** That of the folder which was moved away. */
   let moved: MovedFile | undefined
 
   function take(line: string): void {
@@ -104,21 +105,35 @@ export function openAcks(dir: string): Acks {
     owed += `${torn ? '\n' : ''}${lineOf(body)}`
     torn = false
     try {
-      const now = stateOf(file)
-      if (now && !isSame(now, left)) goOnIn(now)
-      appendBytes(file, Buffer.from(owed))
-      owed = ''
-      left = stateOf(file)
+      write()
     } catch {
       // A full disk: what arrived is known in memory, and is looked up again by whoever takes over.
     }
     // What the log has lost with a folder that was moved lies there still, to be delivered.
-    if (!body.startsWith('x')) moved?.add(Buffer.from(lineOf(body)))
+    if (body.startsWith('x') || moved?.add(Buffer.from(lineOf(body))) !== false) return
+    moved.close()
+    moved = undefined
+  }
+
+  function write(): void {
+    const now = stateOf(file)
+    if (now && isOther(now, left)) goOnIn()
+    left = now ?? (left && GONE)
+    const lines = Buffer.from(owed)
+    const size = appendBytes(file, lines, false, now?.size)
+    owed = ''
+    if (now && size === now.size + lines.length) {
+      left = { inode: now.inode, size }
+      return
+    }
+    // Somebody else has added to it, or it was made, anew or for the first time, between the two.
+    const then = stateOf(file)
+    if (then && isOther(then, left)) write()
+    else left = then ?? left
   }
 
   /** The folder was made anew: it is to know all that the one before knew. */
-  function goOnIn(other: FileState): void {
-    left = other
+  function goOnIn(): void {
     const away = movedLog(file)
     if (away) moved?.close()
     moved = away ?? moved
@@ -157,6 +172,11 @@ export function openAcks(dir: string): Acks {
   }
 }
 
-const isSame = (a: FileState, b: FileState | undefined): boolean => a.inode === b?.inode && a.size === b.size
+type Left = Pick<FileState, 'inode' | 'size'>
+/** What a file is left as that is there no more: the next one is another, whatever its number. */
+const GONE: Left = { inode: Number.NaN, size: 0 }
+/** Others may have added to it since. */
+const isOther = (now: FileState, left: Left | undefined): boolean =>
+  left !== undefined && (now.inode !== left.inode || now.size < left.size)
 
 const checksum = (text: string): string => crc32(text).toString(16).padStart(8, '0')

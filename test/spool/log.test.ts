@@ -16,7 +16,7 @@ import { describe, expect, it, vi } from 'vitest'
 import type { BatchMetric } from '../../src/core/batch.js'
 import { metricRing } from '../../src/core/ring.js'
 import { InvalidParameterError } from '../../src/errors.js'
-import { beginAcks, openAcks } from '../../src/spool/acks.js'
+import { beginAcks, type Known, openAcks } from '../../src/spool/acks.js'
 import { MOST_BYTES, unframe } from '../../src/spool/frame.js'
 import { openLog, type SpoolLog, segmentFile } from '../../src/spool/log.js'
 import { logLookout } from '../../src/spool/lookout.js'
@@ -350,6 +350,13 @@ describe('points in the memory of a log', () => {
   })
 })
 
+/** A folder with notes, there with all that is in it. */
+function begun(dir: string, known?: Partial<Known>): void {
+  mkdirSync(`${dir}-staged`)
+  beginAcks(`${dir}-staged`, known)
+  renameSync(`${dir}-staged`, dir)
+}
+
 describe('the notes of a delivery', () => {
   it('are there again, also behind a line that was cut', () => {
     const dir = tempDir()
@@ -385,9 +392,7 @@ describe('the notes of a delivery', () => {
       renameSync(dir, moved)
       if (how === 'removed') rmSync(moved, { recursive: true })
       acks.arrived(points(30, 5))
-      mkdirSync(`${dir}-staged`)
-      beginAcks(`${dir}-staged`, { done: { points: 10, steps: 0 }, runId: 'abc' })
-      renameSync(`${dir}-staged`, dir)
+      begun(dir, { done: { points: 10, steps: 0 }, runId: 'abc' })
       expect(openAcks(dir)).toMatchObject({ runId: 'abc', done: { points: { watermark: 10 }, steps: { size: 0 } } })
       acks.refuse(points(10, 10))
       acks.arrived(points(35, 5))
@@ -400,6 +405,53 @@ describe('the notes of a delivery', () => {
       expect(there.done.points.stretches).toEqual(how === 'moved' ? left : [])
     },
   )
+
+  const stretch = (first: number) => ({ lane: 'points', first, count: 5 }) as const
+
+  it('are written once though an heir has added to them', () => {
+    const dir = tempDir()
+    beginAcks(dir)
+    const acks = openAcks(dir)
+    acks.arrived(stretch(0))
+    const heir = openAcks(dir)
+    heir.arrived(stretch(5))
+    acks.arrived(stretch(10))
+    for (const one of [acks, heir]) one.close()
+    expect(readFileSync(join(dir, 'delivered'), 'utf8').match(/ d /g)).toHaveLength(3)
+    expect(openAcks(dir).done.points.watermark).toBe(15)
+  })
+
+  it.skipIf(process.platform === 'win32')('go on whole in a folder that is made anew while one is written', () => {
+    const dir = join(tempDir(), 'run')
+    begun(dir)
+    const acks = openAcks(dir)
+    acks.arrived(stretch(0))
+    rmSync(dir, { recursive: true })
+    const { from } = Buffer
+    vi.spyOn(Buffer, 'from').mockImplementationOnce(((text: string) => {
+      begun(dir)
+      return from(text)
+    }) as typeof from)
+    acks.arrived(stretch(5))
+    vi.restoreAllMocks()
+    acks.close()
+    expect(openAcks(dir).done.points.watermark).toBe(10)
+  })
+
+  it.skipIf(process.platform !== 'linux')('let go of a folder that was moved and then removed', () => {
+    const dir = join(tempDir(), 'run')
+    begun(dir)
+    const acks = openAcks(dir)
+    acks.arrived(stretch(0))
+    renameSync(dir, `${dir}-moved`)
+    begun(dir)
+    acks.arrived(stretch(5))
+    rmSync(`${dir}-moved`, { recursive: true })
+    acks.arrived(stretch(10))
+    const open = readdirSync('/proc/self/fd').map(pathOf)
+    acks.close()
+    expect(open.filter((file) => file.startsWith(`${dir}-moved`))).toEqual([])
+  })
 
   it('know which numbers are missing', () => {
     const stretch = fc.record({ first: fc.nat({ max: 60 }), count: fc.nat({ max: 20 }) })
