@@ -17,14 +17,14 @@ let closing = false
 let waits: readonly (() => void)[] = []
 
 /**
- * The copies of Cairn in this process, other versions among them, by what each listens to signals with, and with what it
- * still delivers before one has its way.
+ * The copies of Cairn that listen in this process, other versions among them, by what each listens to signals with, and
+ * with what it still delivers before one has its way.
  */
 type Copies = Map<unknown, Promise<void> | undefined>
 const COPIES: unique symbol = Symbol.for('cairn-ml.exit 1')
 const home = globalThis as { [COPIES]?: Copies }
 home[COPIES] ??= new Map()
-const copies = home[COPIES].set(onSignal, undefined)
+const copies = home[COPIES]
 
 /** How long a process that goes waits for runs that are being made, in milliseconds. */
 const BEGIN_MS = 3_000
@@ -136,7 +136,6 @@ function onSignal(signal: NodeJS.Signals): void {
     const all = endAll('KILLED')
     if (!isHurried) for (const wait of all) wait()
     listen('off')
-    copies.set(onSignal, undefined)
     // The last one through lets it have its way.
     if ([...copies.values()].every((delivering) => delivering === undefined)) process.kill(process.pid, signal)
   }
@@ -166,6 +165,8 @@ function listen(turn: 'on' | 'off'): void {
   process[first]('exit', onExit)
   process[turn]('exit', onLastExit)
   process[turn]('beforeExit', onBeforeExit)
+  if (turn === 'on') copies.set(onSignal, undefined)
+  else copies.delete(onSignal)
   // First in line: a handler of the user's may well end the process, and the run has to know by then that it was killed.
   for (const signal of SIGNALS) process[first](signal, onSignal)
   // A process that goes on without a run has survived what came.
