@@ -2,7 +2,7 @@ import { InvalidParameterError } from '../errors.js'
 
 /** Until when a run takes what is logged to it. */
 export interface Gate {
-  /** Whether the end was asked for: only then `isTaking` has to be. */
+  /** Whether the end was asked for, or the run has gone before its process: only then `isTaking` has to be. */
   readonly isAsked: boolean
   /** Whether it takes what is logged, or lets it go with the process. */
   readonly isOpen: boolean

@@ -25,7 +25,7 @@ export interface DeliverOptions {
   readonly run: SpooledRun
   readonly courier: Courier
   readonly server: ServerState
-  /** The older folders of the run; none by default. */
+  /** The folders of the run that go before it; none by default. */
   readonly elders?: readonly string[] | undefined
   /** Whether the folder is still ours to deliver. */
   readonly held: () => boolean

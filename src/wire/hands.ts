@@ -17,7 +17,7 @@ export interface Job {
   readonly run: SpooledRun
   readonly claim: Claim
   readonly log: SpoolLog
-  /** The older folders of the run; none by default. */
+  /** The folders of the run that go before it; none by default. */
   readonly elders?: readonly string[] | undefined
   readonly watch: DeliveryEvents
   /** Told whenever the progress may have changed. */
