@@ -9,14 +9,21 @@ export interface FolderLoss {
   readonly count: number | undefined
   /** The same in words, also before it is known. */
   readonly error: CairnError | undefined
-  /** The folder was removed, and cannot be made anew. */
+  /** The folder was removed, and cannot be made anew, or not yet. */
   begin(): void
-  /** It was made anew when the log had taken so much, of which so many entries had not arrived; answers what to say of it. */
-  remade(written: Written, left: number): string
-  /** That it was, for who is told how much is lost. */
-  readonly before: CairnError | undefined
+  /** It is there again as it was. */
+  back(): void
+  /**
+   * It was made anew when the log had taken so much, of which so many entries had not arrived and so many were refused;
+   * answers what to say of it.
+   */
+  remade(written: Written, left: number, refused: number): string
+  /** So many entries were refused for what they are, and not since they were lost. */
+  turnedDown(entries: number): void
   /** How much lies in no folder and has not arrived, where so much is done with. */
   unkept(done: Written): number
+  /** That a folder was removed, if something of it has not arrived, where so much is done with and so many were refused. */
+  why(done: Written, refused: number): CairnError | undefined
   /** So many entries were in it that did not arrive: counted and told once. */
   settle(entries: number): void
   /** What no flush was told of yet. */
@@ -33,7 +40,13 @@ export function folderLoss(dir: string, { onRefused }: DeliveryEvents): FolderLo
   let error: CairnError | undefined
   let untold: CairnError[] = []
   let before: CairnError | undefined
+  let others = 0
   let upTo: Written = { points: 0, steps: 0 }
+  const unkept = ({ points, steps }: Written) => Math.max(0, upTo.points - points) + Math.max(0, upTo.steps - steps)
+  function back(): void {
+    isGone = false
+    error = undefined
+  }
   return {
     get isGone() {
       return isGone
@@ -50,7 +63,10 @@ export function folderLoss(dir: string, { onRefused }: DeliveryEvents): FolderLo
         `${dir} was removed or moved: what was kept there is in memory alone, and lost with the process`,
       )
     },
-    remade(written, left) {
+    back,
+    remade(written, left, refused) {
+      back()
+      if (!before) others = refused
       upTo = written
       const lost = `${dir} was removed or moved`
       if (left > 0) before = new IntegrityError(`${lost} before all that was in it had arrived; ${ifMoved}`)
@@ -60,10 +76,12 @@ export function folderLoss(dir: string, { onRefused }: DeliveryEvents): FolderLo
           : `of ${left} entries that had not arrived those are lost which were not read yet; ${ifMoved}`
       return `${lost}: its run goes on in a new one there, and ${fate}`
     },
-    get before() {
-      return before
+    turnedDown(entries) {
+      others += entries
     },
-    unkept: ({ points, steps }) => Math.max(0, upTo.points - points) + Math.max(0, upTo.steps - steps),
+    unkept,
+    // In the exit of the process only the number of those that are lost is heard of.
+    why: (done, refused) => error ?? (refused - others + unkept(done) > 0 ? before : undefined),
     settle(entries) {
       if (!isGone || count !== undefined) return
       count = entries

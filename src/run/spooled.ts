@@ -1,4 +1,10 @@
-import { type CairnError, InvalidParameterError, PermissionDeniedError, UnavailableError } from '../errors.js'
+import {
+  type CairnError,
+  IntegrityError,
+  InvalidParameterError,
+  PermissionDeniedError,
+  UnavailableError,
+} from '../errors.js'
 import type { Courier } from '../spool/courier.js'
 import type { Deliverer, DeliveryEvents } from '../spool/deliverer.js'
 import { sayClosed } from '../spool/elders.js'
@@ -11,7 +17,7 @@ import type { DiskHealth } from './disk-health.js'
 import { diskWay } from './disk-way.js'
 import { folderLoss } from './folder-loss.js'
 import type { Outlet, RunEnd } from './outlet.js'
-import { ownFolder } from './own-folder.js'
+import { ownFolder, type Remade } from './own-folder.js'
 import { standing } from './standing.js'
 import { type CallStep, straightWay } from './straight.js'
 
@@ -81,6 +87,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk, warn }: Spoo
     toldAway = error
     watch.onSpooled?.(error)
   }
+  const loss = folderLoss(folder.dir, watch)
   const deliverer = folder.deliver(log, {
     ...watch,
     onSpooled: tellSpooled,
@@ -89,25 +96,27 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk, warn }: Spoo
       toldAway = undefined
       watch.onRecovered?.()
     },
+    onRefused(error, entries) {
+      if (!(error instanceof IntegrityError)) loss.turnedDown(entries)
+      watch.onRefused?.(error, entries)
+    },
     onRetry(error, delayMs) {
       if (error instanceof PermissionDeniedError) waits.denied(error)
       watch.onRetry?.(error, delayMs)
     },
   })
-  const loss = folderLoss(folder.dir, watch)
   const own = ownFolder(folder.dir, folder.claim, {
     isOver: () => log.isClosed,
-    onRemoved() {
-      const isThere = isRemade()
-      if (isThere) warn(loss.remade(log.written, stands().left))
-      else {
-        loss.begin()
-        // What the deliverer has read it still delivers, and then it has done what it can.
-        log.close()
-      }
+    onRemoved(isLast) {
+      const made = remake(isLast)
+      if (made === 'remade') warn(loss.remade(log.written, stands().left, deliverer.progress.refused))
+      else loss.begin()
+      // What the deliverer has read it still delivers, and then it has done what it can.
+      if (made === 'lost') log.close()
       deliverer.look()
-      return isThere
+      return made
     },
+    onBack: loss.back,
   })
   const straight = straightWay({
     courier: folder.courier,
@@ -121,12 +130,12 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk, warn }: Spoo
   let takenUpAs: string | undefined
   const leaving = new AbortController()
 
-  function isRemade(): boolean {
+  function remake(isLast: boolean): Remade {
     try {
-      return folder.remake(log, deliverer.done)
-    } catch {
-      // A link lies in its place, or the disk takes nothing.
-      return false
+      return folder.remake(log, deliverer.done) ? 'remade' : 'lost'
+    } catch (error) {
+      // A link or file in its place stays there; a disk may take it later.
+      return isLast || error instanceof InvalidParameterError ? 'lost' : 'away'
     }
   }
 
@@ -135,10 +144,12 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk, warn }: Spoo
     return { call: 'updateRun', input: { status, end_time: endTime, ...taken } }
   }
 
+  const kept = (left: number) => (loss.isGone ? 0 : Math.max(0, left - loss.unkept(deliverer.done)))
+
   function shut(): void {
     disk.forget(folder)
     if (log.isClosed) return
-    if (!deliverer.isDone(log.written)) sayClosed(folder.dir)
+    if (!loss.isGone && !deliverer.isDone(log.written)) sayClosed(folder.dir)
     log.close()
     deliverer.look()
   }
@@ -163,21 +174,27 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk, warn }: Spoo
     flushNow: waits.flushNow,
     arrive: waits.arrive,
     async finish(end, timeoutMs) {
+      own.look(true)
       const signal = AbortSignal.timeout(Math.ceil(timeoutMs))
       await toDisk.end(endStep(end), signal)
       if (folder.claim.isThere()) sayClosed(folder.dir)
     },
-    finishNow: (end) => void toDisk.end(endStep(end))?.catch(() => {}),
+    finishNow(end) {
+      own.look(true)
+      toDisk.end(endStep(end))?.catch(() => {})
+    },
     stats(buffer) {
-      const { inFlight, delivered, refused, spooled } = stands()
+      const { left, delivered, refused, spooled } = stands()
+      // What no disk has any more is on its way from memory.
+      const onDisk = Math.min(spooled, kept(left))
       const { retried, lastDeliveredAt } = deliverer.progress
       const times = [lastDeliveredAt, straight.lastAt].filter((time) => time !== undefined)
       return {
         queued: buffer.queued,
-        inFlight: buffer.inFlight + inFlight,
+        inFlight: buffer.inFlight + (loss.count === undefined ? left - onDisk : left - spooled),
         delivered: delivered + straight.arrived,
         retried: buffer.retried + retried,
-        spooled: loss.count === undefined ? spooled : 0,
+        spooled: onDisk,
         refused: buffer.refused + refused + (loss.count ?? 0),
         lastDeliveredAt: times.length === 0 ? undefined : Math.max(...times),
       }
@@ -193,7 +210,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk, warn }: Spoo
       return deliverer.progress.refusedChores > 0
     },
     get kept() {
-      return loss.isGone ? 0 : Math.max(0, stands().left - loss.unkept(deliverer.done))
+      return kept(stands().left)
     },
     get noted() {
       return log.written.steps
@@ -202,7 +219,7 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk, warn }: Spoo
       return loss.isGone ? undefined : 'kept on disk for the next process of Cairn here, or for npx cairn-ml sync'
     },
     get loss() {
-      return loss.error ?? (stands().refused + loss.unkept(deliverer.done) > 0 ? loss.before : undefined)
+      return loss.why(deliverer.done, deliverer.progress.refused)
     },
     steps(steps) {
       if (log.isClosed && !loss.isGone) throw new InvalidParameterError('The run has ended and takes nothing more')

@@ -263,9 +263,9 @@ export function openLog(
       locked(memory, () => {
         // Each is written to the same memory.
         const points = Buffer.from(encodePoints(countPoints(), []))
-        const segment = nextSegment()
-        make(basename(segmentFile(dir, segment)), Buffer.concat([points, encodeSteps(counted(STEPS), [])]))
-        turnTo(segment)
+        const file = basename(segmentFile(dir, Atomics.load(flags, SEGMENT) + 1))
+        make(file, Buffer.concat([points, encodeSteps(counted(STEPS), [])]))
+        turnTo(nextSegment())
         Atomics.add(flags, VERSION, 1)
       })
     },

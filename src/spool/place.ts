@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import { appendBytes, closeLog } from '../disk/log-file.js'
 import { createPrivate, makePrivateDir, writePrivate } from '../disk/private.js'
 import { sizeOf } from '../disk/space.js'
-import { namesIn } from '../disk/walk.js'
+import { isRealDir, namesIn } from '../disk/walk.js'
 import { exists, move, readText, removeDir } from '../disk/write.js'
 import { type CairnError, IntegrityError, UnavailableError } from '../errors.js'
 import { beginAcks, type Known } from './acks.js'
@@ -128,7 +128,10 @@ function makeRunDir(place: ServerPlace, made: string, run: SpooledRun, begin: (s
   }
 }
 
-/** Makes a run's folder anew that somebody has removed or moved away, with the file in which its log goes on. */
+/**
+ * Makes a run's folder anew that somebody has removed or moved away, with the file in which its log goes on. Throws what the
+ * disk says: `InvalidParameterError` where a link or file lies in its place.
+ */
 export function remakeRunDir(
   place: ServerPlace,
   made: string,
@@ -139,8 +142,10 @@ export function remakeRunDir(
     beginAcks(staged, known)
     appendBytes(join(staged, file), begun)
     closeLog(join(staged, file))
+    if (known.runId !== undefined && !writtenIds(place).has(run.runId)) rememberId(place, run.runId, known.runId)
+    // What a removal has left, or not come to yet.
+    if (isRealDir(made)) dropRunDir(made)
   })
-  if (known.runId !== undefined && !writtenIds(place).has(run.runId)) rememberId(place, run.runId, known.runId)
 }
 
 const GONE = '.gone'
