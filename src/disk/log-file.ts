@@ -153,7 +153,7 @@ export function movedLog(file: string): MovedFile | undefined {
         if (fstatSync(fd).nlink === 0) return false
         writeSync(fd, bytes)
       } catch {
-        // As promised.
+        // It only spares a second delivery.
       }
       return true
     },
