@@ -81,6 +81,7 @@ const MLFLOW_2_9_FILES: Differs = {
   'keys outside the rule are refused': 'so is a colon',
   'a sample over steps keeps the first and the last': 'there are no samples',
   'prompts are hidden unless the filter speaks of them': 'there are no prompts',
+  'of a prompt is no place': 'there are no prompts',
 }
 
 /** `cairn-ml server` over a local store does nothing else otherwise: its facts are the local store's. */
