@@ -14,17 +14,17 @@ export interface FolderLoss {
   /** It is there again as it was. */
   back(): void
   /**
-   * It was made anew when the log had taken so much, of which so many entries had not arrived and so many were refused;
-   * answers what to say of it.
+   * It was made anew when the log had taken what is `written`, of which `left` entries had not arrived and `refused` were
+   * refused; answers what to say of it.
    */
   remade(written: Written, left: number, refused: number): string
-  /** So many entries were refused for what they are, and not since they were lost. */
+  /** A number of entries was refused for what they are, and not as they were lost. */
   turnedDown(entries: number): void
-  /** How much lies in no folder and has not arrived, where so much is done with. */
+  /** How many entries lie in no folder and have not arrived, given what is done with. */
   unkept(done: Written): number
-  /** That a folder was removed, if something of it has not arrived, where so much is done with and so many were refused. */
+  /** That a folder was removed, as long as something of it has not arrived, given what is done with and refused. */
   why(done: Written, refused: number): CairnError | undefined
-  /** So many entries were in it that did not arrive: counted and told once. */
+  /** Counts and tells, once, the entries that were in it and did not arrive. */
   settle(entries: number): void
   /** What no flush was told of yet. */
   untold(): CairnError[]
@@ -33,7 +33,7 @@ export interface FolderLoss {
 const ifMoved =
   'if it was moved, CAIRN_SPOOL_DIR=<where the spool is now> npx cairn-ml sync delivers them once this process has ended'
 
-/** Nothing is lost yet. */
+/** Counts and tells, once each, what a run loses with its folder. */
 export function folderLoss(dir: string, { onRefused }: DeliveryEvents): FolderLoss {
   let isGone = false
   let count: number | undefined
