@@ -87,9 +87,10 @@ export function metricRing(initialCapacity: number): Ring {
     },
     take(count) {
       const n = Math.min(count, size)
-      const points = new Array<BatchMetric>(n)
+      // Not made at its length at once: `JSON.stringify` takes its slow way through an array that had holes.
+      const points: BatchMetric[] = []
       for (let i = 0; i < n; i++) {
-        points[i] = at(head)
+        points.push(at(head))
         forget(head)
         head = head + 1 === capacity ? 0 : head + 1
       }

@@ -27,8 +27,13 @@ export interface Acks {
   readonly refusedChores: number
   /** Notes that a stretch goes out now. */
   trying(stretch: Stretch): void
-  /** Notes that it has arrived. */
+  /**
+   * Notes that it has arrived; of points with the next note or by `settle`, so that what goes out next takes it along: until
+   * then they count as tried for whoever takes over.
+   */
   arrived(stretch: Stretch): void
+  /** Writes what is noted and not on disk yet. */
+  settle(): void
   /** Notes that it was refused for good, or is lost; so many of it nobody logged. */
   refuse(stretch: Stretch, chores?: number): void
   /** Notes that it was surely not carried out. */
@@ -36,6 +41,9 @@ export interface Acks {
   mapped(runId: string): void
   close(): void
 }
+
+/** What a line says of a stretch: that it is tried, not sent, done with, refused. */
+type Verb = 't' | 'n' | 'd' | 'x'
 
 const FILE = 'delivered'
 const MOST = 256 << 20
@@ -73,16 +81,22 @@ export function openAcks(dir: string): Acks {
   let torn = false
   /** Lines that the disk did not take; they go with the next. */
   let owed = ''
+  /** Of those the ones that the folder which was moved away is to be told. */
+  let untold = ''
   /** The file as it was left; undefined where it was not there yet. */
   let left: Left | undefined = stateOf(file)
   /** That of the folder which was moved away. */
   let moved: MovedFile | undefined
 
   function take(line: string): void {
-    const [verb, lane, first = '', count = '', chores = '0'] = line.split(' ')
+    const [verb = '', lane = '', first = '', count = '', chores = '0'] = line.split(' ')
     if (verb === 'r') runId = lane
     const stretch = { lane: lane === 'p' ? 'points' : 'steps', first: Number(first), count: Number(count) } as const
     if (!Number.isSafeInteger(stretch.first) || !Number.isSafeInteger(stretch.count)) return
+    hold(verb as Verb, stretch, Number(chores))
+  }
+
+  function hold(verb: Verb, stretch: Stretch, chores: number): void {
     if (verb === 't') open.set(name(stretch), stretch)
     if (verb === 'n') open.delete(name(stretch))
     if (verb !== 'd' && verb !== 'x') return
@@ -90,7 +104,7 @@ export function openAcks(dir: string): Acks {
     done[stretch.lane].add(stretch.first, stretch.count)
     if (verb !== 'x') return
     refused += stretch.count
-    refusedChores += Number(chores)
+    refusedChores += chores
   }
 
   const text = Buffer.from(readRange(file, 0, MOST) ?? []).toString('utf8')
@@ -100,19 +114,31 @@ export function openAcks(dir: string): Acks {
   }
   torn = text !== '' && !text.endsWith('\n')
 
-  function note(body: string): void {
-    take(body)
-    owed += `${torn ? '\n' : ''}${lineOf(body)}`
+  function note(verb: Verb, stretch: Stretch, chores = 0): void {
+    hold(verb, stretch, chores)
+    owe(`${verb} ${name(stretch)}${chores === 0 ? '' : ` ${chores}`}`)
+  }
+
+  function owe(body: string): void {
+    const line = lineOf(body)
+    owed += torn ? `\n${line}` : line
     torn = false
+    // What the log has lost with a folder that was moved lies there still, to be delivered.
+    if (!body.startsWith('x')) untold += line
+  }
+
+  function settle(): void {
+    if (owed === '') return
     try {
       write()
     } catch {
       // A full disk: what arrived is known in memory, and is looked up again by whoever takes over.
     }
-    // What the log has lost with a folder that was moved lies there still, to be delivered.
-    if (body.startsWith('x') || moved?.add(Buffer.from(lineOf(body))) !== false) return
-    moved.close()
-    moved = undefined
+    if (untold !== '' && moved?.add(Buffer.from(untold)) === false) {
+      moved.close()
+      moved = undefined
+    }
+    untold = ''
   }
 
   function write(): void {
@@ -159,12 +185,32 @@ export function openAcks(dir: string): Acks {
     get refusedChores() {
       return refusedChores
     },
-    trying: (stretch) => note(`t ${name(stretch)}`),
-    arrived: (stretch) => note(`d ${name(stretch)}`),
-    refuse: (stretch, chores = 0) => note(`x ${name(stretch)}${chores === 0 ? '' : ` ${chores}`}`),
-    unsent: (stretch) => note(`n ${name(stretch)}`),
-    mapped: (id) => note(`r ${id}`),
+    trying(stretch) {
+      note('t', stretch)
+      settle()
+    },
+    arrived(stretch) {
+      note('d', stretch)
+      // Files of steps are removed after this.
+      if (stretch.lane === 'steps') settle()
+    },
+    refuse(stretch, chores) {
+      note('x', stretch, chores)
+      settle()
+    },
+    unsent(stretch) {
+      note('n', stretch)
+      settle()
+    },
+    mapped(id) {
+      runId = id
+      owe(`r ${id}`)
+      settle()
+    },
+    settle,
     close() {
+      settle()
+      owed = ''
       closeLog(file)
       moved?.close()
       moved = undefined

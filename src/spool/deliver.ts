@@ -71,8 +71,10 @@ export function deliverer(options: DeliverOptions): Deliverer {
       if (isRemade) outcome.told(new IntegrityError(`The start of run ${made} was damaged on disk: ${LOST}`))
     },
     onBack() {
-      tellWaiters()
+      // What goes out next takes the note of what arrived along.
       pump()
+      acks.settle()
+      tellWaiters()
     },
   })
   const { out } = sending

@@ -30,12 +30,15 @@ const sign = (dir: string, generation: number): boolean =>
   createPrivate(file(dir, generation), JSON.stringify(identity()), false)
 
 /** Owners follow each other by number: the file of the next one can be made once, so only one takes over. */
-const held = (dir: string, generation: number): Claim => ({
-  held: () => !exists(file(dir, generation + 1)),
-  isThere: () => exists(file(dir, generation)),
-  beat: () => void beat(file(dir, generation)),
-  release: () => void removeFile(file(dir, generation)),
-})
+function held(dir: string, generation: number): Claim {
+  const [ours, theirs] = [file(dir, generation), file(dir, generation + 1)]
+  return {
+    held: () => !exists(theirs),
+    isThere: () => exists(ours),
+    beat: () => void beat(ours),
+    release: () => void removeFile(ours),
+  }
+}
 
 /** Writes this process down as the first owner of a folder that nobody else knows yet. */
 export const signFirst = (dir: string): void => void sign(dir, 0)

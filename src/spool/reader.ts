@@ -54,8 +54,12 @@ export function reader(options: ReaderOptions): Reader {
   }
 
   function forget(): void {
+    const through = { points: done.points.watermark, steps: done.steps.watermark }
+    if (!tail.mayForget(through)) return
+    // Whoever takes over finds what is gone from the log among what has arrived.
+    options.acks.settle()
     try {
-      const remove = () => tail.forget({ points: done.points.watermark, steps: done.steps.watermark })
+      const remove = () => tail.forget(through)
       if (free) free(remove)
       else remove()
     } catch {

@@ -12,8 +12,16 @@ export interface Tail {
   next(): SpoolRecord | undefined
   /** Stretches of the log that were damaged, so far. */
   readonly damaged: number
-  /** Removes the files that were read to their end and of which all is done; answers how many bytes those had. */
-  forget(done: { readonly points: number; readonly steps: number }): number
+  /** Whether there are files that were read to their end and of which all is done. */
+  mayForget(done: Done): boolean
+  /** Removes those files; answers how many bytes they had. */
+  forget(done: Done): number
+}
+
+/** Up to where all of each lane is done. */
+interface Done {
+  readonly points: number
+  readonly steps: number
 }
 
 const CHUNK = 256 * 1024
@@ -88,6 +96,9 @@ export function openTail(dir: string, writing: () => boolean): Tail {
     queue.push(record)
   }
 
+  const mayForget = (done: Done): boolean =>
+    read[0] !== undefined && read[0].points <= done.points && read[0].steps <= done.steps
+
   return {
     next() {
       while (queue.length === 0 && more()) {
@@ -98,9 +109,10 @@ export function openTail(dir: string, writing: () => boolean): Tail {
     get damaged() {
       return damaged
     },
+    mayForget,
     forget(done) {
       let bytes = 0
-      while (read[0] && read[0].points <= done.points && read[0].steps <= done.steps) {
+      while (mayForget(done)) {
         const file = segmentFile(dir, read.shift()!.n)
         bytes += stateOf(file)?.size ?? 0
         removeFile(file)

@@ -85,13 +85,13 @@ function written(value: unknown): string {
   return text.replace(ESCAPE, (one) => (one.startsWith('\\ud') ? '\ufffd' : one))
 }
 
+/** Finite, all of them: less itself, only such a number is nothing. */
 const isPlainPoint = ({ value, timestamp, step }: Point): boolean =>
   typeof value === 'number' &&
-  isPlainNumber(value, 'value') &&
   typeof timestamp === 'number' &&
-  isPlainNumber(timestamp, 'timestamp') &&
   typeof step === 'number' &&
-  isPlainNumber(step, 'step')
+  value - value + (timestamp - timestamp) + (step - step) === 0 &&
+  !isNegativeZero(value, 'value')
 
 /** Only a metric's `value` is a double: a step of -0 has to stay a whole number. */
 const isNegativeZero = (value: unknown, key: string) => key === 'value' && Object.is(value, -0)

@@ -67,6 +67,8 @@ export function ownHands({ place, courier, warn, outage, connections, limits }: 
   let looking: NodeJS.Timeout | undefined
   let looked: Promise<unknown> = Promise.resolve()
   let beating: NodeJS.Timeout | undefined
+  /** Signs of life that are due by now. */
+  let due = 0
   /** Made once, at the first request; failing to make it is failing to send, and no judgement on what was to be sent. */
   async function made(): Promise<Courier> {
     try {
@@ -86,9 +88,10 @@ export function ownHands({ place, courier, warn, outage, connections, limits }: 
   const deliverLeft: Hands['replay'] = (options) => replay(place, { ...options, courier: later, server })
 
   function beat(): void {
-    let left = Math.ceil(claims.size / BEATS)
+    due += claims.size / BEATS
     for (const [dir, claim] of claims) {
-      if (left-- === 0) return
+      if (due < 1) return
+      due--
       claims.delete(dir)
       claims.set(dir, claim)
       claim.beat()

@@ -16,7 +16,7 @@ import { describe, expect, it, vi } from 'vitest'
 import type { BatchMetric } from '../../src/core/batch.js'
 import { metricRing } from '../../src/core/ring.js'
 import { InvalidParameterError } from '../../src/errors.js'
-import { beginAcks, type Known, openAcks } from '../../src/spool/acks.js'
+import { type Acks, beginAcks, type Known, openAcks, type Stretch } from '../../src/spool/acks.js'
 import { MOST_BYTES, unframe } from '../../src/spool/frame.js'
 import { openLog, type SpoolLog, segmentFile } from '../../src/spool/log.js'
 import { logLookout } from '../../src/spool/lookout.js'
@@ -357,12 +357,18 @@ function begun(dir: string, known?: Partial<Known>): void {
   renameSync(`${dir}-staged`, dir)
 }
 
+/** That it has arrived, on disk. */
+function arrive(acks: Acks, stretch: Stretch): void {
+  acks.arrived(stretch)
+  acks.settle()
+}
+
 describe('the notes of a delivery', () => {
   it('are there again, also behind a line that was cut', () => {
     const dir = tempDir()
     const acks = openAcks(dir)
     acks.trying({ lane: 'points', first: 0, count: 10 })
-    acks.arrived({ lane: 'points', first: 0, count: 10 })
+    arrive(acks, { lane: 'points', first: 0, count: 10 })
     acks.trying({ lane: 'points', first: 10, count: 5 })
     acks.mapped('abc')
     acks.close()
@@ -387,15 +393,15 @@ describe('the notes of a delivery', () => {
       mkdirSync(dir)
       const acks = openAcks(dir)
       acks.mapped('abc')
-      for (const first of [0, 20]) acks.arrived(points(first, 10))
+      for (const first of [0, 20]) arrive(acks, points(first, 10))
       acks.trying(points(30, 10))
       renameSync(dir, moved)
       if (how === 'removed') rmSync(moved, { recursive: true })
-      acks.arrived(points(30, 5))
+      arrive(acks, points(30, 5))
       begun(dir, { done: { points: 10, steps: 0 }, runId: 'abc' })
       expect(openAcks(dir)).toMatchObject({ runId: 'abc', done: { points: { watermark: 10 }, steps: { size: 0 } } })
       acks.refuse(points(10, 10))
-      acks.arrived(points(35, 5))
+      arrive(acks, points(35, 5))
       acks.close()
       const [here, there] = [openAcks(dir), openAcks(moved)]
       expect(here).toMatchObject({ runId: 'abc', tried: [points(30, 10)] })
@@ -408,14 +414,38 @@ describe('the notes of a delivery', () => {
 
   const stretch = (first: number) => ({ lane: 'points', first, count: 5 }) as const
 
+  it('tell of points that arrived together with what goes out next; until then those count as tried', () => {
+    const dir = tempDir()
+    beginAcks(dir)
+    const acks = openAcks(dir)
+    acks.trying(stretch(0))
+    acks.arrived(stretch(0))
+    expect(acks).toMatchObject({ tried: [], done: { points: { watermark: 5 } } })
+    expect(openAcks(dir)).toMatchObject({ tried: [stretch(0)], done: { points: { watermark: 0 } } })
+    acks.trying(stretch(5))
+    expect(openAcks(dir)).toMatchObject({ tried: [stretch(5)], done: { points: { watermark: 5 } } })
+    acks.arrived(stretch(5))
+    acks.close()
+    expect(openAcks(dir)).toMatchObject({ tried: [], done: { points: { watermark: 10 } } })
+  })
+
+  it('tell of steps that arrived at once: their files are removed after it', () => {
+    const dir = tempDir()
+    beginAcks(dir)
+    const acks = openAcks(dir)
+    acks.arrived({ lane: 'steps', first: 0, count: 2 })
+    expect(openAcks(dir).done.steps.watermark).toBe(2)
+    acks.close()
+  })
+
   it('are written once though an heir has added to them', () => {
     const dir = tempDir()
     beginAcks(dir)
     const acks = openAcks(dir)
-    acks.arrived(stretch(0))
+    arrive(acks, stretch(0))
     const heir = openAcks(dir)
-    heir.arrived(stretch(5))
-    acks.arrived(stretch(10))
+    arrive(heir, stretch(5))
+    arrive(acks, stretch(10))
     for (const one of [acks, heir]) one.close()
     expect(readFileSync(join(dir, 'delivered'), 'utf8').match(/ d /g)).toHaveLength(3)
     expect(openAcks(dir).done.points.watermark).toBe(15)
@@ -425,14 +455,14 @@ describe('the notes of a delivery', () => {
     const dir = join(tempDir(), 'run')
     begun(dir)
     const acks = openAcks(dir)
-    acks.arrived(stretch(0))
+    arrive(acks, stretch(0))
     rmSync(dir, { recursive: true })
     const { from } = Buffer
     vi.spyOn(Buffer, 'from').mockImplementationOnce(((text: string) => {
       begun(dir)
       return from(text)
     }) as typeof from)
-    acks.arrived(stretch(5))
+    arrive(acks, stretch(5))
     vi.restoreAllMocks()
     acks.close()
     expect(openAcks(dir).done.points.watermark).toBe(10)
@@ -442,12 +472,12 @@ describe('the notes of a delivery', () => {
     const dir = join(tempDir(), 'run')
     begun(dir)
     const acks = openAcks(dir)
-    acks.arrived(stretch(0))
+    arrive(acks, stretch(0))
     renameSync(dir, `${dir}-moved`)
     begun(dir)
-    acks.arrived(stretch(5))
+    arrive(acks, stretch(5))
     rmSync(`${dir}-moved`, { recursive: true })
-    acks.arrived(stretch(10))
+    arrive(acks, stretch(10))
     const open = readdirSync('/proc/self/fd').map(pathOf)
     acks.close()
     expect(open.filter((file) => file.startsWith(`${dir}-moved`))).toEqual([])
