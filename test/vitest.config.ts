@@ -1,9 +1,11 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
+import { faultReport } from './support/fault-report.js'
 
 export default defineConfig({
   test: {
+    reporters: ['default', ...(process.env.GITHUB_ACTIONS ? ['github-actions'] : []), faultReport],
     // Real processes, servers and browsers on a shared machine: a second try in CI, where the first is still shown.
     retry: process.env.CI ? 1 : 0,
     // Most of the time goes by in waiting, for processes that end and servers that are away.

@@ -16,6 +16,7 @@ import { textOf } from '../contract/artifact-store.js'
 import { fresh } from '../contract/registry/facts.js'
 import { rejection } from '../support/answering.js'
 import { fakeClock } from '../support/fake-clock.js'
+import { recordFault } from '../support/fault-line.js'
 import { type FaultProxy, faultProxy, type ProxyFault } from '../support/fault-proxy.js'
 import { tempDir } from '../support/temp-dir.js'
 import { available, freePort, type Running, type Served, startServed } from './servers.js'
@@ -43,6 +44,7 @@ const SERVERS = [
 
 describe.each(SERVERS)('faults in front of MLflow %s on %s', (environment, store) => {
   describe.skipIf(!available(environment))('after each, the server holds everything once', () => {
+    const note = `MLflow ${environment}, ${store}`
     let server: Running
     let proxy: FaultProxy
     let send: Send
@@ -90,6 +92,8 @@ describe.each(SERVERS)('faults in front of MLflow %s on %s', (environment, store
       expect(runs.map(({ info }) => info.run_id)).toEqual([run_id])
       const { metrics: stored } = await transport.call('getMetricHistory', { run_id, metric_key: 'loss' })
       const rows = stored.map(({ value, step }) => [step, value]).toSorted((a, b) => Number(a[0]) - Number(b[0]))
+      const arrived = new Set(rows.map(([step]) => step)).size
+      recordFault({ logged: values.length, arrived, twice: rows.length - arrived, note })
       expect(rows).toEqual(values.map((value, step) => [step, value]))
       const { model_versions } = await transport.call('searchModelVersions', { filter: `name = '${name}'` })
       expect(model_versions.map(({ version }) => version)).toEqual([model_version.version])
@@ -103,6 +107,7 @@ describe.each(SERVERS)('faults in front of MLflow %s on %s', (environment, store
       const point = { key: 'm', value: 1, step: 1, timestamp: 1_700_000_000_000 }
       await transport.call('logBatch', { run_id, metrics: [point], params: [{ key: 'a', value: '1' }] })
       const { metrics } = await transport.call('getMetricHistory', { run_id, metric_key: 'm' })
+      recordFault({ logged: 1, arrived: 1, twice: metrics.length - 1, note })
       // A file store behind such a network adds what it is sent; nobody in front of it can know.
       expect(metrics).toHaveLength(store === 'sqlite' ? 1 : 2)
     })
@@ -226,6 +231,8 @@ describe.each(SERVERS)('faults in front of MLflow %s on %s', (environment, store
       own = await startServed(environment, { store, dir, port })
       await Promise.all(logging)
       const { metrics } = await direct.call('getMetricHistory', { run_id, metric_key: 'm' })
+      const arrived = new Set(metrics.map(({ step }) => step)).size
+      recordFault({ logged: 2500, arrived, twice: metrics.length - arrived, note })
       expect(metrics.map(({ step }) => Number(step)).toSorted((a, b) => a - b)).toEqual(
         Array.from({ length: 2500 }, (_, at) => at),
       )

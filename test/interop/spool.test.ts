@@ -4,6 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { createClient, type SpoolDelivery } from '../../src/index.js'
 import { built } from '../support/built.js'
 import { child } from '../support/child.js'
+import { exitOf, recordFault } from '../support/fault-line.js'
 import { leftIn } from '../support/left.js'
 import { linearModule } from '../support/linear-models.js'
 import { tempDir } from '../support/temp-dir.js'
@@ -23,11 +24,15 @@ const script = `import { startRun, logMetric, logParams, setTag, endRun } from '
   await startRun({ runName: 'through' })
   logParams({ a: 1, b: 'x' })
   console.log('begun')
+  let longest = 0
   for (let i = 0; i < ${COUNT}; i++) {
+    const from = performance.now()
     logMetric('loss', i % 50 === 7 ? NaN : i === 9 ? Infinity : i / 3, i)
+    longest = Math.max(longest, performance.now() - from)
     if (i % 20 === 0) await new Promise((later) => setTimeout(later, 20))
   }
   setTag('done', 'yes')
+  console.log('longest ' + longest)
   await endRun()`
 
 describe.each([
@@ -60,6 +65,7 @@ describe.each([
         }
       }
       const env = { MLFLOW_TRACKING_URI: server.url, MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT: 'true' }
+      const begun = performance.now()
       const ended = await child(script, {
         cwd,
         env,
@@ -69,6 +75,7 @@ describe.each([
           return struck
         },
       })
+      const seconds = (performance.now() - begun) / 1000
       await struck
       expect(ended.code).toBe(0)
       const client = createClient({ trackingUri: server.url, spoolDir: join(cwd, 'spool') })
@@ -79,6 +86,10 @@ describe.each([
       expect(run?.data.params).toEqual({ a: '1', b: 'x' })
       expect(run?.data.tags.done).toBe('yes')
       const steps = (await client.getMetricHistory(run?.info.runId ?? '', 'loss')).map(({ step }) => Number(step))
+      const arrived = new Set(steps).size
+      const longestMs = Number(/longest (\S+)/.exec(ended.stdout)?.[1])
+      const [twice, note] = [steps.length - arrived, `MLflow ${name}, ${store}`]
+      recordFault({ logged: COUNT, arrived, twice, exit: exitOf(ended), longestMs, seconds, note })
       expect(steps.sort((a, b) => a - b)).toEqual(Array.from({ length: COUNT }, (_, i) => i))
       expect(leftIn(join(cwd, 'spool'))).toEqual([])
       await client.close()

@@ -1,7 +1,9 @@
 import { defineConfig } from 'vitest/config'
+import { faultReport } from '../support/fault-report.js'
 
 export default defineConfig({
   test: {
+    reporters: ['default', ...(process.env.GITHUB_ACTIONS ? ['github-actions'] : []), faultReport],
     // Real processes, servers and browsers on a shared machine: a second try in CI, where the first is still shown.
     retry: process.env.CI ? 1 : 0,
     root: new URL('../..', import.meta.url).pathname,

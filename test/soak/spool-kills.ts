@@ -18,6 +18,8 @@ export interface Kills {
   readonly twice: number
   readonly left: number
   readonly warnings: readonly string[]
+  /** The longest of all calls that logged. */
+  readonly longestMs: number
 }
 
 /**
@@ -33,10 +35,12 @@ const run = await client.startRun()
 const out = openSync(notes, 'w')
 writeSync(out, run.runId + '\\n')
 process.stdout.write('started\\n')
-let step = 0
+let [step, longest] = [0, 0]
 const log = () => {
+  const from = performance.now()
   run.logMetric('loss', step * 0.5, step)
-  writeSync(out, step + ' ' + Date.now() + '\\n')
+  longest = Math.max(longest, performance.now() - from)
+  writeSync(out, step + ' ' + Date.now() + ' ' + longest + '\\n')
   step++
 }
 if (yields === 'true') setInterval(() => { for (let i = 0; i < 10; i++) log() }, 5)
@@ -51,6 +55,7 @@ export async function killChildren(count: number, sideBySide = 2): Promise<Kills
   const server = await startTestServer({ dir: join(cwd, 'server') })
   const spoolDir = join(cwd, 'spool')
   const runs: { runId: string; due: number; logged: number }[] = []
+  let longestMs = 0
 
   async function one(index: number): Promise<void> {
     const notes = join(cwd, `notes-${index}`)
@@ -71,8 +76,9 @@ export async function killChildren(count: number, sideBySide = 2): Promise<Kills
     })
     await new Promise((resolve) => process_.once('close', resolve))
     const [runId = '', ...lines] = readFileSync(notes, 'utf8').split('\n')
-    const whole = lines.slice(0, -1).map((line) => Number(line.split(' ')[1]))
-    runs.push({ runId, logged: whole.length, due: whole.filter((time) => time < killedAt - 10).length })
+    const whole = lines.slice(0, -1).map((line) => line.split(' ').map(Number))
+    longestMs = Math.max(longestMs, whole.at(-1)?.[2] ?? 0)
+    runs.push({ runId, logged: whole.length, due: whole.filter(([, time]) => time! < killedAt - 10).length })
   }
 
   const waiting = Array.from({ length: count }, (_, index) => index)
@@ -100,5 +106,5 @@ export async function killChildren(count: number, sideBySide = 2): Promise<Kills
   await client.close()
   await server.close()
   rmSync(cwd, { recursive: true, force: true })
-  return { kills: count, logged, due, arrived, lost, twice, left, warnings }
+  return { kills: count, logged, due, arrived, lost, twice, left, warnings, longestMs }
 }

@@ -13,6 +13,7 @@ export interface Moments {
   readonly calls: number
   readonly kills: number
   readonly noted: number
+  readonly arrived: number
   readonly lost: number
   readonly twice: number
   readonly left: number
@@ -84,11 +85,12 @@ export async function killAtMoments(most: number): Promise<Moments> {
 
   const client = createClient({ trackingUri: server.url, spoolDir })
   await client.deliverSpool()
-  let [noted, lost, twice] = [0, 0, 0]
+  let [noted, arrived, lost, twice] = [0, 0, 0, 0]
   for (const run of runs) {
     const steps = (await client.getMetricHistory(run.runId, 'loss').catch(() => [])).map(({ step }) => Number(step))
     const once = new Set(steps)
     noted += run.noted
+    arrived += once.size
     twice += steps.length - once.size
     for (let step = 0; step < run.noted; step++) if (!once.has(step)) lost++
   }
@@ -96,5 +98,5 @@ export async function killAtMoments(most: number): Promise<Moments> {
   await client.close()
   await server.close()
   rmSync(cwd, { recursive: true, force: true })
-  return { calls: moments.length, kills, noted, lost, twice, left }
+  return { calls: moments.length, kills, noted, arrived, lost, twice, left }
 }

@@ -6,6 +6,7 @@ import { createClient } from '../../src/index.js'
 import { startTestServer } from '../../src/testing/index.js'
 import { leftIn } from '../support/left.js'
 import { linearModule } from '../support/linear-models.js'
+import { killWhen, stand } from '../support/spool-child.js'
 import { tempDir } from '../support/temp-dir.js'
 
 /** What waits of one run that its server has to make, and of one that it has made. */
@@ -170,6 +171,40 @@ describe('what waits on disk', () => {
   it('has its MLmodel from the log', async () => {
     const { code, has } = await synced('local', [[/MLmodel$/, empty]])
     expect([code, has]).toEqual([0, ALL])
+  })
+})
+
+describe('the log of a killed process', () => {
+  const middle = (bytes: Buffer): number => Math.floor(bytes.length / 2)
+  it.each([
+    // As a write that the kill has cut: it had not returned, and nobody counts on it.
+    ['whose last record is torn', (bytes: Buffer) => bytes.subarray(0, -5), false],
+    ['with one bit off', (bytes: Buffer) => flipAt(middle(bytes))(bytes), true],
+    ['with a stretch of NULs', (bytes: Buffer) => bytes.fill(0, middle(bytes), middle(bytes) + 64), true],
+  ])('%s loses what stood there, counts what it knows of, and all else arrives once', async (_, damage, isKnown) => {
+    const at = await stand()
+    await at.stop()
+    const ended = await at.run(
+      `await startRun()
+      for (let i = 0; i < 2000; i++) {
+        logMetric('loss', i, i)
+        if (i % 100 === 99) await new Promise((later) => setTimeout(later, 20))
+      }
+      console.log('logged'); setInterval(() => {}, 1000)`,
+      killWhen('logged', 'SIGKILL'),
+    )
+    for (const file of filesIn(at.spoolDir).filter((name) => LOG.test(name)))
+      writeFileSync(file, damage(readFileSync(file)))
+    await at.start()
+    const [told] = JSON.parse((await at.replay()).stdout) as { complete: boolean; refused: number }[]
+    const { steps, twice } = await at.outcome(ended)
+    const lost = 2000 - steps.length
+    expect(lost).toBeGreaterThan(0)
+    expect(lost).toBeLessThan(1000)
+    expect(twice).toBe(0)
+    expect(told).toMatchObject({ complete: true, refused: isKnown ? lost : 0 })
+    at.remark(isKnown ? `${lost} are said to be lost` : 'the last write is lost, as one that a kill cuts')
+    await at.stop()
   })
 })
 

@@ -4,13 +4,11 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { appendBytes, closeLog } from '../../src/disk/log-file.js'
 import { hasStrace } from '../soak/spool-moments.js'
-import { faultTable } from '../support/fault-table.js'
 import { canLoseRights, noRights } from '../support/no-rights.js'
-import { type Stand, stand } from '../support/spool-child.js'
+import { expectWhole, type Stand, stand } from '../support/spool-child.js'
 import { tempDir } from '../support/temp-dir.js'
 
 const COUNT = 4000
-const table = faultTable()
 let at: Stand
 const tracers: ChildProcess[] = []
 beforeAll(async () => {
@@ -55,7 +53,6 @@ describe.skipIf(!hasStrace())('a disk whose writes fail (needs strace)', () => {
     ['and take a part of which nothing is there', 'write:retval=3:when=1..3'],
     ['and take nothing', 'write:retval=0:when=1..3'],
   ])('%s: all arrives once, and both the fault and its end are told', async (_, inject) => {
-    const begun = performance.now()
     let isStruck = false
     const ended = await at.run(BODY, {
       onStdout(all, __, write) {
@@ -65,7 +62,7 @@ describe.skipIf(!hasStrace())('a disk whose writes fail (needs strace)', () => {
         return strike(Number(pid), file, inject).then(() => write('go\n'))
       },
     })
-    table.whole(COUNT, await at.outcome(ended), begun)
+    expectWhole(await at.outcome(ended), COUNT)
     expect(JSON.parse(ended.stdout.trim().split('\n').at(-1)!)).toMatchObject({
       delivered: COUNT,
       queued: 0,
@@ -115,9 +112,8 @@ describe('a folder that takes nothing', () => {
     async () => {
       const dir = join(at.cwd, 'closed')
       mkdirSync(dir, { mode: 0o500 })
-      const begun = performance.now()
       const ended = await at.run(LOG, { env: under(dir), ...noRights })
-      table.whole(COUNT, await at.outcome(ended), begun)
+      expectWhole(await at.outcome(ended), COUNT)
       expect(ended.stderr.match(/There is no spool/g)).toHaveLength(1)
     },
   )
@@ -125,7 +121,6 @@ describe('a folder that takes nothing', () => {
   it.skipIf(!canLoseRights)(
     'any more, nor lets anything be removed: it is said once, and all arrives (needs setpriv)',
     async () => {
-      const begun = performance.now()
       const ended = await at.run(
         `import { chmodSync, readdirSync } from 'node:fs'
          const run = await startRun(); logMetric('loss', 0, 0); await run.flush()
@@ -142,7 +137,7 @@ describe('a folder that takes nothing', () => {
          await endRun()`,
         noRights,
       )
-      table.whole(50 * COUNT, await at.outcome(ended), begun)
+      expectWhole(await at.outcome(ended), 50 * COUNT)
       expect(ended.stderr.match(/does not take what is logged/g)).toHaveLength(1)
       rmSync(at.spoolDir, { recursive: true, force: true })
     },
@@ -153,20 +148,18 @@ describe('a folder that takes nothing', () => {
     mkdirSync(dir)
     if (!works('mount', '-t', 'tmpfs', '-o', 'ro', 'tmpfs', dir))
       return skip('a read-only tmpfs cannot be mounted here')
-    const begun = performance.now()
     const ended = await at.run(LOG, { env: under(dir) })
     spawnSync('umount', [dir])
-    table.whole(COUNT, await at.outcome(ended), begun)
+    expectWhole(await at.outcome(ended), COUNT)
     expect(ended.stderr.match(/There is no spool/g)).toHaveLength(1)
   })
 
   it('any more, since a link stands where the run’s folder was: nothing goes where it leads, and all arrives', async () => {
-    const begun = performance.now()
     const ended = await at.run(`${barred()}
       for (let i = 1; i < ${COUNT}; i++) logMetric('loss', i, i)
       await run.flush()
       await endRun()`)
-    table.whole(COUNT, await at.outcome(ended), begun)
+    expectWhole(await at.outcome(ended), COUNT)
     expect(readdirSync(join(at.cwd, 'away'))).toEqual([])
     rmSync(at.spoolDir, { recursive: true, force: true })
   })
@@ -184,16 +177,16 @@ describe('a folder that takes nothing', () => {
         write('go')
       },
     })
+    at.remark('one is said to be sent and not answered')
     expect(stdout).toMatch(/^at its end 1$/m)
     expect(stderr).toMatch(/^cairn: run \S+: 1 sent and not answered, which may have arrived/m)
     rmSync(at.spoolDir, { recursive: true, force: true })
   })
 
   it('and a server that is slow: an end that is waited for holds the process', async () => {
-    const begun = performance.now()
     at.server!.faults.add({ on: 'updateRun', delayMs: 500 })
     const ended = await at.run(`${barred()}; await endRun()`)
-    table.whole(1, await at.outcome(ended), begun)
+    expectWhole(await at.outcome(ended), 1)
     rmSync(at.spoolDir, { recursive: true, force: true })
   })
 })
@@ -202,15 +195,13 @@ describe.skipIf(process.platform === 'win32')('a process that may write only sho
   const short = { under: ['bash', '-c', 'ulimit -f 8; exec "$@"', '-'] }
 
   it('sends nothing twice that goes straight to the server and is not answered', async () => {
-    const begun = performance.now()
     at.server!.faults.add({ on: 'logBatch', break: 'swallow', times: 5 })
     const ended = await at.run(LOG, short)
-    table.whole(COUNT, await at.outcome(ended), begun)
+    expectWhole(await at.outcome(ended), COUNT)
     rmSync(at.spoolDir, { recursive: true, force: true })
   })
 
   it('goes straight to the server behind that, and all arrives', async () => {
-    const begun = performance.now()
     const ended = await at.run(
       `const run = await startRun()
        for (let i = 0; i < ${COUNT}; i++) logMetric('loss', i, i)
@@ -220,7 +211,7 @@ describe.skipIf(process.platform === 'win32')('a process that may write only sho
       short,
     )
     const seen = await at.outcome(ended)
-    table.whole(COUNT, seen, begun)
+    expectWhole(seen, COUNT)
     expect(seen.params).toEqual({ p: '1' })
     expect(ended.stderr).toMatch(/does not take what is logged/)
     expect(JSON.parse(ended.stdout)).toMatchObject({ delivered: COUNT + 1, refused: 0, spooled: 0, queued: 0 })

@@ -441,11 +441,8 @@ describe('a process that logs on while a signal ends it', () => {
   })
 })
 
-describe.concurrent('the end of a run whose server takes its time', () => {
-  it.each([
-    ['endRun', 'await endRun()'],
-    ['process.exit', 'process.exit()'],
-  ])('by %s waits for it as long as CAIRN_END_TIMEOUT says, and no longer', async (_, end) => {
+describe('the end of a run whose server takes its time', () => {
+  async function waits(end: string): Promise<void> {
     const short = await stand()
     short.server?.faults.add({ on: 'logBatch', delayMs: 6000, times: 10 })
     const long = await stand()
@@ -461,7 +458,10 @@ describe.concurrent('the end of a run whose server takes its time', () => {
     await short.replay()
     expect(await short.outcome(cut)).toMatchObject({ ...whole, status: 'FINISHED' })
     await Promise.all([short.stop(), long.stop()])
-  })
+  }
+
+  it('by endRun or by process.exit waits for it as long as CAIRN_END_TIMEOUT says, and no longer', () =>
+    Promise.all([waits('await endRun()'), waits('process.exit()')]))
 })
 
 describe('a process with listeners that leave each signal to others', () => {

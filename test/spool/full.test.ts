@@ -122,6 +122,7 @@ describe.skipIf(!isMountable)('a disk that was filled while the server was away 
     expect(statuses).toEqual(Array(runs).fill('FINISHED'))
     expect({ points: steps.length, twice }).toEqual({ points: kept - chores, twice: 0 })
     expect(steps.length).toBeLessThan(COUNT)
+    at.remark('what found no room is said to be lost')
     expect(at.left()).toEqual([])
   })
 

@@ -1,13 +1,17 @@
 import { expect, it } from 'vitest'
 import { killChildren } from '../soak/spool-kills.js'
 import { hasStrace, killAtMoments } from '../soak/spool-moments.js'
+import { recordFault } from '../support/fault-line.js'
 import { stand } from '../support/spool-child.js'
 
 /** A thousand are killed by `npm run soak`. */
 const KILLS = 50
 
 it('loses nothing that was logged more than 10 ms before a kill, and delivers nothing twice', async () => {
+  const begun = performance.now()
   const seen = await killChildren(KILLS)
+  const note = `${KILLS} kills; ${seen.due} points were due, of which ${seen.lost} are lost`
+  recordFault({ ...seen, exit: 'SIGKILL', seconds: (performance.now() - begun) / 1000, note })
   expect(seen).toMatchObject({ kills: KILLS, lost: 0, twice: 0, left: 0, warnings: [] })
   expect(seen.due).toBeGreaterThan(KILLS)
 }, 180_000)
@@ -33,7 +37,10 @@ it('keeps the last point of a burst after which the loop stands still', async ()
 it.skipIf(!hasStrace())(
   'loses nothing that was logged before a kill at any write, rename or link',
   async () => {
+    const begun = performance.now()
     const seen = await killAtMoments(12)
+    const note = `${seen.kills} kills; of what was noted ${seen.lost} are lost`
+    recordFault({ ...seen, logged: seen.noted, exit: 'SIGKILL', seconds: (performance.now() - begun) / 1000, note })
     expect(seen).toMatchObject({ lost: 0, twice: 0, left: 0 })
     // How many calls the program makes is not the same each time, and so which of them are every n-th.
     expect(seen.kills).toBeGreaterThanOrEqual(8)

@@ -1,20 +1,30 @@
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { type Fault, startTestServer } from '../../src/testing/index.js'
-import { manyKeys, manyRuns } from '../soak/spool-load.js'
+import { type Load, manyKeys, manyRuns } from '../soak/spool-load.js'
 import { built } from '../support/built.js'
 import { child } from '../support/child.js'
+import { exitOf, recordFault } from '../support/fault-line.js'
 import { leftIn } from '../support/left.js'
 import { tempDir } from '../support/temp-dir.js'
+
+const record = ({ seconds, ...load }: Load): void =>
+  recordFault({
+    ...load,
+    exit: exitOf({ code: load.code, signal: null }),
+    seconds: Object.values(seconds).reduce((sum, one) => sum + one, 0),
+  })
 
 /** Ten times as much, and in the spool's own time, is in `npm run soak`. */
 it('ten thousand keys arrive once each', async () => {
   const seen = await manyKeys(10_000)
+  record(seen)
   expect(seen).toMatchObject({ logged: 10_000, arrived: 10_000, twice: 0, left: 0, code: 0, stderr: '' })
 }, 120_000)
 
 it('five hundred runs at once take few descriptors, and all they log arrives once', async () => {
   const seen = await manyRuns(500)
+  record(seen)
   expect(seen).toMatchObject({ logged: 2500, arrived: 2500, twice: 0, left: 0, code: 0, stderr: '' })
   // Sixty-four are kept open in each thread, and a few are being read.
   expect(seen.open).toBeGreaterThan(0)

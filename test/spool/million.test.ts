@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { stand } from '../support/spool-child.js'
+import { expectWhole, stand } from '../support/spool-child.js'
 
 const COUNT = 1_000_000
 
@@ -39,5 +39,14 @@ it('takes a million points while the server is away, in little memory, and deliv
   const seen = await at.outcome(ended)
   expect(seen).toMatchObject({ twice: 0, status: 'FINISHED', code: 0 })
   expect(seen.steps).toHaveLength(COUNT)
+  await at.stop()
+}, 180_000)
+
+it('takes a million points in a loop that never yields, and has them once each in the end', async () => {
+  const at = await stand()
+  const ended = await at.run(`await startRun()
+    for (let i = 0; i < ${COUNT}; i++) logMetric('loss', i / 3, i)
+    await endRun()`)
+  expectWhole(await at.outcome(ended), COUNT)
   await at.stop()
 }, 180_000)

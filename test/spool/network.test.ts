@@ -10,8 +10,7 @@ import { answering } from '../support/answering.js'
 import { type Between, between, carriesBatch, type Meet } from '../support/between.js'
 import { canMakeCertificates, certificates } from '../support/certificates.js'
 import type { ChildOptions, Ended } from '../support/child.js'
-import { faultTable } from '../support/fault-table.js'
-import { type Stand, stand } from '../support/spool-child.js'
+import { expectWhole, type Stand, stand } from '../support/spool-child.js'
 
 const COUNT = 2000
 const closers: (() => unknown)[] = []
@@ -19,15 +18,12 @@ afterAll(async () => {
   for (const close of closers.splice(0).reverse()) await close()
 })
 
-const table = faultTable()
-let begun = 0
 const open = async (): Promise<Stand> => {
   const at = await stand()
   closers.push(() => at.stop())
-  begun = performance.now()
   return at
 }
-const whole = async (at: Stand, ended: Ended) => table.whole(COUNT, await at.outcome(ended), begun)
+const whole = async (at: Stand, ended: Ended) => expectWhole(await at.outcome(ended), COUNT)
 
 /** Does something the first time that a child has said a word. */
 const once = (word: string, act: (all: string, write: (text: string) => void) => void | Promise<void>) => {
@@ -316,6 +312,27 @@ describe('a way that was right and is not any more', () => {
   })
 })
 
+it('a server that closes each connection behind its answer has all once', async () => {
+  const at = await open()
+  const front = await between(at.url, (_, to) => {
+    const { socket } = to
+    to.once('finish', () => socket?.end())
+    return false
+  })
+  closers.push(front.close)
+  const ended = await at.run(
+    `const run = await startRun()
+     for (let i = 0; i < ${COUNT}; i++) {
+       logMetric('loss', i, i)
+       if (i % 100 === 0) await run.flush()
+     }
+     await endRun()`,
+    { env: { MLFLOW_TRACKING_URI: front.url } },
+  )
+  await whole(at, ended)
+  expect(batches(front)).toBeGreaterThan(10)
+})
+
 describe('a server that is slow', () => {
   it('with an answer of a byte now and then is given up and asked again; another server has all meanwhile', async () => {
     const at = await open()
@@ -335,7 +352,7 @@ describe('a server that is slow', () => {
     }
     const ended = await at.run(
       `const run = await startRun()
-       const other = createClient({ trackingUri: '${other.url}' })
+       const other = cairn.createClient({ trackingUri: '${other.url}' })
        const second = await other.startRun()
        for (let i = 0; i < ${COUNT}; i++) { logMetric('loss', i, i); second.logMetric('loss', i, i) }
        await second.end()

@@ -169,6 +169,7 @@ describe('the folder of a run that is taken away while the server is away', () =
       const wanted = [...Array(to).keys()].filter((step) => step < 10 || step >= from!)
       expect(steps.filter((step) => step < 10 || step >= from!)).toEqual(wanted)
       expect(twice).toBe(0)
+      own.remark('what was in the folder is said to be lost')
       // What is lost is told once, by the process or by its heir, and what had arrived before never is.
       expect(heir).toMatchObject({
         complete: true,

@@ -171,6 +171,7 @@ describe('what is kept on disk', () => {
     expect(ended.signal).toBe('SIGKILL')
     const files = readdirSync(at.spoolDir, { recursive: true, encoding: 'utf8' }).map((name) => join(at.spoolDir, name))
     expect(files.length).toBeGreaterThan(4)
+    at.remark('left on disk')
     for (const file of [at.spoolDir, ...files]) {
       const { mode } = statSync(file)
       expect((mode & 0o077).toString(8), file).toBe('0')

@@ -1,12 +1,10 @@
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
 import { createClient } from '../../src/index.js'
-import { faultTable } from '../support/fault-table.js'
-import { type Stand, stand } from '../support/spool-child.js'
+import { expectWhole, type Stand, stand } from '../support/spool-child.js'
 
 const COUNT = 2000
 const WRITERS = 4
-const table = faultTable()
 const stands: Stand[] = []
 const open = async (): Promise<Stand> => {
   const at = await stand()
@@ -33,11 +31,9 @@ const LOG = (from: number) => `for (let i = ${from}; i < ${from + COUNT}; i++) {
 
 it('processes that share a spool, each with a run of its own, do not get in each other’s way', async () => {
   const at = await open()
-  const begun = performance.now()
   const ends = await Promise.all(range(WRITERS).map(() => at.run(`await startRun(); ${LOG(0)} await endRun()`)))
   expect(ends.map(({ code, stderr }) => [code, stderr])).toEqual(range(WRITERS).map(() => [0, '']))
   expect(await stepsOf(at)).toEqual(range(WRITERS).map(() => range(COUNT)))
-  table.add('four processes, one spool (of each)', COUNT, await at.outcome(ends[0]!), begun)
   expect(at.left()).toEqual([])
 })
 
@@ -46,7 +42,6 @@ it('processes that log to one run, and are killed, lose nothing and tear nothing
   const { stdout: runId } = await at.run(
     `const run = await createClient().createRun('0'); console.log(run.info.runId); process.exit()`,
   )
-  const begun = performance.now()
   const ends = await Promise.all(
     range(WRITERS).map((n) =>
       at.run(`await startRun({ runId: '${runId.trim()}' }); ${LOG(n * COUNT)}
@@ -56,14 +51,12 @@ it('processes that log to one run, and are killed, lose nothing and tear nothing
   expect(ends.map(({ signal }) => signal)).toEqual(range(WRITERS).map(() => 'SIGKILL'))
   await Promise.all([at.replay(), at.replay()])
   const seen = await at.outcome(ends[0]!)
-  table.add('four processes, one run, SIGKILL', WRITERS * COUNT, seen, begun)
   expect(seen.steps).toEqual(range(WRITERS * COUNT))
   expect(at.left()).toEqual([])
 })
 
 it('a process that was forked after the start has a way of its own, and ends nothing of its parent', async () => {
   const at = await open()
-  const begun = performance.now()
   const ended = await at.run(`import { fork } from 'node:child_process'
     if (process.argv[2] === undefined) {
       const run = await startRun(); logMetric('loss', 0, 0)
@@ -77,7 +70,7 @@ it('a process that was forked after the start has a way of its own, and ends not
       for (let i = 0; i < ${COUNT}; i++) logMetric('loss', ${COUNT} + i, ${COUNT} + i)
       await endRun()
     }`)
-  table.whole(2 * COUNT, await at.outcome(ended), begun)
+  expectWhole(await at.outcome(ended), 2 * COUNT)
 })
 
 it('what is odd arrives as it is, and what is wrong is thrown in the call and takes nothing with it', async () => {

@@ -1,9 +1,11 @@
 import { join } from 'node:path'
+import { expect } from 'vitest'
 import { createClient } from '../../src/index.js'
 import { startTestServer, type TestServer } from '../../src/testing/index.js'
 import { built } from './built.js'
 import { type ChildOptions, child, type Ended } from './child.js'
 import { leftIn } from './left.js'
+import { tally } from './tally.js'
 import { tempDir } from './temp-dir.js'
 
 /** What a child logged, and what of it its server has. */
@@ -18,6 +20,8 @@ export interface Outcome extends Ended {
   readonly runs: number
 }
 
+const LEDGER = new URL('ledger.mjs', import.meta.url).href
+
 /** A folder and a server for children that log. */
 export async function stand(options: { readonly port?: number } = {}) {
   const cwd = tempDir()
@@ -25,6 +29,8 @@ export async function stand(options: { readonly port?: number } = {}) {
   let server: TestServer | undefined = await startTestServer({ dir, ...options })
   const port = Number(new URL(server.url).port)
   const { url } = server
+
+  const { begin, remark } = tally(cwd, join(dir, 'mlruns'))
 
   const stop = async (): Promise<void> => {
     await server?.close()
@@ -42,17 +48,24 @@ export async function stand(options: { readonly port?: number } = {}) {
     async start() {
       server ??= await startTestServer({ dir, port })
     },
-    /** Runs a script that logs to the server. */
-    run: async (body: string, more: Partial<ChildOptions> = {}) =>
-      child(
-        `import { startRun, endRun, logMetric, logMetrics, logParam, logParams, setTag, logText, createClient, activeRun } from 'CAIRN'\n${body}`,
+    /** Runs a script that logs to the server, and is counted for the report; by `cairn` it logs uncounted. */
+    run: async (body: string, more: Partial<ChildOptions> = {}) => {
+      const { ledger, end } = await begin()
+      const ended = await child(
+        `import * as cairn from 'CAIRN'
+import { counted } from ${JSON.stringify(LEDGER)}
+const { startRun, endRun, logMetric, logMetrics, logParam, logParams, setTag, logText, createClient, activeRun } = counted(cairn, ${JSON.stringify(ledger)})
+${body}`,
         {
           cwd,
           built: await built(),
           ...more,
           env: { MLFLOW_TRACKING_URI: url, MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT: 'true', ...more.env },
         },
-      ),
+      )
+      end(ended)
+      return ended
+    },
     /** What the server has of the newest run. */
     async outcome(ended: Ended): Promise<Outcome> {
       const client = createClient({ trackingUri: join(dir, 'mlruns') })
@@ -71,6 +84,7 @@ export async function stand(options: { readonly port?: number } = {}) {
         runs: found.length,
       }
     },
+    remark,
     /** The files that wait in the spool. */
     left: () => leftIn(join(cwd, 'spool')),
     /** Delivers what is left, as the next process of Cairn does. */
@@ -79,6 +93,10 @@ export async function stand(options: { readonly port?: number } = {}) {
 }
 
 export type Stand = Awaited<ReturnType<typeof stand>>
+
+/** Fails unless the run ended well, with all its points once. */
+export const expectWhole = ({ steps, twice, status, code }: Outcome, points: number): void =>
+  expect({ points: steps.length, twice, status, code }).toEqual({ points, twice: 0, status: 'FINISHED', code: 0 })
 
 /** A process that waits until what is left in the spool is delivered. */
 const REPLAY = `

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { nodeWriter, type StartWriter, writeTogether } from '../../soak/writers.js'
+import { recordFault } from '../../support/fault-line.js'
 import { tempDir } from '../../support/temp-dir.js'
 import { GENERATIONS, runPython, scriptPath } from './python.js'
 import { watcher } from './watcher.js'
@@ -15,6 +16,7 @@ describe.each(GENERATIONS)('Node and MLflow "%s", writing one store together,', 
     const look = watcher(environment)
     const seen = await look.look(root)
     look.close()
+    recordFault({ logged: 100, arrived: seen.points['shared shared'] ?? 0, twice: 0, exit: '0' })
     expect(seen.runs).toHaveLength(101)
     expect(seen.versions).toHaveLength(30)
     expect(seen.points['shared shared']).toBe(100)

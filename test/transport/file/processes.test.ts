@@ -3,10 +3,17 @@ import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { fileTransport } from '../../../src/transport/file/file.js'
 import { nodeWriter, writeTogether } from '../../soak/writers.js'
+import { exitOf, recordFault } from '../../support/fault-line.js'
 import { tempDir } from '../../support/temp-dir.js'
 
-/** Runs a script over the store at `root` in its own process; answers what it printed. */
-function child(root: string, body: string): Promise<string> {
+interface Said {
+  readonly said: string
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+/** Runs a script over the store at `root` in its own process; answers what it printed, and how it ended. */
+function child(root: string, body: string): Promise<Said> {
   const script = `
     import { fileTransport } from ${JSON.stringify(resolve('src/transport/file/file.ts'))}
     const { call } = fileTransport({ root: ${JSON.stringify(root)} })
@@ -18,15 +25,15 @@ function child(root: string, body: string): Promise<string> {
   process_.stdout.on('data', (chunk) => {
     out += chunk
   })
-  return new Promise((done) => process_.on('close', () => done(out.trim())))
+  return new Promise((done) => process_.on('close', (code, signal) => done({ said: out.trim(), code, signal })))
 }
 
 describe('processes on one store', () => {
   it('that create one experiment at once get one, and one default experiment', async () => {
     const root = join(tempDir(), 'mlruns')
     const create = `await call('createExperiment', { name: 'one' }).then(() => console.log('made'), (e) => console.log(e.code))`
-    const said = await Promise.all([0, 1, 2, 3].map(() => child(root, create)))
-    expect(said.sort()).toEqual([
+    const all = await Promise.all([0, 1, 2, 3].map(() => child(root, create)))
+    expect(all.map(({ said }) => said).sort()).toEqual([
       'RESOURCE_ALREADY_EXISTS',
       'RESOURCE_ALREADY_EXISTS',
       'RESOURCE_ALREADY_EXISTS',
@@ -43,12 +50,18 @@ describe('processes on one store', () => {
       for (let i = 0; i < 50; i++)
         await call('logBatch', { run_id: '${run_id}', metrics: Array.from({ length: 100 }, (_, k) =>
           ({ key: 'm' + (k % 2), value: Math.random(), timestamp: 1, step: ${id * 10_000} + i * 100 + k })) })`
-    await Promise.all([0, 1, 2].map((id) => child(root, log(id))))
+    const begun = performance.now()
+    const ends = await Promise.all([0, 1, 2].map((id) => child(root, log(id))))
+    const seconds = (performance.now() - begun) / 1000
+    let [arrived, twice] = [0, 0]
     for (const metric_key of ['m0', 'm1']) {
       const { metrics } = await call('getMetricHistory', { run_id, metric_key })
-      expect(metrics).toHaveLength(7500)
-      expect(new Set(metrics.map(({ step }) => step)).size).toBe(7500)
+      const once = new Set(metrics.map(({ step }) => step)).size
+      arrived += once
+      twice += metrics.length - once
     }
+    recordFault({ logged: 15_000, arrived, twice, exit: exitOf(...ends), seconds })
+    expect([arrived, twice]).toEqual([15_000, 0])
   })
 })
 

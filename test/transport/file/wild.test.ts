@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { IntegrityError, InvalidParameterError, NotFoundError, UnsafePathError } from '../../../src/errors.js'
 import { fileTransport } from '../../../src/transport/file/file.js'
+import { recordFault } from '../../support/fault-line.js'
 import { tempDir } from '../../support/temp-dir.js'
 
 const RUN = '769c9d7e3aa6419b96b414c86360e9e8'
@@ -223,6 +224,11 @@ describe('a store that others wrote', () => {
     expect(await history('bad')).toHaveLength(2)
     expect(await history('empty')).toEqual([])
     expect((await history('dataset'))[0]).toMatchObject({ step: 4, dataset_name: 'ds', dataset_digest: 'd0ca2a63' })
+    const whole = ['torn', 'blank', 'bad', 'two', 'dataset', 'spaced', 'crlf', 'train/loss']
+    const points = (await Promise.all(whole.map(history))).flat()
+    expect(points).toHaveLength(12)
+    const note = 'lines that are whole, in files as a crash leaves them'
+    recordFault({ logged: 12, arrived: points.length, twice: 0, note })
     await expect(history('nonsense')).rejects.toThrow(IntegrityError)
     await expect(history('nonsense')).rejects.toThrow(join('metrics', 'nonsense'))
   })
