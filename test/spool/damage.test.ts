@@ -203,7 +203,7 @@ describe('the log of a killed process', () => {
     expect(lost).toBeLessThan(1000)
     expect(twice).toBe(0)
     expect(told).toMatchObject({ complete: true, refused: isKnown ? lost : 0 })
-    at.remark(isKnown ? `${lost} are said to be lost` : 'the last write is lost, as one that a kill cuts')
+    at.remark(isKnown ? `said to be lost: ${lost}` : 'the last write is lost, as one that a kill cuts')
     await at.stop()
   })
 })

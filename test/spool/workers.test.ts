@@ -65,7 +65,7 @@ describe('a worker thread that holds a run', () => {
       expect(steps.slice(0, due)).toEqual(range(due))
       expect(twice).toBe(0)
       expect(at.left()).toEqual([])
-      at.remark(`${due} points were due`)
+      at.remark(`${due} points were due, of which none is lost`)
       await at.stop()
     },
   )

@@ -276,7 +276,7 @@ const ROWS: readonly (readonly [number, string, ...Place[]])[] = [
   [
     57,
     'Python reads our store after a kill',
-    ['storeKills', 'by the clock: all is found'],
+    ['storeKills', 'all is found, and the next one goes on'],
     ['storeKilled', 'leaves whole lines'],
   ],
   [
