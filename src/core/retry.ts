@@ -63,6 +63,12 @@ export interface Clock {
 const speaksNoHttp = (error: unknown): boolean => error instanceof ProtocolError && error.status === undefined
 const NO_HTTP_ATTEMPTS = 2
 
+/** The code of a failure that says nothing of the server: it closed a kept connection in the moment that was used. */
+export const STALE = 'STALE_CONNECTION'
+/** As many connections as a run has requests on their way may be kept, and closed: each is found out by a try. */
+export const MOST_STALE = 4
+const isStale = (error: unknown): boolean => error instanceof CairnError && error.code === STALE
+
 /** The wait before try `attempt + 1`, in milliseconds; `undefined` when there is to be none. */
 export function waitAfter(
   failed: { readonly attempt: number; readonly elapsedMs: number; readonly error: unknown },
@@ -70,6 +76,7 @@ export function waitAfter(
   random: () => number,
 ): number | undefined {
   const { attempt, elapsedMs, error } = failed
+  if (isStale(error) && attempt <= MOST_STALE) return 0
   if (attempt >= rules.attempts || failureKind(error) === 'refused') return undefined
   if (attempt >= NO_HTTP_ATTEMPTS && speaksNoHttp(error)) return undefined
   const ceiling = attempt === 1 ? 0 : Math.min(rules.capMs, rules.factorMs * 2 ** (attempt - 1))

@@ -1,11 +1,12 @@
 import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { heed } from '../core/heed.js'
+import { MOST_STALE } from '../core/retry.js'
 import { NetworkError, TimeoutError } from '../errors.js'
 import { type AuthRequest, basicOf, checkedHeaders, checkedValue } from './auth.js'
 import { type Body, drain, letGo, outgoing } from './body.js'
 import { type Connections, openConnections } from './dispatcher.js'
-import { failure, isBroken } from './failure.js'
+import { failure, isBroken, StaleConnection } from './failure.js'
 import { keyring } from './keyring.js'
 import type { Places } from './places.js'
 import { proxyKeys } from './proxy.js'
@@ -24,7 +25,10 @@ export interface Answer {
 
 /** Requests put on the wire as from one sender: with its headers, its credentials and its connections. */
 export interface Exchange {
-  /** A kept connection that breaks under an idempotent request, and a 401 where new credentials can be had, are met once more. */
+  /**
+   * A 401 where new credentials can be had is met once more; a kept connection that breaks under an idempotent request is
+   * replaced, a few times.
+   */
   answer(request: HttpRequest, signal: AbortSignal): Promise<Answer>
   /** One try; one that `isBare` shows nothing of ours. */
   once(request: HttpRequest, signal: AbortSignal, isBare?: boolean): Promise<Answer>
@@ -128,18 +132,23 @@ export function exchange(
     return got
   }
 
+  /** Connections that were kept and are closed by now are found out one by one; what may not go out twice tells of the first. */
+  async function unstale(request: HttpRequest, signal: AbortSignal): Promise<Answer> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await once(request, signal)
+      } catch (error) {
+        if (!answered || !isBroken(error) || tries > MOST_STALE || signal.aborted) throw error
+        if (!request.idempotent && !failure(error, '').notSent) throw new StaleConnection(error)
+      }
+    }
+  }
+
   return {
     once,
     async answer(request, signal) {
       const used = keys.current
-      let got: Answer
-      try {
-        got = await once(request, signal)
-      } catch (error) {
-        const stale = answered && isBroken(error) && (request.idempotent || failure(error, '').notSent)
-        if (!stale || signal.aborted) throw error
-        got = await once(request, signal)
-      }
+      const got = await unstale(request, signal)
       answered = true
       if (!(await keys.isOther(used, got.statusCode))) return got
       await drain(got.body)

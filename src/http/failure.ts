@@ -1,9 +1,11 @@
+import { STALE } from '../core/retry.js'
 import {
   CairnError,
   type CairnErrorOptions,
   IntegrityError,
   NetworkError,
   ProtocolError,
+  reworded,
   TimeoutError,
 } from '../errors.js'
 import { certificateFailure } from './certificate-failure.js'
@@ -29,6 +31,13 @@ const BROKEN = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'UND_ERR_SOCKET']
 export class ProxyFailure extends Error {
   constructor(cause: unknown) {
     super('no way through the proxy', { cause })
+  }
+}
+
+/** A kept connection that broke as we used it, with something on it that may not go out twice. */
+export class StaleConnection extends Error {
+  constructor(cause: unknown) {
+    super('a kept connection was closed', { cause })
   }
 }
 
@@ -62,12 +71,15 @@ export const isBroken = (error: unknown): boolean => BROKEN.has(underneath(error
 
 const isParserError = (error: unknown): boolean => (error as Error | undefined)?.name === 'HTTPParserError'
 
+const stale = (error: CairnError): CairnError => reworded(error, error.message, { code: STALE })
+
 /**
  * A failure of the network as one of ours: it says where the request went, what happened and what to check, and
  * whether anything can have been sent (`notSent`). `proxy` is the host of the one that stands between.
  */
 export function failure(error: unknown, url: string, proxy?: string): CairnError {
   if (error instanceof CairnError) return error
+  if (error instanceof StaleConnection) return stale(failure(error.cause, url, proxy))
   const atProxy = error instanceof ProxyFailure
   const { code, message, bytesWritten, bytesRead } = underneath(atProxy ? error.cause : error)
   const options: CairnErrorOptions = { cause: error, url }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Clock, defaultRules, failureKind, retrying, waitAfter } from '../../src/core/retry.js'
+import { type Clock, defaultRules, failureKind, retrying, STALE, waitAfter } from '../../src/core/retry.js'
 import { errorFromCode, InvalidParameterError, NetworkError, ProtocolError, TimeoutError } from '../../src/errors.js'
 import { fakeClock } from '../support/fake-clock.js'
 
@@ -48,6 +48,15 @@ describe('the wait', () => {
     expect(wait(1, 0.5, asked)).toBe(30_500)
     const deaf = { ...defaultRules, respectRetryAfter: false }
     expect(waitAfter({ attempt: 1, elapsedMs: 0, error: asked }, deaf, () => 0.5)).toBe(500)
+  })
+
+  it('is none after a kept connection that was closed, a few times, whatever tries are left', () => {
+    const stale = new NetworkError('closed', { code: STALE })
+    const single = { ...defaultRules, attempts: 1 }
+    const waits = [1, 2, 3, 4, 5].map((attempt) =>
+      waitAfter({ attempt, elapsedMs: 0, error: stale }, single, () => 0.5),
+    )
+    expect(waits).toEqual([0, 0, 0, 0, undefined])
   })
 
   it('is not taken when the tries, the time or the hope are used up', () => {

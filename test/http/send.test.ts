@@ -307,11 +307,25 @@ describe('a kept connection that the server closed as we used it', () => {
     expect(JSON.parse((await send.text({ ...get, idempotent: true })).text)).toEqual({ count: 3 })
   })
 
-  it('is a failure for any other', async () => {
+  it('is replaced though others were closed as well, but not for ever', async () => {
+    const server = await answering((_, response, count) => {
+      if (count === 1 || count === 6) asJson(response, { count })
+      else response.socket?.destroy()
+    })
+    const send = sender({ url: server.url })
+    await send.text(get)
+    expect(JSON.parse((await send.text({ ...get, idempotent: true })).text)).toEqual({ count: 6 })
+    expect(await rejection(send.text({ ...get, idempotent: true }))).toBeInstanceOf(NetworkError)
+    expect(server.seen).toHaveLength(11)
+  })
+
+  it('is told as what it is for any other', async () => {
     const server = await closing()
     const send = sender({ url: server.url })
     await send.text(get)
-    expect(await rejection(send.text({ method: 'POST', path: '/create' }))).toBeInstanceOf(NetworkError)
+    const error = await rejection(send.text({ method: 'POST', path: '/create' }))
+    expect(error).toBeInstanceOf(NetworkError)
+    expect(error).toMatchObject({ code: 'STALE_CONNECTION', retryable: true })
     expect(server.seen).toHaveLength(2)
   })
 })

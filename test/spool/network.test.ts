@@ -330,6 +330,7 @@ it('a server that closes each connection behind its answer has all once', async 
     { env: { MLFLOW_TRACKING_URI: front.url } },
   )
   await whole(at, ended)
+  expect(ended.stderr).toBe('')
   expect(batches(front)).toBeGreaterThan(10)
 })
 
