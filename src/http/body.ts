@@ -129,10 +129,9 @@ const HELD = 1 << 20
 /** A body as undici sends it, with its length known: a chunked upload is stored as nothing by MLflow's servers. */
 export async function outgoing(
   body: string | Uint8Array | Blob | undefined,
-): Promise<{ body: Uint8Array | Readable | null; length: number | undefined }> {
+): Promise<{ body: string | Uint8Array | Readable | null; length: number | undefined }> {
   if (body === undefined) return { body: null, length: undefined }
-  // undici would do the same, after a text was gone through for its length.
-  if (typeof body === 'string') body = Buffer.from(body)
+  if (typeof body === 'string') return { body, length: Buffer.byteLength(body) }
   if (body instanceof Uint8Array) return { body, length: body.byteLength }
   if (body.size <= HELD) return { body: new Uint8Array(await body.arrayBuffer()), length: body.size }
   return { body: Readable.fromWeb(body.stream() as Parameters<typeof Readable.fromWeb>[0]), length: body.size }

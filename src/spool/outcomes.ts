@@ -204,6 +204,8 @@ export function outcomes(options: OutcomesOptions): Outcomes {
       for (const path of keptFor(dir, steps)) clearKept(path)
       if (of && ++of.taken === 2 && !of.refused) server.limits.tooMany(of.count)
       lastDeliveredAt = Date.now()
+      // Who hears that the server is back may end the process.
+      if (away) acks.settle()
       pausing.arrived()
       leads.delete(kindOf(parcel))
       server.took(kindOf(parcel), stuck !== undefined && stuck.failures > 0)

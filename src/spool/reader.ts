@@ -56,7 +56,7 @@ export function reader(options: ReaderOptions): Reader {
   function forget(): void {
     const through = { points: done.points.watermark, steps: done.steps.watermark }
     if (!tail.mayForget(through)) return
-    // Whoever takes over finds what is gone from the log among what has arrived.
+    // Whoever takes over finds what is gone from the log among what has arrived; not so on a full disk, whose need is room.
     options.acks.settle()
     try {
       const remove = () => tail.forget(through)

@@ -69,6 +69,7 @@ export function ownHands({ place, courier, warn, outage, connections, limits }: 
   let beating: NodeJS.Timeout | undefined
   /** Signs of life that are due by now. */
   let due = 0
+  let beatAt = Date.now()
   /** Made once, at the first request; failing to make it is failing to send, and no judgement on what was to be sent. */
   async function made(): Promise<Courier> {
     try {
@@ -88,7 +89,10 @@ export function ownHands({ place, courier, warn, outage, connections, limits }: 
   const deliverLeft: Hands['replay'] = (options) => replay(place, { ...options, courier: later, server })
 
   function beat(): void {
-    due += claims.size / BEATS
+    const slept = Date.now() - beatAt > BEAT_MS
+    beatAt = Date.now()
+    // After a machine's sleep others take its silence for death.
+    due = slept ? claims.size : due + claims.size / BEATS
     for (const [dir, claim] of claims) {
       if (due < 1) return
       due--

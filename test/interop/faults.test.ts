@@ -107,7 +107,8 @@ describe.each(SERVERS)('faults in front of MLflow %s on %s', (environment, store
       const point = { key: 'm', value: 1, step: 1, timestamp: 1_700_000_000_000 }
       await transport.call('logBatch', { run_id, metrics: [point], params: [{ key: 'a', value: '1' }] })
       const { metrics } = await transport.call('getMetricHistory', { run_id, metric_key: 'm' })
-      recordFault({ logged: 1, arrived: 1, twice: metrics.length - 1, note })
+      const arrived = new Set(metrics.map(({ step }) => step)).size
+      recordFault({ logged: 1, arrived, twice: metrics.length - arrived, note })
       // A file store behind such a network adds what it is sent; nobody in front of it can know.
       expect(metrics).toHaveLength(store === 'sqlite' ? 1 : 2)
     })

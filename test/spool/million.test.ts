@@ -1,20 +1,39 @@
 import { expect, it } from 'vitest'
-import { expectWhole, stand } from '../support/spool-child.js'
+import { exitOf, recordFault } from '../support/fault-line.js'
+import { expectWhole, type Outcome, stand } from '../support/spool-child.js'
 
 const COUNT = 1_000_000
 
+/** The loops are as quick as a user's: what counts each call for the report is left out, and a call is timed by one look at the clock. */
+const TIMED = `let longest = 0; let last = performance.now()
+  const time = () => { const now = performance.now(); if (now - last > longest) longest = now - last; last = now }`
+
+const record = (seen: Outcome, begun: number): void =>
+  recordFault({
+    logged: COUNT,
+    arrived: new Set(seen.steps).size,
+    twice: seen.twice,
+    exit: exitOf(seen),
+    longestMs: Number(/longest (\S+)/.exec(seen.stdout)?.[1]),
+    seconds: (performance.now() - begun) / 1000,
+  })
+
 it('takes a million points while the server is away, in little memory, and delivers them once each', async () => {
   const at = await stand()
-  const body = `const run = await startRun(); console.log('started')
+  const begun = performance.now()
+  const body = `const run = await cairn.startRun(); console.log('started')
     await new Promise((go) => process.stdin.once('data', go)); process.stdin.destroy()
     // The thread of a run begins with it, and is there before anything is logged.
     await new Promise((later) => setTimeout(later, 500))
     const before = process.memoryUsage().rss
     let peak = before
+    ${TIMED}
     for (let i = 0; i < ${COUNT}; i++) {
       logMetric('loss', i / 3, i)
-      if (i % 20_000 === 0) { await new Promise(setImmediate); peak = Math.max(peak, process.memoryUsage().rss) }
+      time()
+      if (i % 20_000 === 0) { await new Promise(setImmediate); peak = Math.max(peak, process.memoryUsage().rss); last = performance.now() }
     }
+    console.log('longest ' + longest)
     const { spooled, queued } = run.stats()
     console.log(JSON.stringify({ grownMiB: (Math.max(peak, process.memoryUsage().rss) - before) / 2 ** 20, waiting: spooled + queued }))
     await new Promise((later) => setTimeout(later, 300))
@@ -39,14 +58,20 @@ it('takes a million points while the server is away, in little memory, and deliv
   const seen = await at.outcome(ended)
   expect(seen).toMatchObject({ twice: 0, status: 'FINISHED', code: 0 })
   expect(seen.steps).toHaveLength(COUNT)
+  record(seen, begun)
   await at.stop()
 }, 180_000)
 
 it('takes a million points in a loop that never yields, and has them once each in the end', async () => {
   const at = await stand()
-  const ended = await at.run(`await startRun()
-    for (let i = 0; i < ${COUNT}; i++) logMetric('loss', i / 3, i)
+  const begun = performance.now()
+  const ended = await at.run(`await cairn.startRun()
+    ${TIMED}
+    for (let i = 0; i < ${COUNT}; i++) { logMetric('loss', i / 3, i); time() }
+    console.log('longest ' + longest)
     await endRun()`)
-  expectWhole(await at.outcome(ended), COUNT)
+  const seen = await at.outcome(ended)
+  record(seen, begun)
+  expectWhole(seen, COUNT)
   await at.stop()
 }, 180_000)

@@ -7,8 +7,8 @@ export interface FaultLine {
   readonly logged: number
   /** Points that are in the store in the end, each counted once. */
   readonly arrived: number
-  /** Points that are there once more. */
-  readonly twice: number
+  /** Points that are there once more; undefined where nobody counted. */
+  readonly twice?: number | undefined
   /** How they ended, by `exitOf`. */
   readonly exit?: string | undefined
   /** The longest of the calls that logged. */

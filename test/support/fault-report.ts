@@ -23,7 +23,7 @@ const short = (file: string): string => file.replace(/^spool\/|(\.test)?\.ts$/g,
 
 const cells = (test: Told, line: FaultLine): string[] => [
   `     ${shortened(`${short(test.file)}: ${test.name.split(' > ').at(-1)}`)}`,
-  ...[line.logged, line.arrived, line.twice].map(String),
+  ...[line.logged, line.arrived, line.twice ?? ''].map(String),
   line.exit ?? '',
   line.longestMs?.toFixed(1) ?? '',
   line.seconds?.toFixed(1) ?? '',

@@ -228,7 +228,7 @@ describe('a store that others wrote', () => {
     const points = (await Promise.all(whole.map(history))).flat()
     expect(points).toHaveLength(12)
     const note = 'lines that are whole, in files as a crash leaves them'
-    recordFault({ logged: 12, arrived: points.length, twice: 0, note })
+    recordFault({ logged: 12, arrived: points.length, note })
     await expect(history('nonsense')).rejects.toThrow(IntegrityError)
     await expect(history('nonsense')).rejects.toThrow(join('metrics', 'nonsense'))
   })
