@@ -13,7 +13,7 @@ import { server as slowServer } from './spool.js'
 const run = promisify(execFile)
 const POINTS = 60_000
 /** Sent by remote-client.mjs to the server in question before it measures. */
-const SETTLE = 80_000
+const SETTLE = 120_000
 /** Python's client waits for each request: one point at a time is asked for less of them. */
 const PLAIN_POINTS = 100
 const ROUNDS = 3
