@@ -13,7 +13,10 @@ const BATCH = 1000
  */
 const WARM = 400 * BATCH
 const WARM_ROUNDS = 10
-/** Sent to the server itself before the clock starts: connections stand then, and how many at once it likes is known, which takes some ninety requests. */
+/**
+ * Sent to the server itself before the clock starts: connections stand then, and how many at once it likes is known, which
+ * takes some ninety requests.
+ */
 const SETTLE = 120 * BATCH
 const keys = Array.from({ length: 20 }, (_, index) => `loss${index}`)
 /** Computed beforehand: what makes the numbers is no client's work. */

@@ -4,7 +4,7 @@ import { expectWhole, type Outcome, stand } from '../support/spool-child.js'
 
 const COUNT = 1_000_000
 
-/** The loops are as quick as a user's: what counts each call for the report is left out, and a call is timed by one look at the clock. */
+/** The loops are as quick as a user's: not each call is noted for the report, and one look at the clock times it. */
 const TIMED = `let longest = 0; let last = performance.now()
   const time = () => { const now = performance.now(); if (now - last > longest) longest = now - last; last = now }`
 
