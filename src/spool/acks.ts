@@ -79,7 +79,7 @@ export function openAcks(dir: string): Acks {
   let refused = 0
   let refusedChores = 0
   let torn = false
-  /** Lines that the disk did not take; they go with the next. */
+  /** Lines that wait for the next, or that the disk did not take. */
   let owed = ''
   /** Of those the ones that the folder which was moved away is to be told. */
   let untold = ''

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer'
 import { readRange } from '../disk/log-file.js'
 import { namesIn } from '../disk/walk.js'
 import { exists, removeFile, stateOf } from '../disk/write.js'
+import type { Lane } from './acks.js'
 import { unframe, wantedBytes } from './frame.js'
 import { segmentFile, segmentNumber } from './log.js'
 import { decode, type SpoolRecord } from './records.js'
@@ -19,10 +20,7 @@ export interface Tail {
 }
 
 /** Up to where all of each lane is done. */
-interface Done {
-  readonly points: number
-  readonly steps: number
-}
+type Done = Readonly<Record<Lane, number>>
 
 const CHUNK = 256 * 1024
 
