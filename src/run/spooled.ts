@@ -167,6 +167,9 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk, warn }: Spoo
       },
       pour: toDisk.pour,
       take: log.take,
+      get isMinded() {
+        return log.isMinded
+      },
       leave: () => log.stir(true),
     },
     drain: toDisk.drain,

@@ -285,6 +285,10 @@ export function openLog(
     get watching() {
       return watch.watching
     },
+    get isMinded() {
+      return watch.isMinded
+    },
+    mind: watch.mind,
     rest: watch.rest,
     get isClosed() {
       return Atomics.load(flags, CLOSED) === 1

@@ -13,7 +13,7 @@ export interface Lookout {
 /** How often a log is looked at that grows: each look costs a training a little of the processor it shares. */
 const LOOK_MS = 100
 /** How often one is looked at whose thread leaves points in memory: they are to be on disk within 10 ms. */
-const CLOSE_LOOK_MS = 3
+const CLOSE_LOOK_MS = 5
 /** Looks without anything new after which a log is left alone until there is word of it. */
 const QUIET_LOOKS = 5
 
@@ -21,9 +21,13 @@ interface Watched {
   readonly held: () => boolean
   readonly onMore: () => void
   version: number
-  passed: number
   quiet: number
+  /** When it was last looked whether it is still held; each look at the disk costs as much as one at the memory. */
+  heldAt: number
+  isHeld: boolean
 }
+
+const isClosely = ({ watching }: SpoolLog): boolean => watching >= 2
 
 /** Makes a lookout; it costs nothing while all is quiet. */
 export function logLookout(): Lookout {
@@ -31,27 +35,35 @@ export function logLookout(): Lookout {
   let timer: NodeJS.Timeout | undefined
   let isClose = false
 
+  function isHeld(watched: Watched): boolean {
+    const now = performance.now()
+    if (now - watched.heldAt >= LOOK_MS) {
+      watched.heldAt = now
+      watched.isHeld = watched.held()
+    }
+    return watched.isHeld
+  }
+
   function look(log: SpoolLog, watched: Watched): void {
-    // What its own thread has left since the last look will not be taken along by a next call.
-    const isLeft = log.waiting > 0 && log.poured === watched.passed
-    if (isLeft && watched.held()) {
+    if (log.waiting > 0 && isHeld(watched)) {
       try {
         log.pourIfFree()
       } catch {
         // A full disk: its own thread finds out too, and has another way.
       }
-      // It is that thread which writes next, as a rule, and descriptors are few.
-      log.letGo()
     }
-    watched.passed = log.poured
     const { version } = log
     const hasGrown = version !== watched.version
     watched.version = version
     watched.quiet = hasGrown || log.waiting > 0 ? 0 : watched.quiet + 1
     if (hasGrown) watched.onMore()
-    if (log.watching === 2) {
-      if (log.waiting === 0) log.rest(version)
-    } else if (watched.quiet >= QUIET_LOOKS && log.rest(version)) logs.delete(log)
+    log.mind()
+    const wasClose = isClosely(log)
+    if (watched.quiet < QUIET_LOOKS || !log.rest(version)) return
+    watched.quiet = 0
+    // Descriptors are few, and it is the thread that logs which writes next.
+    log.letGo()
+    if (!wasClose) logs.delete(log)
   }
 
   function lookAll(): void {
@@ -64,7 +76,7 @@ export function logLookout(): Lookout {
     if (logs.size === 0) return
     isClose = false
     for (const log of logs.keys()) {
-      isClose = log.watching === 2
+      isClose = isClosely(log)
       if (isClose) break
     }
     timer = setTimeout(lookAll, isClose ? CLOSE_LOOK_MS : LOOK_MS)
@@ -74,8 +86,8 @@ export function logLookout(): Lookout {
     watch(log, held, onMore) {
       const known = logs.get(log)
       if (known) known.quiet = 0
-      else logs.set(log, { held, onMore, version: -1, passed: log.poured, quiet: 0 })
-      if (timer !== undefined && (isClose || log.watching < 2)) return
+      else logs.set(log, { held, onMore, version: -1, quiet: 0, heldAt: Number.NEGATIVE_INFINITY, isHeld: false })
+      if (timer !== undefined && (isClose || !isClosely(log))) return
       clearTimeout(timer)
       arm()
     },

@@ -1,7 +1,10 @@
 import { HEAD, type LogMemory, TAIL, VERSION, WATCH } from './memory.js'
 
-/** How closely the other thread looks at a log: not until it is told, for more to send, or for points left in memory. */
-export type Watching = 0 | 1 | 2
+/**
+ * How closely the other thread looks at a log: not until it is told, for more to send, as one that was told of points left
+ * in memory, or as one that sees to those every few milliseconds.
+ */
+export type Watching = 0 | 1 | 2 | 3
 
 /** Another thread that looks at a log. */
 export interface Onlooker {
@@ -19,6 +22,10 @@ export interface Watch {
   /** Tells it to look, as closely as said. */
   stir(closely: boolean): void
   readonly watching: Watching
+  /** Whether the other thread sees to what is left in memory. */
+  readonly isMinded: boolean
+  /** Sees to what is left in memory from now on, in the thread that looks. */
+  mind(): void
   /**
    * Looks less closely from now on, in the thread that looks; false when there is something new: more than it knew of, or
    * points in memory.
@@ -32,6 +39,8 @@ export function logWatch({ flags }: LogMemory): Watch {
   return {
     by(other) {
       onlooker = other
+      // A new one is to be told, whatever the one before it knew.
+      Atomics.store(flags, WATCH, 0)
     },
     get onlooker() {
       return onlooker
@@ -46,14 +55,19 @@ export function logWatch({ flags }: LogMemory): Watch {
     get watching() {
       return Atomics.load(flags, WATCH) as Watching
     },
+    get isMinded() {
+      return Atomics.load(flags, WATCH) === 3
+    },
+    mind: () => void Atomics.compareExchange(flags, WATCH, 2, 3),
     rest(version) {
       const now = Atomics.load(flags, WATCH)
       if (now === 0) return true
-      Atomics.compareExchange(flags, WATCH, now, now - 1)
+      const less = now > 1 ? 1 : 0
+      Atomics.compareExchange(flags, WATCH, now, less)
       // Looked at after that, since what came before it brought no word.
       const isEmpty = Atomics.load(flags, TAIL) === Atomics.load(flags, HEAD)
-      const isQuiet = isEmpty && (now === 2 || Atomics.load(flags, VERSION) === version)
-      if (!isQuiet) Atomics.compareExchange(flags, WATCH, now - 1, now)
+      const isQuiet = isEmpty && (less === 1 || Atomics.load(flags, VERSION) === version)
+      if (!isQuiet) Atomics.compareExchange(flags, WATCH, less, now)
       return isQuiet
     },
   }

@@ -59,8 +59,9 @@ export interface BufferOptions {
 /** A buffer's options where its drain is a log on disk. */
 export interface WayOptions extends BufferOptions {
   /**
-   * For a drain that is quick and at hand (a log on disk), and the way of its points: what is put goes on in the very call;
-   * points that come more often than about once a millisecond go on together, with the next call a millisecond later.
+   * For a drain that is quick and at hand (a log on disk), and the way of its points: what is put goes on in the very call.
+   * Where calls follow each other closely, another thread takes it from memory; without one, points that come more often
+   * than about once a millisecond go on together, with the next call a millisecond later.
    */
   readonly way?: PointsWay | undefined
 }

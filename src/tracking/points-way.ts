@@ -20,6 +20,8 @@ export interface PointsWay {
   take(count: number): BatchMetric[]
   /** Points are left in memory by a loop that is too quick for them to go on one by one. */
   leave(): void
+  /** Whether another thread sees to what is left. */
+  readonly isMinded: boolean
 }
 
 /** The queue that the way leads past. */
@@ -37,6 +39,12 @@ export interface Beside {
 
 /** Points in a row that are passed on one by one; one more is earned each millisecond. */
 const PROMPT_CALLS = 1000
+/** Calls that follow each other more closely are felt by a training where each one writes: another thread is asked to. */
+const CLOSE_MS = 10
+/** That thread looks much oftener; where it is held up, points go on in the call again. */
+const LATE_MS = 10
+/** One call in so long writes all the same: what becomes of the disk and the folder is found out there. */
+const OWN_MS = 250
 
 /** Adds a point; `now` is the time of the call, 0 when more follows at once. */
 type Take = (
@@ -52,9 +60,27 @@ type Take = (
 export function pastQueue(way: PointsWay, queue: Beside): Take {
   let credit = PROMPT_CALLS
   let creditAt = 0
+  /** When this thread last took them further. */
+  let passedOnAt = 0
+  /** How many had gone on when they were last seen to move, and when that was. */
+  let moved = 0
+  let movedAt = 0
+  let lookedAt = 0
   // Known once: a loop that logs feels each look.
   const { put, leave } = way
   const { arm } = queue
+
+  /** Whether another thread sees to what is left in memory, and has done so of late. */
+  function isMinded(now: number): boolean {
+    if (!way.isMinded || now - passedOnAt >= OWN_MS) return false
+    if (now !== lookedAt) {
+      lookedAt = now
+      const { passed } = way
+      if (passed !== moved) movedAt = now
+      moved = passed
+    }
+    return now - movedAt < LATE_MS
+  }
 
   /** Passes on what waits, in this very call, unless that was done too often of late. */
   function passOn(now: number): void {
@@ -69,14 +95,16 @@ export function pastQueue(way: PointsWay, queue: Beside): Take {
 
   return (key, value, step, timestamp, extras, now) => {
     const isOdd = extras !== undefined || typeof step === 'bigint' || typeof timestamp === 'bigint'
-    if (isOdd || !(put(key, value, step, timestamp) || (queue.pour() && put(key, value, step, timestamp))))
-      queue.put(key, value, step, timestamp, extras)
+    const isPast = !isOdd && (put(key, value, step, timestamp) || (queue.pour() && put(key, value, step, timestamp)))
+    if (!isPast) queue.put(key, value, step, timestamp, extras)
     if (now === 0) return
-    if (credit > 0 || now !== creditAt) {
-      passOn(now)
+    if (!isPast || !isMinded(now)) {
+      const isClose = now - passedOnAt < CLOSE_MS
+      passedOnAt = now
+      if (credit > 0 || now !== creditAt) passOn(now)
+      if (isClose || !queue.isIdle) leave()
       if (queue.isIdle) return
     }
-    leave()
     arm()
   }
 }

@@ -346,6 +346,7 @@ function besideDrain() {
       return is.wayOpen
     },
     take: (count) => memory.splice(0, count),
+    isMinded: false,
     leave() {},
   }
   const drain: Drain = async (delivery) => {
