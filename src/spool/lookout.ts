@@ -13,7 +13,7 @@ export interface Lookout {
 /** How often a log is looked at that grows: each look costs a training a little of the processor it shares. */
 const LOOK_MS = 100
 /** How often one is looked at whose thread leaves points in memory: they are to be on disk within 10 ms. */
-const CLOSE_LOOK_MS = 5
+const CLOSE_LOOK_MS = 3
 /** Looks without anything new after which a log is left alone until there is word of it. */
 const QUIET_LOOKS = 5
 

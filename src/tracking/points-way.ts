@@ -41,8 +41,8 @@ export interface Beside {
 const PROMPT_CALLS = 1000
 /** Calls that follow each other more closely are felt by a training where each one writes: another thread is asked to. */
 const CLOSE_MS = 10
-/** That thread looks much oftener; where it is held up, points go on in the call again. */
-const LATE_MS = 10
+/** That thread looks oftener; where it is held up, points go on in the call again: a kill takes no more than 10 ms of them. */
+const LATE_MS = 5
 /** One call in so long writes all the same: what becomes of the disk and the folder is found out there. */
 const OWN_MS = 250
 

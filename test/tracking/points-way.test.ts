@@ -65,20 +65,20 @@ describe('points go on', () => {
     expect(counts).toMatchObject({ pumped: 10, left: 9 })
   })
 
-  it('in the call again where the other thread is held up for 10 ms', () => {
+  it('in the call again where the other thread is held up for 5 ms', () => {
     const { at, counts, is, other } = beside()
     at(T)
     is.minded = true
     at(T + 1)
     other()
-    for (let n = 2; n < 12; n++) at(T + n)
+    for (let n = 2; n < 7; n++) at(T + n)
     expect(counts.pumped).toBe(1)
-    at(T + 12)
+    at(T + 7)
     expect(counts.pumped).toBe(2)
     // That moved them: it gets as long again.
-    for (let n = 13; n < 23; n++) at(T + n)
+    for (let n = 8; n < 13; n++) at(T + n)
     expect(counts.pumped).toBe(2)
-    at(T + 23)
+    at(T + 13)
     expect(counts.pumped).toBe(3)
   })
 
