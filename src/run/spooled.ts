@@ -167,10 +167,11 @@ export function spooledOutlet(folder: SpooledFolder, { watch, disk, warn }: Spoo
       },
       pour: toDisk.pour,
       take: log.take,
-      get isMinded() {
-        return log.isMinded
+      ask: () => log.stir(true),
+      seenAgo: log.seenAgo,
+      get isBusy() {
+        return log.isBusy
       },
-      leave: () => log.stir(true),
     },
     drain: toDisk.drain,
     flush: waits.flush,

@@ -8,6 +8,7 @@ import {
   CLOSED,
   HEAD,
   ifFree,
+  isLocked,
   type LogMemory,
   locked,
   logMemory,
@@ -44,6 +45,8 @@ export interface SpoolLog
   pour(): void
   /** As `pour`, unless the other thread is at it. */
   pourIfFree(): void
+  /** Whether a thread writes to it, or takes from its memory, right now. */
+  readonly isBusy: boolean
   /** Writes at once; throws what the disk says, or that it is too much for one record, and then nothing was kept. */
   points(points: readonly BatchMetric[]): void
   /** As `points`. */
@@ -285,11 +288,14 @@ export function openLog(
     get watching() {
       return watch.watching
     },
-    get isMinded() {
-      return watch.isMinded
-    },
-    mind: watch.mind,
+    seenAgo: watch.seenAgo,
+    seen: watch.seen,
+    unseen: watch.unseen,
     rest: watch.rest,
+    ignore: watch.ignore,
+    get isBusy() {
+      return isLocked(memory)
+    },
     get isClosed() {
       return Atomics.load(flags, CLOSED) === 1
     },

@@ -28,6 +28,9 @@ export const BESIDE = 8
 /** Whether points of the memory are being written, and may stand in the log before they are taken out of it. */
 export const POURING = 9
 
+/** When the other thread last saw to what is left in memory, in milliseconds; 0 before it has looked at all. */
+export const SEEN = 10
+
 /** Places in `counts`. */
 export const POINTS = 0
 export const STEPS = 1
@@ -72,6 +75,9 @@ export function ifFree(memory: LogMemory, act: () => void): boolean {
   }
   return true
 }
+
+/** Whether a thread is at it right now. */
+export const isLocked = ({ flags }: LogMemory): boolean => Atomics.load(flags, LOCK) === 1
 
 /** Gives the lock back, also for a thread that is gone. */
 export function unlock({ flags }: LogMemory): void {

@@ -65,7 +65,9 @@ export function memoryRing({ flags, columns }: LogMemory, names: readonly string
       return countPoured()
     },
     pour(write) {
-      for (let left = waiting(); left > 0; left = waiting()) {
+      // No further than it is now: a loop that logs on meanwhile would keep this thread at it.
+      const end = Atomics.load(flags, TAIL)
+      for (let left = (end - Atomics.load(flags, HEAD)) | 0; left > 0; left = (end - Atomics.load(flags, HEAD)) | 0) {
         const head = Atomics.load(flags, HEAD)
         const from = head & MASK
         const count = known(from, Math.min(left, CAPACITY - from))

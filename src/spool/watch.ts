@@ -1,10 +1,7 @@
-import { HEAD, type LogMemory, TAIL, VERSION, WATCH } from './memory.js'
+import { HEAD, type LogMemory, SEEN, TAIL, VERSION, WATCH } from './memory.js'
 
-/**
- * How closely the other thread looks at a log: not until it is told, for more to send, as one that was told of points left
- * in memory, or as one that sees to those every few milliseconds.
- */
-export type Watching = 0 | 1 | 2 | 3
+/** How closely the other thread looks at a log: not until it is told, for more to send, or for points left in memory. */
+export type Watching = 0 | 1 | 2
 
 /** Another thread that looks at a log. */
 export interface Onlooker {
@@ -22,25 +19,46 @@ export interface Watch {
   /** Tells it to look, as closely as said. */
   stir(closely: boolean): void
   readonly watching: Watching
-  /** Whether the other thread sees to what is left in memory. */
-  readonly isMinded: boolean
-  /** Sees to what is left in memory from now on, in the thread that looks. */
-  mind(): void
+  /**
+   * How many milliseconds before `now` the other thread saw to all that was in memory, many where it does not do so now;
+   * `Infinity` before it has looked at all.
+   */
+  seenAgo(now: number): number
+  /** Said by the thread that looks: all that was in memory at `now` is on disk, and so it goes on. */
+  seen(now: number): void
+  /** Said by the thread that looks: it does not see to what is in memory. */
+  unseen(): void
   /**
    * Looks less closely from now on, in the thread that looks; false when there is something new: more than it knew of, or
    * points in memory.
    */
   rest(version: number): boolean
+  /** Looks no more. */
+  ignore(): void
 }
+
+/** Long ago, for what is to be every few milliseconds. */
+const LONG_MS = 60_000
+
+/** A time for a place of 32 bits, never 0. */
+const stampOf = (now: number): number => now | 0 || 1
 
 /** The watch over a log's memory. */
 export function logWatch({ flags }: LogMemory): Watch {
   let onlooker: Onlooker | undefined
+
+  const unseen = () => void Atomics.store(flags, SEEN, stampOf(Date.now() - LONG_MS))
+
+  function ignore(): void {
+    Atomics.store(flags, SEEN, 0)
+    Atomics.store(flags, WATCH, 0)
+  }
+
   return {
     by(other) {
       onlooker = other
       // A new one is to be told, whatever the one before it knew.
-      Atomics.store(flags, WATCH, 0)
+      ignore()
     },
     get onlooker() {
       return onlooker
@@ -55,20 +73,29 @@ export function logWatch({ flags }: LogMemory): Watch {
     get watching() {
       return Atomics.load(flags, WATCH) as Watching
     },
-    get isMinded() {
-      return Atomics.load(flags, WATCH) === 3
+    seenAgo(now) {
+      const seen = Atomics.load(flags, SEEN)
+      if (seen === 0) return Number.POSITIVE_INFINITY
+      const ago = (stampOf(now) - seen) | 0
+      // A clock that was set back tells nothing until it is looked again.
+      return ago < 0 ? Number.POSITIVE_INFINITY : ago
     },
-    mind: () => void Atomics.compareExchange(flags, WATCH, 2, 3),
+    unseen,
+    seen: (now) => void Atomics.store(flags, SEEN, stampOf(now)),
     rest(version) {
       const now = Atomics.load(flags, WATCH)
       if (now === 0) return true
-      const less = now > 1 ? 1 : 0
-      Atomics.compareExchange(flags, WATCH, now, less)
+      const seen = Atomics.load(flags, SEEN)
+      unseen()
+      Atomics.compareExchange(flags, WATCH, now, now - 1)
       // Looked at after that, since what came before it brought no word.
       const isEmpty = Atomics.load(flags, TAIL) === Atomics.load(flags, HEAD)
-      const isQuiet = isEmpty && (less === 1 || Atomics.load(flags, VERSION) === version)
-      if (!isQuiet) Atomics.compareExchange(flags, WATCH, less, now)
-      return isQuiet
+      const isQuiet = isEmpty && (now === 2 || Atomics.load(flags, VERSION) === version)
+      if (isQuiet) return true
+      Atomics.compareExchange(flags, WATCH, now - 1, now)
+      Atomics.store(flags, SEEN, seen)
+      return false
     },
+    ignore,
   }
 }

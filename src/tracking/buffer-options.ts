@@ -60,8 +60,8 @@ export interface BufferOptions {
 export interface WayOptions extends BufferOptions {
   /**
    * For a drain that is quick and at hand (a log on disk), and the way of its points: what is put goes on in the very call.
-   * Where calls follow each other closely, another thread takes it from memory; without one, points that come more often
-   * than about once a millisecond go on together, with the next call a millisecond later.
+   * Where call after call comes within milliseconds another thread takes it from memory instead; without one, points that
+   * come more often than about once a millisecond go on together, with the next call a millisecond later.
    */
   readonly way?: PointsWay | undefined
 }

@@ -18,10 +18,12 @@ export interface PointsWay {
   pour(): boolean
   /** Takes points out again, to be delivered otherwise. */
   take(count: number): BatchMetric[]
-  /** Points are left in memory by a loop that is too quick for them to go on one by one. */
-  leave(): void
-  /** Whether another thread sees to what is left. */
-  readonly isMinded: boolean
+  /** Asks another thread, where there is one, to see to what is left in memory from now on. */
+  ask(): void
+  /** How many milliseconds before `now` that thread last did; `Infinity` before it has looked at all. */
+  seenAgo(now: number): number
+  /** Whether it takes points on their way right now. */
+  readonly isBusy: boolean
 }
 
 /** The queue that the way leads past. */
@@ -37,13 +39,18 @@ export interface Beside {
   arm(): void
 }
 
-/** Points in a row that are passed on one by one; one more is earned each millisecond. */
-const PROMPT_CALLS = 1000
-/** Calls that follow each other more closely are felt by a training where each one writes: another thread is asked to. */
+/**
+ * Points in a row that are passed on one by one; one more is earned each millisecond. They are more as long as no other
+ * thread has looked at what is left: it takes a while to begin.
+ */
+const PROMPT_CALLS = 100
+const FIRST_CALLS = 1000
+/** A training feels it where each call writes and calls come this closely, so many times in a row: another thread does it. */
 const CLOSE_MS = 10
-/** That thread looks oftener; where it is held up, points go on in the call again: a kill takes no more than 10 ms of them. */
+const CLOSE_CALLS = 4
+/** Where that thread is late, points go on in the call again: none is to be in memory for more than 10 ms. */
 const LATE_MS = 5
-/** One call in so long writes all the same: what becomes of the disk and the folder is found out there. */
+/** One call in so long takes points on all the same: what becomes of the folder is found out there. */
 const OWN_MS = 250
 
 /** Adds a point; `now` is the time of the call, 0 when more follows at once. */
@@ -58,34 +65,29 @@ type Take = (
 
 /** Takes points past the queue: in the very call, unless they come so quickly that they go on together. */
 export function pastQueue(way: PointsWay, queue: Beside): Take {
-  let credit = PROMPT_CALLS
+  let credit = FIRST_CALLS
   let creditAt = 0
-  /** When this thread last took them further. */
-  let passedOnAt = 0
-  /** How many had gone on when they were last seen to move, and when that was. */
-  let moved = 0
-  let movedAt = 0
-  let lookedAt = 0
+  /** When a call last took points on, and how many did closely after each other. */
+  let wentAt = 0
+  let closeCalls = 0
   // Known once: a loop that logs feels each look.
-  const { put, leave } = way
+  const { put, ask, seenAgo } = way
   const { arm } = queue
 
-  /** Whether another thread sees to what is left in memory, and has done so of late. */
-  function isMinded(now: number): boolean {
-    if (!way.isMinded || now - passedOnAt >= OWN_MS) return false
-    if (now !== lookedAt) {
-      lookedAt = now
-      const { passed } = way
-      if (passed !== moved) movedAt = now
-      moved = passed
-    }
-    return now - movedAt < LATE_MS
+  /** Whether another thread sees to what is left in memory; a clock that was set back is no reason to leave it there. */
+  const isSeenTo = (now: number): boolean => seenAgo(now) < LATE_MS && now >= wentAt && now - wentAt < OWN_MS
+
+  function countClose(now: number): void {
+    // Those of one step come in one millisecond, and the next step may be far.
+    if (now !== wentAt) closeCalls = Math.abs(now - wentAt) < CLOSE_MS ? closeCalls + 1 : 0
+    wentAt = now
   }
 
   /** Passes on what waits, in this very call, unless that was done too often of late. */
   function passOn(now: number): void {
     if (now !== creditAt) {
-      credit = Math.min(PROMPT_CALLS, credit + (now > creditAt ? now - creditAt : 1))
+      const most = seenAgo(now) === Number.POSITIVE_INFINITY ? FIRST_CALLS : PROMPT_CALLS
+      credit = Math.min(most, credit + (now > creditAt ? now - creditAt : 1))
       creditAt = now
     }
     if (credit <= 0) return
@@ -98,13 +100,20 @@ export function pastQueue(way: PointsWay, queue: Beside): Take {
     const isPast = !isOdd && (put(key, value, step, timestamp) || (queue.pour() && put(key, value, step, timestamp)))
     if (!isPast) queue.put(key, value, step, timestamp, extras)
     if (now === 0) return
-    if (!isPast || !isMinded(now)) {
-      const isClose = now - passedOnAt < CLOSE_MS
-      passedOnAt = now
-      if (credit > 0 || now !== creditAt) passOn(now)
-      if (isClose || !queue.isIdle) leave()
-      if (queue.isIdle) return
-    }
+    // In a loop that has written often enough in this millisecond nothing more is asked.
+    if (credit > 0 || now !== creditAt) {
+      if (isPast && isSeenTo(now)) {
+        arm()
+        return
+      }
+      countClose(now)
+      // What the other thread is at need not be waited for.
+      if (!(isPast && way.isBusy)) passOn(now)
+      const { isIdle } = queue
+      if (isIdle && closeCalls < CLOSE_CALLS) return
+      ask()
+      if (isIdle) return
+    } else ask()
     arm()
   }
 }

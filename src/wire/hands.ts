@@ -1,5 +1,6 @@
 import type { BatchLimits } from '../core/batch.js'
 import { type CairnError, NetworkError } from '../errors.js'
+import { beats } from '../spool/beats.js'
 import type { Courier } from '../spool/courier.js'
 import { deliverer } from '../spool/deliver.js'
 import type { Deliverer, DeliveryEvents } from '../spool/deliverer.js'
@@ -48,9 +49,6 @@ export interface HandsOptions {
 }
 
 const LOOK_AGAIN_MS = 60_000
-const BEAT_MS = 15_000
-/** Of ten thousand runs some at a time, so that nothing waits for all. */
-const BEATS = 15
 
 /** Delivers in this thread, whenever its event loop turns. */
 export function ownHands({ place, courier, warn, outage, connections, limits }: HandsOptions): Hands {
@@ -63,13 +61,9 @@ export function ownHands({ place, courier, warn, outage, connections, limits }: 
       outage.down(`${place.uri} does not take what is logged, which is kept on disk: ${message}`),
     onAnswered: outage.up,
   })
-  const claims = new Map<string, Claim>()
+  const ours = beats()
   let looking: NodeJS.Timeout | undefined
   let looked: Promise<unknown> = Promise.resolve()
-  let beating: NodeJS.Timeout | undefined
-  /** Signs of life that are due by now. */
-  let due = 0
-  let beatAt = Date.now()
   /** Made once, at the first request; failing to make it is failing to send, and no judgement on what was to be sent. */
   async function made(): Promise<Courier> {
     try {
@@ -88,34 +82,19 @@ export function ownHands({ place, courier, warn, outage, connections, limits }: 
 
   const deliverLeft: Hands['replay'] = (options) => replay(place, { ...options, courier: later, server })
 
-  function beat(): void {
-    const slept = Date.now() - beatAt > BEAT_MS
-    beatAt = Date.now()
-    // After a machine's sleep others take its silence for death.
-    due = slept ? claims.size : due + claims.size / BEATS
-    for (const [dir, claim] of claims) {
-      if (due < 1) return
-      due--
-      claims.delete(dir)
-      claims.set(dir, claim)
-      claim.beat()
-    }
-  }
-
   return {
     deliver({ claim, log, ...job }) {
       const written = () => (log.isClosed ? undefined : log.written)
       const { turn, free } = log
       const delivery = deliverer({ ...job, written, turn, free, held: claim.held, place, courier: later, server })
-      claims.set(job.dir, claim)
-      beating ??= setInterval(beat, BEAT_MS / BEATS).unref()
-      void delivery.finished.then(() => claims.delete(job.dir))
+      ours.add(job.dir, claim)
+      void delivery.finished.then(() => ours.delete(job.dir))
       return delivery
     },
     lookForLeft(again) {
       if (looking && !again) return
       const look = () => {
-        const left = deliverLeft({ signal: closing.signal, isOurs: (dir) => claims.has(dir) })
+        const left = deliverLeft({ signal: closing.signal, isOurs: ours.has })
         const told = left.catch((error: unknown) =>
           warn(`What waits on disk for ${place.uri} cannot be looked at: ${(error as CairnError).message}`),
         )
@@ -127,7 +106,7 @@ export function ownHands({ place, courier, warn, outage, connections, limits }: 
     replay: deliverLeft,
     async close() {
       clearInterval(looking)
-      clearInterval(beating)
+      ours.stop()
       closing.abort()
       await looked
     },

@@ -31,6 +31,8 @@ export type ToLookout =
   | { readonly word: 'stir'; readonly log: number }
   /** Nothing more comes. */
   | { readonly word: 'forget'; readonly log: number }
+  /** The thread is to end, by itself: ended from outside it might hold a log's lock. */
+  | { readonly word: 'end' }
 
 /** What it tells: there is more in a log than before. */
 export interface FromLookout {
@@ -51,9 +53,10 @@ export function keepLookout({ place, room: memory }: LookoutStart): void {
 
   function watch({ log: id, dir, generation, memory, isTold }: Of<ToLookout, 'watch'>): void {
     const more: FromLookout = { more: id }
+    const claim = claimOf(dir, generation)
     logs.set(id, {
       log: openLog(dir, { memory: logMemory(memory), room }),
-      held: claimOf(dir, generation).held,
+      held: () => claim.held() && claim.isThere(),
       onMore: () => void (Atomics.exchange(isTold, 0, 1) === 0 && parentPort?.postMessage(more)),
     })
   }
@@ -72,6 +75,7 @@ export function keepLookout({ place, room: memory }: LookoutStart): void {
       lookout.forget(watched.log)
       watched.log.letGo()
     },
+    end: () => process.exit(),
   })
   parentPort?.on('message', hear)
 }

@@ -149,7 +149,7 @@ function work(start: WorkerStart): void {
       shared.setProgress(delivery.progress, delivery.done, stands)
       if (task.awaited.some(delivery.isDone)) tell({ word: 'reached', job })
     }
-    const task: Task = { delivery, log, held: claim.held, awaited: [], moved }
+    const task: Task = { delivery, log, held: () => claim.held() && claim.isThere(), awaited: [], moved }
     tasks.set(job, task)
     void delivery.finished.then((complete) => {
       moved()
@@ -198,7 +198,10 @@ function work(start: WorkerStart): void {
       tell({ word: 'told', job })
     },
     lookForLeft: ({ again }) => hands.lookForLeft(again),
-    close: () => void hands.close().then(() => tell({ word: 'closed' })),
+    close() {
+      lookout.close()
+      void hands.close().then(() => tell({ word: 'closed' }))
+    },
     renew({ http }) {
       carrying = carrier(http)
       carrying.then(tryAtOnce, orEnd)

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 
 /** A thread of ours, begun with the first word to it. It never keeps the process alive, and is done without when it ends. */
@@ -6,8 +7,8 @@ export interface Thread<To> {
   post(message: To): void
   readonly isBegun: boolean
   readonly isLost: boolean
-  /** Ends it, of which `onLost` is not told. */
-  end(): Promise<void>
+  /** Ends it, of which `onLost` is not told; with a last word that has it end by itself, it is given a while for that. */
+  end(last?: To): Promise<void>
 }
 
 export interface ThreadOptions<From> {
@@ -18,6 +19,8 @@ export interface ThreadOptions<From> {
   /** It could not begin, or has ended by itself; told once, with the error that ended it. */
   readonly onLost: (error: Error | undefined) => void
 }
+
+const END_MS = 1_000
 
 /** The thread that a file runs. */
 export function thread<To, From>(file: URL, { name, start, hear, onLost }: ThreadOptions<From>): Thread<To> {
@@ -57,9 +60,17 @@ export function thread<To, From>(file: URL, { name, start, hear, onLost }: Threa
     get isLost() {
       return isLost
     },
-    async end() {
+    async end(last) {
       isLost = true
-      await worker?.terminate()
+      const ended = worker
+      if (ended && last !== undefined) {
+        // Who waits for its end is not to be left in the middle of it.
+        ended.ref()
+        ended.postMessage(last)
+        const byItself = new Promise((resolve) => ended.once('exit', resolve))
+        await Promise.race([byItself, setTimeout(END_MS, undefined, { ref: false })])
+      }
+      await ended?.terminate()
     },
   }
 }

@@ -10,8 +10,8 @@ interface Watched {
 }
 
 /**
- * Delivers as `inner` does, in this thread; what this thread leaves in memory while it is busy is written down by another
- * one. That never keeps the process alive, and is done without when it ends.
+ * Delivers as `inner` does, in this thread; what this thread leaves in memory, busy or logging all the time, is written
+ * down by another one. That never keeps the process alive, and is done without when it ends.
  */
 export function watchedHands(
   file: URL,
@@ -58,7 +58,8 @@ export function watchedHands(
       return delivery
     },
     async close() {
-      await other.end()
+      await other.end({ word: 'end' })
+      for (const { log } of jobs.values()) log.watchedBy(undefined)
       await inner.close()
     },
   }

@@ -346,8 +346,9 @@ function besideDrain() {
       return is.wayOpen
     },
     take: (count) => memory.splice(0, count),
-    isMinded: false,
-    leave() {},
+    ask() {},
+    seenAgo: () => Number.POSITIVE_INFINITY,
+    isBusy: false,
   }
   const drain: Drain = async (delivery) => {
     if (!is.drainOpen) throw new UnavailableError('neither disk nor server')
