@@ -103,7 +103,7 @@ export function logLookout(): Lookout {
   function lookAll(): void {
     timer = undefined
     const now = performance.now()
-    const isForAll = now - allAt >= LOOK_MS
+    const isForAll = !isClose || now - allAt >= LOOK_MS
     if (isForAll) allAt = now
     for (const [log, watched] of logs) if (isForAll || isClosely(log)) look(log, watched, now)
     arm()

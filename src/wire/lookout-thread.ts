@@ -45,7 +45,7 @@ interface Watched {
   onMore(): void
 }
 
-/** Writes down what is left in the memory of logs, while the thread that logs is busy; it needs nothing but the disk. */
+/** Writes down what is left in the memory of logs; it needs nothing but the disk. */
 export function keepLookout({ place, room: memory }: LookoutStart): void {
   const room = roomIn(place.spoolDir, place.maxBytes, memory)
   const lookout = logLookout()
