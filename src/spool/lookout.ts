@@ -62,14 +62,15 @@ export function logLookout(): Lookout {
     return watched.isHeld
   }
 
-  /** Writes down what is left in memory; whether its thread may leave more there. */
+  /** Writes down what is left in memory; whether all of it is on disk, and its thread may leave more there. */
   function writeDown(log: SpoolLog, watched: Watched, now: number): boolean {
     try {
       if (!isHeld(watched, now)) return false
-      const { poured } = log
-      const isTight = poured + log.waiting - watched.put > TIGHT_POINTS
+      const { poured, waiting } = log
+      const isTight = poured + waiting - watched.put > TIGHT_POINTS
       if (!isTight || poured === watched.passed) log.pourIfFree()
-      return !isTight
+      // Some stay where the other thread is at it, or this one has not heard of their key.
+      return !isTight && log.poured - poured >= waiting
     } catch {
       // A full disk: its own thread finds out too, and has another way.
       return false

@@ -67,8 +67,10 @@ export function memoryRing({ flags, columns }: LogMemory, names: readonly string
     pour(write) {
       // No further than it is now: a loop that logs on meanwhile would keep this thread at it.
       const end = Atomics.load(flags, TAIL)
-      for (let left = (end - Atomics.load(flags, HEAD)) | 0; left > 0; left = (end - Atomics.load(flags, HEAD)) | 0) {
+      for (;;) {
         const head = Atomics.load(flags, HEAD)
+        const left = (end - head) | 0
+        if (left <= 0) return
         const from = head & MASK
         const count = known(from, Math.min(left, CAPACITY - from))
         if (count === 0) return

@@ -98,6 +98,22 @@ it('a folder that is not held, or of which the disk does not tell, is not writte
   expect(log.waiting).toBe(0)
 })
 
+it('what has a key that is not known yet waits for it, and its thread is told', () => {
+  const lookout = logLookout()
+  const dir = tempDir()
+  const log = openLog(dir)
+  const other = openLog(dir, { memory: logMemory(log.memory.buffer) })
+  log.watchedBy({ stir: () => lookout.watch(other, () => true, vi.fn()), key() {} })
+  log.addKey('loss')
+  put(log, 1)
+  log.stir(true)
+  vi.advanceTimersByTime(3)
+  expect([log.waiting, log.seenAgo(Date.now()) > 1000]).toEqual([1, true])
+  other.addKey('loss')
+  vi.advanceTimersByTime(3)
+  expect([log.waiting, log.seenAgo(Date.now())]).toEqual([0, 0])
+})
+
 it('beside a log that is looked at closely others are looked at as seldom as ever, and as long', () => {
   const lookout = logLookout()
   const [dense, sparse] = [watched(lookout, 'dense'), watched(lookout, 'sparse')]
